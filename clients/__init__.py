@@ -1,0 +1,1 @@
+"""How a journey talks to the service: the hot path."""

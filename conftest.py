@@ -1,0 +1,6 @@
+"""Settings of the whole test suite; fixtures live in tests/fix_*.py by subject."""
+
+import os
+
+# Locust would patch pytest's own process for gevent; the tests start real locust processes without this.
+os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"

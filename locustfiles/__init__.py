@@ -1,0 +1,1 @@
+"""Who puts load on the service, and what is a right answer."""

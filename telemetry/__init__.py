@@ -1,0 +1,1 @@
+"""What was seen during a run, written down as it happens."""
