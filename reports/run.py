@@ -1,0 +1,111 @@
+"""What is known about one finished (or cut short) run, as tables in fixed columns.
+
+Every unknown number is NaN, every missing file an empty table; `Run.warnings` says in words what was missing or odd.
+Times of day are Unix seconds (UTC), latencies milliseconds.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+AGGREGATED = "Aggregated"
+"""Name of Locust's own row over all requests."""
+
+REQUEST_COLUMNS = (
+    "request_type",
+    "name",
+    "n",
+    "failures",
+    "mean_ms",
+    "min_ms",
+    "max_ms",
+    "mean_bytes",
+    "rps",
+)
+"""Columns that `Run.requests` and `Run.total` always have; percentile columns (`p95_ms`) follow as present."""
+
+HISTORY_COLUMNS = (
+    "unix_s",
+    "users",
+    "request_type",
+    "name",
+    "n",
+    "failures",
+    "mean_ms",
+    "rps",
+    "p50_ms",
+    "p95_ms",
+    "p99_ms",
+)
+"""`n`, `failures` and `mean_ms` are cumulative since the start, as Locust writes them; the percentiles are Locust's
+10 s sliding window with per-name rows (--csv-full-history) and cumulative without."""
+
+FAILURE_COLUMNS = ("request_type", "name", "error", "occurrences", "first_seen", "last_seen")
+EXCEPTION_COLUMNS = ("count", "message", "traceback")
+STAGE_COLUMNS = ("unix_s", "elapsed_s", "stage", "planned_users", "users")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Hold one planned stage of a shape, in seconds since the start (already scaled)."""
+
+    name: str
+    from_s: float
+    to_s: float
+    from_users: int
+    to_users: int
+
+
+@dataclass(frozen=True)
+class RunMeta:
+    """Hold what run.json says; for plain Locust CSVs only what could be deduced from them.
+
+    `recorded` tells the two apart: without run.json an unknown end reason is no sign of a dead process.
+    """
+
+    id: str
+    profile: str | None = None
+    journeys: Sequence[str] = ()
+    request_names: Sequence[str] | None = None
+    load_model: str | None = None
+    shape: str | None = None
+    stages: Sequence[Stage] = ()
+    planned_duration_s: float | None = None
+    user_scale: float = 1.0
+    time_scale: float = 1.0
+    host: str | None = None
+    command: Sequence[str] = ()
+    versions: dict[str, str] = field(default_factory=dict)
+    git_commit: str | None = None
+    environment: dict[str, object] = field(default_factory=dict)
+    started: str | None = None
+    ended: str | None = None
+    end_reason: str | None = None
+    workers: Sequence[str] = ()
+    recorded: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """Hold one run: its description and Locust's tables in the columns named above."""
+
+    meta: RunMeta
+    requests: pd.DataFrame
+    total: pd.DataFrame
+    history: pd.DataFrame
+    failures: pd.DataFrame
+    exceptions: pd.DataFrame
+    stages: pd.DataFrame
+    warnings: Sequence[str] = ()
+
+    @property
+    def has_named_history(self) -> bool:
+        """Tell whether the history has a row per request name (--csv-full-history)."""
+        return bool((self.history["name"] != AGGREGATED).any())
+
+
+def empty_frame(columns: Sequence[str]) -> pd.DataFrame:
+    """Return a table without rows: text columns of type object, all others float."""
+    text = {"request_type", "name", "error", "first_seen", "last_seen", "message", "traceback", "stage"}
+    return pd.DataFrame({c: pd.Series(dtype="object" if c in text else "float64") for c in columns})
