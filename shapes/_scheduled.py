@@ -1,0 +1,79 @@
+"""The one adapter between schedules and Locust: every shape of the suite is a subclass with a schedule.
+
+The leading underscore keeps Locust from loading this file as a locustfile of its own.
+"""
+
+from __future__ import annotations
+
+from locust import LoadTestShape, events
+from locust.argument_parser import LocustArgumentParser, gt_zero
+
+from typing import ClassVar
+
+from shapes.schedule import Schedule
+
+# A tick plans for the moment when its users are there: one tick later.
+TICK_S = 1.0
+
+
+class ScheduledShape(LoadTestShape):
+    """Play a schedule, scaled by --user-scale and --time-scale, in steps of at most one second.
+
+    Each tick asks for the next second's users at a spawn rate that reaches them at once: a master blocks in a
+    longer ramp, skips the stages meanwhile, and would play another load than a single process.
+    """
+
+    abstract = True
+    schedule: ClassVar[Schedule]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last_tick: tuple[int, float] = (0, TICK_S)
+
+    def planned(self) -> Schedule:
+        """Return the schedule of this run, with the run's scales applied."""
+        options = self.runner.environment.parsed_options if self.runner else None
+        return self.schedule.scaled(
+            float(getattr(options, "user_scale", 1.0)), float(getattr(options, "time_scale", 1.0))
+        )
+
+    def reset_time(self) -> None:
+        """Start from the beginning."""
+        super().reset_time()
+        self._last_tick = (0, TICK_S)
+
+    def tick(self) -> tuple[int, float] | None:
+        """Return the users planned for the end of this tick and the spawn rate that reaches them in it."""
+        planned, elapsed_s = self.planned(), self.get_run_time()
+        if elapsed_s >= planned.duration_s:
+            return None
+        users = planned.users_at(elapsed_s + TICK_S)
+        last_users = self._last_tick[0]
+        if users is None or users == last_users:
+            return self._last_tick
+        self._last_tick = (users, max(1.0, abs(users - last_users) / TICK_S))
+        return self._last_tick
+
+
+def add_scale_options(parser: LocustArgumentParser) -> None:
+    """Add --user-scale and --time-scale to Locust's own options."""
+    group = parser.add_argument_group("Load shape options")
+    group.add_argument(
+        "--user-scale",
+        type=gt_zero(float),
+        default=1.0,
+        metavar="<number>",
+        env_var="PLIMSOLL_USER_SCALE",
+        help="Multiply the users of the load shape, e.g. 0.1 for a tenth of full size. Defaults to 1.",
+    )
+    group.add_argument(
+        "--time-scale",
+        type=gt_zero(float),
+        default=1.0,
+        metavar="<number>",
+        env_var="PLIMSOLL_TIME_SCALE",
+        help="Multiply the durations of the load shape, e.g. 0.02 to play an hour in 72 s. Defaults to 1.",
+    )
+
+
+events.init_command_line_parser.add_listener(add_scale_options)

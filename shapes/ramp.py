@@ -1,0 +1,18 @@
+"""Normal load: ramp up, hold, ramp down."""
+
+from shapes import _scheduled
+from shapes.schedule import MINUTE, Schedule, Stage
+
+RAMP = Schedule(
+    (
+        Stage("ramp_up", 5 * MINUTE, 0, 1000),
+        Stage("hold", 30 * MINUTE, 1000, 1000),
+        Stage("ramp_down", 5 * MINUTE, 1000, 0),
+    )
+)
+
+
+class RampShape(_scheduled.ScheduledShape):
+    """Go to 1,000 users in 5 minutes, hold them for 30, and go back to none in 5."""
+
+    schedule = RAMP
