@@ -1,0 +1,69 @@
+"""Hand a run directory to `python -m reports`, in a process of its own that gevent never touches."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+SUITE_FOLDER = Path(__file__).resolve().parent.parent
+
+EXIT_PASS = 0
+EXIT_CRASH = 1
+EXIT_BAD_CONFIGURATION = 2
+EXIT_FAIL = 99
+EXIT_INCONCLUSIVE = 77
+_WORDS = {
+    EXIT_PASS: "PASS",
+    EXIT_FAIL: "FAIL",
+    EXIT_INCONCLUSIVE: "INCONCLUSIVE",
+    EXIT_BAD_CONFIGURATION: "not judged",
+}
+
+
+class Judgement(NamedTuple):
+    """What the judge said: its exit status and its text for the terminal."""
+
+    exit_status: int
+    text: str
+
+    @property
+    def word(self) -> str:
+        """The verdict, or what became of it, for people."""
+        return _WORDS.get(self.exit_status, "the judge crashed")
+
+    @property
+    def has_report(self) -> bool:
+        """Whether there is a report to look at."""
+        return self.exit_status in {EXIT_PASS, EXIT_FAIL, EXIT_INCONCLUSIVE}
+
+
+def threshold_faults(thresholds: Path, request_names: Iterable[str] | None) -> str:
+    """Return the faults of a thresholds file, one a line, or an empty text.
+
+    *request_names* are all names the run can send; None when they cannot be known.
+    """
+    arguments = ["check", "--thresholds", str(thresholds)]
+    for name in request_names or ():
+        arguments += ["--name", name]
+    checked = _reports(arguments)
+    if checked.returncode == EXIT_PASS:
+        return ""
+    return (
+        checked.stderr.strip() or f"the check of {str(thresholds)!r} ended with status {checked.returncode}"
+    )
+
+
+def judge(run_directory: Path) -> Judgement:
+    """Judge a run directory: verdict.json and the report are in it afterwards."""
+    judged = _reports(["judge", str(run_directory.resolve())])
+    status = judged.returncode if judged.returncode in _WORDS else EXIT_CRASH
+    return Judgement(status, judged.stdout + judged.stderr)
+
+
+def _reports(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "reports", *arguments]
+    # From the suite's folder: a user's own folder may hold a package of the name `reports`.
+    return subprocess.run(command, cwd=SUITE_FOLDER, capture_output=True, text=True, check=False)  # noqa: S603 - our own module

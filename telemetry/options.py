@@ -1,0 +1,38 @@
+"""The suite's own Locust options; each is also a key of a conf file, a field of the web UI and a variable."""
+
+from __future__ import annotations
+
+from locust.argument_parser import LocustArgumentParser
+from locust.env import Environment
+
+from argparse import Namespace
+
+
+def options_of(environment: Environment) -> Namespace:
+    """Return the options of this process; Locust used as a library may have none, which is not for us."""
+    options = environment.parsed_options
+    assert isinstance(options, Namespace)
+    return options
+
+
+def add_options(parser: LocustArgumentParser) -> None:
+    """Add --run-dir, --thresholds and --with-target to Locust's own options."""
+    group = parser.add_argument_group("Verdict options")
+    group.add_argument(
+        "--run-dir",
+        metavar="<directory>",
+        env_var="PLIMSOLL_RUN_DIR",
+        help="Where the run is recorded and its report written. Defaults to results/<UTC start>-<profile>.",
+    )
+    group.add_argument(
+        "--thresholds",
+        metavar="<filename>",
+        env_var="PLIMSOLL_THRESHOLDS",
+        help="YAML file of the limits that the run is judged by, checked before any load starts.",
+    )
+    group.add_argument(
+        "--with-target",
+        action="store_true",
+        env_var="PLIMSOLL_WITH_TARGET",
+        help="Start the bundled service for the run, load it, and stop it afterwards.",
+    )

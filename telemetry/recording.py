@@ -1,0 +1,138 @@
+"""One run, recorded from its start to its end."""
+
+from __future__ import annotations
+
+import gevent
+from locust import User
+from locust.env import Environment
+from locust.runners import MasterRunner
+
+import shutil
+import sys
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from shapes._scheduled import ScheduledShape
+from telemetry import run_facts
+from telemetry.judging import SUITE_FOLDER
+from telemetry.locust_csv import RunCsvFiles
+from telemetry.options import options_of
+from telemetry.redact import redact, redact_command
+from telemetry.run_directory import (
+    RESULTS_FOLDER,
+    THRESHOLDS_FILE,
+    create_run_directory,
+    directory_name,
+    write_facts,
+)
+from telemetry.stage_journal import StageJournal
+
+JOURNAL_INTERVAL_S = 1.0
+
+
+class Recording:
+    """Everything that is written into one run directory while its run lasts."""
+
+    def __init__(self, environment: Environment, sut_version: str | None) -> None:
+        self._environment = environment
+        self._shape = environment.shape_class if isinstance(environment.shape_class, ScheduledShape) else None
+        self._schedule = self._shape.planned() if self._shape else None
+        self._started_s = time.monotonic()
+        self._end_reason: str | None = None
+        started = datetime.now(UTC)
+        self.directory = self._create_directory(started)
+        self._facts = self._start_facts(started, sut_version)
+        write_facts(self.directory, self._facts)
+        self._csv_files = RunCsvFiles(environment, self.directory)
+        self._journal = StageJournal(self.directory, self._schedule)
+        self._journalling = gevent.spawn(self._write_journal)
+
+    @property
+    def load_has_ended(self) -> bool:
+        """Whether the users have been told to stop."""
+        return self._end_reason is not None
+
+    def mark_end(self, received_signal: str | None) -> None:
+        """Note why the load ends, at the moment it does."""
+        elapsed_s = self._elapsed_s()
+        self._end_reason = run_facts.end_reason(
+            received_signal=received_signal,
+            schedule_ended=self._schedule is not None and elapsed_s >= self._schedule.duration_s,
+            elapsed_s=elapsed_s,
+            run_time_s=options_of(self._environment).run_time,
+        )
+        self._facts |= {"ended": run_facts.timestamp(datetime.now(UTC)), "end_reason": self._end_reason}
+
+    def finish(self, *, final_write: bool) -> None:
+        """Close the files; with *final_write*, first write the figures that came in after the last second."""
+        self._journalling.kill(block=True)
+        self._journal.close()
+        self._csv_files.close(final_write=final_write)
+        write_facts(self.directory, self._facts | {"workers": self._workers()})
+
+    def _create_directory(self, started: datetime) -> Path:
+        options = options_of(self._environment)
+        wanted = options.run_dir or Path(RESULTS_FOLDER, directory_name(started, self._profile()))
+        directory = create_run_directory(Path(wanted))
+        if options.thresholds:
+            shutil.copyfile(options.thresholds, directory / THRESHOLDS_FILE)
+        return directory
+
+    def _start_facts(self, started: datetime, sut_version: str | None) -> dict[str, object]:
+        environment, options = self._environment, options_of(self._environment)
+        names = known_request_names(environment.user_classes)
+        return {
+            "schema_version": run_facts.SCHEMA_VERSION,
+            "id": self.directory.name,
+            "profile": self._profile(),
+            "journeys": sorted(user_class.__name__ for user_class in environment.user_classes),
+            "request_names": names and sorted(names),
+            "load_model": "closed",
+            "shape": type(environment.shape_class).__name__ if environment.shape_class else None,
+            "stages": run_facts.stage_facts(self._schedule),
+            "planned_duration_s": self._schedule.duration_s if self._schedule else options.run_time,
+            "user_scale": options.user_scale if self._shape else 1.0,
+            "time_scale": options.time_scale if self._shape else 1.0,
+            "host": redact(environment.host) if environment.host else None,
+            "command": redact_command([Path(sys.argv[0]).name, *sys.argv[1:]]),
+            "versions": run_facts.package_versions(),
+            "git_commit": run_facts.git_commit(SUITE_FOLDER),
+            "environment": run_facts.environment_fingerprint(sut_version),
+            "started": run_facts.timestamp(started),
+            "ended": None,
+            "end_reason": None,
+            "workers": self._workers(),
+        }
+
+    def _profile(self) -> str:
+        journeys = "-".join(sorted(user_class.__name__ for user_class in self._environment.user_classes))
+        return self._environment.profile or journeys[:60]
+
+    def _workers(self) -> list[str]:
+        runner = self._environment.runner
+        return sorted(runner.worker_indexes) if isinstance(runner, MasterRunner) else []
+
+    def _elapsed_s(self) -> float:
+        """Seconds since the schedule began, by the clock that the schedule itself is played by."""
+        elapsed_s = self._shape.get_run_time() if self._shape else time.monotonic() - self._started_s
+        return float(elapsed_s)
+
+    def _write_journal(self) -> None:
+        while True:
+            assert self._environment.runner is not None
+            self._journal.write(self._elapsed_s(), self._environment.runner.user_count)
+            self._csv_files.flush()
+            gevent.sleep(JOURNAL_INTERVAL_S)
+
+
+def known_request_names(user_classes: Iterable[type[User]]) -> set[str] | None:
+    """Return every request name the journeys declare; None where one of them declares none."""
+    names: set[str] = set()
+    for user_class in user_classes:
+        declared: Iterable[str] | None = getattr(user_class, "request_names", None)
+        if declared is None:
+            return None
+        names.update(declared)
+    return names

@@ -1,0 +1,46 @@
+"""The run directory: the only thing that is handed from a run to its judgement."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+RESULTS_FOLDER = "results"
+FACTS_FILE = "run.json"
+STAGES_FILE = "stages.csv"
+THRESHOLDS_FILE = "thresholds.yaml"
+# Prefix of the files that Locust itself defines: locust_stats.csv and so on.
+LOCUST_CSV_PREFIX = "locust"
+
+
+def directory_name(started: datetime, profile: str) -> str:
+    """Return `<UTC start>-<profile>`, with nothing in it that a file system or shell dislikes."""
+    return f"{started:%Y%m%dT%H%M%SZ}-{re.sub(r'[^A-Za-z0-9._-]+', '-', profile).strip('-.') or 'run'}"
+
+
+def create_run_directory(wanted: Path) -> Path:
+    """Create *wanted*, or *wanted*-2, -3, … where it is taken, and return it.
+
+    An empty directory counts as free; one with anything in it is never written to.
+    """
+    for number in itertools.count(1):
+        candidate = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+        try:
+            candidate.mkdir(parents=True)
+        except FileExistsError:
+            if not candidate.is_dir() or any(candidate.iterdir()):
+                continue
+        return candidate
+    raise AssertionError("unreachable: the count above has no end")
+
+
+def write_facts(directory: Path, facts: Mapping[str, object]) -> None:
+    """Write run.json in one step, so that no reader ever sees half of it."""
+    temporary = directory / f".{FACTS_FILE}.new"
+    temporary.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(temporary, directory / FACTS_FILE)  # noqa: PTH105 - the atomic call, by its own name

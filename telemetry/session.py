@@ -1,0 +1,144 @@
+"""From Locust's start to its exit: every run recorded and judged, the verdict made the exit status."""
+
+from __future__ import annotations
+
+import gevent
+from gevent.event import Event
+from gevent.lock import Semaphore
+from locust.env import Environment
+from locust.runners import WORKER_REPORT_INTERVAL, MasterRunner
+
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from telemetry.bundled_target import BundledTarget
+from telemetry.judging import EXIT_INCONCLUSIVE, Judgement, judge
+from telemetry.options import options_of
+from telemetry.recording import Recording
+
+# What a worker measured last reaches the master with its next report.
+REPORT_FILE = "report.html"
+LAST_REPORT_S = WORKER_REPORT_INTERVAL + 1.0
+EXIT_LIMIT_S = 10.0
+
+
+class Session:
+    """The runs of one Locust master or single process: one when headless, any number in the web UI."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._target: BundledTarget | None = None
+        self._recording: Recording | None = None
+        self._finishing: gevent.Greenlet | None = None
+        self._received_signal: str | None = None
+        self._closing = Semaphore()
+        self._closed = False
+        self.judgement: Judgement | None = None
+        self.judged: dict[str, Path] = {}
+
+    def listen(self) -> None:
+        """Follow Locust's events and signals from now on."""
+        events = self._environment.events
+        events.test_start.add_listener(self._on_test_start)
+        events.test_stopping.add_listener(self._on_test_stopping)
+        events.test_stop.add_listener(self._on_test_stop)
+        events.quitting.add_listener(self._on_quitting)
+        events.quit.add_listener(self._on_quit)
+        gevent.signal_handler(signal.SIGTERM, self._note_signal, "SIGTERM")
+        signal.signal(signal.SIGINT, self._on_sigint)
+
+    @property
+    def state(self) -> str:
+        """How far the last run is: idle (there was none), recording, judging or judged."""
+        if self._recording:
+            return "judging" if self._recording.load_has_ended else "recording"
+        return "judged" if self.judgement else "idle"
+
+    def start_target(self) -> None:
+        """Start the bundled service unless it runs, and make it the host of the run.
+
+        Raises:
+            TargetError: the service did not start.
+        """
+        if self._target is None:
+            self._target = BundledTarget()
+        self._environment.host = options_of(self._environment).host = self._target.ready.url
+
+    def _on_test_start(self, **_: Any) -> None:
+        if self._recording:  # its last reports were awaited; Locust has cleared its figures by now
+            if self._finishing:
+                self._finishing.kill(block=True)
+            self._finish_run(final_write=False)
+        if options_of(self._environment).with_target:
+            self.start_target()  # the form of the web UI may have named another host
+        sut_version = self._target.ready.version if self._target else None
+        self._recording = Recording(self._environment, sut_version)
+
+    def _on_test_stopping(self, **_: Any) -> None:
+        if self._recording:
+            self._recording.mark_end(self._received_signal)
+
+    def _on_test_stop(self, **_: Any) -> None:
+        if not options_of(self._environment).headless and not self._closing.locked():
+            self._finishing = gevent.spawn(self._finish_web_run)
+
+    def _finish_web_run(self) -> None:
+        if isinstance(self._environment.runner, MasterRunner):
+            gevent.sleep(LAST_REPORT_S)
+        self._finish_run(final_write=True)
+        self._print_judgement()
+
+    def _finish_run(self, *, final_write: bool) -> None:
+        assert self._recording is not None
+        self._recording.finish(final_write=final_write)
+        directory = self._recording.directory
+        self.judgement = judge(directory)
+        self.judged[directory.name] = directory
+        self._recording = self._finishing = None
+
+    def _on_quitting(self, **_: Any) -> None:
+        # A SIGTERM comes here in its own greenlet, and stopping the users then wakes the main greenlet, which
+        # comes here too: only the first may judge, and the second must not exit before the status is set.
+        with self._closing:
+            if self._closed:
+                Event().wait(EXIT_LIMIT_S)
+            else:
+                self._close()
+
+    def _close(self) -> None:
+        self._closed = True
+        runner = self._environment.runner
+        if self._recording and not self._recording.load_has_ended and runner:
+            runner.quit()
+        if self._finishing:
+            self._finishing.join()
+        elif self._recording:
+            self._finish_run(final_write=True)
+        if self._target:
+            self._target.stop()
+        self._environment.process_exit_code = self._exit_status()
+
+    def _exit_status(self) -> int | None:
+        if self.judgement:
+            return self.judgement.exit_status
+        # Headless without a run, e.g. stopped while waiting for workers: nothing was shown to be good.
+        return EXIT_INCONCLUSIVE if options_of(self._environment).headless else None
+
+    def _on_quit(self, **_: Any) -> None:
+        if options_of(self._environment).headless:
+            self._print_judgement()
+
+    def _print_judgement(self) -> None:
+        if self.judgement:
+            sys.stdout.write(f"\n{self.judgement.text}")
+            sys.stdout.flush()
+
+    def _note_signal(self, name: str) -> None:
+        self._received_signal = name
+
+    def _on_sigint(self, number: int, frame: FrameType | None) -> None:
+        self._note_signal("SIGINT")
+        signal.default_int_handler(number, frame)

@@ -1,0 +1,32 @@
+"""stages.csv: the users that were planned and the users that were there, second by second."""
+
+from __future__ import annotations
+
+import csv
+import time
+from pathlib import Path
+
+from shapes.schedule import Schedule
+from telemetry.run_directory import STAGES_FILE
+
+COLUMNS = ("unix_s", "elapsed_s", "stage", "planned_users", "users")
+
+
+class StageJournal:
+    """Append one row a second; each row is with the operating system as soon as it is written."""
+
+    def __init__(self, directory: Path, schedule: Schedule | None) -> None:
+        self._schedule = schedule
+        self._file = (directory / STAGES_FILE).open("w", newline="", encoding="utf-8", buffering=1)
+        self._writer = csv.writer(self._file)
+        self._writer.writerow(COLUMNS)
+
+    def write(self, elapsed_s: float, users: int) -> None:
+        """Write down that *users* run at *elapsed_s*; stage and plan are empty where no schedule speaks."""
+        stage = self._schedule.stage_at(elapsed_s) if self._schedule else None
+        planned_users = self._schedule.users_at(elapsed_s) if self._schedule else None
+        self._writer.writerow((round(time.time(), 3), round(elapsed_s, 3), stage, planned_users, users))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

@@ -1,0 +1,54 @@
+"""The one line by which a locustfile has its runs recorded and judged."""
+
+from __future__ import annotations
+
+from locust import events
+from locust.env import Environment
+from locust.runners import WorkerRunner
+from locust.web import WebUI
+
+import sys
+from functools import cache
+from typing import Any
+
+from telemetry.bundled_target import TargetError
+from telemetry.judging import EXIT_BAD_CONFIGURATION, EXIT_CRASH
+from telemetry.options import add_options, options_of
+from telemetry.session import Session
+from telemetry.startup_checks import startup_faults
+from telemetry.web_ui import extend_web_ui
+
+
+@cache
+def record_run() -> None:
+    """Record and judge every run of this Locust process; calling it from several locustfiles is fine."""
+    events.init_command_line_parser.add_listener(add_options)
+    events.init.add_listener(_on_init)
+
+
+def _on_init(environment: Environment, web_ui: WebUI | None, **_: Any) -> None:
+    # One failed request is not a failed run: the verdict decides, and a worker has none.
+    options_of(environment).exit_code_on_error = 0
+    if isinstance(environment.runner, WorkerRunner):
+        return
+    faults = startup_faults(environment)
+    if faults:
+        _exit(EXIT_BAD_CONFIGURATION, faults)
+    session = Session(environment)
+    if options_of(environment).with_target:
+        _start_target(session)
+    session.listen()
+    if web_ui:
+        extend_web_ui(web_ui, environment, session)
+
+
+def _start_target(session: Session) -> None:
+    try:
+        session.start_target()
+    except TargetError as error:
+        _exit(EXIT_CRASH, [str(error)])
+
+
+def _exit(status: int, faults: list[str]) -> None:
+    sys.stderr.write("".join(f"plimsoll: {fault}\n" for fault in faults))
+    sys.exit(status)
