@@ -1,0 +1,137 @@
+"""The Locust user every HTTP journey is built on: it asks, checks the answer, and signs in."""
+
+from __future__ import annotations
+
+import gevent
+from locust.contrib.fasthttp import FastHttpUser, LocustBadStatusCode, ResponseContextManager
+from locust.env import Environment
+from locust.exception import RescheduleTask
+
+import random
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+from clients.answers import MAX_REASON_CHARS, Answer, WrongAnswerError, filled, reason_of
+from clients.identities import Credentials, Roster
+
+T = TypeVar("T")
+
+
+class Account(NamedTuple):
+    """Who the service says has signed in; `student_id` is None for an admin."""
+
+    token: str
+    user_id: Any
+    student_id: Any
+    role: str
+
+
+class ApiUser(FastHttpUser):
+    """Talk JSON with a service: each request is named, its answer checked, a wrong one counted as a failure.
+
+    A wrong answer also ends the iteration, as there is nothing right to go on with: the user pauses for its
+    `wait_time` and starts its next task. A subclass declares every name it may send in `request_names`.
+    """
+
+    abstract = True
+    request_names: ClassVar[frozenset[str]] = frozenset()
+
+    # FastHttpUser's own defaults verify no certificate and wait a minute.
+    insecure = False
+    connection_timeout = 5.0
+    network_timeout = 30.0
+
+    _account: Account | None = None
+
+    def ask(
+        self,
+        name: str,
+        method: str,
+        path: str,
+        read: Callable[[Answer], T],
+        *,
+        json: Any = None,
+        statuses: tuple[int, ...] = (200,),
+        anonymous: bool = False,
+    ) -> T:
+        """Send a request under a declared name and return what `read` makes of the answer.
+
+        The answer is right when its status is among the expected and `read` raises nothing.
+        Once signed in, the request carries the token unless it is to be anonymous.
+
+        Raises RescheduleTask after a wrong answer, ValueError for a name that is not declared.
+        """
+        if name not in self.request_names:
+            raise ValueError(f"request name {name!r} is not among {type(self).__name__}.request_names")
+        token = None if anonymous or self._account is None else self._account.token
+        headers = {"Authorization": f"Bearer {token}"} if token else None
+        with self.client.request(
+            method, path, name=name, json=json, headers=headers, catch_response=True
+        ) as response:
+            try:
+                value = read(_answer_to(response, statuses))
+            except Exception as fault:  # noqa: BLE001 - whatever a server's text makes a check raise is a failure
+                response.failure(f"{name}: {reason_of(fault)}"[:MAX_REASON_CHARS])
+            else:
+                response.success()
+                return value
+        if token and response.status_code == 401:
+            self._account = None  # expired or revoked: the next iteration signs in again
+        raise RescheduleTask
+
+    def refused(
+        self, name: str, method: str, path: str, status: int, *, json: Any = None, anonymous: bool = False
+    ) -> None:
+        """Send a request that the service must refuse with exactly this status; the refusal is a success."""
+        self.ask(name, method, path, _nothing, json=json, statuses=(status,), anonymous=anonymous)
+
+    def sign_in(self, credentials: Credentials) -> Account:
+        """Log in, as `auth.login`, and keep the token for the requests that follow."""
+        body = {"email": credentials.email, "password": credentials.password}
+        self._account = self.ask("auth.login", "POST", "/api/auth/login", _account, json=body, anonymous=True)
+        return self._account
+
+    def pause(self, least_s: float, most_s: float | None = None) -> None:
+        """Think for so many seconds, or for a time drawn evenly between two bounds."""
+        gevent.sleep(least_s if most_s is None else random.uniform(least_s, most_s))
+
+
+class MemberUser(ApiUser):
+    """A user with an identity of its own, dealt from a roster, which signs in before its first request."""
+
+    abstract = True
+    roster: ClassVar[Roster]
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        # Users live in a local or a worker runner only, and both have an index; Locust types just their base.
+        self.credentials = self.identity(getattr(environment.runner, "worker_index", 0))
+
+    def identity(self, worker_index: int) -> Credentials:
+        """Return who this user is, a choice made once per user in the process with this worker index."""
+        return self.roster.deal(worker_index)
+
+    def account(self) -> Account:
+        """Return the account, signing in first where that is due; a refused login ends the iteration."""
+        return self._account or self.sign_in(self.credentials)
+
+
+def _answer_to(response: ResponseContextManager, statuses: tuple[int, ...]) -> Answer:
+    fault = response.request_meta["exception"]
+    # A status of 400 or more is recorded as an exception too, but whether it is wrong is for us to say.
+    if fault is not None and not isinstance(fault, LocustBadStatusCode):
+        came = "the answer broke off" if response.status_code else "no answer"
+        raise WrongAnswerError(f"{came} ({type(fault).__name__})")
+    if response.status_code not in statuses:
+        expected = " or ".join(map(str, statuses))
+        raise WrongAnswerError(f"got status {response.status_code}, expected {expected}")
+    return Answer(response.status_code, response.headers, response.content)
+
+
+def _account(answer: Answer) -> Account:
+    token, role = filled(answer.body, "token", str), filled(answer.body, "role", str)
+    return Account(token, answer.body.get("userId"), answer.body.get("studentId"), role)
+
+
+def _nothing(_answer: Answer) -> None:
+    """Read nothing: the status says it all."""
