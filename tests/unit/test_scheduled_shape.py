@@ -1,0 +1,78 @@
+"""The adapter plays a schedule in steps that Locust can follow on one process and on many."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from shapes.ramp import RampShape
+from shapes.spike import SpikeShape
+
+
+class FrozenRamp(RampShape):
+    """The ramp at a time that the test sets."""
+
+    elapsed_s = 0.0
+
+    def get_run_time(self) -> float:
+        """Return the test's own time."""
+        return self.elapsed_s
+
+
+def with_options(shape: Any, **options: float) -> Any:
+    """Return *shape* as Locust runs it, with these options."""
+    shape.runner = SimpleNamespace(environment=SimpleNamespace(parsed_options=SimpleNamespace(**options)))
+    return shape
+
+
+def ticks(shape: FrozenRamp, times_s: list[float]) -> list[tuple[int, float] | None]:
+    """Return what Locust is told at these times."""
+    told = []
+    for shape.elapsed_s in times_s:
+        told.append(shape.tick())
+    return told
+
+
+def test_each_step_is_done_within_its_tick() -> None:
+    """The spawn rate covers the whole change, so that no tick waits for the users of the one before it."""
+    told = ticks(FrozenRamp(), [0, 1, 2, 3])
+
+    assert told == [(2, 2.0), (5, 3.0), (8, 3.0), (12, 4.0)]
+
+
+def test_an_unchanged_plan_is_not_dispatched_again() -> None:
+    """Locust dispatches when the answer changes, so a hold repeats its last answer."""
+    told = ticks(FrozenRamp(), [299.6, 301, 302])
+
+    assert told[0] == told[1] == told[2] == (1000, 1000.0)
+
+
+def test_the_end_is_none() -> None:
+    """After the last stage Locust is told to stop, and up to it to go on."""
+    told = ticks(FrozenRamp(), [2399.9, 2400])
+
+    assert told[0] is not None
+    assert told[1] is None
+
+
+def test_a_late_tick_goes_to_where_the_plan_is() -> None:
+    """After a gap the plan is not replayed: users follow the clock."""
+    assert ticks(FrozenRamp(), [0, 149.5])[1] == (500, 498.0)
+
+
+def test_scales_come_from_the_options() -> None:
+    """--user-scale and --time-scale are read when the run starts."""
+    shape = with_options(SpikeShape(), user_scale=0.01, time_scale=0.1)
+
+    assert shape.planned().peak_users == 100
+    assert shape.planned().duration_s == pytest.approx(45)
+
+
+def test_a_second_run_starts_from_the_beginning() -> None:
+    """The web UI uses the same shape object for every run."""
+    shape = FrozenRamp()
+    ticks(shape, [0, 400])
+
+    shape.reset_time()
+
+    assert ticks(shape, [0]) == [(2, 2.0)]
