@@ -7,6 +7,7 @@ from locust import User
 from locust.env import Environment
 from locust.runners import MasterRunner
 
+import logging
 import shutil
 import sys
 import time
@@ -31,6 +32,10 @@ from telemetry.stage_journal import StageJournal
 
 JOURNAL_INTERVAL_S = 1.0
 
+# The few lines a run has to say are wanted also where Locust itself is told to be quiet.
+logger = logging.getLogger("plimsoll")
+logger.setLevel(logging.INFO)
+
 
 class Recording:
     """Everything that is written into one run directory while its run lasts."""
@@ -48,6 +53,7 @@ class Recording:
         self._csv_files = RunCsvFiles(environment, self.directory)
         self._journal = StageJournal(self.directory, self._schedule)
         self._journalling = gevent.spawn(self._write_journal)
+        logger.info("recording to %s", self.directory)
 
     @property
     def load_has_ended(self) -> bool:
@@ -120,10 +126,14 @@ class Recording:
         return float(elapsed_s)
 
     def _write_journal(self) -> None:
+        stage = None
         while True:
             assert self._environment.runner is not None
-            self._journal.write(self._elapsed_s(), self._environment.runner.user_count)
+            elapsed_s, users = self._elapsed_s(), self._environment.runner.user_count
+            self._journal.write(elapsed_s, users)
             self._csv_files.flush()
+            if self._schedule and stage != (stage := self._schedule.stage_at(elapsed_s)):
+                logger.info("%.0f s: %s, %d users", elapsed_s, stage or "schedule ended", users)
             gevent.sleep(JOURNAL_INTERVAL_S)
 
 

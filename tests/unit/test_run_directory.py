@@ -1,0 +1,73 @@
+"""Every run has a directory of its own, and nothing that is there is overwritten."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from shapes.schedule import Schedule, Stage
+from telemetry.run_directory import create_run_directory, directory_name, write_facts
+from telemetry.stage_journal import StageJournal
+
+START = datetime(2026, 11, 21, 0, 21, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("profile", "name"),
+    [
+        ("demo", "20261121T002130Z-demo"),
+        ("my team/../x y", "20261121T002130Z-my-team-..-x-y"),
+        ("", "20261121T002130Z-run"),
+        ("..", "20261121T002130Z-run"),
+    ],
+)
+def test_directory_name(profile: str, name: str) -> None:
+    """The name sorts by time, tells the profile, and is one harmless path segment."""
+    assert directory_name(START, profile) == name
+
+
+def test_a_taken_directory_is_left_alone(tmp_path: Path) -> None:
+    """Two runs that want one directory get two."""
+    first = create_run_directory(tmp_path / "results" / "run")
+    (first / "run.json").write_text("{}")
+    second = create_run_directory(tmp_path / "results" / "run")
+
+    assert (first.name, second.name) == ("run", "run-2")
+    assert (first / "run.json").read_text() == "{}"
+
+
+def test_an_empty_directory_is_used(tmp_path: Path) -> None:
+    """CI often makes the directory itself, and looks for the run in it."""
+    assert create_run_directory(tmp_path) == tmp_path
+
+
+def test_facts_are_replaced_whole(tmp_path: Path) -> None:
+    """After a second write there is the new run.json and nothing beside it."""
+    write_facts(tmp_path, {"id": "a", "ended": None})
+    write_facts(tmp_path, {"id": "a", "ended": "é"})
+
+    assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8")) == {"id": "a", "ended": "é"}
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_journal_rows_are_on_disk_at_once(tmp_path: Path) -> None:
+    """A process that is killed between two rows loses neither."""
+    journal = StageJournal(tmp_path, Schedule((Stage("up", 10, 0, 20), Stage("hold", 10, 20, 20))))
+    journal.write(5, 9)
+    journal.write(10, 20)
+    journal.write(21, 3)
+    lines = (tmp_path / "stages.csv").read_text().splitlines()
+    journal.close()
+
+    assert lines[0] == "unix_s,elapsed_s,stage,planned_users,users"
+    assert [line.partition(",")[2] for line in lines[1:]] == ["5,up,10,9", "10,hold,20,20", "21,,,3"]
+
+
+def test_journal_without_a_schedule(tmp_path: Path) -> None:
+    """A run by hand has users and no plan."""
+    journal = StageJournal(tmp_path, None)
+    journal.write(1, 7)
+    journal.close()
+
+    assert (tmp_path / "stages.csv").read_text().splitlines()[1].endswith(",1,,,7")
