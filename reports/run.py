@@ -1,11 +1,12 @@
 """What is known about one finished (or cut short) run, as tables in fixed columns.
 
-Every unknown number is NaN, every missing file an empty table; `Run.warnings` says in words what was missing or odd.
-Times of day are Unix seconds (UTC), latencies milliseconds.
+Every unknown number is NaN, every missing file an empty table; `Run.warnings` says in words what was missing
+or odd. Times of day are Unix seconds (UTC), latencies milliseconds.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import pandas as pd
 
@@ -23,7 +24,7 @@ REQUEST_COLUMNS = (
     "mean_bytes",
     "rps",
 )
-"""Columns that `Run.requests` and `Run.total` always have; percentile columns (`p95_ms`) follow as present."""
+"""Columns that `Run.requests` and `Run.total` always have; percentiles (`p95_ms`) follow as present."""
 
 HISTORY_COLUMNS = (
     "unix_s",
@@ -38,8 +39,8 @@ HISTORY_COLUMNS = (
     "p95_ms",
     "p99_ms",
 )
-"""`n`, `failures` and `mean_ms` are cumulative since the start, as Locust writes them; the percentiles are Locust's
-10 s sliding window with per-name rows (--csv-full-history) and cumulative without."""
+"""`n`, `failures` and `mean_ms` are cumulative since the start, as Locust writes them; the percentiles are
+Locust's 10 s sliding window with per-name rows (--csv-full-history) and cumulative without."""
 
 FAILURE_COLUMNS = ("request_type", "name", "error", "occurrences", "first_seen", "last_seen")
 EXCEPTION_COLUMNS = ("count", "message", "traceback")
@@ -100,9 +101,28 @@ class Run:
     warnings: Sequence[str] = ()
 
     @property
+    def duration_s(self) -> float | None:
+        """Return the seconds from start to end: of run.json where both are known, else of the history."""
+        recorded_s = _seconds_between(self.meta.started, self.meta.ended)
+        if recorded_s is not None:
+            return recorded_s
+        if len(self.history) == 0:
+            return None
+        return float(self.history["unix_s"].max() - self.history["unix_s"].min())
+
+    @property
     def has_named_history(self) -> bool:
         """Tell whether the history has a row per request name (--csv-full-history)."""
         return bool((self.history["name"] != AGGREGATED).any())
+
+
+def _seconds_between(started: str | None, ended: str | None) -> float | None:
+    if started is None or ended is None:
+        return None
+    try:
+        return max((datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds(), 0.0)
+    except (ValueError, TypeError):
+        return None
 
 
 def empty_frame(columns: Sequence[str]) -> pd.DataFrame:

@@ -1,0 +1,71 @@
+"""The command line: `python -m reports judge RUN` and `python -m reports check --thresholds FILE`.
+
+Each command's module is imported when it is called, so that `check` does not wait for pandas.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import cast
+
+from reports.errors import ConfigError, ReportError
+from reports.outcome import BAD_CONFIGURATION, CRASH
+
+COMMANDS = {"judge": "reports.judge_command", "check": "reports.check_command"}
+DEVNULL_STATUS = 141
+"""What a shell reports for a program that a closed pipe ended (128 + SIGPIPE)."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status: see `reports.outcome`."""
+    options = _parser().parse_args(arguments)
+    try:
+        # Only the words of COMMANDS get here: argparse refuses all others.
+        run = cast(
+            "Callable[[argparse.Namespace], int]", importlib.import_module(COMMANDS[options.command]).run
+        )
+        status = run(options)
+        sys.stdout.flush()
+    except ReportError as error:
+        return _refuse(error, options.thresholds)
+    except BrokenPipeError:
+        # Python would complain again when it closes the broken stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DEVNULL_STATUS
+    except Exception as error:  # noqa: BLE001 - the last resort, which must not look like a verdict
+        sys.stderr.write(f"reports: this is a bug, please report it: {error!r}\n{traceback.format_exc()}")
+        return CRASH
+    return status
+
+
+def _refuse(error: ReportError, thresholds: Path | None) -> int:
+    if isinstance(error, ConfigError):
+        for fault in error.faults:
+            sys.stderr.write(f"{thresholds or 'thresholds.yaml'}: {fault}\n")
+    else:
+        sys.stderr.write(f"reports: {error}\n")
+    return BAD_CONFIGURATION
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m reports", description="Judge runs of load.", allow_abbrev=False
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    judge = commands.add_parser("judge", help="judge a run, write its views, exit with the verdict")
+    judge.add_argument(
+        "run", type=Path, metavar="RUN", help="a run directory or the prefix of `locust --csv`"
+    )
+    judge.add_argument(
+        "--thresholds", type=Path, metavar="FILE", help="default: thresholds.yaml of the run directory"
+    )
+    check = commands.add_parser("check", help="check thresholds without a run")
+    check.add_argument("--thresholds", type=Path, metavar="FILE", required=True)
+    check.add_argument(
+        "--name", action="append", default=[], metavar="NAME", help="a request name of the run; repeatable"
+    )
+    return parser

@@ -1,0 +1,115 @@
+"""Name the files and columns Locust 2.x writes with --csv, and turn each file into the tables of a run."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from reports.run import AGGREGATED, EXCEPTION_COLUMNS, FAILURE_COLUMNS, HISTORY_COLUMNS, REQUEST_COLUMNS
+from reports.table import Layout, read_table
+
+SUFFIXES = ("_stats.csv", "_stats_history.csv", "_failures.csv", "_exceptions.csv")
+
+STATS = Layout(
+    columns={
+        "Type": "request_type",
+        "Name": "name",
+        "Request Count": "n",
+        "Failure Count": "failures",
+        "Average Response Time": "mean_ms",
+        "Min Response Time": "min_ms",
+        "Max Response Time": "max_ms",
+        "Average Content Size": "mean_bytes",
+        "Requests/s": "rps",
+    },
+    text=frozenset({"request_type", "name"}),
+    percentiles=True,
+)
+HISTORY = Layout(
+    columns={
+        "Timestamp": "unix_s",
+        "User Count": "users",
+        "Type": "request_type",
+        "Name": "name",
+        "Total Request Count": "n",
+        "Total Failure Count": "failures",
+        "Total Average Response Time": "mean_ms",
+        "Requests/s": "rps",
+        "50%": "p50_ms",
+        "95%": "p95_ms",
+        "99%": "p99_ms",
+    },
+    text=frozenset({"request_type", "name"}),
+)
+FAILURES = Layout(
+    columns=dict(
+        zip(
+            ("Method", "Name", "Error", "Occurrences", "First Seen", "Last Seen"),
+            FAILURE_COLUMNS,
+            strict=True,
+        )
+    ),
+    text=frozenset(FAILURE_COLUMNS) - {"occurrences"},
+)
+EXCEPTIONS = Layout(
+    columns=dict(zip(("Count", "Message", "Traceback"), EXCEPTION_COLUMNS, strict=True)),
+    text=frozenset({"message", "traceback"}),
+)
+
+
+def read_history(path: Path) -> tuple[pd.DataFrame, list[str]]:
+    """Return the history in the order of time, without rows that lack a time or a count."""
+    frame, notes = read_table(path, HISTORY)
+    known = frame.dropna(subset=["unix_s", "n", "failures"])
+    if len(known) < len(frame):
+        notes.append(f"{path.name}: {len(frame) - len(known)} unreadable rows dropped")
+    ordered = known.sort_values("unix_s", kind="stable", ignore_index=True)
+    return _active(ordered)[list(HISTORY_COLUMNS)], notes
+
+
+def _active(history: pd.DataFrame) -> pd.DataFrame:
+    """Cut the idle time before the first user and after the last, such as that of a web UI left open.
+
+    One idle row stays at each end: counts are judged by their increase.
+    """
+    whole = history[is_aggregated(history)]
+    busy = whole["unix_s"][(whole["users"] > 0) | (whole["n"].diff().fillna(whole["n"]) != 0)]
+    if busy.empty:
+        return history
+    before = whole["unix_s"][whole["unix_s"] < busy.min()].max()
+    after = whole["unix_s"][whole["unix_s"] > busy.max()].min()
+    kept = ~(history["unix_s"] < before) & ~(history["unix_s"] > after)
+    return pd.DataFrame(history[kept]).reset_index(drop=True)
+
+
+def read_stats(path: Path) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Return the rows per request, Locust's row over all of them (or none), and what was odd.
+
+    Locust rewrites this file in place: what follows the row over all requests is left over from before.
+    """
+    frame, notes = read_table(path, STATS)
+    aggregated = is_aggregated(frame)
+    if aggregated.any():
+        end = int(aggregated.to_numpy().argmax())
+        if end + 1 < len(frame):
+            notes.append(f"{path.name}: rows left over after the total dropped")
+        frame = frame.iloc[: end + 1]
+        aggregated = aggregated.iloc[: end + 1]
+    # A count that is no count (NaN compares false) is damage.
+    sound = (frame["failures"] >= 0) & (frame["n"] >= frame["failures"])
+    if not sound.all():
+        notes.append(f"{path.name}: {int((~sound).sum())} rows with unreadable counts dropped")
+    requests, total = frame[sound & ~aggregated], frame[sound & aggregated]
+    return requests.reset_index(drop=True), total.reset_index(drop=True), notes
+
+
+def totals_from_history(history: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return what the last history rows say, for a run whose stats file is lost; percentiles are unknown."""
+    last = history.drop_duplicates(["request_type", "name"], keep="last")
+    rows = last.reindex(columns=list(REQUEST_COLUMNS))
+    aggregated = is_aggregated(rows)
+    return rows[~aggregated].reset_index(drop=True), rows[aggregated].reset_index(drop=True)
+
+
+def is_aggregated(frame: pd.DataFrame) -> "pd.Series[bool]":
+    """Mark Locust's own rows over all requests; a request may bear their name, but has a type."""
+    return (frame["name"] == AGGREGATED) & frame["request_type"].isin(["", "None"])

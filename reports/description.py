@@ -1,0 +1,79 @@
+"""Read run.json, trusting none of it: whatever has the wrong type is unknown."""
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from reports.run import RunMeta, Stage
+
+TEXTS = ("profile", "load_model", "shape", "host", "git_commit", "started", "ended", "end_reason")
+LISTS = ("journeys", "command", "workers")
+SCALES = ("user_scale", "time_scale")
+
+
+def read_description(path: Path, run_id: str) -> tuple[RunMeta, list[str]]:
+    """Return what run.json says, with `run_id` for a missing id, and what was odd about it."""
+    try:
+        content = json.loads(path.read_bytes(), parse_constant=lambda _: None)
+    except OSError as error:
+        return RunMeta(run_id), [f"{path.name}: {error.strerror}"]
+    except (ValueError, RecursionError):
+        return RunMeta(run_id), [f"{path.name}: not valid JSON"]
+    if not isinstance(content, dict):
+        return RunMeta(run_id), [f"{path.name}: not a JSON object"]
+    return _meta(content, run_id), []
+
+
+def _meta(content: dict[str, Any], run_id: str) -> RunMeta:
+    known: dict[str, Any] = {key: _text(content.get(key)) for key in TEXTS}
+    known |= {key: _texts(content.get(key)) or () for key in LISTS}
+    known |= {key: _positive(content.get(key)) or 1.0 for key in SCALES}
+    return RunMeta(
+        id=_text(content.get("id")) or run_id,
+        request_names=_texts(content.get("request_names")),
+        stages=_stages(content.get("stages")),
+        planned_duration_s=_positive(content.get("planned_duration_s")),
+        versions={key: str(value) for key, value in _mapping(content.get("versions")).items()},
+        environment=_mapping(content.get("environment")),
+        recorded=True,
+        **known,
+    )
+
+
+def _stages(value: object) -> Sequence[Stage]:
+    stages = []
+    for item in value if isinstance(value, list) else []:
+        try:
+            stages.append(
+                Stage(
+                    str(item["name"]),
+                    float(item["from_s"]),
+                    float(item["to_s"]),
+                    int(item["from_users"]),
+                    int(item["to_users"]),
+                )
+            )
+        except (KeyError, TypeError, ValueError, OverflowError):
+            continue
+    return tuple(stages)
+
+
+def _text(value: object) -> str | None:
+    # A lone surrogate, which JSON can spell, could not be written to any file.
+    return value.encode(errors="replace").decode() if isinstance(value, str) else None
+
+
+def _texts(value: object) -> tuple[str, ...] | None:
+    return tuple(_text(str(item)) or "" for item in value) if isinstance(value, list) else None
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _positive(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 < value < sys.float_info.max else None

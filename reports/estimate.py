@@ -1,0 +1,240 @@
+"""Estimate a metric of the chosen requests, with the interval in which it lies."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from reports import intervals
+from reports.blocks import Blocks, blocks_of
+from reports.levels import Levels, levels_of, rounding_ms
+from reports.metric import Metric
+from reports.run import Run
+
+ROUNDING = "Locust's rounding"
+INDEPENDENT = "taking requests as independent"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Hold a figure, the interval it lies in (95 %), the requests behind it, and how it was reached.
+
+    `value` is None where only the interval is known, `low` and `high` where it has no such end. `fixed` is
+    the half width that a longer run would not shrink. `needed_n` is set where too few requests bound the
+    figure.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    method: str
+    fixed: float = 0.0
+    needed_n: int | None = None
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Hold the requests a threshold is about: their rows of the statistics and their blocks of time."""
+
+    rows: pd.DataFrame
+    blocks: Blocks | None
+
+    @property
+    def n(self) -> int:
+        """Return how many requests were made."""
+        return int(self.rows["n"].sum())
+
+    @property
+    def failures(self) -> int:
+        """Return how many of them failed."""
+        return int(self.rows["failures"].sum())
+
+
+def choose(run: Run, names: Sequence[str], metric: Metric) -> Chosen:
+    """Return the requests of these names; Locust's own total where that is all of them.
+
+    For a latency those that never succeeded are left out.
+    """
+    rows = run.requests[run.requests["name"].isin(names)]
+    if len(rows) == len(run.requests) and len(run.total):
+        return Chosen(run.total, blocks_of(run, run.total))
+    if metric.is_latency:
+        rows = rows.loc[rows["n"] > rows["failures"]]
+    return Chosen(rows, blocks_of(run, rows))
+
+
+def estimate(metric: Metric, chosen: Chosen, duration_s: float | None) -> Estimate | None:
+    """Return the estimate of a metric in its kind's unit, None where the files do not tell it.
+
+    `chosen` must hold at least one request, and one success for a latency.
+    """
+    if metric.level is not None and metric.level < 100:
+        return _percentile(metric.level, chosen)
+    if metric.name == "rps":
+        return _rps(chosen, duration_s)
+    return ESTIMATORS.get(metric.name, _maximum)(chosen)
+
+
+def _percentile(level: float, chosen: Chosen) -> Estimate | None:
+    members = [_percentile_of(level, row) for _, row in chosen.rows.iterrows()]
+    known = [member for member in members if member is not None]
+    if not known or len(known) < len(members):
+        return None
+    if len(known) == 1:
+        return known[0]
+    values = {member.value for member in known}
+    return Estimate(
+        value=values.pop() if len(values) == 1 else None,
+        low=min((member.low for member in known if member.low is not None), default=None),
+        high=max((member.high for member in known if member.high is not None), default=None),
+        n=chosen.n,
+        method=f"bounds over {len(known)} names, as percentiles cannot be averaged; {known[0].method}",
+        fixed=max(member.fixed for member in known),
+        needed_n=_largest([member.needed_n for member in known]),
+    )
+
+
+def _percentile_of(level: float, row: "pd.Series[float]") -> Estimate | None:
+    points = levels_of(row)
+    if points is None:
+        return None
+    q, n, failures = level / 100, points.n, int(row["failures"])
+    successes = n - failures
+    # The q of the successes, seen among all: every failure may have been slower, or every one faster.
+    q_low, q_high = q * successes / n, (q * successes + failures) / n
+    value = points.stated.get(level, points.read(q))
+    low, high = (points.read(share) for share in intervals.quantile_ranks(q_low, q_high, n))
+    needed = intervals.smallest_n(q)
+    return Estimate(
+        value=value,
+        low=max(min(low - rounding_ms(low), value - rounding_ms(value)), 0.0),
+        high=max(high + rounding_ms(high), value + rounding_ms(value)),
+        n=successes,
+        method=_percentile_method(level, points, failures),
+        fixed=rounding_ms(value) + (points.read(q_high) - points.read(q_low)) / 2,
+        needed_n=needed if needed is not None and successes < needed else None,
+    )
+
+
+def _percentile_method(level: float, points: Levels, failures: int) -> str:
+    read = "Locust's percentiles" if level in points.stated else "interpolated between Locust's percentiles"
+    mixed = f"; {failures} failures are among them" if failures else ""
+    return f"{read}, ranks by Clopper-Pearson {INDEPENDENT}, {ROUNDING}{mixed}"
+
+
+def _mean(chosen: Chosen) -> Estimate | None:
+    rows = chosen.rows
+    value = float((rows["mean_ms"] * rows["n"]).sum(skipna=False)) / chosen.n
+    if math.isnan(value):
+        return None
+    half, method = _mean_halfwidth(chosen, rows)
+    below, above = _mix_of_failures(rows, value)
+    return Estimate(
+        value=value,
+        low=None if half is None else max(value - half - below, 0.0),
+        high=None if half is None else value + half + above,
+        n=chosen.n - chosen.failures,
+        method=method + (f"; {chosen.failures} failures are among them" if chosen.failures else ""),
+        fixed=max(below, above),
+    )
+
+
+def _mean_halfwidth(chosen: Chosen, rows: pd.DataFrame) -> tuple[float | None, str]:
+    blocks = chosen.blocks
+    if blocks is not None and blocks.n.sum() > 0:
+        return intervals.block_halfwidth(blocks.latency_ms, blocks.n), f"Student's t over {blocks.words}"
+    points = [levels_of(row) for _, row in rows.iterrows()]
+    spreads = [point.spread_ms() for point in points if point is not None]
+    if len(spreads) < len(rows):
+        return None, "no history and no percentiles to tell the spread"
+    weights = rows["n"].to_numpy(dtype=float)
+    means = rows["mean_ms"].to_numpy(dtype=float)
+    n, mean = weights.sum(), float((weights * means).sum() / weights.sum())
+    variance = float((weights * (np.array(spreads) ** 2 + (means - mean) ** 2)).sum() / n)
+    return intervals.Z * math.sqrt(variance / n), f"spread from Locust's percentiles, {INDEPENDENT}"
+
+
+def _mix_of_failures(rows: pd.DataFrame, mean_ms: float) -> tuple[float, float]:
+    """Return how far the mean of the successes may be below and above that of all requests."""
+    n, failures = float(rows["n"].sum()), float(rows["failures"].sum())
+    if not failures:
+        return 0.0, 0.0
+    slowest, fastest = float(rows["max_ms"].max()), float(rows["min_ms"].min())
+    per_success = failures / (n - failures)
+    return max((slowest - mean_ms) * per_success, 0.0), max((mean_ms - fastest) * per_success, 0.0)
+
+
+def _maximum(chosen: Chosen) -> Estimate | None:
+    rows = chosen.rows
+    value = float(rows["max_ms"].max(skipna=False))
+    if math.isnan(value):
+        return None
+    if not chosen.failures:
+        return _exact(value, chosen, "the slowest request")
+    floors = [_read_share(row, 1 - row["failures"] / row["n"]) for _, row in rows.iterrows()]
+    low = max((floor - rounding_ms(floor) for floor in floors if floor is not None), default=0.0)
+    method = f"the slowest request, which may be one of {chosen.failures} failures"
+    return Estimate(value, min(max(low, 0.0), value), value, chosen.n, method, fixed=value - low)
+
+
+def _minimum(chosen: Chosen) -> Estimate | None:
+    rows = chosen.rows
+    value = float(rows["min_ms"].min(skipna=False))
+    if math.isnan(value):
+        return None
+    if not chosen.failures:
+        return _exact(value, chosen, "the fastest request")
+    ceilings = [_read_share(row, row["failures"] / row["n"]) for _, row in rows.iterrows()]
+    high = min((top + rounding_ms(top) for top in ceilings if top is not None), default=None)
+    method = f"the fastest request, which may be one of {chosen.failures} failures"
+    return Estimate(value, value, high, chosen.n, method, fixed=0.0 if high is None else high - value)
+
+
+def _read_share(row: "pd.Series[float]", share: float) -> float | None:
+    points = levels_of(row)
+    return None if points is None else points.read(share)
+
+
+def _error_rate(chosen: Chosen) -> Estimate:
+    n, ratio = chosen.n, chosen.failures / chosen.n
+    low, high = intervals.share(chosen.failures, n)
+    method = f"Wilson {INDEPENDENT}" if chosen.failures else "no failure seen: 1 - 0.05^(1/n)"
+    blocks = chosen.blocks
+    if blocks is not None and blocks.n.sum() > 0 and chosen.failures:
+        half = intervals.block_halfwidth(blocks.failures, blocks.n)
+        low, high = min(low, max(ratio - half, 0.0)), max(high, min(ratio + half, 1.0))
+        method = f"wider of Wilson and Student's t over {blocks.words}"
+    return Estimate(100 * ratio, 100 * low, 100 * high, n, method)
+
+
+def _rps(chosen: Chosen, duration_s: float | None) -> Estimate | None:
+    if not duration_s:
+        return None
+    value = chosen.n / duration_s
+    half, method = intervals.Z * math.sqrt(chosen.n) / duration_s, f"requests over seconds, {INDEPENDENT}"
+    if chosen.blocks is not None:
+        lengths = np.full(len(chosen.blocks.n), chosen.blocks.length_s)
+        half = intervals.block_halfwidth(chosen.blocks.n, lengths)
+        method = f"requests over seconds, Student's t over {chosen.blocks.words}"
+    return Estimate(value, max(value - half, 0.0), value + half, chosen.n, method)
+
+
+def _exact(value: float, chosen: Chosen, method: str) -> Estimate:
+    return Estimate(value, value, value, chosen.n, f"{method}, exact for this run")
+
+
+def _largest(numbers: Sequence[int | None]) -> int | None:
+    return max((number for number in numbers if number is not None), default=None)
+
+
+ESTIMATORS: dict[str, Callable[[Chosen], Estimate | None]] = {
+    "mean": _mean,
+    "min": _minimum,
+    "count": lambda chosen: _exact(chosen.n, chosen, "counted"),
+    "failures": lambda chosen: _exact(chosen.failures, chosen, "counted"),
+    "error_rate": _error_rate,
+}
+"""By metric; `max` and `p100` are the same, percentiles and rates need more than the chosen requests."""

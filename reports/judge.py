@@ -1,0 +1,118 @@
+"""Hold one threshold against what was estimated: PASS, FAIL or INCONCLUSIVE, with the reason."""
+
+import math
+from dataclasses import dataclass, replace
+
+from reports.estimate import Estimate, choose, estimate
+from reports.grammar import Statement
+from reports.metric import Scaling
+from reports.outcome import Outcome
+from reports.run import Run
+from reports.thresholds import Threshold, unmatched
+
+DAY_S = 86_400.0
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Hold the verdict on one threshold; `limit` is scaled as the run was."""
+
+    threshold: Threshold
+    limit: float
+    estimate: Estimate | None
+    outcome: Outcome
+    reason: str = ""
+
+
+def judge_threshold(threshold: Threshold, run: Run) -> Judgement:
+    """Return the verdict on one threshold, whatever the run's validity."""
+    statement = threshold.statement
+    limit, scaled = scaled_limit(statement, run)
+    verdict = _judge(Judgement(threshold, limit, None, Outcome.INCONCLUSIVE), run)
+    return replace(verdict, reason="; ".join(part for part in (verdict.reason, scaled) if part))
+
+
+def scaled_limit(statement: Statement, run: Run) -> tuple[float, str]:
+    """Return the limit for the scale of the run, and how it came about (empty where nothing was scaled).
+
+    Limits are stated at full size: a rate follows the users, a count the users and the time.
+    """
+    kind, meta = statement.metric.kind, run.meta
+    factors = {
+        Scaling.NONE: {},
+        Scaling.USERS: {"user scale": meta.user_scale},
+        Scaling.USERS_AND_TIME: {"user scale": meta.user_scale, "time scale": meta.time_scale},
+    }[kind.scaling]
+    used = {name: factor for name, factor in factors.items() if factor != 1}
+    words = "".join(f" × {name} {factor:g}" for name, factor in used.items())
+    limit = statement.limit * math.prod(used.values())
+    return limit, f"limit {statement.limit:g}{kind.unit}{words}" if used else ""
+
+
+def decide(found: Estimate, operator: str, limit: float) -> Outcome:
+    """Return PASS if the whole interval is inside the limit, FAIL if the whole is outside."""
+    low = -math.inf if found.low is None else found.low
+    high = math.inf if found.high is None else found.high
+    inside, outside = {
+        "<": (high < limit, low >= limit),
+        "<=": (high <= limit, low > limit),
+        ">": (low > limit, high <= limit),
+        ">=": (low >= limit, high < limit),
+    }[operator]
+    if inside and found.needed_n is None:
+        return Outcome.PASS
+    return Outcome.FAIL if outside and _certain(found, operator) else Outcome.INCONCLUSIVE
+
+
+def _certain(found: Estimate, operator: str) -> bool:
+    """Tell whether a FAIL stands: with too few requests only the lower end of the interval is known."""
+    return found.needed_n is None or operator in {"<", "<="}
+
+
+def _judge(judgement: Judgement, run: Run) -> Judgement:
+    statement = judgement.threshold.statement
+    known_names = list(dict.fromkeys(run.requests["name"]))
+    names = statement.selector.choose(known_names)
+    if not names and not statement.selector.is_all:
+        return replace(judgement, reason=unmatched(statement, known_names))
+    chosen = choose(run, names, statement.metric)
+    if chosen.n == 0:
+        success = "successful " if statement.metric.is_latency and names else ""
+        return replace(judgement, reason=f"no {success}request to judge")
+    if statement.metric.is_latency and chosen.n == chosen.failures:
+        return replace(judgement, reason="no successful request to judge")
+    found = estimate(statement.metric, chosen, run.duration_s)
+    if found is None:
+        return replace(judgement, reason="the files do not tell this figure")
+    outcome = decide(found, statement.operator, judgement.limit)
+    reason = _doubt(found, judgement.limit, run.duration_s) if outcome is Outcome.INCONCLUSIVE else ""
+    return replace(judgement, estimate=found, outcome=outcome, reason=reason)
+
+
+def _doubt(found: Estimate, limit: float, duration_s: float | None) -> str:
+    """Say why an estimate does not decide, and which length of run would: D * (half / distance)^2."""
+    if found.needed_n is not None:
+        longer = _longer(found.needed_n / found.n, duration_s) if found.n else ""
+        return f"{found.n} successful requests are too few, {found.needed_n} are needed{longer}"
+    if found.low is None and found.high is None:
+        return "nothing tells how far the figure may be off"
+    if found.value is None:
+        return "the names differ, and their percentiles on both sides of the limit cannot be merged"
+    distance = abs(found.value - limit)
+    half = found.high - found.value if found.high is not None and found.value <= limit else None
+    if half is None:
+        half = found.value - (found.low or 0.0)
+    if distance <= found.fixed:
+        return "the figure is too near to the limit for what the CSV files tell: no longer run would decide"
+    longer = _longer(((half - found.fixed) / (distance - found.fixed)) ** 2, duration_s)
+    return f"the limit lies inside the interval{longer}"
+
+
+def _longer(factor: float, duration_s: float | None) -> str:
+    if not duration_s or not math.isfinite(factor):
+        return ""
+    needed_s = max(factor, 1.0) * duration_s
+    if needed_s > DAY_S:
+        return "; a run of more than a day would decide"
+    shown = f"{needed_s:.0f} s" if needed_s < 120 else f"{needed_s / 60:.0f} min"
+    return f"; a run of about {shown} would decide"

@@ -1,0 +1,54 @@
+"""`python -m reports judge`: load a run, reach the verdict, write it and its report."""
+
+import argparse
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from reports.files import replaced
+from reports.load import Place, load, locate
+from reports.outcome import EXIT_STATUS, Outcome
+from reports.render.html import write_report
+from reports.render.terminal import terminal_text
+from reports.run import Run
+from reports.thresholds import Threshold, read_thresholds
+from reports.verdict import reach_verdict
+
+VERDICT_FILE = "verdict.json"
+REPORT_FILE = "report.html"
+
+
+def run(options: argparse.Namespace) -> int:
+    """Judge the run named by `options`, write verdict.json and report.html, return the verdict's exit status.
+
+    Raises ConfigError for bad thresholds, DataError where there is no run.
+    """
+    place = locate(options.run)
+    thresholds = _thresholds(place, options.thresholds)
+    judged = load(place)
+    verdict = reach_verdict(judged, thresholds)
+    report = _write(place, judged, verdict)
+    for warning in judged.warnings:
+        sys.stderr.write(f"note: {warning}\n")
+    colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    sys.stdout.write(f"{terminal_text(verdict, colour=colour).rstrip()}\n\nreport: {report}\n")
+    return EXIT_STATUS[Outcome(verdict["verdict"])]
+
+
+def _thresholds(place: Place, named: Path | None) -> list[Threshold]:
+    """Return the thresholds of the named file, else of the run directory, else none."""
+    if named is not None:
+        return read_thresholds(named)
+    own = place.folder / "thresholds.yaml"
+    return read_thresholds(own) if place.is_run_directory and own.exists() else []
+
+
+def _write(place: Place, judged: Run, verdict: dict[str, Any]) -> Path:
+    report = place.view(REPORT_FILE)
+    with replaced(place.view(VERDICT_FILE)) as temporary:
+        temporary.write_text(json.dumps(verdict, indent=1, allow_nan=False), "utf-8")
+    with replaced(report) as temporary:
+        write_report(judged, verdict, temporary)
+    return report

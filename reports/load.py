@@ -1,0 +1,136 @@
+"""Load a run: a run directory, or the files of a plain `locust --csv PREFIX`."""
+
+import math
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pandas as pd
+
+from reports.csvfiles import (
+    EXCEPTIONS,
+    FAILURES,
+    SUFFIXES,
+    read_history,
+    read_stats,
+    totals_from_history,
+)
+from reports.description import read_description
+from reports.errors import DataError
+from reports.run import AGGREGATED, REQUEST_COLUMNS, STAGE_COLUMNS, Run, RunMeta, empty_frame
+from reports.table import Layout, read_table
+
+OWN_PREFIX = "locust"
+STAGES = Layout(columns={column: column for column in STAGE_COLUMNS}, text=frozenset({"stage"}))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Say where a run's files are and where its views go."""
+
+    folder: Path
+    prefix: str
+    is_run_directory: bool
+
+    def csv(self, suffix: str) -> Path:
+        """Return the path of one of Locust's files, such as `_stats.csv`."""
+        return self.folder / f"{self.prefix}{suffix}"
+
+    def view(self, name: str) -> Path:
+        """Return where a view such as `report.html` is written."""
+        return self.folder / (name if self.is_run_directory else f"{self.prefix}_{name}")
+
+
+def locate(path: Path) -> Place:
+    """Find the run that a path names: a run directory, a prefix, one of its files, a folder with one prefix.
+
+    Raises DataError when there is none, or more than one, saying what was looked for.
+    """
+    if path.is_dir():
+        return _in_folder(path)
+    prefix = path.name
+    for suffix in sorted(SUFFIXES, key=len, reverse=True):
+        prefix = prefix.removesuffix(suffix) if prefix == path.name else prefix
+    if not prefix or prefix not in _prefixes(path.parent):
+        raise DataError(
+            f"no run at {str(path)!r}: it is no folder, and none of"
+            f" {', '.join(f'{prefix}{suffix}' for suffix in SUFFIXES)} exists beside it"
+        )
+    own = prefix == OWN_PREFIX and (path.parent / "run.json").exists()
+    return Place(path.parent, prefix, is_run_directory=own)
+
+
+def load(place: Place) -> Run:
+    """Read everything of a run that can be read; `warnings` say what could not.
+
+    Raises DataError when there is not even a header of Locust's statistics nor a run.json.
+    """
+    requests, total, stats_notes = read_stats(place.csv("_stats.csv"))
+    history, history_notes = read_history(place.csv("_stats_history.csv"))
+    failures, failure_notes = read_table(place.csv("_failures.csv"), FAILURES)
+    exceptions, exception_notes = read_table(place.csv("_exceptions.csv"), EXCEPTIONS)
+    meta, stages, own_notes = _own_files(place, history)
+    if not meta.recorded and stats_notes and requests.empty and total.empty and history.empty:
+        raise DataError(
+            f"nothing to judge in {str(place.folder)!r}: {'; '.join(stats_notes + history_notes)}"
+        )
+    notes = [*own_notes, *stats_notes, *history_notes, *failure_notes, *exception_notes]
+    if requests.empty and total.empty and not history.empty:
+        requests, total = totals_from_history(history)
+        notes.append("totals are those of the last history row, without percentiles, minima and maxima")
+    elif total.empty and not requests.empty:
+        total = _sums(requests)
+        notes.append("Locust's row over all requests is missing: counts are added up, percentiles unknown")
+    return Run(meta, requests, total, history, failures, exceptions, stages, tuple(notes))
+
+
+def _in_folder(folder: Path) -> Place:
+    if (folder / "run.json").exists():
+        return Place(folder, OWN_PREFIX, is_run_directory=True)
+    prefixes = _prefixes(folder)
+    if len(prefixes) == 1:
+        return Place(folder, prefixes[0], is_run_directory=prefixes[0] == OWN_PREFIX)
+    found = f"those of {', '.join(repr(prefix) for prefix in prefixes)}; name one" if prefixes else "none"
+    raise DataError(
+        f"no single run in {str(folder)!r}: looked for run.json or files ending in"
+        f" {' or '.join(SUFFIXES[:2])}, found {found}"
+    )
+
+
+def _prefixes(folder: Path) -> list[str]:
+    """Return the prefixes of Locust's statistics and history files in a folder."""
+    files = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    ours = {name.removesuffix(suffix) for name in files for suffix in SUFFIXES[:2] if name.endswith(suffix)}
+    return sorted(ours)
+
+
+def _own_files(place: Place, history: pd.DataFrame) -> tuple[RunMeta, pd.DataFrame, list[str]]:
+    """Read what only our own runs have; of others the start is deduced from the history."""
+    started = None if history.empty else _utc(float(history["unix_s"].iloc[0]))
+    if not place.is_run_directory:
+        return RunMeta(place.prefix, started=started), empty_frame(STAGE_COLUMNS), []
+    meta, notes = read_description(place.folder / "run.json", place.folder.resolve().name)
+    stages, stage_notes = read_table(place.folder / "stages.csv", STAGES)
+    return replace(meta, started=meta.started or started), stages, notes + stage_notes
+
+
+def _utc(unix_s: float) -> str | None:
+    try:
+        return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _sums(requests: pd.DataFrame) -> pd.DataFrame:
+    n = float(requests["n"].sum())
+    row = {
+        "request_type": "",
+        "name": AGGREGATED,
+        "n": n,
+        "failures": float(requests["failures"].sum()),
+        "mean_ms": float((requests["mean_ms"] * requests["n"]).sum(skipna=False)) / n if n else math.nan,
+        "min_ms": float(requests["min_ms"].min(skipna=False)),
+        "max_ms": float(requests["max_ms"].max(skipna=False)),
+        "rps": float(requests["rps"].sum()),
+    }
+    return pd.DataFrame([row]).reindex(columns=list(REQUEST_COLUMNS))

@@ -1,0 +1,76 @@
+"""What a threshold can be about: metrics, their units, and how their limits follow the scales of a run."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+LATENCY_UNITS = {"us": 0.001, "µs": 0.001, "ms": 1.0, "s": 1000.0, "min": 60_000.0}
+SHARE_UNITS = {"%": 1.0}
+RATE_UNITS = {"/s": 1.0, "": 1.0}
+COUNT_UNITS = {"": 1.0}
+
+
+class Scaling(Enum):
+    """Say which scales of a run multiply a limit that is stated at full size."""
+
+    NONE = "none"
+    USERS = "users"
+    USERS_AND_TIME = "users and time"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Describe a family of metrics: its unit in the verdict, accepted units and their factors to it."""
+
+    unit: str
+    factors: dict[str, float]
+    wanted: str
+    scaling: Scaling = Scaling.NONE
+
+
+LATENCY = Kind("ms", LATENCY_UNITS, "a time in us, ms, s or min, such as '500 ms'")
+SHARE = Kind("%", SHARE_UNITS, "per cent, such as '1%' (a bare number could be meant as a ratio)")
+RATE = Kind("/s", RATE_UNITS, "a number a second, such as '100/s' or '100'", Scaling.USERS)
+COUNT = Kind("", COUNT_UNITS, "a bare number, such as '1000'", Scaling.USERS_AND_TIME)
+
+KINDS = {
+    "mean": LATENCY,
+    "max": LATENCY,
+    "min": LATENCY,
+    "rps": RATE,
+    "count": COUNT,
+    "failures": COUNT,
+    "error_rate": SHARE,
+}
+"""Metrics by name; percentiles (`p95`) are latencies too."""
+
+SYNONYMS = {
+    "avg": "mean",
+    "average": "mean",
+    "median": "p50",
+    "med": "p50",
+    "errors": "failures",
+    "error_ratio": "error_rate",
+    "fail_ratio": "error_rate",
+    "failure_rate": "error_rate",
+    "requests": "count",
+    "throughput": "rps",
+}
+"""Words of other tools, only to point their users to ours."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """Name one metric; `level` is the percentile in per cent (0 < level <= 100), None for the others."""
+
+    name: str
+    level: float | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """Return the family the metric belongs to."""
+        return LATENCY if self.level is not None else KINDS[self.name]
+
+    @property
+    def is_latency(self) -> bool:
+        """Tell whether the metric is a time of successful requests."""
+        return self.kind is LATENCY

@@ -1,0 +1,30 @@
+"""Choose requests by name or by glob."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+ALL = "*"
+
+
+@dataclass(frozen=True)
+class Selector:
+    """Hold a request name or a glob, in which `*` is any text and `?` any one character.
+
+    Brackets are ordinary: names like `/users/[id]` are common.
+    """
+
+    pattern: str = ALL
+
+    @property
+    def is_all(self) -> bool:
+        """Tell whether every request is meant."""
+        return self.pattern == ALL
+
+    def choose(self, names: Sequence[str]) -> list[str]:
+        """Return the names that are meant; a name equal to the pattern is meant alone."""
+        if self.pattern in names:
+            return [self.pattern]
+        expression = re.escape(self.pattern).replace(r"\*", ".*").replace(r"\?", ".")
+        matcher = re.compile(expression, re.DOTALL)
+        return [name for name in names if matcher.fullmatch(name)]

@@ -1,0 +1,136 @@
+"""Check whether a run can be trusted, and which metrics each failed check takes the ground from.
+
+A check that cannot be made (no plan, no run.json) is left out: it is not passed.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pandas as pd
+
+from reports.metric import Metric
+from reports.run import Run
+
+SHORTEST_S = 10.0
+PLANNED_ENDS = ("schedule ended", "run time reached")
+REACHED_RATIO = 0.95
+TOLERANCE_RATIO = 0.05
+TOLERANCE_USERS = 1.0
+LAG_S = 2.0
+"""Locust needs a moment to start users: their number is right if the plan of the last 2 s allows it."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """Hold one check: what was measured, what it is held against, and why it failed."""
+
+    check: str
+    value: float | None
+    limit: float | None
+    ok: bool
+    reason: str = ""
+
+
+LATENCY, RATE, COUNT, SHARE = "latency", "rps", "count", "share"
+
+UNDERMINED = {
+    "requests_made": {LATENCY, RATE, COUNT, SHARE},
+    "some_success": {LATENCY},
+    "load_reached": {LATENCY, RATE, COUNT},
+    "planned_end": {COUNT},
+    "totals_consistent": {LATENCY, RATE, COUNT, SHARE},
+    "enough_time": {LATENCY, RATE, COUNT},
+}
+"""Errors seen under too little load, or in too short a run, are errors all the same; a latency or a rate
+under another load than planned says nothing, and neither does a count of requests that were not all made."""
+
+
+def check_validity(run: Run) -> list[Check]:
+    """Return every check that the run's files allow."""
+    return [
+        *_requests_made(run),
+        *_totals_consistent(run),
+        *_load_reached(run),
+        *_planned_end(run),
+        *_enough_time(run),
+    ]
+
+
+def undermines(check: Check, metric: Metric) -> bool:
+    """Tell whether a failed check takes the ground from a metric."""
+    family = LATENCY if metric.is_latency else {"rps": RATE, "count": COUNT}.get(metric.name, SHARE)
+    return not check.ok and family in UNDERMINED[check.check]
+
+
+def _requests_made(run: Run) -> Iterator[Check]:
+    made = float(run.total["n"].sum())
+    yield Check("requests_made", made, 1.0, made >= 1, "" if made else "no request was made")
+    if made:
+        successes = made - float(run.total["failures"].sum())
+        reason = "" if successes else f"all {made:.0f} requests failed"
+        yield Check("some_success", successes, 1.0, successes >= 1, reason)
+
+
+def _totals_consistent(run: Run) -> Iterator[Check]:
+    if run.total.empty or run.requests.empty:
+        return
+    counts = ["n", "failures"]
+    parts, whole = run.requests[counts].sum(), run.total[counts].sum()
+    reason = (
+        f"the requests by name add up to {parts['n']:.0f} with {parts['failures']:.0f} failures,"
+        f" Locust's total says {whole['n']:.0f} with {whole['failures']:.0f}"
+    )
+    ok = bool((parts == whole).all())
+    yield Check("totals_consistent", float(parts["n"]), float(whole["n"]), ok, "" if ok else reason)
+
+
+def _load_reached(run: Run) -> Iterator[Check]:
+    plan = run.stages.dropna(subset=["elapsed_s", "planned_users", "users"])
+    if plan.empty:
+        return
+    reached = float(_on_plan(plan.sort_values("elapsed_s")).mean())
+    reason = f"only {reached:.0%} of the seconds had the planned number of users (within 5 % or one user)"
+    ok = reached >= REACHED_RATIO
+    yield Check("load_reached", reached, REACHED_RATIO, ok, "" if ok else reason)
+
+
+def _on_plan(plan: pd.DataFrame) -> "pd.Series[bool]":
+    """Mark the seconds whose users fit the plan of one of the last 2 s."""
+    planned = pd.Series(
+        plan["planned_users"].to_numpy(), index=pd.to_timedelta(plan["elapsed_s"].to_numpy(), unit="s")
+    )
+    recent = planned.rolling(pd.Timedelta(seconds=LAG_S), closed="both")
+    users = plan["users"].to_numpy()
+    low, high = recent.min(), recent.max()
+    enough = (users >= low * (1 - TOLERANCE_RATIO)) | (users >= low - TOLERANCE_USERS)
+    few = (users <= high * (1 + TOLERANCE_RATIO)) | (users <= high + TOLERANCE_USERS)
+    return pd.Series(enough & few)
+
+
+def _planned_end(run: Run) -> Iterator[Check]:
+    meta, duration_s = run.meta, run.duration_s
+    if not meta.recorded:
+        return
+    planned_s = meta.planned_duration_s
+    reason = ""
+    if meta.ended is None:
+        reason = "the run has no recorded end: its process died"
+    elif planned_s is not None and duration_s is not None and duration_s < planned_s - _slack_s(planned_s):
+        reason = f"the run ended after {duration_s:.1f} s of {planned_s:.1f} s planned ({meta.end_reason})"
+    elif planned_s is None and meta.shape is not None and meta.end_reason not in PLANNED_ENDS:
+        reason = f"the run was ended before its schedule ({meta.end_reason})"
+    yield Check("planned_end", duration_s, planned_s, not reason, reason)
+
+
+def _slack_s(planned_s: float) -> float:
+    """Return by how much a run may be shorter than planned: the clocks of the files tick in seconds."""
+    return max(2.0, 0.02 * planned_s)
+
+
+def _enough_time(run: Run) -> Iterator[Check]:
+    duration_s = run.duration_s
+    if duration_s is None:
+        return
+    ok = duration_s >= SHORTEST_S
+    reason = f"only {duration_s:.1f} s were judged, at least {SHORTEST_S:.0f} s are needed"
+    yield Check("enough_time", duration_s, SHORTEST_S, ok, "" if ok else reason)

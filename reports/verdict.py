@@ -1,0 +1,157 @@
+"""Reach the verdict on a run and write it down as the contents of verdict.json."""
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import pandas as pd
+
+from reports.judge import Judgement, judge_threshold
+from reports.outcome import Outcome
+from reports.run import Run
+from reports.thresholds import Threshold
+from reports.validity import Check, check_validity, undermines
+
+SCHEMA_VERSION = 1
+RESOLUTION = (
+    "Locust rounds response times: 1 ms below 100 ms, 10 ms below 1 s, 100 ms below 10 s, then 1 s;"
+    " failed requests are included"
+)
+WHOLE_RUN = "whole run: cumulative CSV figures cannot be cut"
+REQUEST_FIGURES = {
+    "type": "request_type",
+    "name": "name",
+    "n": "n",
+    "failures": "failures",
+    "rps": "rps",
+    "mean": "mean_ms",
+    "p50": "p50_ms",
+    "p95": "p95_ms",
+    "p99": "p99_ms",
+    "p99.9": "p99.9_ms",
+    "max": "max_ms",
+}
+ERROR_FIGURES = {
+    "type": "request_type",
+    "name": "name",
+    "error": "error",
+    "occurrences": "occurrences",
+    "first_seen": "first_seen",
+    "last_seen": "last_seen",
+}
+EXCEPTION_FIGURES = {"count": "count", "message": "message", "traceback": "traceback"}
+COUNTS = frozenset({"n", "failures", "occurrences", "count"})
+
+
+def reach_verdict(run: Run, thresholds: Sequence[Threshold]) -> dict[str, Any]:
+    """Return the verdict on a run as JSON-ready values: no NaN, latencies in ms, None for unknown."""
+    checks = check_validity(run)
+    judgements = [_trusted(judge_threshold(threshold, run), checks) for threshold in thresholds]
+    outcome, reasons = _overall(judgements, checks)
+    duration_s = run.duration_s
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "verdict": outcome.value,
+        "reasons": reasons,
+        "run": _run_facts(run),
+        "source": {"kind": "csv", "latency_resolution": RESOLUTION},
+        "validity": [_plain(asdict(check)) for check in checks],
+        "steady_state": {"from_s": 0.0, "to_s": duration_s, "method": WHOLE_RUN},
+        "thresholds": [_entry(judgement) for judgement in judgements],
+        "requests": _records(run.requests, REQUEST_FIGURES),
+        "errors": _records(run.failures, ERROR_FIGURES),
+        "exceptions": _records(run.exceptions, EXCEPTION_FIGURES),
+    }
+
+
+def _trusted(judgement: Judgement, checks: Sequence[Check]) -> Judgement:
+    """Return the judgement, INCONCLUSIVE if a failed check takes the ground from it."""
+    metric = judgement.threshold.statement.metric
+    doubts = [check for check in checks if undermines(check, metric)]
+    if not doubts or judgement.outcome is Outcome.INCONCLUSIVE:
+        return judgement
+    reason = "; ".join(part for part in (doubts[0].reason, judgement.reason) if part)
+    return replace(judgement, outcome=Outcome.INCONCLUSIVE, reason=reason)
+
+
+def _overall(judgements: Sequence[Judgement], checks: Sequence[Check]) -> tuple[Outcome, list[str]]:
+    """Return FAIL for any failed threshold, else INCONCLUSIVE for any doubt, else PASS; with the reasons."""
+    deciding = [judgement for judgement in judgements if judgement.threshold.level == "fail"]
+    failed = [judgement for judgement in deciding if judgement.outcome is Outcome.FAIL]
+    doubts = [f"{check.check}: {check.reason}" for check in checks if not check.ok]
+    if not deciding:
+        doubts.append("no thresholds: nothing was judged")
+    open_ones = [judgement for judgement in deciding if judgement.outcome is Outcome.INCONCLUSIVE]
+    doubts += [f"{_source(judgement)}: {judgement.reason}" for judgement in open_ones]
+    if failed:
+        return Outcome.FAIL, [_failure(judgement) for judgement in failed] + doubts
+    return (Outcome.INCONCLUSIVE, doubts) if doubts else (Outcome.PASS, [])
+
+
+def _failure(judgement: Judgement) -> str:
+    found, unit = judgement.estimate, judgement.threshold.statement.metric.kind.unit
+    if found is None or found.value is None:
+        return f"{_source(judgement)}: every name is beyond the limit"
+    return f"{_source(judgement)}: measured {found.value:.4g}{unit and ' '}{unit}"
+
+
+def _source(judgement: Judgement) -> str:
+    return judgement.threshold.statement.source.strip()
+
+
+def _entry(judgement: Judgement) -> dict[str, Any]:
+    statement, found = judgement.threshold.statement, judgement.estimate
+    known = found is not None and found.low is not None and found.high is not None
+    return {
+        "source": _source(judgement),
+        "metric": statement.metric.name,
+        "selector": statement.selector.pattern,
+        "scope": "run",
+        "value": None if found is None else _number(found.value),
+        "unit": statement.metric.kind.unit,
+        "limit": judgement.limit,
+        "operator": statement.operator,
+        "interval": [_number(found.low), _number(found.high)] if found is not None and known else None,
+        "method": "" if found is None else found.method,
+        "n": 0 if found is None else found.n,
+        "verdict": judgement.outcome.value,
+        "reason": judgement.reason,
+        "level": judgement.threshold.level,
+    }
+
+
+def _run_facts(run: Run) -> dict[str, Any]:
+    meta = run.meta
+    return {
+        "id": meta.id,
+        "profile": meta.profile,
+        "started": meta.started,
+        "duration_s": run.duration_s,
+        "requests": int(run.total["n"].sum()),
+        "failures": int(run.total["failures"].sum()),
+        "host": meta.host,
+        "load_model": meta.load_model,
+        "user_scale": meta.user_scale,
+        "time_scale": meta.time_scale,
+        "end_reason": meta.end_reason,
+    }
+
+
+def _records(frame: pd.DataFrame, figures: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the rows of a table under the names of verdict.json; columns it lacks are None."""
+    rows = frame.reindex(columns=list(figures.values())).set_axis(list(figures), axis=1)
+    return [_plain(row) for row in rows.to_dict(orient="records")]
+
+
+def _plain(values: Mapping[str, Any] | Mapping[Hashable, Any]) -> dict[str, Any]:
+    return {
+        str(key): _number(value, count=key in COUNTS) if isinstance(value, float) else value
+        for key, value in values.items()
+    }
+
+
+def _number(value: float | None, *, count: bool = False) -> float | int | None:
+    if value is None or not math.isfinite(value):
+        return None
+    return int(value) if count else float(value)
