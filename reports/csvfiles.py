@@ -1,5 +1,6 @@
 """Name the files and columns Locust 2.x writes with --csv, and turn each file into the tables of a run."""
 
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -63,6 +64,10 @@ def read_history(path: Path) -> tuple[pd.DataFrame, list[str]]:
     if len(known) < len(frame):
         notes.append(f"{path.name}: {len(frame) - len(known)} unreadable rows dropped")
     ordered = known.sort_values("unix_s", kind="stable", ignore_index=True)
+    # Locust writes 0 for a window it does not know.
+    windows = ["p50_ms", "p95_ms", "p99_ms"]
+    unknown = (ordered[windows] == 0).all(axis=1) & (ordered["mean_ms"] >= 1)
+    ordered.loc[unknown, windows] = math.nan
     return _active(ordered)[list(HISTORY_COLUMNS)], notes
 
 

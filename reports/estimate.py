@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -13,8 +14,9 @@ from reports.levels import Levels, levels_of, rounding_ms
 from reports.metric import Metric
 from reports.run import Run
 
-ROUNDING = "Locust's rounding"
 INDEPENDENT = "taking requests as independent"
+SMALLEST_MEAN_N = 30
+"""Fewer latencies, which are skewed, do not make a mean stable."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,7 @@ def estimate(metric: Metric, chosen: Chosen, duration_s: float | None) -> Estima
 
     `chosen` must hold at least one request, and one success for a latency.
     """
-    if metric.level is not None and metric.level < 100:
+    if metric.level is not None and metric.level < 100:  # p100 is the maximum
         return _percentile(metric.level, chosen)
     if metric.name == "rps":
         return _rps(chosen, duration_s)
@@ -79,7 +81,8 @@ def estimate(metric: Metric, chosen: Chosen, duration_s: float | None) -> Estima
 
 
 def _percentile(level: float, chosen: Chosen) -> Estimate | None:
-    members = [_percentile_of(level, row) for _, row in chosen.rows.iterrows()]
+    effect = _design_effect(chosen)
+    members = [_percentile_of(level, row, effect) for _, row in chosen.rows.iterrows()]
     known = [member for member in members if member is not None]
     if not known or len(known) < len(members):
         return None
@@ -88,16 +91,16 @@ def _percentile(level: float, chosen: Chosen) -> Estimate | None:
     values = {member.value for member in known}
     return Estimate(
         value=values.pop() if len(values) == 1 else None,
-        low=min((member.low for member in known if member.low is not None), default=None),
-        high=max((member.high for member in known if member.high is not None), default=None),
-        n=chosen.n,
+        low=_if_all(min, [member.low for member in known]),
+        high=_if_all(max, [member.high for member in known]),
+        n=chosen.n - chosen.failures,
         method=f"bounds over {len(known)} names, as percentiles cannot be averaged; {known[0].method}",
         fixed=max(member.fixed for member in known),
-        needed_n=_largest([member.needed_n for member in known]),
+        needed_n=max((member.needed_n for member in known if member.needed_n is not None), default=None),
     )
 
 
-def _percentile_of(level: float, row: "pd.Series[float]") -> Estimate | None:
+def _percentile_of(level: float, row: "pd.Series[float]", effect: float) -> Estimate | None:
     points = levels_of(row)
     if points is None:
         return None
@@ -106,23 +109,37 @@ def _percentile_of(level: float, row: "pd.Series[float]") -> Estimate | None:
     # The q of the successes, seen among all: every failure may have been slower, or every one faster.
     q_low, q_high = q * successes / n, (q * successes + failures) / n
     value = points.stated.get(level, points.read(q))
-    low, high = (points.read(share) for share in intervals.quantile_ranks(q_low, q_high, n))
+    low, high = (points.read(share) for share in intervals.quantile_ranks(q_low, q_high, n / effect))
     needed = intervals.smallest_n(q)
+    bounded = successes >= needed
     return Estimate(
         value=value,
         low=max(min(low - rounding_ms(low), value - rounding_ms(value)), 0.0),
-        high=max(high + rounding_ms(high), value + rounding_ms(value)),
+        high=max(high + rounding_ms(high), value + rounding_ms(value)) if bounded else None,
         n=successes,
-        method=_percentile_method(level, points, failures),
+        method=_percentile_method(level, points, effect) + _mixed(failures),
         fixed=rounding_ms(value) + (points.read(q_high) - points.read(q_low)) / 2,
-        needed_n=needed if needed is not None and successes < needed else None,
+        needed_n=None if bounded else needed,
     )
 
 
-def _percentile_method(level: float, points: Levels, failures: int) -> str:
+def _percentile_method(level: float, points: Levels, effect: float) -> str:
     read = "Locust's percentiles" if level in points.stated else "interpolated between Locust's percentiles"
-    mixed = f"; {failures} failures are among them" if failures else ""
-    return f"{read}, ranks by Clopper-Pearson {INDEPENDENT}, {ROUNDING}{mixed}"
+    alike = f"with {effect:.2g} requests worth one (means of blocks)" if effect > 1 else INDEPENDENT
+    return f"{read}, ranks by Clopper-Pearson {alike}, Locust's rounding"
+
+
+def _design_effect(chosen: Chosen) -> float:
+    """Return how many requests are worth one independent one (>= 1): near ones are alike in a slow moment.
+
+    The squared ratio of the half width of the mean over blocks to the one of independent requests; 1 where
+    the history does not tell. Means are more alike than shares over a high percentile, so this is cautious.
+    """
+    spread_ms = _spread_ms(chosen.rows)
+    if not _has_blocks(chosen.blocks) or not spread_ms:
+        return 1.0
+    half = intervals.block_halfwidth(chosen.blocks.latency_ms, chosen.blocks.n)
+    return max(1.0, (half / (intervals.Z * spread_ms / math.sqrt(chosen.n))) ** 2)
 
 
 def _mean(chosen: Chosen) -> Estimate | None:
@@ -130,31 +147,45 @@ def _mean(chosen: Chosen) -> Estimate | None:
     value = float((rows["mean_ms"] * rows["n"]).sum(skipna=False)) / chosen.n
     if math.isnan(value):
         return None
-    half, method = _mean_halfwidth(chosen, rows)
+    half, method = _mean_halfwidth(chosen)
     below, above = _mix_of_failures(rows, value)
+    successes = chosen.n - chosen.failures
+    few = successes < SMALLEST_MEAN_N
     return Estimate(
         value=value,
-        low=None if half is None else max(value - half - below, 0.0),
-        high=None if half is None else value + half + above,
-        n=chosen.n - chosen.failures,
-        method=method + (f"; {chosen.failures} failures are among them" if chosen.failures else ""),
+        low=None if half is None or few else max(value - half - below, 0.0),
+        high=None if half is None or few else value + half + above,
+        n=successes,
+        method=method + _mixed(chosen.failures),
         fixed=max(below, above),
+        needed_n=SMALLEST_MEAN_N if few else None,
     )
 
 
-def _mean_halfwidth(chosen: Chosen, rows: pd.DataFrame) -> tuple[float | None, str]:
-    blocks = chosen.blocks
-    if blocks is not None and blocks.n.sum() > 0:
-        return intervals.block_halfwidth(blocks.latency_ms, blocks.n), f"Student's t over {blocks.words}"
-    points = [levels_of(row) for _, row in rows.iterrows()]
-    spreads = [point.spread_ms() for point in points if point is not None]
-    if len(spreads) < len(rows):
+def _mean_halfwidth(chosen: Chosen) -> tuple[float | None, str]:
+    if _has_blocks(chosen.blocks):
+        half = intervals.block_halfwidth(chosen.blocks.latency_ms, chosen.blocks.n)
+        return half, f"Student's t over {chosen.blocks.words}"
+    spread_ms = _spread_ms(chosen.rows)
+    if spread_ms is None:
         return None, "no history and no percentiles to tell the spread"
-    weights = rows["n"].to_numpy(dtype=float)
-    means = rows["mean_ms"].to_numpy(dtype=float)
-    n, mean = weights.sum(), float((weights * means).sum() / weights.sum())
-    variance = float((weights * (np.array(spreads) ** 2 + (means - mean) ** 2)).sum() / n)
-    return intervals.Z * math.sqrt(variance / n), f"spread from Locust's percentiles, {INDEPENDENT}"
+    half = intervals.Z * spread_ms / math.sqrt(chosen.n)
+    return half, f"spread from Locust's percentiles, {INDEPENDENT}"
+
+
+def _spread_ms(rows: pd.DataFrame) -> float | None:
+    """Return the standard deviation of all latencies of the rows, None where one has no percentiles."""
+    points = [levels_of(row) for _, row in rows.iterrows()]
+    spreads = np.array([point.spread_ms() for point in points if point is not None])
+    if len(spreads) < len(rows):
+        return None
+    weights, means = rows["n"].to_numpy(dtype=float), rows["mean_ms"].to_numpy(dtype=float)
+    mean = np.average(means, weights=weights)
+    return float(np.sqrt(np.average(spreads**2 + (means - mean) ** 2, weights=weights)))
+
+
+def _has_blocks(blocks: Blocks | None) -> TypeGuard[Blocks]:
+    return blocks is not None and blocks.n.sum() > 0
 
 
 def _mix_of_failures(rows: pd.DataFrame, mean_ms: float) -> tuple[float, float]:
@@ -202,11 +233,10 @@ def _error_rate(chosen: Chosen) -> Estimate:
     n, ratio = chosen.n, chosen.failures / chosen.n
     low, high = intervals.share(chosen.failures, n)
     method = f"Wilson {INDEPENDENT}" if chosen.failures else "no failure seen: 1 - 0.05^(1/n)"
-    blocks = chosen.blocks
-    if blocks is not None and blocks.n.sum() > 0 and chosen.failures:
-        half = intervals.block_halfwidth(blocks.failures, blocks.n)
+    if chosen.failures and _has_blocks(chosen.blocks):
+        half = intervals.block_halfwidth(chosen.blocks.failures, chosen.blocks.n)
         low, high = min(low, max(ratio - half, 0.0)), max(high, min(ratio + half, 1.0))
-        method = f"wider of Wilson and Student's t over {blocks.words}"
+        method = f"wider of Wilson and Student's t over {chosen.blocks.words}"
     return Estimate(100 * ratio, 100 * low, 100 * high, n, method)
 
 
@@ -226,8 +256,14 @@ def _exact(value: float, chosen: Chosen, method: str) -> Estimate:
     return Estimate(value, value, value, chosen.n, f"{method}, exact for this run")
 
 
-def _largest(numbers: Sequence[int | None]) -> int | None:
-    return max((number for number in numbers if number is not None), default=None)
+def _if_all(combine: Callable[[list[float]], float], ends: Sequence[float | None]) -> float | None:
+    """Return the outermost end, None as soon as one is unknown."""
+    known = [end for end in ends if end is not None]
+    return combine(known) if len(known) == len(ends) else None
+
+
+def _mixed(failures: int) -> str:
+    return f"; {failures} failures are among them" if failures else ""
 
 
 ESTIMATORS: dict[str, Callable[[Chosen], Estimate | None]] = {

@@ -16,18 +16,19 @@ ALPHA = 1 - CONFIDENCE
 Z = float(stats.norm.ppf(1 - ALPHA / 2))
 
 
-def smallest_n(q: float) -> int | None:
+def smallest_n(q: float) -> int:
     """Return the fewest samples that can bound quantile `q` from above: the least n with 1 - q^n >= 0.95.
 
-    59 for p95, 299 for p99, 2995 for p99.9; None for q = 1, which no number of samples bounds.
+    59 for p95, 299 for p99, 2995 for p99.9; 0 < q < 1.
     """
-    return math.ceil(math.log(ALPHA) / math.log(q)) if q < 1 else None
+    return math.ceil(math.log(ALPHA) / math.log(q))
 
 
-def quantile_ranks(q_low: float, q_high: float, n: int) -> tuple[float, float]:
+def quantile_ranks(q_low: float, q_high: float, n: float) -> tuple[float, float]:
     """Return the shares of the sorted sample between which the quantile lies (Clopper-Pearson around q * n).
 
-    `q_low` and `q_high` differ where the quantile itself is only known to be between them.
+    `q_low` and `q_high` differ where the quantile itself is only known to be between them; n is the number of
+    independent samples, which need not be whole.
     """
     low = float(stats.beta.ppf(ALPHA / 2, q_low * n, n - q_low * n + 1)) if q_low > 0 else 0.0
     high = float(stats.beta.ppf(1 - ALPHA / 2, q_high * n + 1, n - q_high * n)) if q_high < 1 else 1.0

@@ -61,12 +61,8 @@ def decide(found: Estimate, operator: str, limit: float) -> Outcome:
     }[operator]
     if inside and found.needed_n is None:
         return Outcome.PASS
-    return Outcome.FAIL if outside and _certain(found, operator) else Outcome.INCONCLUSIVE
-
-
-def _certain(found: Estimate, operator: str) -> bool:
-    """Tell whether a FAIL stands: with too few requests only the lower end of the interval is known."""
-    return found.needed_n is None or operator in {"<", "<="}
+    # With too few requests only a certain FAIL remains: the interval then lacks the ends that are not known.
+    return Outcome.FAIL if outside else Outcome.INCONCLUSIVE
 
 
 def _judge(judgement: Judgement, run: Run) -> Judgement:
