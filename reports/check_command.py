@@ -6,8 +6,8 @@ from reports.errors import ConfigError
 from reports.thresholds import read_thresholds, validate
 
 
-def run(options: argparse.Namespace) -> int:
-    """Return 0 for good thresholds; names are held against `--name` where any is given.
+def run(options: argparse.Namespace) -> tuple[int, str]:
+    """Return 0 and no text for good thresholds; names are held against `--name` where any is given.
 
     Raises ConfigError with every fault.
     """
@@ -15,4 +15,4 @@ def run(options: argparse.Namespace) -> int:
     faults = validate(thresholds, options.name) if options.name else []
     if faults:
         raise ConfigError(faults)
-    return 0
+    return 0, ""

@@ -15,9 +15,10 @@ from typing import cast
 from reports.errors import ConfigError, ReportError
 from reports.outcome import BAD_CONFIGURATION, CRASH
 
+Command = Callable[[argparse.Namespace], tuple[int, str]]
+"""Returns the exit status and the text for stdout."""
+
 COMMANDS = {"judge": "reports.judge_command", "check": "reports.check_command"}
-DEVNULL_STATUS = 141
-"""What a shell reports for a program that a closed pipe ended (128 + SIGPIPE)."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,21 +26,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         # Only the words of COMMANDS get here: argparse refuses all others.
-        run = cast(
-            "Callable[[argparse.Namespace], int]", importlib.import_module(COMMANDS[options.command]).run
-        )
-        status = run(options)
-        sys.stdout.flush()
+        command = cast("Command", importlib.import_module(COMMANDS[options.command]).run)
+        status, text = command(options)
     except ReportError as error:
         return _refuse(error, options.thresholds)
-    except BrokenPipeError:
-        # Python would complain again when it closes the broken stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DEVNULL_STATUS
     except Exception as error:  # noqa: BLE001 - the last resort, which must not look like a verdict
         sys.stderr.write(f"reports: this is a bug, please report it: {error!r}\n{traceback.format_exc()}")
         return CRASH
+    _say(text)
     return status
+
+
+def _say(text: str) -> None:
+    """Print to whoever still reads: the exit status is the verdict even when nobody does."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would complain again when it closes the broken stdout at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refuse(error: ReportError, thresholds: Path | None) -> int:

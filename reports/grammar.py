@@ -122,7 +122,7 @@ def _in_unit_of(metric: Metric, number: float, unit: str) -> float:
     kind: Kind = metric.kind
     if unit not in kind.factors:
         problem = f"unit {unit!r} does not fit {metric.name}" if unit else "the limit has no unit"
-        raise ValueError(f"{problem}, which takes {kind.wanted}{nearest_hint(unit, kind.factors)}")
+        raise ValueError(f"{problem}: {metric.name} takes {kind.wanted}{nearest_hint(unit, kind.factors)}")
     limit = number * kind.factors[unit]
     if not math.isfinite(limit):
         raise ValueError(f"the limit {number!r} is too large, valid is any finite number")

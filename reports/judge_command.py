@@ -20,8 +20,8 @@ VERDICT_FILE = "verdict.json"
 REPORT_FILE = "report.html"
 
 
-def run(options: argparse.Namespace) -> int:
-    """Judge the run named by `options`, write verdict.json and report.html, return the verdict's exit status.
+def run(options: argparse.Namespace) -> tuple[int, str]:
+    """Judge the run named by `options`, write verdict.json and report.html, return exit status and summary.
 
     Raises ConfigError for bad thresholds, DataError where there is no run.
     """
@@ -33,8 +33,8 @@ def run(options: argparse.Namespace) -> int:
     for warning in judged.warnings:
         sys.stderr.write(f"note: {warning}\n")
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    sys.stdout.write(f"{terminal_text(verdict, colour=colour).rstrip()}\n\nreport: {report}\n")
-    return EXIT_STATUS[Outcome(verdict["verdict"])]
+    text = f"{terminal_text(verdict, colour=colour).rstrip()}\n\nreport: {report}\n"
+    return EXIT_STATUS[Outcome(verdict["verdict"])], text
 
 
 def _thresholds(place: Place, named: Path | None) -> list[Threshold]:

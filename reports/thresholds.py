@@ -117,11 +117,7 @@ def _entries(content: object) -> tuple[list[object], list[str]]:
         raise ConfigError(
             [f"must be a mapping with the key 'thresholds', got {type(content).__name__} {_quoted(content)}"]
         )
-    faults = [
-        f"unknown key {key!r}, valid is 'thresholds'{nearest_hint(str(key), ['thresholds'])}"
-        for key in content
-        if key != "thresholds"
-    ]
+    faults = [f"unknown key {key!r}, valid is only 'thresholds'" for key in content if key != "thresholds"]
     entries = content.get("thresholds")
     if not isinstance(entries, list) or not entries:
         got = "nothing" if "thresholds" not in content else _quoted(entries)
