@@ -43,7 +43,7 @@ class ScheduledShape(LoadTestShape):
         self._last_tick = (0, TICK_S)
 
     def tick(self) -> tuple[int, float] | None:
-        """Return the users planned for the middle of this tick and the spawn rate that reaches them at once."""
+        """Return the users planned for the middle of this tick, and a spawn rate that adds them at once."""
         planned, elapsed_s = self.planned(), self.get_run_time()
         if elapsed_s >= planned.duration_s:
             return None
@@ -57,8 +57,7 @@ class ScheduledShape(LoadTestShape):
 
 def add_scale_options(parser: LocustArgumentParser) -> None:
     """Add --user-scale and --time-scale to Locust's own options."""
-    group = parser.add_argument_group("Load shape options")
-    group.add_argument(
+    parser.add_argument(
         "--user-scale",
         type=gt_zero(float),
         default=1.0,
@@ -66,7 +65,7 @@ def add_scale_options(parser: LocustArgumentParser) -> None:
         env_var="PLIMSOLL_USER_SCALE",
         help="Multiply the users of the load shape, e.g. 0.1 for a tenth of full size. Defaults to 1.",
     )
-    group.add_argument(
+    parser.add_argument(
         "--time-scale",
         type=gt_zero(float),
         default=1.0,

@@ -16,21 +16,23 @@ def options_of(environment: Environment) -> Namespace:
 
 
 def add_options(parser: LocustArgumentParser) -> None:
-    """Add --run-dir, --thresholds and --with-target to Locust's own options."""
-    group = parser.add_argument_group("Verdict options")
-    group.add_argument(
+    """Add --run-dir, --thresholds and --with-target to Locust's own options.
+
+    Not as a group of their own: Locust's web UI shows only what is added to the parser itself.
+    """
+    parser.add_argument(
         "--run-dir",
         metavar="<directory>",
         env_var="PLIMSOLL_RUN_DIR",
         help="Where the run is recorded and its report written. Defaults to results/<UTC start>-<profile>.",
     )
-    group.add_argument(
+    parser.add_argument(
         "--thresholds",
         metavar="<filename>",
         env_var="PLIMSOLL_THRESHOLDS",
         help="YAML file of the limits that the run is judged by, checked before any load starts.",
     )
-    group.add_argument(
+    parser.add_argument(
         "--with-target",
         action="store_true",
         env_var="PLIMSOLL_WITH_TARGET",
