@@ -81,6 +81,27 @@ def filled(owner: Any, key: str, kind: type[T]) -> T:
     return value
 
 
+def identifier(owner: Any, key: str) -> int | str:
+    """Return `owner[key]`, an integer or a string that is not empty; raises WrongAnswerError otherwise."""
+    if isinstance(owner, dict) and isinstance(owner.get(key), str):
+        return filled(owner, key, str)
+    return field(owner, key, int)
+
+
+def healthy(answer: Answer) -> None:
+    """Accept a healthy or a degraded service; name the ways in which it turns us away."""
+    if answer.status == 429:
+        raise WrongAnswerError("rate limited (429)")
+    if answer.status == 503:
+        raise WrongAnswerError("breaker open (503)")
+    if field(answer.body, "status", str) not in {"healthy", "degraded"}:
+        raise WrongAnswerError("'status' is neither healthy nor degraded")
+
+
+def status_only(_answer: Answer) -> None:
+    """Read nothing: where the status says it all."""
+
+
 def reason_of(fault: Exception) -> str:
     """Say why an answer is wrong, in a text that is the same for equal faults."""
     if isinstance(fault, WrongAnswerError):

@@ -11,7 +11,15 @@ import random
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from clients.answers import MAX_REASON_CHARS, Answer, WrongAnswerError, filled, reason_of
+from clients.answers import (
+    MAX_REASON_CHARS,
+    Answer,
+    WrongAnswerError,
+    filled,
+    healthy,
+    reason_of,
+    status_only,
+)
 from clients.identities import Credentials, Roster
 
 T = TypeVar("T")
@@ -83,7 +91,11 @@ class ApiUser(FastHttpUser):
         self, name: str, method: str, path: str, status: int, *, json: Any = None, anonymous: bool = False
     ) -> None:
         """Send a request that the service must refuse with exactly this status; the refusal is a success."""
-        self.ask(name, method, path, _nothing, json=json, statuses=(status,), anonymous=anonymous)
+        self.ask(name, method, path, status_only, json=json, statuses=(status,), anonymous=anonymous)
+
+    def check_health_of(self, name: str, path: str) -> None:
+        """Ask a service how it is; being rate limited and an open breaker are failures of their own."""
+        self.ask(name, "GET", path, healthy, statuses=(200, 429, 503), anonymous=True)
 
     def sign_in(self, credentials: Credentials) -> Account:
         """Log in, as `auth.login`, and keep the token for the requests that follow."""
@@ -131,7 +143,3 @@ def _answer_to(response: ResponseContextManager, statuses: tuple[int, ...]) -> A
 def _account(answer: Answer) -> Account:
     token, role = filled(answer.body, "token", str), filled(answer.body, "role", str)
     return Account(token, answer.body.get("userId"), answer.body.get("studentId"), role)
-
-
-def _nothing(_answer: Answer) -> None:
-    """Read nothing: the status says it all."""

@@ -39,6 +39,12 @@ class Roster:
         return Credentials(f"{self._kind}-{number:06d}@plimsoll.test")
 
 
+# Every size of the bundled service's seed data holds at least these. One roster per kind and process, for all
+# user classes, since two of them would deal the same numbers.
+STUDENTS = Roster("student", size=1000)
+ADMINS = Roster("admin", size=20)
+
+
 def _van_der_corput(index: int) -> float:
     """Return the index with its binary digits mirrored at the point: 1 → 0.1, 2 → 0.01, 3 → 0.11 (base 2)."""
     fraction, digit = 0.0, 0.5

@@ -1,0 +1,143 @@
+"""A liar between the journeys and the real service: it forwards every request and tells one chosen lie.
+
+The first part of the path names the lie: `http://…/three_careers/api/v1/…` answers as the service behind
+does, except for the route that this lie is about.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from email.message import Message
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import pytest
+
+
+class Reply(NamedTuple):
+    """What goes back; with `missing_bytes`, the body ends that much short of its Content-Length."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str]
+    missing_bytes: int = 0
+
+
+class Lie(NamedTuple):
+    """Where to lie and how; a tamper that returns None drops the connection."""
+
+    route: str
+    tamper: Callable[[Reply], Reply | None]
+
+
+def rewritten(change: Callable[[Any], Any]) -> Callable[[Reply], Reply]:
+    """Return a tamper that changes the JSON of a right answer."""
+
+    def tamper(reply: Reply) -> Reply:
+        if reply.status >= 400:
+            return reply
+        return reply._replace(body=json.dumps(change(json.loads(reply.body))).encode())
+
+    return tamper
+
+
+def with_field(key: str, value: object) -> Callable[[Reply], Reply]:
+    """Return a tamper that puts a wrong value into a right answer."""
+    return rewritten(lambda body: body | {key: value})
+
+
+def without_field(key: str) -> Callable[[Reply], Reply]:
+    """Return a tamper that leaves a key out of a right answer."""
+    return rewritten(lambda body: {name: value for name, value in body.items() if name != key})
+
+
+def never_refuses(reply: Reply) -> Reply:
+    """Say 200 whatever the service said."""
+    return reply._replace(status=200)
+
+
+def drops_the_connection(_reply: Reply) -> None:
+    """Say nothing at all."""
+
+
+def _some_of(headers: Message, names: tuple[str, ...]) -> dict[str, str]:
+    return {name: headers[name] for name in names if name in headers}
+
+
+class _LiarHandler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    upstream: HTTPConnection
+    server: _LiarServer
+
+    def setup(self) -> None:
+        super().setup()
+        self.upstream = HTTPConnection(self.server.upstream_address, timeout=10)
+
+    def finish(self) -> None:
+        self.upstream.close()
+        super().finish()
+
+    def answer(self) -> None:
+        name, _, rest = self.path.removeprefix("/").partition("/")
+        lie, reply = self.server.lies[name], self._ask_upstream(f"/{rest}")
+        told = lie.tamper(reply) if re.fullmatch(lie.route, f"{self.command} /{rest}") else reply
+        if told is None:
+            self.close_connection = True
+            return
+        self._send(told)
+
+    do_GET = do_POST = do_PUT = answer  # noqa: N815 - the names http.server calls
+
+    def _ask_upstream(self, path: str) -> Reply:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        wanted = {
+            name: self.headers[name] for name in ("Authorization", "Content-Type") if name in self.headers
+        }
+        self.upstream.request(self.command, path, body=body, headers=wanted)
+        response = self.upstream.getresponse()
+        passed = {name: response.headers[name] for name in ("X-Cache",) if name in response.headers}
+        return Reply(response.status, response.read(), passed)
+
+    def _send(self, reply: Reply) -> None:
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(reply.body)))
+        self.end_headers()
+        self.wfile.write(reply.body[: len(reply.body) - reply.missing_bytes])
+        self.close_connection = self.close_connection or reply.missing_bytes > 0
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name http.server gives it
+        """Keep the test's output quiet."""
+
+
+class _LiarServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, target_url: str, lies: dict[str, Lie]) -> None:
+        super().__init__(("127.0.0.1", 0), _LiarHandler)
+        self.upstream_address = urlsplit(target_url).netloc
+        self.lies = lies
+
+
+@pytest.fixture
+def start_liar(target_url: str) -> Iterator[Callable[[dict[str, Lie]], str]]:
+    """Give a function that starts a liar in front of the target and returns its base URL."""
+    servers: list[_LiarServer] = []
+
+    def start(lies: dict[str, Lie]) -> str:
+        server = _LiarServer(target_url, lies)
+        servers.append(server)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()

@@ -1,0 +1,43 @@
+"""Start the commands a user would type, as real processes, and see what became of them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+LOCUST_TIMEOUT_S = 60
+
+
+def user_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return this process's environment without what only pytest's own process needs."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
+    return environment | dict(extra or {})
+
+
+def start_locust(
+    arguments: list[str], folder: Path, extra_environment: Mapping[str, str] | None = None
+) -> subprocess.Popen[str]:
+    """Start `locust` with these arguments in a folder; the caller waits for it with `finish`."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "locust", *arguments],
+        cwd=folder,
+        env=user_environment(extra_environment),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def finish(process: subprocess.Popen[str], timeout_s: float = LOCUST_TIMEOUT_S) -> str:
+    """Wait for the process and return what it printed; one that does not end is killed and fails the test."""
+    try:
+        output, _ = process.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, _ = process.communicate()
+        raise AssertionError(f"not ended after {timeout_s} s:\n{output}") from None
+    return output
