@@ -1,0 +1,121 @@
+"""Run the target as a process: `python -m target --help`."""
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from types import FrameType
+
+import uvicorn
+
+from target.app import create_app
+from target.embedded_postgres import embedded_postgres
+from target.errors import SettingsError, StartError
+from target.preparation import prepare_database
+from target.seed_size import SIZES
+from target.settings import Settings, read_settings
+
+GRACE_S = 5
+BACKLOG = 4096
+
+
+class AnnouncingServer(uvicorn.Server):
+    """Prints one line of JSON when requests are answered, for whoever started the process."""
+
+    def __init__(self, config: uvicorn.Config, announcement: dict[str, object]) -> None:
+        super().__init__(config)
+        self._announcement = announcement
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then announce."""
+        await super().startup(sockets)
+        print(json.dumps(self._announcement), flush=True)  # noqa: T201 - the contract with the starter
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Serve until told to stop; return the exit status: 0 stopped, 2 bad options, 1 could not start."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
+    try:
+        settings = read_settings(arguments, os.environ)
+        if settings.until_stdin_closes:
+            threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
+        with _listening(settings) as listener, _database(settings) as conninfo:
+            _serve(settings, listener, conninfo)
+    except StartError as error:
+        print(f"target: {error}", file=sys.stderr)  # noqa: T201 - for the user
+        return 2 if isinstance(error, SettingsError) else 1
+    return 0
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    """Unwind the process, so that PostgreSQL is stopped and its data removed; a second signal must not disturb that."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    raise SystemExit(0)
+
+
+def _stop_at_end_of_input() -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+            listener.listen(BACKLOG)
+        except OSError as error:
+            address = f"{settings.host}:{settings.port}"
+            raise SettingsError(
+                f"cannot listen on {address}: {error.strerror}; --port 0 takes any free port"
+            ) from error
+        yield listener
+
+
+@contextmanager
+def _database(settings: Settings) -> Iterator[str]:
+    if settings.database_url:
+        yield settings.database_url
+    else:
+        with embedded_postgres() as conninfo:
+            yield conninfo
+
+
+def _serve(settings: Settings, listener: socket.socket, conninfo: str) -> None:
+    server_version = prepare_database(conninfo, SIZES[settings.size])
+    own_version = version("plimsoll")
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    announcement: dict[str, object] = {
+        "url": f"http://{host}:{listener.getsockname()[1]}",
+        "version": own_version,
+        "pid": os.getpid(),
+        "size": settings.size,
+        "database": f"PostgreSQL {server_version}",
+    }
+    config = uvicorn.Config(
+        create_app(conninfo, settings.token_secret, own_version),
+        loop="uvloop",
+        http="httptools",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        headers=[("X-Pod-Name", settings.pod_name)] if settings.pod_name else [],
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    AnnouncingServer(config, announcement).run(sockets=[listener])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,88 @@
+"""The ASGI application: services wired to a database, routes, errors as JSON."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import cast
+
+from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from target import account_routes, career_routes, health_routes, order_routes
+from target.accounts import Accounts
+from target.body_limit import BodyLimit
+from target.careers import Careers
+from target.database import Database
+from target.errors import ApiError
+from target.health import Health
+from target.orders import Orders
+from target.routing import Services
+from target.tokens import Tokens
+from target.ttl_cache import TtlCache
+
+TRENDING_TTL_S = 5.0
+
+
+def create_app(conninfo: str, token_secret: str, version: str) -> FastAPI:
+    """Build the application; its database must be prepared, the pool opens when the application starts."""
+    database = Database(conninfo)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        async with database.opened():
+            yield
+
+    app = FastAPI(title="Plimsoll target", version=version, lifespan=lifespan)
+    app.state.services = _wire(database, Tokens(token_secret), version)
+    for routes in (account_routes, career_routes, order_routes, health_routes):
+        app.include_router(routes.router)
+    app.add_middleware(BodyLimit)
+    app.add_exception_handler(ApiError, _answer_api_error)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(HTTPException, _answer_http_error)
+    app.add_exception_handler(Exception, _answer_unexpected)
+    return app
+
+
+def _wire(database: Database, tokens: Tokens, version: str) -> Services:
+    careers = Careers(database)
+    return Services(
+        accounts=Accounts(database, tokens),
+        careers=careers,
+        orders=Orders(database),
+        health=Health(database, version),
+        tokens=tokens,
+        trending=TtlCache(careers.get_trending, TRENDING_TTL_S),
+    )
+
+
+def _error(status: int, message: str, detail: object, headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse({"error": message, "detail": detail}, status, headers)
+
+
+async def _answer_api_error(_: Request, error: Exception) -> JSONResponse:
+    error = cast("ApiError", error)
+    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
+    return _error(error.status, error.message, error.detail, headers)
+
+
+async def _answer_invalid(_: Request, error: Exception) -> JSONResponse:
+    # The input itself is left out: it may hold a password.
+    faults = [
+        {"where": ".".join(map(str, fault["loc"])), "what": fault["msg"], "type": fault["type"]}
+        for fault in cast("RequestValidationError", error).errors()
+    ]
+    if any(fault["type"] == "json_invalid" for fault in faults):
+        return _error(400, "the body is not valid JSON", jsonable_encoder(faults))
+    return _error(422, "the input is not acceptable", jsonable_encoder(faults))
+
+
+async def _answer_http_error(_: Request, error: Exception) -> JSONResponse:
+    error = cast("HTTPException", error)
+    return _error(error.status_code, error.detail, None, cast("dict[str, str] | None", error.headers))
+
+
+async def _answer_unexpected(_: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 - logged by the server
+    return _error(500, "the service failed; its log says why", None)

