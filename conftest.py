@@ -4,3 +4,5 @@ import os
 
 # Locust would patch pytest's own process for gevent; the tests start real locust processes without this.
 os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"
+
+pytest_plugins = ["tests.fix_service"]

@@ -1,0 +1,306 @@
+"""A run of a real Locust process ends in a verdict and an exit status, however it ends."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fix_service import Service
+from tests.processes import finish, start_locust
+
+ROOT = Path(__file__).resolve().parents[2]
+GENEROUS = (
+    "thresholds:\n  - error_rate < 50%\n  - p95 of shop.home < 2 s\n  - count of shop.broken < 1000000\n"
+)
+IMPOSSIBLE = "thresholds:\n  - count of shop.home < 1\n"
+
+
+class Run:
+    """What a run left behind: its exit status, what it printed, and its directory."""
+
+    def __init__(self, status: int, output: str, directory: Path) -> None:
+        self.status, self.output, self.directory = status, output, directory
+
+    def read(self, name: str) -> Any:
+        """Return a JSON file of the run directory."""
+        return json.loads((self.directory / name).read_text(encoding="utf-8"))
+
+    def rows(self, name: str) -> list[dict[str, str]]:
+        """Return the rows of a CSV file of the run directory."""
+        with (self.directory / name).open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+
+class Runner:
+    """Runs headless Locust processes against a host and keeps their run directories apart."""
+
+    def __init__(self, locustfile: Path, folder: Path) -> None:
+        self.locustfile, self.folder, self._count = locustfile, folder, 0
+
+    def start(self, *arguments: str, thresholds: str | None = GENEROUS) -> tuple[subprocess.Popen[str], Path]:
+        """Start a run and return its process and its directory."""
+        self._count += 1
+        directory = self.folder / f"run-{self._count}"
+        options = [
+            "-f",
+            str(self.locustfile),
+            "--headless",
+            "-u",
+            "4",
+            "-r",
+            "4",
+            "--run-dir",
+            str(directory),
+        ]
+        if thresholds is not None:
+            path = self.folder / f"thresholds-{self._count}.yaml"
+            path.write_text(thresholds, encoding="utf-8")
+            options += ["--thresholds", str(path)]
+        return start_locust([*options, *arguments], ROOT), directory
+
+    def __call__(self, *arguments: str, thresholds: str | None = GENEROUS) -> Run:
+        """Run to the end."""
+        process, directory = self.start(*arguments, thresholds=thresholds)
+        output = finish(process)
+        return Run(process.returncode, output, directory)
+
+
+@pytest.fixture
+def run(locustfile: Path, tmp_path: Path) -> Runner:
+    """Return a function that runs Locust headless to its end."""
+    return Runner(locustfile, tmp_path)
+
+
+def judge(*arguments: Path | str) -> subprocess.CompletedProcess[str]:
+    """Judge a run by the command line."""
+    command = [sys.executable, "-m", "reports", "judge", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def until(condition: Callable[[], bool], limit_s: float = 30) -> None:
+    """Wait until *condition* holds."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, "the awaited condition did not come true"
+        time.sleep(0.05)
+
+
+def has_history(directory: Path, rows: int = 5) -> bool:
+    """Return whether the history of a run has that many lines on disk."""
+    history = directory / "locust_stats_history.csv"
+    return history.exists() and len(history.read_text(encoding="utf-8").splitlines()) > rows
+
+
+def aggregated(run: Run) -> dict[str, str]:
+    """Return Locust's totals."""
+    return next(row for row in run.rows("locust_stats.csv") if row["Name"] == "Aggregated")
+
+
+def test_pass(run: Runner, service: Service) -> None:
+    """Within its limits a run is PASS with status 0, failed requests or not, and all is written down."""
+    passed = run("-t", "12s", "-H", service.url, "--profile", "acceptance")
+    verdict = passed.read("verdict.json")
+
+    assert passed.status == 0, passed.output
+    assert verdict["verdict"] == "PASS"
+    assert "PASS" in passed.output
+    assert "report.html" in passed.output
+    assert verdict["run"]["failures"] > 0
+    assert passed.read("run.json")["profile"] == "acceptance"
+    assert passed.read("run.json")["end_reason"] == "run time reached"
+    assert {"locust_stats.csv", "locust_failures.csv", "stages.csv", "report.html", "thresholds.yaml"} <= {
+        path.name for path in passed.directory.iterdir()
+    }
+
+
+def test_final_write(run: Runner, service: Service) -> None:
+    """The CSVs hold what Locust itself counted at its very end, not what it had a second before."""
+    done = run("-t", "4s", "-H", service.url, "--json-file", str(run.folder / "locust"))
+    counted = json.loads((run.folder / "locust.json").read_text())
+
+    assert int(aggregated(done)["Request Count"]) == sum(entry["num_requests"] for entry in counted)
+
+
+def test_fail(run: Runner, service: Service) -> None:
+    """A limit that cannot be met is FAIL with status 99, and the line is quoted with its value and limit."""
+    failed = run("-t", "4s", "-H", service.url, thresholds=IMPOSSIBLE)
+    (threshold,) = failed.read("verdict.json")["thresholds"]
+    report = (failed.directory / "report.html").read_text(encoding="utf-8")
+
+    assert failed.status == 99, failed.output
+    assert (threshold["verdict"], threshold["limit"]) == ("FAIL", 1)
+    assert "count of shop.home < 1" in failed.output
+    assert str(threshold["value"]) in failed.output
+    assert "count of shop.home &lt; 1" in report
+
+
+@pytest.mark.parametrize("thresholds", [GENEROUS, "thresholds:\n  - count < 1\n", None])
+def test_dead_host_is_never_green(run: Runner, service: Service, thresholds: str | None) -> None:
+    """A host that does not answer ends in FAIL or INCONCLUSIVE, whatever the limits are."""
+    service.close()
+
+    assert run("-t", "3s", "-H", service.url, thresholds=thresholds).status in {77, 99}
+
+
+def test_no_requests_is_never_green(run: Runner, service: Service) -> None:
+    """A run whose users never sent anything is not a pass."""
+    run.locustfile.write_text(run.locustfile.read_text().replace("self.client.get(", "dict(path="))
+
+    assert run("-t", "2s", "-H", service.url, thresholds="thresholds:\n  - error_rate < 1%\n").status == 77
+
+
+@pytest.mark.parametrize(
+    ("thresholds", "said"),
+    [
+        pytest.param(
+            "thresholds:\n  - p95 of shop.hom < 1 s\n", "shop.home", id="an unknown name: the nearest one"
+        ),
+        pytest.param("thresholds:\n  - p95 of shop.home < 1 parsec\n", "parsec", id="a bad unit"),
+        pytest.param("thresholds:\n  - p101 of shop.home < 1 s\n", "p101", id="a percentile over 100"),
+        pytest.param("- p95 < 1 s\n", "mapping", id="YAML that is no mapping"),
+    ],
+)
+def test_wrong_thresholds_stop_before_the_load(
+    run: Runner, service: Service, thresholds: str, said: str
+) -> None:
+    """A fault in the thresholds is status 2 and one line, and the service never sees a request."""
+    refused = run("-t", "60s", "-H", service.url, thresholds=thresholds)
+
+    assert refused.status == 2, refused.output
+    assert [said in line for line in refused.output.splitlines() if line.startswith("plimsoll:")] == [True]
+    assert "Traceback" not in refused.output
+    assert service.answered == 0
+    assert not (refused.directory / "run.json").exists()
+
+
+def test_all_faults_of_the_options_at_once(run: Runner) -> None:
+    """Host, run directory and thresholds are all checked before anything is said."""
+    (run.folder / "run-1").mkdir()
+    (run.folder / "run-1" / "something").touch()
+    refused = run("-H", "localhost:80", thresholds="thresholds: []\n")
+
+    assert refused.status == 2
+    for fault in ("'localhost:80' is not a base URL", "is not empty", "thresholds"):
+        assert fault in refused.output
+
+
+def test_no_host(run: Runner) -> None:
+    """Without a host nothing is run, and the ways to name one are said."""
+    refused = run("-t", "60s")
+
+    assert refused.status == 2
+    assert "Visitor: no host; give --host URL, or --with-target" in refused.output
+
+
+def test_missing_thresholds_file(run: Runner, service: Service) -> None:
+    """A thresholds file that is not there is a wrong configuration, not a crash."""
+    refused = run("-H", service.url, "--thresholds", "nowhere.yaml", thresholds=None)
+
+    assert refused.status == 2, refused.output
+    assert "nowhere.yaml" in refused.output
+    assert "Traceback" not in refused.output
+
+
+def test_several_shapes_headless(run: Runner, service: Service) -> None:
+    """Locust would silently play the first of several shapes; here they are named and refused."""
+    refused = run("-f", f"{run.locustfile},shapes", "-H", service.url)
+
+    assert refused.status == 2
+    assert "RampShape, SoakShape, SpikeShape" in refused.output
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_signals(run: Runner, service: Service, name: str) -> None:
+    """A run that is told to stop still writes its report, and says why it ended."""
+    process, directory = run.start("-H", service.url, thresholds=IMPOSSIBLE)
+    until(lambda: has_history(directory))
+    process.send_signal(getattr(signal, name))
+    stopped = Run(process.returncode, finish(process), directory)
+
+    assert process.returncode == 99, stopped.output
+    assert stopped.read("run.json")["end_reason"] == name
+    assert stopped.read("verdict.json")["verdict"] == "FAIL"
+    assert (directory / "report.html").exists()
+
+
+def test_kill_9(run: Runner, service: Service) -> None:
+    """What a killed run had written can be judged, and cannot pass."""
+    process, directory = run.start("-H", service.url)
+    until(lambda: has_history(directory, rows=12))
+    answered = service.answered
+    process.kill()
+    finish(process)
+    judged = judge(directory)
+    verdict = Run(judged.returncode, judged.stdout, directory).read("verdict.json")
+
+    assert judged.returncode == 77, judged.stdout + judged.stderr
+    assert verdict["run"]["requests"] > 0.5 * answered
+
+
+def test_two_processes(run: Runner, service: Service) -> None:
+    """With worker processes the master records the whole run: all users, all requests, the workers' names."""
+    done = run(
+        "-f",
+        f"{run.locustfile},shapes/ramp.py",
+        "-H",
+        service.url,
+        "--processes",
+        "2",
+        "--user-scale",
+        "0.008",
+        "--time-scale",
+        "0.006",
+    )
+    stages = done.rows("stages.csv")
+
+    assert done.status == 0, done.output
+    assert len(done.read("run.json")["workers"]) == 2
+    assert done.read("run.json")["end_reason"] == "schedule ended"
+    assert {row["stage"] for row in stages} >= {"ramp_up", "hold", "ramp_down"}
+    assert max(int(row["users"]) for row in stages) == 8
+    assert int(aggregated(done)["Request Count"]) >= 0.97 * service.answered
+
+
+def test_secrets_stay_out(run: Runner, service: Service) -> None:
+    """Passwords of the host and tokens in the command never reach the run directory or the terminal."""
+    host = service.url.replace("http://", "http://ann:s3cret@")
+    done = run("-t", "2s", "-H", host, thresholds=IMPOSSIBLE)
+    written = "".join(path.read_text(encoding="utf-8") for path in done.directory.iterdir())
+
+    assert "s3cret" not in written + done.output
+    assert "http://ann:***@127.0.0.1" in written
+
+
+def test_plain_locust_csv(run: Runner, service: Service, tmp_path: Path) -> None:
+    """CSVs of a Locust that knows nothing of this suite are judged as well."""
+    source = run.locustfile.read_text().replace("from telemetry.switch import record_run", "")
+    run.locustfile.write_text(source.replace("record_run()", ""))
+    plain = [
+        "-f",
+        str(run.locustfile),
+        "--headless",
+        "-u",
+        "4",
+        "-t",
+        "3s",
+        "-H",
+        service.url,
+        "--csv",
+        "out/x",
+    ]
+    finish(start_locust(plain, tmp_path))
+    limits = tmp_path / "limits.yaml"
+    limits.write_text(IMPOSSIBLE)
+    judged = judge(tmp_path / "out" / "x", "--thresholds", str(limits))
+
+    assert judged.returncode == 99, judged.stdout + judged.stderr
+    assert (tmp_path / "out" / "x_report.html").exists()
