@@ -1,0 +1,53 @@
+"""A locustfile of the journeys without their think time, each user class against a host of its own.
+
+HASTY_USERS holds a JSON list of [class name, host, task or null for all of them]; HASTY_RESULT names the file
+that gets what Locust counted: requests, failures and errors by request name, and exceptions of the users.
+"""
+
+from __future__ import annotations
+
+from locust import constant, events
+from locust.env import Environment
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from clients.api import ApiUser
+from locustfiles import auth, careers, orders
+
+JOURNEYS: dict[str, type[ApiUser]] = {
+    "AuthUser": auth.AuthUser,
+    "CareersUser": careers.CareersUser,
+    "OrdersUser": orders.OrdersUser,
+}
+
+
+def hasty(journey: type[ApiUser], host: str, only_task: str | None) -> type[ApiUser]:
+    """Return the journey, or one task of it, without pauses."""
+    changes = {"host": host, "wait_time": constant(0.02), "pause": lambda *_: None}
+    user_class = type(f"Hasty{journey.__name__}{host.rpartition('/')[2]}", (journey,), changes)
+    if only_task:
+        user_class.tasks = [getattr(journey, only_task)]
+    return user_class
+
+
+globals().update(
+    {
+        f"user_{number}": hasty(JOURNEYS[name], host, only_task)
+        for number, (name, host, only_task) in enumerate(json.loads(os.environ["HASTY_USERS"]))
+    }
+)
+
+
+@events.quitting.add_listener
+def write_result(environment: Environment, **_: Any) -> None:
+    """Write down what Locust counted."""
+    stats = environment.stats
+    result = {
+        "requests": {entry.name: entry.num_requests for entry in stats.entries.values()},
+        "errors": sorted({str(error.error) for error in stats.errors.values()}),
+        "exceptions": [found["msg"] for found in environment.runner.exceptions.values()],
+    }
+    Path(os.environ["HASTY_RESULT"]).write_text(json.dumps(result), encoding="utf-8")

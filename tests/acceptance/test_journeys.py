@@ -1,0 +1,261 @@
+"""The journeys as real `locust` processes: faultless against the target, unforgiving against a liar."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from clients.api import ApiUser
+from locustfiles.auth import AuthUser
+from locustfiles.careers import CareersUser
+from locustfiles.orders import OrdersUser
+from tests.fix_liar import (
+    Lie,
+    Reply,
+    drops_the_connection,
+    never_refuses,
+    rewritten,
+    with_field,
+    without_field,
+)
+from tests.processes import finish, start_locust
+
+ROOT = Path(__file__).resolve().parents[2]
+HASTY_USERS = Path(__file__).with_name("hasty_users.py")
+JOURNEYS = {"auth": AuthUser, "careers": CareersUser, "orders": OrdersUser}
+LOGIN = "POST /api/auth/login"
+POOL = r"GET /api/v1/students/\d+/careers/pool"
+ORDER = r"GET /api/orders/\d+"
+
+
+def run_hastily(users: list[tuple[str, str, str | None]], folder: Path, run_time: str, number: int) -> Any:
+    """Run the journeys without think time and return what Locust counted."""
+    result = folder / "result.json"
+    settings = {"HASTY_USERS": json.dumps(users), "HASTY_RESULT": str(result)}
+    options = ["--headless", "-u", str(number), "-r", str(number), "-t", run_time, "--only-summary"]
+    output = finish(start_locust(["-f", str(HASTY_USERS), *options], folder, settings))
+    assert result.exists(), output
+    return json.loads(result.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("from_root", [True, False], ids=["at the root", "in another folder"])
+def test_each_journey_runs_alone_without_a_failure(
+    target_url: str, tmp_path: Path, *, from_root: bool
+) -> None:
+    """Plain `locust -f` works wherever it is started; against the bundled service nothing fails."""
+    processes = {}
+    for name in JOURNEYS:
+        options = ["--headless", "-u", "5", "-t", "4s", "-H", target_url, "--run-dir", str(tmp_path / name)]
+        locustfile = Path("locustfiles", f"{name}.py") if from_root else ROOT / "locustfiles" / f"{name}.py"
+        arguments = ["-f", str(locustfile), *options, "--json-file", str(tmp_path / f"{name}-stats")]
+        processes[name] = start_locust(arguments, ROOT if from_root else tmp_path)
+
+    outputs = {name: finish(process) for name, process in processes.items()}
+
+    for name, user_class in JOURNEYS.items():
+        entries = json.loads((tmp_path / f"{name}-stats.json").read_text(encoding="utf-8"))
+        assert entries, outputs[name]
+        assert sum(entry["num_failures"] for entry in entries) == 0, outputs[name]
+        assert {entry["name"] for entry in entries} <= user_class.request_names
+
+
+def test_every_declared_request_is_sent_and_right(target_url: str, tmp_path: Path) -> None:
+    """Without think time, each journey sends every name it declares within seconds, and all answers are right."""
+    users = [(user_class.__name__, target_url, None) for user_class in JOURNEYS.values()]
+
+    result = run_hastily(users, tmp_path, run_time="8s", number=30)
+
+    assert result["errors"] == []
+    assert result["exceptions"] == []
+    assert set(result["requests"]) == set().union(*(journey.request_names for journey in JOURNEYS.values()))
+
+
+def first_pool_again() -> Callable[[Reply], Reply]:
+    """Return a tamper that offers each time what it offered first, so also what was chosen since."""
+    first: list[Reply] = []
+
+    def tamper(reply: Reply) -> Reply:
+        first.append(reply)
+        return first[0]
+
+    return tamper
+
+
+def said(status: int, body: bytes = b"{}") -> Callable[[Reply], Reply]:
+    """Return a tamper that gives this answer whatever the service said."""
+    return lambda reply: reply._replace(status=status, body=body)
+
+
+# name: (journey, task, lie, the failure it must be counted as)
+LIES: dict[str, tuple[type[ApiUser], str, Lie, str]] = {
+    "empty_token": (AuthUser, "log_in", Lie(LOGIN, with_field("token", "")), "auth.login: 'token' is empty"),
+    "no_role": (AuthUser, "log_in", Lie(LOGIN, without_field("role")), "auth.login: 'role' is missing"),
+    "login_down": (AuthUser, "log_in", Lie(LOGIN, said(500)), "auth.login: got status 500, expected 200"),
+    "any_password": (
+        AuthUser,
+        "log_in",
+        Lie(LOGIN, never_refuses),
+        "auth.login_wrong_password: got status 200, expected 401",
+    ),
+    "no_token_needed": (
+        AuthUser,
+        "come_without_token",
+        Lie("GET /api/users/profile", never_refuses),
+        "auth.no_token: got status 200, expected 401",
+    ),
+    "email_taken_twice": (
+        AuthUser,
+        "register",
+        Lie("POST /api/auth/register", said(201)),
+        "auth.register_taken: got status 201, expected 409",
+    ),
+    "three_careers": (
+        CareersUser,
+        "learn",
+        Lie(POOL, rewritten(lambda body: {"careers": body["careers"][:3]})),
+        "careers.pool: got 3 careers, expected exactly 4",
+    ),
+    "career_twice": (
+        CareersUser,
+        "learn",
+        Lie(POOL, rewritten(lambda body: {"careers": body["careers"][:1] * 4})),
+        "careers.pool: got the same career more than once",
+    ),
+    "chosen_again": (
+        CareersUser,
+        "learn",
+        Lie(POOL, first_pool_again()),
+        "careers.pool: got a career that was chosen in the last 5 days",
+    ),
+    "careers_by_name": (
+        CareersUser,
+        "learn",
+        Lie(POOL, with_field("careers", {})),
+        "careers.pool: 'careers' is an object, expected an array",
+    ),
+    "dropped_selection": (
+        CareersUser,
+        "learn",
+        Lie(r"POST /api/v1/students/\d+/careers/select", drops_the_connection),
+        "careers.select: no answer (HTTPConnectionClosed)",
+    ),
+    "cut_json": (
+        CareersUser,
+        "learn",
+        Lie(r"GET /api/v1/sessions/\d+/content", said(200, b'{"learn": [')),
+        "careers.content: the body is not JSON",
+    ),
+    "no_experience": (
+        CareersUser,
+        "learn",
+        Lie(r"GET /api/v1/sessions/\d+/content", with_field("experience", [])),
+        "careers.content: 'experience' is empty",
+    ),
+    "all_wrong": (
+        CareersUser,
+        "learn",
+        Lie(r"POST /api/v1/sessions/\d+/interact", with_field("correct", value=False)),
+        "careers.interact: a right answer was judged otherwise",
+    ),
+    "over_the_moon": (
+        CareersUser,
+        "learn",
+        Lie(r"GET /api/v1/students/\d+/flow-state", with_field("percentage", 140)),
+        "careers.flow_state: 'percentage' is outside 0–100",
+    ),
+    "not_a_number": (
+        CareersUser,
+        "learn",
+        Lie(r"GET /api/v1/students/\d+/flow-state", with_field("percentage", float("nan"))),
+        "careers.flow_state: 'percentage' is outside 0–100",
+    ),
+    "no_cache_header": (
+        CareersUser,
+        "look_at_trends",
+        Lie("GET /api/v1/careers/trending", lambda reply: reply._replace(headers={})),
+        "careers.trending: header X-Cache says neither HIT nor MISS",
+    ),
+    "cut_body": (
+        CareersUser,
+        "look_at_dashboard",
+        Lie("GET /api/v1/students/dashboard", lambda reply: reply._replace(missing_bytes=1)),
+        "careers.dashboard: the answer broke off (HTTPParseError)",
+    ),
+    "someone_else": (
+        CareersUser,
+        "analyse",
+        Lie("POST /api/v1/pathiq/analyze", with_field("studentId", 0)),
+        "careers.pathiq: 'studentId' is another student's",
+    ),
+    "breaker_open": (
+        CareersUser,
+        "check_health",
+        Lie("GET /api/v1/health", said(503)),
+        "careers.health: breaker open (503)",
+    ),
+    "rate_limited": (
+        CareersUser,
+        "check_health",
+        Lie("GET /api/v1/health", said(429)),
+        "careers.health: rate limited (429)",
+    ),
+    "sold_out": (
+        OrdersUser,
+        "browse",
+        Lie("GET /api/products", with_field("data", [])),
+        "orders.products: 'data' is empty",
+    ),
+    "dearer": (
+        OrdersUser,
+        "browse",
+        Lie(r"GET /api/products/\d+", with_field("price", 1e6)),
+        "orders.product: the product differs from the listed one",
+    ),
+    "free_of_charge": (
+        OrdersUser,
+        "order",
+        Lie(ORDER, with_field("total", 0)),
+        "orders.get: 'total' is not the sum of the items",
+    ),
+    "still_pending": (
+        OrdersUser,
+        "order",
+        Lie(r"POST /api/orders/\d+/confirm", with_field("status", "pending")),
+        "orders.confirm: 'status' is not confirmed",
+    ),
+    "confirmed_twice": (
+        OrdersUser,
+        "order",
+        Lie(r"POST /api/orders/\d+/confirm", never_refuses),
+        "orders.move_refused: got status 200, expected 409",
+    ),
+    "name_kept": (
+        OrdersUser,
+        "keep_profile",
+        Lie("PUT /api/users/profile", with_field("name", "as before")),
+        "orders.profile_update: 'name' is not the new one",
+    ),
+    "everyone_is_admin": (
+        OrdersUser,
+        "administer",
+        Lie("GET /api/admin/analytics", never_refuses),
+        "orders.admin_refused: got status 200, expected 403",
+    ),
+}
+
+
+def test_every_lie_is_counted_with_its_text(
+    start_liar: Callable[[dict[str, Lie]], str], tmp_path: Path
+) -> None:
+    """A wrong answer is a failure even with status 200, is named, is the only failure, and crashes no user."""
+    liar_url = start_liar({name: lie for name, (_, _, lie, _) in LIES.items()})
+    users = [(journey.__name__, f"{liar_url}/{name}", task) for name, (journey, task, _, _) in LIES.items()]
+
+    result = run_hastily(users, tmp_path, run_time="10s", number=len(users))
+
+    assert set(result["errors"]) == {failure for _, _, _, failure in LIES.values()}
+    assert result["exceptions"] == []

@@ -1,0 +1,132 @@
+"""The web UI: everything in the class picker, a wrong form refused, and the way from a run to its report."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.fix_service import Service
+from tests.processes import finish, start_locust
+
+ROOT = Path(__file__).resolve().parents[2]
+START_LIMIT_S = 30
+
+
+class WebUi:
+    """A Locust with its web UI, started as a user would at the root of the suite."""
+
+    def __init__(self, results: Path, *arguments: str) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.results = results
+        options = ["--web-port", str(self.port), "--run-dir", str(results / "run"), *arguments]
+        self.process: subprocess.Popen[str] = start_locust(options, ROOT)
+        deadline = time.monotonic() + START_LIMIT_S
+        while not self._answers():
+            assert self.process.poll() is None, finish(self.process)
+            assert time.monotonic() < deadline, "the web UI did not come up"
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(self.url).is_success
+        except httpx.ConnectError:
+            return False
+
+    def post(self, path: str, **form: str) -> dict[str, object]:
+        """Post a form as the page does and return the answer."""
+        return dict(httpx.post(f"{self.url}{path}", data=form, timeout=30).json())
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def web_ui(service: Service, locustfile: Path, tmp_path: Path) -> Iterator[WebUi]:
+    """Run the web UI over the visitor's locustfile and the suite's shapes."""
+    running = WebUi(tmp_path, "-f", f"{locustfile},shapes", "-H", service.url)
+    yield running
+    running.process.terminate()
+    finish(running.process)
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """Open an empty page."""
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()
+
+
+def test_every_journey_and_shape_can_be_picked(tmp_path: Path, page: Page) -> None:
+    """`locust` at the root shows all of them, and listens on loopback only."""
+    running = WebUi(tmp_path)
+    try:
+        page.goto(running.url)
+        for journey in ("AuthUser", "CareersUser", "OrdersUser"):
+            expect(page.get_by_text(journey, exact=True)).to_be_visible()
+        page.get_by_label("Shape Class").click()
+        for shape in ("RampShape", "SoakShape", "SpikeShape"):
+            expect(page.get_by_role("option", name=shape)).to_be_visible()
+        listening = subprocess.run(["ss", "-ltnH", f"sport = {running.port}"], capture_output=True, text=True)
+        assert [line.split()[3] for line in listening.stdout.splitlines()] == [f"127.0.0.1:{running.port}"]
+    finally:
+        running.process.terminate()
+        finish(running.process)
+
+
+def test_from_start_to_report(web_ui: WebUi, page: Page) -> None:
+    """A run that is started and stopped on the page ends in a verdict, one click away from its report."""
+    page.goto(web_ui.url)
+    page.get_by_role("button", name="Start", exact=True).click()
+    expect(page.locator("#plimsoll")).to_have_text("Recording the run…")
+    page.get_by_role("button", name="Stop", exact=True).click()
+    strip = page.locator("#plimsoll")
+    expect(strip).to_contain_text("Last run: INCONCLUSIVE", timeout=30_000)
+    with page.expect_popup() as report:
+        strip.get_by_role("link", name="open the report").click()
+
+    expect(report.value.locator("body")).to_contain_text("INCONCLUSIVE")
+    assert (web_ui.results / "run" / "verdict.json").exists()
+
+
+def test_a_second_run_has_a_directory_of_its_own(web_ui: WebUi, page: Page) -> None:
+    """Runs of one web UI never write into each other."""
+    page.goto(web_ui.url)
+    for directory in ("run", "run-2"):
+        web_ui.post("/swarm", user_count="1", spawn_rate="1", user_classes="Visitor")
+        expect(page.locator("#plimsoll")).to_have_text("Recording the run…")
+        web_ui.post("/stop")
+        expect(page.locator("#plimsoll")).to_contain_text("Last run:", timeout=30_000)
+        expect(page.locator("#plimsoll a")).to_have_attribute("href", f"/plimsoll/runs/{directory}/report")
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("user_scale", "-1", "user_scale must be a number above 0, got '-1'"),
+        ("time_scale", "fast", "time_scale must be a number above 0, got 'fast'"),
+        ("thresholds", "nowhere.yaml", "nowhere.yaml"),
+    ],
+)
+def test_a_wrong_form_starts_nothing(
+    web_ui: WebUi, service: Service, field: str, value: str, said: str
+) -> None:
+    """A form that cannot be run is answered with its fault, and no user starts."""
+    answer = web_ui.post("/swarm", user_count="1", spawn_rate="1", user_classes="Visitor", **{field: value})
+
+    assert answer["success"] is False
+    assert said in str(answer["message"])
+    assert service.answered == 0
+    assert not (web_ui.results / "run" / "run.json").exists()
