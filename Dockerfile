@@ -1,0 +1,20 @@
+# One image for every role: the bundled target, Locust's master, workers and the one-shot run.
+FROM python:3.12-slim
+
+RUN useradd --create-home --uid 10001 plimsoll
+WORKDIR /plimsoll
+
+COPY pyproject.toml constraints.txt README.md ./
+COPY clients clients
+COPY locustfiles locustfiles
+COPY profiles profiles
+COPY reports reports
+COPY shapes shapes
+COPY target target
+COPY telemetry telemetry
+RUN pip install --no-cache-dir --root-user-action=ignore -c constraints.txt -e '.[target]' \
+    && install -d -o plimsoll results
+
+USER plimsoll
+EXPOSE 8000 8089 5557
+CMD ["locust"]
