@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
-    """Unwind the process, so that PostgreSQL is stopped and its data removed; a second signal must not disturb that."""
+    """Unwind the process, so that PostgreSQL stops and its data go; no second signal may disturb that."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     raise SystemExit(0)

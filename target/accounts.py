@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Mapping
 
 from target.database import Database
 from target.errors import ConflictError, ConstraintError, NotFoundError, UnauthorizedError
@@ -53,7 +54,7 @@ class Accounts:
         """Return the account's own profile as JSON."""
         return _known(await self._database.fetch_json("get_profile", {"user_id": account.user_id}))
 
-    async def update_profile(self, account: Account, name: str, preferences: dict[str, object]) -> bytes:
+    async def update_profile(self, account: Account, name: str, preferences: Mapping[str, object]) -> bytes:
         """Store name and preferences and return the new profile as JSON."""
         parameters = {"user_id": account.user_id, "name": name, "preferences": json.dumps(preferences)}
         return _known(await self._database.fetch_json("update_profile", parameters))

@@ -14,12 +14,13 @@ class BodyTooLargeError(ApiError):
 
 
 class BodyLimit:
-    """Count the bytes of each request's body; pure ASGI, because wrapping responses would slow all of them."""
+    """Counts the bytes of each body; pure ASGI, because wrapping responses would slow all of them."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Raise BodyTooLargeError inside the application as soon as a body is over the limit."""
         if scope["type"] != "http" or scope["method"] == "GET":
             await self._app(scope, receive, send)
             return

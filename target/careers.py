@@ -14,7 +14,7 @@ class Careers:
     async def draw_pool(self, account: Account, student_id: int) -> bytes:
         """Return four careers by chance as JSON, none chosen in the last five days.
 
-        A student who has fewer than four left gets more: every occupation then gains a level, for all students.
+        When fewer than four are left to a student, every occupation gains a level, for all students.
         """
         await self._check_student(account, student_id)
         pool = await self._database.fetch_json("draw_pool", {"student_id": student_id})
@@ -27,8 +27,8 @@ class Careers:
     async def select(self, account: Account, student_id: int, career_id: int) -> bytes:
         """Store a selection, which opens a learning session, and return it as JSON.
 
-        Any career not chosen in the last five days will do: a pool is a proposal and not stored, so that several
-        simulated users may share a student.
+        Any career not chosen in the last five days will do: a pool is a proposal and not stored, so that
+        several simulated users may share a student.
 
         Raises:
             NotFoundError: no such career.

@@ -1,4 +1,4 @@
-"""The only place that talks to PostgreSQL: a pool, named queries, and the driver's errors made the target's own."""
+"""The only place that serves from PostgreSQL: a pool, named queries, the driver's errors made our own."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -49,7 +49,7 @@ class Session:
         return await cursor.fetchone()
 
     async def fetch_json(self, name: str, parameters: Parameters | None = None) -> bytes | None:
-        """Run the query *name* and return its first value as sent: PostgreSQL builds the JSON, nobody parses it."""
+        """Run the query *name* and return its first value as sent: JSON that nobody parses here."""
         cursor = await self._connection.execute(QUERIES[name], parameters)
         result = cursor.pgresult
         return result.get_value(0, 0) if result is not None and result.ntuples else None

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -28,11 +29,12 @@ with warnings.catch_warnings():  # the wheel looks for a runtime directory that 
 
 HOME_PREFIX = "plimsoll-target-"
 COMMAND_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 10
 BIN = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
 
-# The data live as long as one run, so nothing is done to survive a crash of the machine: no fsync, no waiting for
-# the log, no full pages in it, no replication. Few checkpoints keep the disk from being what is measured.
-# pg_stat_statements is not preloaded because the wheel does not contain it; DATABASE_URL is the way to have it.
+# The data live as long as one run, so nothing is done to survive a crash of the machine: no fsync, no waiting
+# for the log, no full pages in it, no replication. Few checkpoints keep the disk from being what is measured.
+# The wheel does not contain pg_stat_statements, so it cannot be preloaded; with DATABASE_URL it can be had.
 SERVER_SETTINGS = """
 listen_addresses = ''
 fsync = off
@@ -67,7 +69,7 @@ def embedded_postgres() -> Iterator[str]:
 
 @contextmanager
 def _claimed_home() -> Iterator[Path]:
-    """Make a directory that is locked for as long as this process lives, after removing those of dead ones."""
+    """Make a directory that stays locked while this process lives, after removing those of dead ones."""
     with _locked(Path(tempfile.gettempdir())):
         _remove_leftovers()
         home = Path(tempfile.mkdtemp(prefix=HOME_PREFIX))
@@ -102,7 +104,7 @@ def _remove_leftovers() -> None:
 
 
 def _unprivileged_user(data: Path) -> str | None:
-    """Give *data* to the user PostgreSQL has to run as, when this process is root's; None means: as ourselves."""
+    """Give *data* to the user PostgreSQL has to run as when we are root; None means: as ourselves."""
     if os.geteuid() != 0:
         return None
     user = ensure_user_exists("pgserver")
@@ -145,12 +147,17 @@ def _run(command: str, *arguments: str, user: str | None) -> None:
 
 def _stop_server(data: Path) -> None:
     """Kill the server of *data*, if it runs: what it would save on a clean stop is removed anyway."""
+    lock_file = data / "postmaster.pid"
     try:
-        server = psutil.Process(int((data / "postmaster.pid").read_text().split()[0]))
+        server = psutil.Process(int(lock_file.read_text().split()[0]))
         if str(data) not in server.cmdline():  # the process id has been given to somebody else
             return
-        children = server.children()
         server.send_signal(signal.SIGQUIT)
-        psutil.wait_procs([server, *children], timeout=COMMAND_TIMEOUT_S)
+        # Not the process but its file is waited for: init may take a second to bury an adopted child.
+        deadline_s = time.monotonic() + STOP_TIMEOUT_S
+        while lock_file.exists() and time.monotonic() < deadline_s:
+            time.sleep(0.01)
+        if lock_file.exists():
+            server.kill()
     except (FileNotFoundError, IndexError, psutil.NoSuchProcess):
         return

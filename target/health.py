@@ -22,7 +22,7 @@ class Health:
         self._peak_bytes = 0
 
     async def check(self) -> dict[str, object]:
-        """Ask the database: `healthy`, `degraded` (slow, or requests wait for a connection) or `unavailable`."""
+        """Ask the database: healthy, degraded (slow, or requests wait for a connection) or unavailable."""
         started_s = time.perf_counter()
         try:
             async with asyncio.timeout(GIVE_UP_S):
@@ -38,7 +38,7 @@ class Health:
         return {"status": status, "version": self._version}
 
     def get_memory(self) -> dict[str, int]:
-        """Return resident memory, now and at its highest so far asked for, in bytes, under the names of a JS heap."""
+        """Return resident bytes, now and at their highest seen here, under the names of a JavaScript heap."""
         used_bytes = self._process.memory_info().rss
         self._peak_bytes = max(self._peak_bytes, used_bytes)
         return {"heapUsed": used_bytes, "heapTotal": self._peak_bytes}

@@ -39,7 +39,7 @@ class Orders:
     async def get(self, account: Account, order_id: int) -> bytes:
         """Return an order with its items as JSON."""
         row = await self._database.fetch_row("get_order_owner", {"order_id": order_id})
-        _check_owner(account, order_id, row and row[0])
+        _check_owner(account, order_id, row[0] if row else None)
         order = await self._database.fetch_json("get_order", {"order_id": order_id})
         assert order is not None
         return order

@@ -5,8 +5,8 @@ import hashlib
 import hmac
 import secrets
 
-# Far below the cost that guards real passwords (N=2**17): this service exists to be logged into by thousands of
-# simulated users on two cores. Hashes carry their own parameters, so a change here leaves old ones valid.
+# Far below the cost that guards real passwords (N=2**17): this service exists to be logged into by thousands
+# of simulated users on two cores. Hashes carry their own parameters, so a change here leaves old ones valid.
 COST_N, BLOCK_R, PARALLEL_P = 2**12, 8, 1
 
 
@@ -19,7 +19,7 @@ def hash_password(password: str) -> str:
 
 
 def password_matches(password: str, stored: str) -> bool:
-    """Say whether *stored*, made by `hash_password`, is a hash of *password*; in time independent of the answer."""
+    """Say whether *stored*, made by `hash_password`, is a hash of *password*."""
     _, n, r, p, salt, digest = stored.split("$")
     actual = _scrypt(password, base64.b64decode(salt), int(n), int(r), int(p))
     return hmac.compare_digest(actual, base64.b64decode(digest))

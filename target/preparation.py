@@ -27,7 +27,7 @@ def prepare_database(conninfo: str, size: SeedSize) -> str:
             _check_version(connection)
             connection.execute("SELECT pg_advisory_xact_lock(%s)", [PREPARATION_LOCK])
             if not _has_schema(connection):
-                connection.execute(SQL(SCHEMA.decode()))  # type: ignore[arg-type]  # a file of ours, not user input
+                connection.execute(SQL(SCHEMA.decode()))
                 seed(connection, size)
             return _version_text(connection)
     except psycopg.Error as error:
@@ -45,7 +45,7 @@ def _check_version(connection: Connection) -> None:
 
 def _version_text(connection: Connection) -> str:
     # Debian appends its package's name: "17.6 (Debian 17.6-1)".
-    return connection.info.parameter_status("server_version").split()[0]
+    return str(connection.info.parameter_status("server_version")).split()[0]
 
 
 def _has_schema(connection: Connection) -> bool:

@@ -58,9 +58,10 @@ def _copy(connection: Connection[Row], table: str, columns: str, rows: Iterable[
 
 
 def _finish(connection: Connection[Row]) -> None:
-    """Derive what follows from the copied rows, move the id sequences past them and give the planner its figures."""
+    """Derive latest_choices, move the id sequences past the copied rows, give the planner its figures."""
     connection.execute(
-        "INSERT INTO latest_choices SELECT student_id, career_id, max(chosen_at) FROM selections GROUP BY 1, 2"
+        "INSERT INTO latest_choices "
+        "SELECT student_id, career_id, max(chosen_at) FROM selections GROUP BY 1, 2"
     )
     for table in ("users", "students", "careers", "selections", "products", "orders"):
         connection.execute(

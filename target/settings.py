@@ -58,8 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m target",
         description="Plimsoll's bundled service under test, on an embedded PostgreSQL or on DATABASE_URL.",
-        epilog="Environment: DATABASE_URL (postgresql://USER:PASSWORD@HOST:PORT/NAME, PostgreSQL 15 or later), "
-        "TARGET_TOKEN_SECRET (signs the tokens; random by default), POD_NAME (sent back as X-Pod-Name).",
+        epilog="Environment: DATABASE_URL (postgresql://USER:PASSWORD@HOST:PORT/NAME, PostgreSQL 15 or "
+        "later), TARGET_TOKEN_SECRET (signs the tokens; random by default), POD_NAME (sent as X-Pod-Name).",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(
@@ -92,7 +92,7 @@ def _database_url_faults(url: str | None) -> list[str]:
     except ProgrammingError:
         # Neither the value nor libpq's message may be quoted: both can hold the password.
         return [
-            "DATABASE_URL must look like postgresql://USER:PASSWORD@HOST:PORT/NAME; the one given cannot be read"
+            "DATABASE_URL must look like postgresql://USER:PASSWORD@HOST:PORT/NAME, got something unreadable"
         ]
     return []
 
