@@ -30,6 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status, text = command(options)
     except ReportError as error:
         return _refuse(error, options.thresholds)
+    except OSError as error:
+        return _refuse(ReportError(f"{error.strerror}: {str(error.filename)!r}"), options.thresholds)
     except Exception as error:  # noqa: BLE001 - the last resort, which must not look like a verdict
         sys.stderr.write(f"reports: this is a bug, please report it: {error!r}\n{traceback.format_exc()}")
         return CRASH

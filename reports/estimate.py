@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeGuard
 
 import numpy as np
@@ -39,10 +40,15 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Chosen:
-    """Hold the requests a threshold is about: their rows of the statistics and their blocks of time."""
+    """Hold the requests a threshold is about: their rows of the statistics of a run."""
 
+    run: Run
     rows: pd.DataFrame
-    blocks: Blocks | None
+
+    @cached_property
+    def blocks(self) -> Blocks | None:
+        """Return the requests by blocks of time, None where the history does not tell."""
+        return blocks_of(self.run, self.rows)
 
     @property
     def n(self) -> int:
@@ -62,10 +68,10 @@ def choose(run: Run, names: Sequence[str], metric: Metric) -> Chosen:
     """
     rows = run.requests[run.requests["name"].isin(names)]
     if len(rows) == len(run.requests) and len(run.total):
-        return Chosen(run.total, blocks_of(run, run.total))
+        return Chosen(run, run.total)
     if metric.is_latency:
         rows = rows.loc[rows["n"] > rows["failures"]]
-    return Chosen(rows, blocks_of(run, rows))
+    return Chosen(run, rows)
 
 
 def estimate(metric: Metric, chosen: Chosen, duration_s: float | None) -> Estimate | None:
@@ -81,8 +87,9 @@ def estimate(metric: Metric, chosen: Chosen, duration_s: float | None) -> Estima
 
 
 def _percentile(level: float, chosen: Chosen) -> Estimate | None:
-    effect = _design_effect(chosen)
-    members = [_percentile_of(level, row, effect) for _, row in chosen.rows.iterrows()]
+    members = [
+        _percentile_of(level, Chosen(chosen.run, chosen.rows.iloc[[i]])) for i in range(len(chosen.rows))
+    ]
     known = [member for member in members if member is not None]
     if not known or len(known) < len(members):
         return None
@@ -100,11 +107,12 @@ def _percentile(level: float, chosen: Chosen) -> Estimate | None:
     )
 
 
-def _percentile_of(level: float, row: "pd.Series[float]", effect: float) -> Estimate | None:
-    points = levels_of(row)
+def _percentile_of(level: float, member: Chosen) -> Estimate | None:
+    points = levels_of(member.rows.iloc[0])
     if points is None:
         return None
-    q, n, failures = level / 100, points.n, int(row["failures"])
+    effect = _design_effect(member)
+    q, n, failures = level / 100, member.n, member.failures
     successes = n - failures
     # The q of the successes, seen among all: every failure may have been slower, or every one faster.
     q_low, q_high = q * successes / n, (q * successes + failures) / n

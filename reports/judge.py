@@ -98,6 +98,8 @@ def _doubt(found: Estimate, limit: float, duration_s: float | None) -> str:
     half = found.high - found.value if found.high is not None and found.value <= limit else None
     if half is None:
         half = found.value - (found.low or 0.0)
+    if distance == 0:
+        return "the figure is exactly at its limit"
     if distance <= found.fixed:
         return "the figure is too near to the limit for what the CSV files tell: no longer run would decide"
     longer = _longer(((half - found.fixed) / (distance - found.fixed)) ** 2, duration_s)

@@ -1,0 +1,234 @@
+"""Thresholds: the grammar, the YAML around it, and every fault's text."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports.errors import ConfigError
+from reports.grammar import OPERATORS, Statement, parse
+from reports.metric import Metric
+from reports.nearest import nearest_hint
+from reports.selector import Selector
+from reports.thresholds import parse_thresholds, read_thresholds, validate
+
+
+def faults_of(text: str) -> tuple[str, ...]:
+    """Return the faults of a YAML text that must have some."""
+    with pytest.raises(ConfigError) as caught:
+        parse_thresholds(text)
+    return caught.value.faults
+
+
+@pytest.mark.parametrize(
+    ("source", "metric", "pattern", "operator", "limit"),
+    [
+        ("p95 of careers.select < 500 ms", Metric("p95", 95), "careers.select", "<", 500),
+        ("p99.9 <= 2s", Metric("p99.9", 99.9), "*", "<=", 2000),
+        ("p100 of a* < 1 min", Metric("p100", 100), "a*", "<", 60_000),
+        ("max of 'GET /a b' < 250us", Metric("max"), "GET /a b", "<", 0.25),
+        ("mean<1.5 s", Metric("mean"), "*", "<", 1500),
+        ("min > .5 ms", Metric("min"), "*", ">", 0.5),
+        ("error_rate of orders.* < 1%", Metric("error_rate"), "orders.*", "<", 1),
+        ("rps >= 100/s", Metric("rps"), "*", ">=", 100),
+        ("rps > 100", Metric("rps"), "*", ">", 100),
+        ('count of "of" > 1000', Metric("count"), "of", ">", 1000),
+        ("failures <= 0", Metric("failures"), "*", "<=", 0),
+    ],
+)
+def test_statement_is_understood(
+    source: str, metric: Metric, pattern: str, operator: str, limit: float
+) -> None:
+    """A statement gives its metric, selector, operator and limit in the unit of the metric."""
+    assert parse(source) == Statement(metric, Selector(pattern), operator, limit, source)
+    assert parse(source).source == source
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("p101 < 5 ms", "percentile 'p101' is out of range, valid are p0.1 to p100"),
+        ("p0 < 5 ms", "percentile 'p0' is out of range"),
+        ("p95 < 5", "the limit has no unit: p95 takes a time in us, ms, s or min"),
+        ("p95 < 5 MB", "unit 'MB' does not fit p95: p95 takes a time"),
+        ("error_rate < 0.01", "the limit has no unit: error_rate takes per cent, such as '1%'"),
+        ("rps > 5 ms", "unit 'ms' does not fit rps: rps takes a number a second"),
+        ("count > 5%", "unit '%' does not fit count: count takes a bare number"),
+        ("eror_rate < 1%", "unknown metric 'eror_rate', valid are a percentile such as p95.*'error_rate'"),
+        ("avg < 5 ms", "unknown metric 'avg'.*here it is called 'mean'"),
+        ("median < 5 ms", "here it is called 'p50'"),
+        ("p95 == 5 ms", "unknown operator '==', valid are < <= > >="),
+        ("p95 of x during hold < 5 ms", "'during' stands where one of < <= > >= is wanted"),
+        ("p95 of GET /x < 5 ms", "'/x' stands where .* spaces in quotes"),
+        ("p95", "nothing stands where one of"),
+        ("p95 of < 5 ms", "'of' is followed by '<', where a request name or glob is wanted"),
+        ("p95 of '' < 5 ms", "'of' is followed by ''"),
+        ("p95 <", "the limit is nothing, where a number that is not negative is wanted"),
+        ("p95 < -5 ms", "the limit is '-5'"),
+        ("p95 < 'x' ms", "the limit is 'x'"),
+        ("p95 < 5 ms or so", "'or' follows the limit, where the statement should end"),
+        ("p95 of 'x < 5 ms", "the quote ' is never closed"),
+        ("< 5 ms", "starts with '<', where a metric is wanted"),
+        ("", "starts with nothing"),
+        (f"count > 1{'0' * 400}", "is too large"),
+    ],
+)
+def test_fault_says_what_would_be_valid(source: str, text: str) -> None:
+    """Each mistake is named with the received word and what would be valid."""
+    with pytest.raises(ValueError, match=text):
+        parse(source)
+
+
+names = st.text(st.characters(exclude_characters='"', exclude_categories=["Cs"]), min_size=1)
+
+
+@given(
+    metric=st.sampled_from(["p50", "p99.9", "mean", "max"]),
+    name=names,
+    operator=st.sampled_from(OPERATORS),
+    limit=st.integers(0, 10**9),
+    unit=st.sampled_from(["us", "ms", "s", "min"]),
+)
+def test_parser_reads_back_what_is_spelled(
+    metric: str, name: str, operator: str, limit: int, unit: str
+) -> None:
+    """Any name in quotes, operator and limit come back from the statement that spells them."""
+    factor = {"us": 0.001, "ms": 1, "s": 1000, "min": 60_000}[unit]
+    statement = parse(f'{metric} of "{name}" {operator} {limit} {unit}')
+    assert (statement.metric.name, statement.selector.pattern) == (metric, name)
+    assert (statement.operator, statement.limit) == (operator, limit * factor)
+
+
+@given(st.text())
+def test_parser_never_crashes(source: str) -> None:
+    """Any text is either a statement or a ValueError with one line of text."""
+    try:
+        parse(source)
+    except ValueError as error:
+        assert "\n" not in str(error)  # noqa: PT017 - both outcomes are right
+
+
+@given(st.one_of(st.text(), st.binary().map(lambda raw: raw.decode("latin-1"))))
+def test_yaml_never_crashes(text: str) -> None:
+    """Any text is either thresholds or a ConfigError with one line a fault."""
+    try:
+        parse_thresholds(text)
+    except ConfigError as error:
+        assert not any("\n" in fault for fault in error.faults)  # noqa: PT017 - both outcomes are right
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_any_content_is_refused_in_words(content: object) -> None:
+    """Whatever stands in the list of thresholds gives faults, not a traceback."""
+    text = yaml.safe_dump({"thresholds": [content, "p95 < 1 ms"]})
+    for fault in faults_of(text):
+        assert fault.startswith("threshold 1 ")
+
+
+def test_entries_are_strings_or_mappings() -> None:
+    """A statement decides by default; a mapping can make it a warning."""
+    decides, warns = parse_thresholds("thresholds: [p95 < 1 s, {expr: error_rate < 1%, level: warn}]")
+    assert (decides.level, decides.statement.metric.name) == ("fail", "p95")
+    assert (warns.level, warns.statement.metric.name) == ("warn", "error_rate")
+
+
+def test_every_fault_is_listed_at_once() -> None:
+    """Three mistakes give three faults, each quoting its statement."""
+    faults = faults_of("thresholds: [p95 < 5, p95 < 1 s, p101 < 1 s]\nlimits: []\n")
+    assert faults == (
+        "unknown key 'limits', valid is only 'thresholds'",
+        "threshold 1 'p95 < 5': the limit has no unit: p95 takes a time in us, ms, s or min,"
+        " such as '500 ms'",
+        "threshold 3 'p101 < 1 s': percentile 'p101' is out of range, valid are p0.1 to p100,"
+        " such as p95 or p99.9",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("- p95 < 1 s", "must be a mapping with the key 'thresholds', got list ['p95 < 1 s']"),
+        ("", "must be a mapping with the key 'thresholds', got NoneType None"),
+        ("thresholds: []", "must be a list of at least one statement"),
+        ("thresholds: p95 < 1 s", "must be a list of at least one statement"),
+        ("limits: [p95 < 1 s]", "'thresholds' must be a list of at least one statement"),
+        ("thresholds: [p95 < 1 s, p95  <  1000 ms]", "'p95  <  1000 ms': appears twice"),
+        ("thresholds: [p95 < 1 s]\nthresholds: [p95 < 2 s]", "in line 1: key 'thresholds' appears twice"),
+        ("thresholds: [{expr: p95 < 1 s, abort: true}]", "'p95 < 1 s': 'abort' is not available yet"),
+        (
+            "thresholds: [{expr: p95 < 1 s, lvel: warn}]",
+            "unknown key 'lvel', valid are 'expr' and 'level'; did you mean 'level'?",
+        ),
+        ("thresholds: [{expr: p95 < 1 s, level: [warn]}]", "level ['warn'] is unknown, valid are 'fail'"),
+        ("thresholds: [{level: warn}]", "'expr' must be a statement such as"),
+        ("thresholds: [7]", "threshold 1 7: must be a statement such as"),
+        ("thresholds: [p95 < 1 s", "is not valid YAML in line 1"),
+        ("thresholds: \x07", "is not valid YAML: unacceptable character"),
+        ("a: 2001-99-99", "is not valid YAML: month must be in 1..12"),
+        ("[" * 5000, "is not valid YAML: maximum recursion"),
+        ("? [a]\n: b", "is not valid YAML in line 1: found unhashable key"),
+        (f"- {'x' * 200}", "…"),
+    ],
+)
+def test_fault_of_the_file_is_named(text: str, fault: str) -> None:
+    """Each mistake of the YAML around the statements is named."""
+    assert fault in "\n".join(faults_of(text))
+
+
+def test_file_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:
+    """A missing file and one that is not text are configuration faults."""
+    with pytest.raises(ConfigError, match="cannot be read: No such file"):
+        read_thresholds(tmp_path / "none.yaml")
+    (tmp_path / "binary.yaml").write_bytes(b"a: \xff")
+    with pytest.raises(ConfigError, match="is not UTF-8 text: invalid start byte at byte 3"):
+        read_thresholds(tmp_path / "binary.yaml")
+
+
+def test_file_is_read(tmp_path: Path) -> None:
+    """A file of one statement gives one threshold."""
+    (tmp_path / "good.yaml").write_text("thresholds: [p95 < 1 s]")
+    assert len(read_thresholds(tmp_path / "good.yaml")) == 1
+
+
+@pytest.mark.parametrize(
+    ("pattern", "chosen"),
+    [
+        ("*", ["careers.pool", "careers.select", "/users/[id]", "a*b", "aXb"]),
+        ("careers.*", ["careers.pool", "careers.select"]),
+        ("careers.p??l", ["careers.pool"]),
+        ("/users/[id]", ["/users/[id]"]),
+        ("a*b", ["a*b"]),
+        ("careers", []),
+        ("CAREERS.*", []),
+    ],
+)
+def test_selector_chooses_by_name_or_glob(pattern: str, chosen: list[str]) -> None:
+    """Globs know * and ?, brackets are ordinary, and a name equal to the pattern is meant alone."""
+    known = ["careers.pool", "careers.select", "/users/[id]", "a*b", "aXb"]
+    assert Selector(pattern).choose(known) == chosen
+
+
+def test_unknown_names_are_refused_with_the_nearest() -> None:
+    """A selector that matches nothing is a fault that names what may have been meant."""
+    thresholds = parse_thresholds(
+        "thresholds: [p95 < 1 s, p95 of care.pol < 1 s, p95 of zzz < 1 s, p95 of care.* < 1 s]"
+    )
+    assert validate(thresholds, ["select", "care.pool"]) == [
+        "threshold 'p95 of care.pol < 1 s': no request is named 'care.pol'; did you mean 'care.pool'?",
+        "threshold 'p95 of zzz < 1 s': no request is named 'zzz'; there are 'care.pool', 'select'",
+    ]
+    assert validate(thresholds[2:3], list("abcdef"))[0].endswith("'a', 'b', 'c', 'd', 'e', …")
+    assert validate(thresholds[:1], []) == []
+
+
+def test_hint_offers_similar_words_only() -> None:
+    """A near word is offered whatever its case, a far one is not."""
+    assert nearest_hint("P9", ["p99"]) == "; did you mean 'p99'?"
+    assert nearest_hint("colour", ["p99"]) == ""

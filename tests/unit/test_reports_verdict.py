@@ -1,0 +1,444 @@
+"""Judging: each verdict with its reason, validity, scales, and wrong verdicts over runs of known truth."""
+
+import json
+import math
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from reports.estimate import Estimate
+from reports.grammar import OPERATORS
+from reports.judge import decide, judge_threshold
+from reports.outcome import Outcome
+from reports.run import REQUEST_COLUMNS, STAGE_COLUMNS, Run, RunMeta, empty_frame
+from reports.thresholds import Threshold, parse_thresholds
+from reports.validity import UNDERMINED, Check, check_validity
+from reports.verdict import reach_verdict
+from tests.samples import Samples, even, run_of
+
+PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
+RECORDED = RunMeta(
+    "test",
+    recorded=True,
+    started="2026-11-21T00:00:00Z",
+    ended="2026-11-21T00:01:00Z",
+    end_reason="schedule ended",
+    planned_duration_s=60.0,
+    shape="RampShape",
+)
+
+
+def thresholds(*sources: str) -> list[Threshold]:
+    """Return the thresholds of these statements."""
+    return parse_thresholds(json.dumps({"thresholds": sources}))
+
+
+def judged(run: Run, source: str) -> tuple[Outcome, str]:
+    """Return the verdict on one threshold and its reason."""
+    judgement = judge_threshold(thresholds(source)[0], run)
+    return judgement.outcome, judgement.reason
+
+
+def checks(run: Run) -> dict[str, Check]:
+    """Return the validity checks of a run by name."""
+    return {check.check: check for check in check_validity(run)}
+
+
+def no_requests(meta: RunMeta | None = None) -> Run:
+    """Return a run in which nothing was requested."""
+    run = run_of({}, meta=meta)
+    return replace(run, requests=empty_frame(REQUEST_COLUMNS))
+
+
+def plan(planned: list[float], users: list[float]) -> pd.DataFrame:
+    """Return stages.csv of these planned and achieved users, one a second."""
+    seconds = [float(second) for second in range(len(users))]
+    columns = dict.fromkeys(STAGE_COLUMNS, "hold") | {
+        "unix_s": seconds,
+        "elapsed_s": seconds,
+        "planned_users": planned,
+        "users": users,
+    }
+    return pd.DataFrame(columns)
+
+
+@pytest.mark.parametrize(
+    ("operator", "limit", "outcome"),
+    [
+        ("<", 11, PASS),
+        ("<", 10, INCONCLUSIVE),
+        ("<=", 10, PASS),
+        ("<", 9, INCONCLUSIVE),
+        ("<=", 8, INCONCLUSIVE),
+        ("<", 8, FAIL),
+        ("<=", 7, FAIL),
+        (">", 7, PASS),
+        (">", 8, INCONCLUSIVE),
+        (">=", 8, PASS),
+        (">=", 10, INCONCLUSIVE),
+        (">", 10, FAIL),
+        (">=", 11, FAIL),
+    ],
+)
+def test_whole_interval_decides(operator: str, limit: float, outcome: Outcome) -> None:
+    """Of [8, 10] PASS needs the whole interval inside of the limit, FAIL the whole outside."""
+    assert decide(Estimate(9, 8, 10, 100, "test"), operator, limit) is outcome
+
+
+def test_open_interval_only_fails() -> None:
+    """With too few requests nothing passes, but a lower end beyond the limit fails."""
+    few = Estimate(9, 8, None, 10, "test", needed_n=59)
+    assert decide(few, "<", 1000) is INCONCLUSIVE
+    assert decide(few, ">", 1) is INCONCLUSIVE
+    assert decide(few, "<", 7) is FAIL
+    assert decide(Estimate(9, None, None, 10, "test"), "<", 7) is INCONCLUSIVE
+
+
+RANK = {FAIL: 0, INCONCLUSIVE: 1, PASS: 2}
+
+
+@given(
+    ends=st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)),
+    limits=st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)),
+    operator=st.sampled_from(OPERATORS),
+)
+def test_verdict_is_monotone_in_the_limit(
+    ends: tuple[float, float], limits: tuple[float, float], operator: str
+) -> None:
+    """A looser limit never makes a verdict worse."""
+    found = Estimate(None, min(ends), max(ends), 100, "test")
+    strict, loose = sorted(limits, reverse=operator.startswith(">"))
+    assert RANK[decide(found, operator, strict)] <= RANK[decide(found, operator, loose)]
+
+
+@pytest.mark.parametrize(
+    ("source", "outcome"),
+    [
+        ("p95 < 120 ms", PASS),
+        ("p95 < 90 ms", FAIL),
+        ("p95 < 100 ms", INCONCLUSIVE),
+        ("p99.9 < 1 s", INCONCLUSIVE),
+        ("mean of a < 100.1 ms", PASS),
+        ("mean of a < 99 ms", FAIL),
+        ("max <= 100 ms", PASS),
+        ("count >= 1000", PASS),
+        ("count > 1000", FAIL),
+        ("rps > 10", PASS),
+        ("failures < 1", PASS),
+        ("error_rate < 1%", PASS),
+        ("error_rate < 0.1%", INCONCLUSIVE),
+    ],
+)
+def test_thresholds_are_judged(source: str, outcome: Outcome) -> None:
+    """1000 requests of 100 ms in 60 s, none failed, are judged as these limits say."""
+    assert judged(run_of({"a": even(1000)}), source)[0] is outcome
+
+
+@pytest.mark.parametrize(
+    ("run", "source", "reason"),
+    [
+        (run_of({"a": even(1000)}), "p95 < 101 ms", "too near to the limit for what the CSV files tell"),
+        (
+            run_of({"a": even(100)}),
+            "p99 < 1 s",
+            "100 successful requests are too few, 299 are needed; a run of",
+        ),
+        (run_of({"a": even(1000)}), "p95 of b < 1 s", "no request is named 'b'; there are 'a'"),
+        (run_of({"a": even(100, failures=100)}), "p95 < 1 s", "no successful request to judge"),
+        (
+            run_of({"a": even(100, failures=100), "b": even(9)}),
+            "p95 of a < 1 s",
+            "no successful request to judge",
+        ),
+        (run_of({"a": even(0), "b": even(9)}), "error_rate of a < 1%", "no request to judge"),
+        (no_requests(), "count < 5", "no request to judge"),
+        (
+            run_of({"a.x": even(999), "a.y": even(999, 300), "b": even(9)}),
+            "p95 of a.* < 200 ms",
+            "the names differ, and their percentiles on both sides of the limit cannot be merged",
+        ),
+        # Wilson's upper end of no failure in 1000 is 0.3 %: (0.3 / 0.1)^2 times 60 s are 9 minutes.
+        (
+            run_of({"a": even(1000)}),
+            "error_rate < 0.1%",
+            "the limit lies inside the interval; a run of about 9 min",
+        ),
+        (run_of({"a": even(1000)}), "error_rate < 0.001%", "a run of more than a day would decide"),
+    ],
+)
+def test_inconclusive_says_why(run: Run, source: str, reason: str) -> None:
+    """An INCONCLUSIVE names its reason, and the length of run that would decide where that is known."""
+    outcome, said = judged(run, source)
+    assert outcome is INCONCLUSIVE
+    assert reason in said
+
+
+def test_length_is_not_said_when_unknown() -> None:
+    """Without a duration no longer run is promised; without percentiles there is no figure; nor a spread."""
+    run = run_of({"a": even(100, failures=1)}, named_history=False)
+    run = replace(run, history=run.history.iloc[:0])
+    assert judged(run, "error_rate < 1%")[1] == "the figure is exactly at its limit"
+    assert judged(run, "error_rate < 2%")[1] == "the limit lies inside the interval"
+    assert judged(run, "rps > 1")[1] == "the files do not tell this figure"
+    run.total.loc[:, [column for column in run.total.columns if column.startswith("p")]] = math.nan
+    assert judged(run, "mean < 100 ms")[1] == "nothing tells how far the figure may be off"
+
+
+def test_lower_limit_is_doubted_from_its_side() -> None:
+    """A rate just above its lower limit: the doubt is measured downwards."""
+    outcome, reason = judged(
+        run_of({"a": even(600), "b": even(9)}, named_history=False), "rps of a > 9.99"
+    )
+    assert outcome is INCONCLUSIVE
+    assert "would decide" in reason
+
+
+def test_limits_of_rates_and_counts_follow_the_scales() -> None:
+    """At a tenth of the users 100/s are 10/s; counts follow the time too; latencies stay."""
+    meta = RunMeta("test", user_scale=0.1, time_scale=0.5)
+    run = run_of({"a": even(1200)}, meta=meta)
+    rate = judge_threshold(thresholds("rps > 100")[0], run)
+    assert (rate.limit, rate.outcome, rate.reason) == (10, PASS, "limit 100/s × user scale 0.1")
+    count = judge_threshold(thresholds("count > 20000")[0], run)
+    assert (count.limit, count.outcome) == (1000, PASS)
+    assert count.reason == "limit 20000 × user scale 0.1 × time scale 0.5"
+    assert judge_threshold(thresholds("p95 < 200 ms")[0], run).limit == 200
+
+
+def test_good_run_passes() -> None:
+    """A valid run within its limits is PASS, with no reasons."""
+    stages = plan([10.0] * 60, [10.0] * 60)
+    run = run_of({"a": even(1000)}, meta=RECORDED, stages=stages)
+    verdict = reach_verdict(run, thresholds("p95 < 200 ms", "error_rate < 1%"))
+    assert (verdict["verdict"], verdict["reasons"]) == ("PASS", [])
+    assert {check["check"] for check in verdict["validity"]} == set(UNDERMINED)
+    assert all(check["ok"] and check["reason"] == "" for check in verdict["validity"])
+
+
+def test_one_failed_threshold_fails_the_run() -> None:
+    """FAIL outweighs what is open; the reason quotes the statement with the measured value."""
+    run = run_of({"a": even(1000)})
+    verdict = reach_verdict(run, thresholds("p95 < 50 ms", "p99.9 < 1 s", "p95 < 1 s"))
+    assert verdict["verdict"] == "FAIL"
+    assert verdict["reasons"][0] == "p95 < 50 ms: measured 100 ms"
+    assert verdict["reasons"][1].startswith("p99.9 < 1 s: 1000 successful requests are too few")
+
+
+def test_failure_of_several_names_has_no_value() -> None:
+    """Where each name is beyond the limit the run fails without a merged value."""
+    run = run_of({"a.x": even(999), "a.y": even(999, 300), "b": even(9)})
+    verdict = reach_verdict(run, thresholds("p95 of a.* < 10 ms"))
+    assert verdict["reasons"] == ["p95 of a.* < 10 ms: every name is beyond the limit"]
+
+
+def test_warnings_never_decide() -> None:
+    """A failed `warn` threshold is shown, and alone it leaves nothing judged."""
+    run = run_of({"a": even(1000)})
+    warning = parse_thresholds("thresholds: [{expr: p95 < 50 ms, level: warn}]")
+    assert reach_verdict(run, [*warning, *thresholds("p95 < 1 s")])["verdict"] == "PASS"
+    alone = reach_verdict(run, warning)
+    assert (alone["verdict"], alone["thresholds"][0]["verdict"]) == ("INCONCLUSIVE", "FAIL")
+    assert alone["reasons"] == ["no thresholds: nothing was judged"]
+
+
+def test_nothing_requested_never_passes() -> None:
+    """A run without requests is INCONCLUSIVE whatever its thresholds."""
+    verdict = reach_verdict(no_requests(), thresholds("p95 < 1 s", "error_rate < 1%", "count < 5"))
+    assert verdict["verdict"] == "INCONCLUSIVE"
+    assert verdict["reasons"][0] == "requests_made: no request was made"
+
+
+def test_all_failed_never_passes_but_may_fail() -> None:
+    """When every request failed latencies are open and the error rate fails."""
+    run = run_of({"a": even(1000, failures=1000)})
+    latency = reach_verdict(run, thresholds("p95 < 1 s"))
+    assert latency["verdict"] == "INCONCLUSIVE"
+    assert "some_success: all 1000 requests failed" in latency["reasons"]
+    assert reach_verdict(run, thresholds("p95 < 1 s", "error_rate < 1%"))["verdict"] == "FAIL"
+    assert reach_verdict(run, thresholds("count > 5"))["verdict"] == "INCONCLUSIVE"
+
+
+def test_threshold_without_data_is_never_a_pass() -> None:
+    """A selector that matched nothing leaves the run open."""
+    verdict = reach_verdict(run_of({"a": even(1000)}), thresholds("p95 < 1 s", "count of b < 5"))
+    assert verdict["verdict"] == "INCONCLUSIVE"
+    assert verdict["thresholds"][1]["n"] == 0
+
+
+def test_failed_check_takes_the_ground_from_what_it_undermines() -> None:
+    """Under half of the planned load latencies and rates are open, but errors are errors."""
+    stages = plan([10.0] * 60, [5.0] * 60)
+    run = run_of({"a": even(1000, failures=500)}, meta=RECORDED, stages=stages)
+    verdict = reach_verdict(run, thresholds("p95 < 1 ms", "rps > 1000", "error_rate < 1%"))
+    assert [entry["verdict"] for entry in verdict["thresholds"]] == ["INCONCLUSIVE", "INCONCLUSIVE", "FAIL"]
+    assert verdict["thresholds"][0]["reason"].startswith("only 0% of the seconds had the planned number")
+    assert verdict["verdict"] == "FAIL"
+
+
+def test_load_is_reached_with_lag_and_tolerance() -> None:
+    """Users may follow the plan by 2 s, and miss it by 5 % or one user, for 95 % of the seconds."""
+    ramped = [float(second) for second in range(60)]
+    late = [0.0, 0.0, *ramped[:-2]]
+    assert checks(run_of({"a": even(99)}, stages=plan(ramped, late)))["load_reached"].ok
+    very_late = [0.0] * 5 + ramped[:-5]
+    assert not checks(run_of({"a": even(99)}, stages=plan(ramped, very_late)))["load_reached"].ok
+    nearly = plan([100.0] * 100, [95.0] * 95 + [0.0] * 5)
+    assert checks(run_of({"a": even(99)}, stages=nearly))["load_reached"].value == 0.95
+    over = plan([100.0] * 100, [106.0] * 100)
+    assert checks(run_of({"a": even(99)}, stages=over))["load_reached"].value == 0
+    unplanned = plan([math.nan] * 9, [5.0] * 9)
+    assert "load_reached" not in checks(run_of({"a": even(99)}, stages=unplanned))
+
+
+@pytest.mark.parametrize(
+    ("meta", "reason"),
+    [
+        (RECORDED, ""),
+        (replace(RECORDED, ended=None), "the run has no recorded end: its process died"),
+        (
+            replace(RECORDED, ended="2026-11-21T00:00:57Z", end_reason="SIGTERM"),
+            "the run ended after 57.0 s of 60.0 s planned (SIGTERM)",
+        ),
+        (replace(RECORDED, ended="2026-11-21T00:00:58.5Z"), ""),
+        (
+            replace(RECORDED, planned_duration_s=None, end_reason="stopped"),
+            "the run was ended before its schedule (stopped)",
+        ),
+        (replace(RECORDED, planned_duration_s=None, shape=None, end_reason="stopped"), ""),
+    ],
+)
+def test_run_must_come_to_its_planned_end(meta: RunMeta, reason: str) -> None:
+    """A dead process or a plan cut short is a failed check; an unplanned run may be stopped."""
+    check = checks(run_of({"a": even(99)}, meta=meta))["planned_end"]
+    assert (check.ok, check.reason) == (not reason, reason)
+
+
+def test_checks_that_cannot_be_made_are_left_out() -> None:
+    """A plain Locust run has no plan and no recorded end; an unknown duration is not judged."""
+    run = run_of({"a": even(99)})
+    assert set(checks(run)) == {"requests_made", "some_success", "totals_consistent", "enough_time"}
+    assert set(checks(replace(run, history=run.history.iloc[:0], total=run.total.iloc[:0]))) == {
+        "requests_made"
+    }
+
+
+def test_short_and_inconsistent_runs_are_named() -> None:
+    """Less than 10 s, or parts that do not add up to the total, are failed checks."""
+    short = run_of({"a": even(99, duration_s=9)}, duration_s=9)
+    assert checks(short)["enough_time"].reason == "only 9.0 s were judged, at least 10 s are needed"
+    run = run_of({"a": even(99)})
+    run.total["n"] += 1
+    assert checks(run)["totals_consistent"].reason == (
+        "the requests by name add up to 99 with 0 failures, Locust's total says 100 with 0"
+    )
+
+
+def test_unreadable_times_fall_back_to_the_history() -> None:
+    """A start or end that is no time leaves the history's span as the duration."""
+    assert run_of({"a": even(9)}, meta=replace(RECORDED, ended="soon")).duration_s == 60
+    assert run_of({"a": even(9)}, meta=replace(RECORDED, ended="2026-11-21T00:01:00")).duration_s == 60
+
+
+def test_verdict_has_the_keys_of_the_contract() -> None:
+    """verdict.json has every key of its contract, counts are whole, unknown is null, never NaN."""
+    run = run_of({"a": even(1000, failures=3)}, meta=RECORDED)
+    failures = pd.DataFrame([["GET", "a", "boom", 3.0, "", ""]], columns=run.failures.columns)
+    exceptions = pd.DataFrame([[2.0, "oops", "line"]], columns=run.exceptions.columns)
+    run = replace(run, failures=failures, exceptions=exceptions)
+    run.requests["rps"] = math.nan
+    verdict = json.loads(
+        json.dumps(reach_verdict(run, thresholds("p95 of a < 1 s", "p99.9 < 1 s")), allow_nan=False)
+    )
+    assert list(verdict) == [
+        "schema_version", "verdict", "reasons", "run", "source", "validity", "steady_state", "thresholds",
+        "requests", "errors", "exceptions",
+    ]  # fmt: skip
+    assert verdict["run"] == {
+        "id": "test", "profile": None, "started": RECORDED.started, "duration_s": 60.0, "requests": 1000,
+        "failures": 3, "host": None, "load_model": None, "user_scale": 1.0, "time_scale": 1.0,
+        "end_reason": "schedule ended",
+    }  # fmt: skip
+    decided, too_few = verdict["thresholds"]
+    assert list(decided) == [
+        "source", "metric", "selector", "scope", "value", "unit", "limit", "operator", "interval", "method",
+        "n", "verdict", "reason", "level",
+    ]  # fmt: skip
+    assert (decided["value"], decided["unit"], decided["limit"], decided["n"]) == (100, "ms", 1000, 997)
+    assert decided["interval"][0] <= 100 <= decided["interval"][1]
+    assert too_few["interval"] is None
+    assert verdict["requests"] == [
+        {"type": "GET", "name": "a", "n": 1000, "failures": 3, "rps": None, "mean": 100.0, "p50": 100.0,
+         "p95": 100.0, "p99": 100.0, "p99.9": 100.0, "max": 100.0},
+    ]  # fmt: skip
+    assert verdict["errors"] == [
+        {"type": "GET", "name": "a", "error": "boom", "occurrences": 3, "first_seen": "", "last_seen": ""}
+    ]
+    assert verdict["exceptions"] == [{"count": 2, "message": "oops", "traceback": "line"}]
+    assert verdict["steady_state"]["to_s"] == 60.0
+
+
+RUNS = 200
+DURATION_S = 300
+N = 3000
+
+
+def slow_swings(random: np.random.Generator, rho: float, sd: float) -> NDArray[np.float64]:
+    """Return an AR(1) series with one value a second, of standard deviation sd."""
+    level = np.empty(DURATION_S)
+    level[0] = random.normal(0, sd)
+    for second in range(1, DURATION_S):
+        level[second] = rho * level[second - 1] + random.normal(0, sd * math.sqrt(1 - rho**2))
+    return level
+
+
+def verdicts(source: str, rho: float, sd: float, *, error_ratio: float = 0.0) -> dict[Outcome, float]:
+    """Return the share of each verdict over runs with a median of 200 ms and sigma 0.5 of the logarithm."""
+    random = np.random.default_rng(20261121)
+    at_s = np.linspace(0, DURATION_S, N, endpoint=False)
+    found = []
+    for _ in range(RUNS):
+        level = slow_swings(random, rho, sd)[at_s.astype(int)]
+        latency_ms = 200 * np.exp(level + random.normal(0, 0.5, N))
+        failed = random.random(N) < error_ratio * np.exp(level - sd**2 / 2)
+        run = run_of({"a": Samples(at_s, latency_ms, failed)}, duration_s=DURATION_S)
+        found.append(judged(run, source)[0])
+    return {outcome: found.count(outcome) / RUNS for outcome in Outcome}
+
+
+SIGMA_ALIKE = math.hypot(0.5, 0.15)
+
+
+@pytest.mark.parametrize(
+    ("true_value", "source", "rho", "sd", "error_ratio"),
+    [
+        (200 * math.exp(1.645 * 0.5), "p95 < {} ms", 0.0, 0.0, 0.0),
+        (200 * math.exp(1.645 * SIGMA_ALIKE), "p95 < {} ms", 0.8, 0.15, 0.0),
+        (200.0, "p50 < {} ms", 0.8, 0.15, 0.0),
+        (200 * math.exp(0.5**2 / 2), "mean < {} ms", 0.0, 0.0, 0.0),
+        (200 * math.exp(SIGMA_ALIKE**2 / 2), "mean < {} ms", 0.8, 0.15, 0.0),
+        (1.0, "error_rate < {}%", 0.0, 0.0, 0.01),
+        (2.0, "error_rate < {}%", 0.8, 0.4, 0.02),
+    ],
+    ids=["p95", "p95 alike", "p50 alike", "mean", "mean alike", "errors", "errors alike"],
+)
+def test_wrong_verdicts_are_rare_at_the_limit(
+    true_value: float, source: str, rho: float, sd: float, error_ratio: float
+) -> None:
+    """With the truth exactly at the limit at most 5 % of the runs pass, and at most 5 % fail."""
+    shares = verdicts(source.format(f"{true_value:.6f}"), rho, sd, error_ratio=error_ratio)
+    assert shares[PASS] <= 0.05
+    assert shares[FAIL] <= 0.05
+
+
+@pytest.mark.parametrize(
+    ("source", "right"),
+    [("p95 < 550 ms", PASS), ("p95 < 390 ms", FAIL), ("mean < 250 ms", PASS), ("mean < 205 ms", FAIL)],
+)
+def test_verdicts_decide_away_from_the_limit(source: str, right: Outcome) -> None:
+    """With the truth (p95 455 ms, mean 227 ms) clearly on one side at least 90 % of the runs say so."""
+    assert verdicts(source, 0.0, 0.0)[right] >= 0.9
