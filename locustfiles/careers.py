@@ -195,15 +195,18 @@ def trending(answer: Answer) -> None:
         trending_answers[f"pod {pod}"] += 1
 
 
-@events.test_start.add_listener
 def forget_trending_answers(**_: Any) -> None:
     """Begin each run at zero."""
     trending_answers.clear()
 
 
-@events.test_stop.add_listener
 def log_trending_answers(**_: Any) -> None:
     """Say how often each cache state and pod was seen, if any was."""
     if trending_answers:
         counts = ", ".join(f"{seen}: {times}" for seen, times in sorted(trending_answers.items()))
         logging.getLogger(__name__).info("careers.trending: %s", counts)
+
+
+# Locust's events carry no types.
+events.test_start.add_listener(forget_trending_answers)  # type: ignore[no-untyped-call]
+events.test_stop.add_listener(log_trending_answers)  # type: ignore[no-untyped-call]

@@ -27,7 +27,8 @@ JOURNEYS: dict[str, type[ApiUser]] = {
 def hasty(journey: type[ApiUser], host: str, only_task: str | None) -> type[ApiUser]:
     """Return the journey, or one task of it, without pauses."""
     changes = {"host": host, "wait_time": constant(0.02), "pause": lambda *_: None}
-    user_class = type(f"Hasty{journey.__name__}{host.rpartition('/')[2]}", (journey,), changes)
+    name = f"Hasty{journey.__name__}{host.rpartition('/')[2]}"
+    user_class: type[ApiUser] = type(name, (journey,), changes)
     if only_task:
         user_class.tasks = [getattr(journey, only_task)]
     return user_class
@@ -41,13 +42,16 @@ globals().update(
 )
 
 
-@events.quitting.add_listener
 def write_result(environment: Environment, **_: Any) -> None:
     """Write down what Locust counted."""
-    stats = environment.stats
+    stats, runner = environment.stats, environment.runner
+    assert runner is not None
     result = {
         "requests": {entry.name: entry.num_requests for entry in stats.entries.values()},
         "errors": sorted({str(error.error) for error in stats.errors.values()}),
-        "exceptions": [found["msg"] for found in environment.runner.exceptions.values()],
+        "exceptions": [found["msg"] for found in runner.exceptions.values()],
     }
     Path(os.environ["HASTY_RESULT"]).write_text(json.dumps(result), encoding="utf-8")
+
+
+events.quitting.add_listener(write_result)  # type: ignore[no-untyped-call]  # events carry no types

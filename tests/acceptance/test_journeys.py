@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,9 @@ POOL = r"GET /api/v1/students/\d+/careers/pool"
 ORDER = r"GET /api/orders/\d+"
 
 
-def run_hastily(users: list[tuple[str, str, str | None]], folder: Path, run_time: str, number: int) -> Any:
+def run_hastily(
+    users: Sequence[tuple[str, str, str | None]], folder: Path, run_time: str, number: int
+) -> Any:
     """Run the journeys without think time and return what Locust counted."""
     result = folder / "result.json"
     settings = {"HASTY_USERS": json.dumps(users), "HASTY_RESULT": str(result)}
@@ -64,7 +66,7 @@ def test_each_journey_runs_alone_without_a_failure(
 
 
 def test_every_declared_request_is_sent_and_right(target_url: str, tmp_path: Path) -> None:
-    """Without think time, each journey sends every name it declares within seconds, and all answers are right."""
+    """Without think time, the journeys send every name they declare within seconds; all answers are right."""
     users = [(user_class.__name__, target_url, None) for user_class in JOURNEYS.values()]
 
     result = run_hastily(users, tmp_path, run_time="8s", number=30)
@@ -94,7 +96,12 @@ def said(status: int, body: bytes = b"{}") -> Callable[[Reply], Reply]:
 LIES: dict[str, tuple[type[ApiUser], str, Lie, str]] = {
     "empty_token": (AuthUser, "log_in", Lie(LOGIN, with_field("token", "")), "auth.login: 'token' is empty"),
     "no_role": (AuthUser, "log_in", Lie(LOGIN, without_field("role")), "auth.login: 'role' is missing"),
-    "login_down": (AuthUser, "log_in", Lie(LOGIN, said(500)), "auth.login: got status 500, expected 200"),
+    "no_logins": (
+        CareersUser,
+        "analyse",
+        Lie(LOGIN, said(500)),
+        "auth.login: got status 500, expected 200",
+    ),
     "any_password": (
         AuthUser,
         "log_in",
@@ -251,7 +258,7 @@ LIES: dict[str, tuple[type[ApiUser], str, Lie, str]] = {
 def test_every_lie_is_counted_with_its_text(
     start_liar: Callable[[dict[str, Lie]], str], tmp_path: Path
 ) -> None:
-    """A wrong answer is a failure even with status 200, is named, is the only failure, and crashes no user."""
+    """A wrong answer is a failure even with status 200, named, the only one, and it crashes no user."""
     liar_url = start_liar({name: lie for name, (_, _, lie, _) in LIES.items()})
     users = [(journey.__name__, f"{liar_url}/{name}", task) for name, (journey, task, _, _) in LIES.items()]
 
