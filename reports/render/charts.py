@@ -16,6 +16,8 @@ Floats = NDArray[np.float64]
 
 GRID = 1000
 MAX_POINTS = 600
+ROUNDING = 1e-9
+"""Relative error allowed where a value is compared with a power of ten."""
 TIME_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
 
 
@@ -54,27 +56,28 @@ def _held(fraction: float) -> float:
     return min(1.0, max(0.0, fraction))
 
 
-def nice_ticks(high: float, wanted: int = 4) -> list[float]:
-    """Return ticks from 0 up to the first at or above `high`, in steps of 1, 2 or 5 times a power of ten."""
-    if high <= 0:
-        return [0.0, 1.0]
-    rough = high / wanted
+def linear_axis(high: float, wanted: int = 4) -> tuple[LinearScale, list[float]]:
+    """Return a scale from 0 to the first tick at or above `high`, and ticks 1, 2 or 5 times 10^k apart."""
+    rough = (high if high > 0 else 1.0) / wanted
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * (1 - 1e-9))
-    return [round(i * step, 10) for i in range(math.ceil(high / step - 1e-9) + 1)]
+    step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * (1 - ROUNDING))
+    steps = math.ceil(max(high, step) / step * (1 - ROUNDING))
+    ticks = [round(i * step, 10) for i in range(steps + 1)]
+    return LinearScale(0.0, ticks[-1]), ticks
 
 
-def log_ticks(low: float, high: float) -> list[float]:
-    """Return 1-2-5 ticks (decades only where those exceed eight) that enclose `low`…`high`, both above 0."""
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    fine = _enclosing([m * 10.0**d for d in decades for m in (1, 2, 5)], low, high)
-    return fine if len(fine) <= 8 else _enclosing([10.0**d for d in decades], low, high)
+def log_axis(low: float, high: float) -> tuple[LogScale, list[float]]:
+    """Return a logarithmic scale that encloses `low`…`high` (both above 0), and its ticks.
 
-
-def _enclosing(ticks: Sequence[float], low: float, high: float) -> list[float]:
-    first = max((t for t in ticks if t <= low * (1 + 1e-9)), default=ticks[0])
-    last = min((t for t in ticks if t >= high * (1 - 1e-9)), default=ticks[-1])
-    return [t for t in ticks if first <= t <= max(last, first)]
+    The ticks are 1, 2 and 5 times 10^k, or whole decades alone where that would be more than eight.
+    """
+    decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
+    candidates = [m * 10.0**d for d in decades for m in (1, 2, 5)]
+    first = max(t for t in candidates if t <= low * (1 + ROUNDING))
+    last = min(t for t in candidates if t >= max(high, 2 * first) * (1 - ROUNDING))
+    ticks = [t for t in candidates if first <= t <= last]
+    whole = [10.0**d for d in decades if first <= 10.0**d <= last]
+    return LogScale(first, last), ticks if len(ticks) <= 8 else whole
 
 
 def time_ticks(end_s: float, wanted: int = 8) -> list[float]:

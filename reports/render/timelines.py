@@ -88,7 +88,8 @@ def _ordered(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _elapsed_s(rows: pd.DataFrame, run: Run) -> Floats:
-    return np.maximum(_floats(rows, "unix_s") - np.floor(start_unix_s(run)), 0.0)
+    elapsed_s: Floats = np.maximum(_floats(rows, "unix_s") - np.floor(start_unix_s(run)), 0.0)
+    return elapsed_s
 
 
 def _floats(rows: pd.DataFrame, column: str) -> Floats:
@@ -108,7 +109,7 @@ def _rate(rows: pd.DataFrame, column: str) -> Floats:
 def _tick_s(unix_s: Floats) -> Floats:
     """Return the length of each tick.
 
-    Locust cuts its stamps to whole seconds while a tick lasts slightly longer, so that now and then a second is
+    Locust cuts its stamps to whole seconds while a tick lasts slightly longer, so that now and then one is
     skipped; taken literally the rate would halve there. Gaps of up to two seconds share their mean length.
     """
     gaps = np.diff(unix_s, prepend=unix_s[:1] - 1.0)

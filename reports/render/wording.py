@@ -94,7 +94,7 @@ def latency(value: object) -> str:
     """Write a latency given in ms: 0.8 ms, 212 ms, 12.3 s."""
     number = known(value)
     if number is not None and abs(number) >= 10_000:
-        return f"{figure(number / 1000)} s"
+        return quantity(number / 1000, "s")
     return quantity(value, "ms")
 
 
@@ -105,12 +105,10 @@ def percent(ratio: object) -> str:
 
 
 def quantity(value: object, unit: str) -> str:
-    """Write a value in the unit of its threshold; ratios appear as per cent, unknown values as a dash."""
+    """Write a value in the unit of its threshold (ms, %, /s or none); an unknown value is a dash."""
     if known(value) is None:
         return UNKNOWN
-    if unit == "ratio":
-        return percent(value)
-    return figure(value) + {"": "", "%": "%", "/s": "/s"}.get(unit, f" {unit}")
+    return figure(value) + (f" {unit}" if unit.isalpha() else unit)
 
 
 def duration(seconds: object) -> str:

@@ -1,0 +1,146 @@
+"""The report: one HTML file that needs nothing else, neither network nor scripts."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from reports.render import wording
+from reports.render.answers import GLYPHS, answer, deciding_row
+from reports.render.charts import LinearScale, line_path, thinned
+from reports.render.drawing import HEIGHT_PX
+from reports.render.ranking import failure_ratio, most_frequent, worst_first
+from reports.render.threshold_rows import threshold_rows
+from reports.render.time_charts import time_charts
+from reports.render.timelines import Timeline, rates_by_request
+from reports.render.wording import known, plain, plain_lines, shortened
+from reports.run import Run
+
+MAX_REQUESTS = 500
+MAX_ERRORS = 50
+MAX_EXCEPTIONS = 20
+MAX_REASONS = 20
+NAME_WIDTH = 64
+SPARK_POINTS = 48
+LOAD_MODELS = {
+    "closed": "closed: a fixed number of users, each waiting for its answer and thinking before the next request",
+    "open": "open: requests arrive at a given rate, whether or not the service keeps up",
+}
+
+ENVIRONMENT = Environment(
+    loader=PackageLoader("reports"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+ENVIRONMENT.filters |= {
+    "plain": plain,
+    "plain_lines": plain_lines,
+    "count": wording.count,
+    "figure": wording.figure,
+    "percent": wording.percent,
+    "duration": wording.duration,
+}
+ENVIRONMENT.globals |= {"GLYPHS": GLYPHS, "HEIGHT_PX": HEIGHT_PX}
+
+
+@dataclass(frozen=True)
+class RequestRow:
+    """Hold one request of the table; figures as in verdict.json, `spark` the path of its requests/s."""
+
+    kind: str
+    name: str
+    full_name: str
+    failure_ratio: float
+    figures: dict[str, Any]
+    spark: str
+
+
+def write_report(run: Run, verdict: dict[str, Any], path: Path) -> None:
+    """Write the report of a run to `path` as UTF-8."""
+    path.write_text(report_html(run, verdict), encoding="utf-8")
+
+
+def report_html(run: Run, verdict: dict[str, Any]) -> str:
+    """Return the report of a run: at most about a megabyte, whatever the run's names and errors are."""
+    rows = threshold_rows(verdict)
+    return ENVIRONMENT.get_template("report.html").render(
+        verdict=verdict,
+        answer=answer(verdict, rows),
+        deciding=deciding_row(rows),
+        reasons=verdict["reasons"][:MAX_REASONS],
+        thresholds=rows,
+        load_model=_load_model(verdict["run"]["load_model"]),
+        warnings=[plain(warning) for warning in run.warnings],
+        charts=time_charts(run, verdict),
+        requests=_request_rows(run, verdict["requests"]),
+        requests_left_out=max(0, len(verdict["requests"]) - MAX_REQUESTS),
+        errors=most_frequent(verdict["errors"])[:MAX_ERRORS],
+        errors_left_out=max(0, len(verdict["errors"]) - MAX_ERRORS),
+        exceptions=verdict["exceptions"][:MAX_EXCEPTIONS],
+        exceptions_left_out=max(0, len(verdict["exceptions"]) - MAX_EXCEPTIONS),
+        stages=run.meta.stages,
+        facts=_facts(run, verdict),
+    )
+
+
+def _load_model(name: str | None) -> str:
+    return LOAD_MODELS.get(name or "", plain(name or "not recorded"))
+
+
+def _request_rows(run: Run, requests: Sequence[dict[str, Any]]) -> list[RequestRow]:
+    rates = rates_by_request(run)
+    shown = worst_first(requests)[:MAX_REQUESTS]
+    end_s = max((timeline.end_s for timeline in rates.values()), default=1.0)
+    return [_request_row(r, rates.get((r["type"] or "", r["name"])), end_s) for r in shown]
+
+
+def _request_row(request: dict[str, Any], rate: Timeline | None, end_s: float) -> RequestRow:
+    full_name = plain(request["name"])
+    return RequestRow(
+        kind=plain(request["type"] or "", 20),
+        name=shortened(full_name, NAME_WIDTH),
+        full_name=full_name,
+        failure_ratio=failure_ratio(request),
+        figures=request,
+        spark="" if rate is None else _spark(rate, end_s),
+    )
+
+
+def _spark(rate: Timeline, end_s: float) -> str:
+    cut = thinned(rate.elapsed_s, rate.columns["rps"], SPARK_POINTS)
+    highest = max((float(v) for v in cut.mean if v > 0), default=1.0)
+    return line_path(cut.x, cut.mean, LinearScale(0.0, max(end_s, 1.0)), LinearScale(0.0, highest))
+
+
+def _facts(run: Run, verdict: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return what was run, with what, where and when; facts that are not known are left out."""
+    meta = run.meta
+    scaled = meta.user_scale != 1 or meta.time_scale != 1
+    facts = {
+        "run": meta.id,
+        "profile": meta.profile,
+        "journeys": ", ".join(meta.journeys),
+        "shape": meta.shape,
+        "planned": known(meta.planned_duration_s) and wording.duration(meta.planned_duration_s),
+        "scale": f"users × {meta.user_scale:g}, time × {meta.time_scale:g}" if scaled else "full size",
+        "host": meta.host,
+        "started": meta.started,
+        "ended": meta.ended,
+        "ended because": meta.end_reason,
+        "workers": ", ".join(meta.workers),
+        "command": shlex.join(meta.command),
+        "commit": meta.git_commit,
+        "versions": _pairs(meta.versions),
+        "environment": _pairs(meta.environment),
+        "judged from": _pairs(verdict["source"]),
+    }
+    return [(name, plain(value, 1000)) for name, value in facts.items() if value]
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    return ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in values.items() if value is not None)

@@ -1,0 +1,135 @@
+"""The verdict as plain text, for terminals and logs, at most `WIDTH` columns wide."""
+
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from reports.render.answers import answer
+from reports.render.ranking import failure_ratio, most_frequent, worst_first
+from reports.render.threshold_rows import ThresholdRow, threshold_rows
+from reports.render.wording import (
+    UNKNOWN,
+    count,
+    display_width,
+    duration,
+    figure,
+    known,
+    padded,
+    percent,
+    plain,
+    shortened,
+)
+
+WIDTH = 100
+NAME_WIDTH = 38
+MAX_REQUESTS = 30
+MAX_ERRORS = 5
+COLOURS = {"PASS": "\x1b[1;32m", "FAIL": "\x1b[1;31m", "INCONCLUSIVE": "\x1b[1;33m"}
+PLAIN = "\x1b[0m"
+FIGURES = ("p50", "p95", "p99", "max")
+
+
+def terminal_text(verdict: dict[str, Any], *, colour: bool = False) -> str:
+    """Return the verdict as text: the verdict, what speaks against it, what holds, requests, errors.
+
+    Names from outside are neutralised; ANSI colours appear only where `colour` asks for them.
+    """
+    rows = threshold_rows(verdict)
+    parts = [
+        _headline(verdict, rows, colour=colour),
+        _reasons(verdict, rows),
+        [line for row in rows if row.verdict != "PASS" for line in _open_threshold(row, colour=colour)],
+        [line for row in rows if row.verdict == "PASS" for line in _passed_threshold(row, colour=colour)],
+        [line for check in verdict["validity"] if not check["ok"] for line in _failed_check(check)],
+        _request_table(verdict["requests"]),
+        _errors(verdict["errors"]),
+    ]
+    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+
+def _headline(verdict: dict[str, Any], rows: Sequence[ThresholdRow], *, colour: bool) -> list[str]:
+    run = verdict["run"]
+    word = _coloured(verdict["verdict"], verdict["verdict"], colour=colour)
+    failures, requests = known(run["failures"]) or 0.0, known(run["requests"]) or 0.0
+    share = f" ({percent(failures / requests)})" if requests else ""
+    facts = [
+        plain(run["id"], 60),
+        f"{count(requests)} requests",
+        f"{count(failures)} failed{share}",
+        duration(run["duration_s"]),
+    ]
+    return [f"{word}  {answer(verdict, rows)}", *_wrapped(" · ".join(facts), "  ")]
+
+
+def _reasons(verdict: dict[str, Any], rows: Sequence[ThresholdRow]) -> list[str]:
+    """Return those reasons that no threshold or check below will repeat."""
+    said = [row.source for row in rows] + [plain(check["check"]) for check in verdict["validity"]]
+    new = [plain(r) for r in verdict["reasons"] if not plain(r).startswith(tuple(said))]
+    return [line for reason in new for line in _wrapped(reason, "  ")]
+
+
+def _open_threshold(row: ThresholdRow, *, colour: bool) -> Iterator[str]:
+    """Quote a failed or undecided threshold with its value, interval, limit and reason."""
+    yield _first_line(row, colour=colour)
+    facts = f"measured {row.value}, interval {row.interval}, limit {row.limit}, n {row.n}"
+    yield from _wrapped(facts if row.margin == UNKNOWN else f"{facts} ({row.margin} the limit)", " " * 15)
+    if row.reason:
+        yield from _wrapped(row.reason, " " * 15)
+
+
+def _passed_threshold(row: ThresholdRow, *, colour: bool) -> Iterator[str]:
+    yield _first_line(row, colour=colour, note=f"{row.value}")
+
+
+def _first_line(row: ThresholdRow, *, colour: bool, note: str = "") -> str:
+    level = "" if row.level == "fail" else f" [{plain(row.level, 10)}]"
+    tail = f"  {note}" if note else ""
+    source = shortened(row.source, WIDTH - 15 - display_width(level + tail))
+    return f"  {_coloured(padded(row.verdict, 12), row.verdict, colour=colour)} {source}{level}{tail}"
+
+
+def _failed_check(check: dict[str, Any]) -> list[str]:
+    measured = f"{figure(check['value'])} (limit {figure(check['limit'])})"
+    return _wrapped(f"check {plain(check['check'], 40)}: {plain(check['reason'])}: {measured}", "  ")
+
+
+def _request_table(requests: Sequence[dict[str, Any]]) -> list[str]:
+    if not requests:
+        return []
+    header = f"  {padded('request', NAME_WIDTH)} {'n':>9} {'failed':>8} {'req/s':>8}" + "".join(
+        f"{name + ' ms':>8}" for name in FIGURES
+    )
+    lines = [header, *map(_request_line, worst_first(requests)[:MAX_REQUESTS])]
+    rest = len(requests) - MAX_REQUESTS
+    return lines if rest <= 0 else [*lines, f"  … and {rest} more in the report"]
+
+
+def _request_line(request: dict[str, Any]) -> str:
+    kind = plain(request["type"] or "", 12)
+    name = shortened(f"{kind} {plain(request['name'])}".strip(), NAME_WIDTH)
+    latencies = "".join(f"{figure(request[key]):>8}" for key in FIGURES)
+    return (
+        f"  {padded(name, NAME_WIDTH)} {count(request['n']):>9} {percent(failure_ratio(request)):>8}"
+        f" {figure(request['rps']):>8}{latencies}"
+    )
+
+
+def _errors(errors: Sequence[dict[str, Any]]) -> list[str]:
+    lines = [
+        shortened(
+            f"  {count(error['occurrences']):>6} × {plain(error['type'] or '', 12)}"
+            f" {plain(error['name'], 40)}: {plain(error['error'], 200)}",
+            WIDTH,
+        )
+        for error in most_frequent(errors)[:MAX_ERRORS]
+    ]
+    rest = len(errors) - MAX_ERRORS
+    return lines if rest <= 0 else [*lines, f"  … and {rest} more kinds of error in the report"]
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=indent, subsequent_indent=indent)
+
+
+def _coloured(text: str, verdict: str, *, colour: bool) -> str:
+    return f"{COLOURS[verdict]}{text}{PLAIN}" if colour else text

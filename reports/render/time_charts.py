@@ -1,0 +1,109 @@
+"""The charts over time: users, rates and latencies on one common axis of seconds since the start."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from reports.render.charts import Floats, linear_axis, log_axis
+from reports.render.drawing import Axis, Band, Chart, Limit, Series, Sketch
+from reports.render.timelines import PERCENTILES, Timeline, stage_bounds, total_timeline, users_timeline
+from reports.render.wording import known, plain
+from reports.run import Run
+
+MAX_LIMITS = 6
+MAX_STAGES = 60
+
+
+def time_charts(run: Run, verdict: dict[str, Any]) -> list[Chart]:
+    """Return the charts of users, rates and latencies, all ending at the last second known."""
+    users, total = users_timeline(run), total_timeline(run)
+    end_s = max(users.end_s, total.end_s, 1.0)
+    bands = [
+        Band(plain(name, 80), 100 * from_s / end_s, 100 * (to_s - from_s) / end_s)
+        for name, from_s, to_s in stage_bounds(run, end_s)[:MAX_STAGES]
+    ]
+    charts = _users(users), _rates(total, verdict), _latencies(total, verdict, windowed=run.has_named_history)
+    return [chart.drawn(end_s, bands) for chart in charts]
+
+
+def _users(timeline: Timeline) -> Sketch:
+    columns = timeline.columns
+    planned = not np.isnan(columns["planned_users"]).all()
+    axis = _linear(list(columns.values()), (), "")
+    return Sketch(
+        key="users",
+        question="Did the test apply the load I planned?",
+        note="Users running, second by second"
+        + (", against those the shape planned." if planned else ". There was no plan to compare with."),
+        nothing="Neither stages.csv nor Locust's history tells how many users ran.",
+        timeline=timeline,
+        series=[
+            Series("planned", "planned", columns["planned_users"]),
+            Series("users", "users", columns["users"]),
+        ],
+        axis=axis,
+    )
+
+
+def _rates(timeline: Timeline, verdict: dict[str, Any]) -> Sketch:
+    columns = [timeline.columns["rps"], timeline.columns["failures_per_s"]]
+    limits = stated_limits(verdict, "/s", selector="*")
+    return Sketch(
+        key="rates",
+        question="How much got through, and when did it fail?",
+        note="Requests and failures a second, from Locust's counts as they grew; its own rate column would"
+        " stand still while the service does.",
+        nothing="There is no history of request counts (locust_stats_history.csv).",
+        timeline=timeline,
+        series=[Series("requests/s", "rps", columns[0]), Series("failures/s", "failed", columns[1])],
+        axis=_linear(columns, limits, ""),
+        limits=limits,
+    )
+
+
+def _latencies(timeline: Timeline, verdict: dict[str, Any], *, windowed: bool) -> Sketch:
+    columns = [timeline.columns[name] for name in PERCENTILES]
+    limits = stated_limits(verdict, "ms")
+    span = (
+        "each point covers the 10 s before it"
+        if windowed
+        else "each point covers everything since the start, because the run lacks --csv-full-history"
+    )
+    return Sketch(
+        key="latency",
+        question="When did it get slow?",
+        note=f"Response times of all requests together, failures included, on a logarithmic scale; {span}.",
+        nothing="There is no history of response times (locust_stats_history.csv).",
+        timeline=timeline,
+        series=[Series(name, name, y) for name, y in zip(PERCENTILES, columns, strict=True)],
+        axis=_logarithmic(columns, limits),
+        limits=limits,
+    )
+
+
+def stated_limits(verdict: dict[str, Any], unit: str, selector: str | None = None) -> list[Limit]:
+    """Return the limits of all thresholds in a unit, equal ones together, at most `MAX_LIMITS`."""
+    sources: dict[float, list[str]] = {}
+    for entry in verdict["thresholds"]:
+        limit = known(entry["limit"])
+        if limit and entry["unit"] == unit and selector in (None, entry["selector"]):
+            sources.setdefault(limit, []).append(plain(entry["source"], 80))
+    return [Limit(value, sources[value]) for value in sorted(sources)[:MAX_LIMITS]]
+
+
+def _linear(columns: Sequence[Floats], limits: Sequence[Limit], unit: str) -> Axis:
+    scale, ticks = linear_axis(max(_known_values(columns, limits), default=1.0))
+    return Axis(scale, ticks, unit)
+
+
+def _logarithmic(columns: Sequence[Floats], limits: Sequence[Limit]) -> Axis:
+    """Return an axis from the smallest value above 0; Locust writes 0 for all below half a millisecond."""
+    values = [v for v in _known_values(columns, limits) if v > 0] or [1.0]
+    scale, ticks = log_axis(min(values), max(values))
+    return Axis(scale, ticks, "ms")
+
+
+def _known_values(columns: Sequence[Floats], limits: Sequence[Limit]) -> list[float]:
+    drawn = np.concatenate([*columns, [limit.value for limit in limits]])
+    return [float(v) for v in drawn[np.isfinite(drawn)]]
