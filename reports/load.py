@@ -63,7 +63,7 @@ def locate(path: Path) -> Place:
 def load(place: Place) -> Run:
     """Read everything of a run that can be read; `warnings` say what could not.
 
-    Raises DataError when there is not even a header of Locust's statistics nor a run.json.
+    Raises DataError when there are neither requests nor an undamaged file to say so, nor a run.json.
     """
     requests, total, stats_notes = read_stats(place.csv("_stats.csv"))
     history, history_notes = read_history(place.csv("_stats_history.csv"))

@@ -7,7 +7,6 @@ bytes that are not UTF-8, `\r\n` and `\r\r\n` line ends, `N/A`, quoted commas, q
 import csv
 import io
 import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,8 +81,7 @@ def _parsed(text: str, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
     if not wanted:
         return pd.DataFrame(), ["no known column"]
     numbers = [column for column, name in wanted.items() if name not in layout.text]
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    try:
         frame = pd.read_csv(
             io.StringIO(text),
             names=_unique(header),
@@ -93,11 +91,11 @@ def _parsed(text: str, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
             dtype={column: "object" for column, name in wanted.items() if name in layout.text},
             na_values={column: ["N/A", ""] for column in numbers},
             keep_default_na=False,
-            on_bad_lines="warn",
             low_memory=False,
         )
-    notes = ["lines with too many fields dropped"] if caught else []
-    return frame.rename(columns=wanted), notes
+    except pd.errors.ParserError as error:
+        return pd.DataFrame(), [f"unreadable: {error}"]
+    return frame.rename(columns=wanted), []
 
 
 def _unique(header: list[str]) -> list[str]:

@@ -1,0 +1,384 @@
+"""Loading: real and damaged Locust files, run directories, and what names a run."""
+
+import json
+import math
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from reports.description import read_description
+from reports.errors import DataError
+from reports.load import load, locate
+from reports.run import (
+    AGGREGATED,
+    FAILURE_COLUMNS,
+    HISTORY_COLUMNS,
+    REQUEST_COLUMNS,
+    STAGE_COLUMNS,
+    Run,
+    Stage,
+)
+from reports.table import Layout, read_table
+from reports.thresholds import parse_thresholds
+from reports.verdict import reach_verdict
+
+DATA = Path(__file__).parents[1] / "data" / "locust_2_47"
+STATS_HEADER = (
+    "Type,Name,Request Count,Failure Count,Median Response Time,Average Response Time,Min Response Time,"
+    "Max Response Time,Average Content Size,Requests/s,Failures/s,"
+    "50%,66%,75%,80%,90%,95%,98%,99%,99.9%,99.99%,100%"
+)
+ROW = "GET,a,100,1,10,12.5,1.5,80.5,2.0,10.0,0.1,10,11,12,13,20,30,40,50,80,80,80"
+TOTAL = ROW.replace("GET,a", ",Aggregated")
+HISTORY_HEADER = (
+    "Timestamp,User Count,Type,Name,Requests/s,Failures/s,50%,66%,75%,80%,90%,95%,98%,99%,99.9%,99.99%,100%,"
+    "Total Request Count,Total Failure Count,Total Median Response Time,Total Average Response Time,"
+    "Total Min Response Time,Total Max Response Time,Total Average Content Size"
+)
+FILES = ("_stats.csv", "_stats_history.csv", "_failures.csv", "_exceptions.csv")
+THRESHOLDS = parse_thresholds(
+    "thresholds: [p95 < 1 s, mean of a < 1 s, error_rate < 5%, rps > 1, max < 1 s, p99.5 of '*a*' < 1 s]"
+)
+
+
+def history_row(second: int, users: int, n: int, name: str = ",Aggregated") -> str:
+    """Return a line of the history in which n requests of 10 ms were made, none failed."""
+    percentiles = ",".join(["10" if n else "N/A"] * 11)
+    return f"{1_800_000_000 + second},{users},{name},1.0,0.0,{percentiles},{n},0,10,10.0,10,10,2"
+
+
+def loaded(folder: Path, **files: str | bytes) -> Run:
+    """Write the named files (`stats`, `stats_history`, …) of prefix `x` and load them."""
+    for name, content in files.items():
+        raw = content if isinstance(content, bytes) else content.encode()
+        (folder / f"x_{name}.csv").write_bytes(raw)
+    return load(locate(folder / "x"))
+
+
+def lines(*rows: str, end: str = "\r\n") -> str:
+    """Return the rows as Locust writes them."""
+    return "".join(f"{row}{end}" for row in rows)
+
+
+@pytest.mark.parametrize(("prefix", "named", "made"), [("full", True, 1241), ("plain", False, 1228)])
+def test_real_files_are_read(prefix: str, *, named: bool, made: int) -> None:
+    """The files of a real run, with and without full history, are read without a warning."""
+    run = load(locate(DATA / prefix))
+    assert run.warnings == ()
+    assert run.has_named_history is named
+    assert run.total["n"].tolist() == [made] == [run.requests["n"].sum()]
+    assert run.requests["name"].tolist() == ['odd, "name"', "pages.list"]
+    assert run.failures["occurrences"].tolist() == [42]
+    assert run.failures["first_seen"].tolist()[0].startswith("2026-11-21T00:")
+    assert run.history["n"].iloc[-1] == made
+    assert run.duration_s == 11
+    assert run.meta.id == prefix
+    assert run.meta.started == "2026-11-21T00:49:59.000Z"
+    assert run.stages.empty
+    assert list(run.requests.columns[:9]) == list(REQUEST_COLUMNS)
+    assert {"p50_ms", "p66_ms", "p99.9_ms", "p99.99_ms"} <= set(run.requests.columns)
+    assert "p100_ms" not in run.requests.columns
+    assert list(run.history.columns) == list(HISTORY_COLUMNS)
+
+
+def test_unknown_windows_are_unknown_not_zero() -> None:
+    """Locust writes 0 for percentiles of a window it does not know; read back that is NaN."""
+    run = load(locate(DATA / "full"))
+    first = run.history[run.history["name"] == "pages.list"].iloc[0]
+    assert first["n"] > 0
+    assert math.isnan(first["p95_ms"])
+
+
+def test_files_of_another_version_are_read(tmp_path: Path) -> None:
+    """Older files lack the times of failures, newer or patched ones have other percentiles and columns."""
+    run = loaded(
+        tmp_path,
+        stats=lines(
+            STATS_HEADER.replace("99.99%", "99.999%") + ",Apdex", f"{ROW},1.0", f"{TOTAL},1.0", end="\r\r\n"
+        ),
+        failures=lines("Method,Name,Error,Occurrences", 'GET,a,"bad, ""odd""\nline",7', end="\r\r\n"),
+        exceptions=lines("Count,Message,Traceback,Nodes", '2,oops,"one\r\ntwo",local'),
+    )
+    assert run.requests["p99.999_ms"].tolist() == [80]
+    assert "p99.99_ms" not in run.requests.columns
+    assert run.failures.iloc[0].tolist() == ["GET", "a", 'bad, "odd"\nline', 7, "", ""]
+    assert run.exceptions.iloc[0].tolist() == [2, "oops", "one\ntwo"]
+    assert list(run.failures.columns) == list(FAILURE_COLUMNS)
+    assert [warning for warning in run.warnings if "missing" not in warning] == [
+        "x_stats_history.csv: No such file or directory"
+    ]
+
+
+def test_numbers_of_either_kind_and_unknown_ones_are_read(tmp_path: Path) -> None:
+    """Whole and broken numbers, N/A and words that pandas would take for missing are read as they are."""
+    odd = "GET,NA,100.0,1,10,N/A,1,80,2,10,0.1,10,,nan,13,20,3e1,40,inf,80,80,80"
+    run = loaded(tmp_path, stats=lines(STATS_HEADER, odd, TOTAL))
+    row = run.requests.iloc[0]
+    assert (row["name"], row["n"], row["p95_ms"]) == ("NA", 100, 30)
+    assert math.isnan(row["mean_ms"])
+    assert math.isnan(row["p66_ms"])
+    assert math.isnan(row["p99_ms"])
+
+
+@pytest.mark.parametrize(
+    ("stats", "names", "warning"),
+    [
+        (lines(STATS_HEADER, ROW, TOTAL) + "GET,b,5", ["a"], "the last line is cut off"),
+        (lines(STATS_HEADER, ROW, TOTAL) + 'GET,"b,5\r\n', ["a"], "the last line is cut off"),
+        (lines(STATS_HEADER, ROW, TOTAL, ROW), ["a"], "rows left over after the total"),
+        (lines(STATS_HEADER, ROW, TOTAL).encode() + b"\0" * 100, ["a"], "NUL bytes dropped"),
+        (lines(STATS_HEADER, ROW, f"{ROW},7,8", TOTAL), ["a", "a"], ""),
+        (lines(STATS_HEADER, ROW, "GET,b", TOTAL), ["a"], "1 rows with unreadable counts dropped"),
+        (lines(STATS_HEADER, ROW, "GET,b,5,6", TOTAL), ["a"], "1 rows with unreadable counts dropped"),
+        (lines(STATS_HEADER, ROW), ["a"], "Locust's row over all requests is missing"),
+        (lines(STATS_HEADER, ROW, TOTAL).replace("GET,a", "GET,\xff").encode("latin-1"), ["\ufffd"], ""),
+        (b"\xef\xbb\xbf" + lines(STATS_HEADER, ROW, TOTAL).encode(), ["a"], ""),
+        (lines(STATS_HEADER, 'GET,a"b' + ROW[5:], 'GET,"c' + ROW[5:]), [], "unreadable"),
+        (lines(STATS_HEADER + ",Name", f"{ROW},z", f"{TOTAL},z"), ["a"], ""),
+    ],
+)
+def test_damaged_statistics_are_read_as_far_as_they_go(
+    tmp_path: Path, stats: str | bytes, names: list[str], warning: str
+) -> None:
+    """A damaged file gives the rows that are whole, and says what was dropped."""
+    history = lines(HISTORY_HEADER, history_row(9, 1, 100))
+    run = loaded(tmp_path, stats=stats, stats_history=history)
+    assert run.requests["name"].tolist() == names
+    assert run.total["n"].tolist() == [100]
+    assert warning in "; ".join(run.warnings)
+
+
+def test_request_named_aggregated_is_a_request(tmp_path: Path) -> None:
+    """Only the row without a type is Locust's total."""
+    run = loaded(tmp_path, stats=lines(STATS_HEADER, ROW.replace("GET,a", "GET,Aggregated"), TOTAL))
+    assert run.requests["name"].tolist() == [AGGREGATED]
+    assert len(run.total) == 1
+
+
+def test_lost_statistics_come_from_the_history(tmp_path: Path) -> None:
+    """After a kill that emptied the statistics the last history rows give the counts."""
+    run = loaded(
+        tmp_path,
+        stats="",
+        stats_history=lines(
+            HISTORY_HEADER,
+            history_row(0, 0, 0),
+            history_row(1, 5, 40, "GET,a"),
+            history_row(1, 5, 40),
+            history_row(9, 5, 90, "GET,a"),
+            history_row(9, 5, 90),
+        )
+        + "180000",
+    )
+    assert run.requests[["name", "n"]].to_numpy().tolist() == [["a", 90]]
+    assert run.total["n"].tolist() == [90]
+    assert "x_stats.csv: empty" in run.warnings
+    assert "x_stats_history.csv: the last line is cut off and was dropped" in run.warnings
+    assert reach_verdict(run, THRESHOLDS)["verdict"] == "INCONCLUSIVE"
+
+
+def test_idle_time_around_the_load_is_cut(tmp_path: Path) -> None:
+    """A web UI that was open before and after the run does not count as its duration."""
+    rows = [history_row(second, 0, 0) for second in range(5)]
+    rows += [history_row(second, 3, second - 4) for second in range(5, 25)]
+    rows += [history_row(second, 0, 20) for second in range(25, 60)]
+    run = loaded(tmp_path, stats=lines(STATS_HEADER, ROW, TOTAL), stats_history=lines(HISTORY_HEADER, *rows))
+    assert run.duration_s == 21
+    assert run.history["n"].iloc[[0, -1]].tolist() == [0, 20]
+
+
+def test_idle_history_stays_when_there_was_no_load(tmp_path: Path) -> None:
+    """A history without any load is kept, and rows without a count are dropped."""
+    rows = [history_row(second, 0, 0) for second in range(5)]
+    broken = history_row(5, 0, 0).replace(",0,0,10,10.0", ",x,0,10,10.0")
+    history = lines(HISTORY_HEADER, *rows, broken)
+    run = loaded(tmp_path, stats=lines(STATS_HEADER, ",Aggregated,0,0"), stats_history=history)
+    assert run.duration_s == 4
+    assert "x_stats_history.csv: 1 unreadable rows dropped" in run.warnings
+    assert reach_verdict(run, THRESHOLDS)["reasons"][0] == "requests_made: no request was made"
+
+
+def test_start_beyond_any_calendar_is_unknown(tmp_path: Path) -> None:
+    """A damaged time stamp gives an unknown start, not a crash."""
+    row = history_row(0, 1, 1).replace("1800000000", "99999999999999")
+    run = loaded(tmp_path, stats=lines(STATS_HEADER, ROW, TOTAL), stats_history=lines(HISTORY_HEADER, row))
+    assert run.meta.started is None
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(contents=st.lists(st.binary(max_size=400), min_size=4, max_size=4), damage=st.binary(max_size=60))
+def test_any_bytes_are_read_or_refused(tmp_path: Path, contents: list[bytes], damage: bytes) -> None:
+    """Whatever bytes are in the files, a run is loaded and judged or refused as DataError."""
+    headers = [STATS_HEADER.encode(), HISTORY_HEADER.encode(), b"", b"Count,Message"]
+    for suffix, header, content in zip(FILES, headers, contents, strict=True):
+        (tmp_path / f"x{suffix}").write_bytes(header + damage + b"\r\n" + content)
+    try:
+        run = load(locate(tmp_path / "x"))
+    except DataError:
+        return
+    json.dumps(reach_verdict(run, THRESHOLDS), allow_nan=False)
+
+
+cells = st.sampled_from(
+    ["", "0", "1", "-1", "5.5", "1e300", "nan", "inf", "N/A", "GET", "a", "Aggregated", '"', "x"]
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    stats=st.lists(st.lists(cells, max_size=23), max_size=5),
+    history=st.lists(st.lists(cells, max_size=25), max_size=8),
+)
+def test_any_cells_are_judged(tmp_path: Path, stats: list[list[str]], history: list[list[str]]) -> None:
+    """Whatever stands in the cells of good columns, a run is loaded and judged."""
+    run = loaded(
+        tmp_path,
+        stats=lines(STATS_HEADER, ROW, *(",".join(row) for row in stats), TOTAL),
+        stats_history=lines(HISTORY_HEADER, history_row(0, 1, 1), *(",".join(row) for row in history)),
+    )
+    json.dumps(reach_verdict(run, THRESHOLDS), allow_nan=False)
+
+
+@pytest.mark.parametrize("name", ["x", "x_stats.csv", "x_stats_history.csv", "x_failures.csv", "."])
+def test_plain_run_is_found(tmp_path: Path, name: str) -> None:
+    """A run is named by its prefix, by one of its files, or by the folder that holds no other."""
+    loaded(tmp_path, stats=lines(STATS_HEADER, ROW, TOTAL))
+    place = locate(tmp_path / name)
+    assert (place.folder, place.prefix, place.is_run_directory) == (tmp_path, "x", False)
+    assert place.view("report.html") == tmp_path / "x_report.html"
+
+
+def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
+    """An empty folder, an unknown prefix, two runs in a folder and empty files say what was looked for."""
+    with pytest.raises(DataError, match=r"looked for run.json or files ending in _stats.csv .* found none"):
+        locate(tmp_path)
+    with pytest.raises(DataError, match=r"none of x_stats.csv, x_stats_history.csv, .* exists beside it"):
+        locate(tmp_path / "x")
+    with pytest.raises(DataError, match="it is no folder"):
+        locate(tmp_path / "nowhere" / "x_stats.csv")
+    with pytest.raises(DataError, match=r"nothing to judge in .*: x_stats.csv: empty"):
+        loaded(tmp_path, stats="")
+    with pytest.raises(DataError, match=r"x_stats.csv: no known column"):
+        loaded(tmp_path, stats="Date,Value\n1,2\n")
+    (tmp_path / "y_stats.csv").touch()
+    with pytest.raises(DataError, match="found those of 'x', 'y'; name one"):
+        locate(tmp_path)
+
+
+@pytest.fixture
+def run_directory(tmp_path: Path) -> Path:
+    """A run directory with the files of a real run, its run.json and stages.csv."""
+    for suffix in FILES:
+        shutil.copy(DATA / f"full{suffix}", tmp_path / f"locust{suffix}")
+    description = {
+        "schema_version": 1,
+        "id": "20261121T004959Z-demo",
+        "profile": "demo",
+        "journeys": ["PagesUser"],
+        "request_names": ["pages.list"],
+        "load_model": "closed",
+        "shape": "RampShape",
+        "stages": [
+            {"name": "hold", "from_s": 0, "to_s": 11.0, "from_users": 10, "to_users": 10},
+            {"name": "odd"},
+            7,
+        ],
+        "planned_duration_s": 11.0,
+        "user_scale": 0.1,
+        "time_scale": True,
+        "host": "http://127.0.0.1:8000",
+        "versions": {"locust": "2.47.0"},
+        "environment": {"cores": 2},
+        "started": "2026-11-21T00:49:59.100Z",
+        "ended": "2026-11-21T00:50:10.600Z",
+        "end_reason": "schedule ended",
+        "workers": None,
+    }
+    (tmp_path / "run.json").write_text(json.dumps(description))
+    stages = [f"{1_795_222_199 + second},{second}.0,hold,10,10" for second in range(11)]
+    (tmp_path / "stages.csv").write_text(lines(",".join(STAGE_COLUMNS), *stages, end="\n"))
+    return tmp_path
+
+
+def test_run_directory_is_read(run_directory: Path) -> None:
+    """Everything of run.json and stages.csv is in the run, whichever way the directory is named."""
+    for path in (run_directory, run_directory / "locust", run_directory / "locust_stats.csv"):
+        place = locate(path)
+        assert place.is_run_directory
+    assert place.view("report.html") == run_directory / "report.html"
+    run = load(place)
+    assert run.warnings == ()
+    assert run.meta.recorded
+    assert (run.meta.id, run.meta.profile) == ("20261121T004959Z-demo", "demo")
+    assert run.meta.stages == (Stage("hold", 0.0, 11.0, 10, 10),)
+    assert (run.meta.user_scale, run.meta.time_scale) == (0.1, 1.0)
+    assert (run.meta.workers, run.meta.request_names) == ((), ("pages.list",))
+    assert run.duration_s == pytest.approx(11.5)
+    assert run.stages["users"].tolist() == [10] * 11
+    verdict = reach_verdict(run, parse_thresholds("thresholds: [p95 < 1 s, rps > 100]"))
+    assert (verdict["verdict"], verdict["thresholds"][1]["limit"]) == ("PASS", 10)
+
+
+@pytest.mark.parametrize(
+    ("content", "warning"),
+    [
+        (b"", "run.json: not valid JSON"),
+        (b'{"id": "x"', "run.json: not valid JSON"),
+        (b"[" * 100_000, "run.json: not valid JSON"),
+        (b"\xff", "run.json: not valid JSON"),
+        (b"[]", "run.json: not a JSON object"),
+    ],
+)
+def test_damaged_description_is_a_warning(run_directory: Path, content: bytes, warning: str) -> None:
+    """A run directory with a damaged run.json is still read, under its folder's name."""
+    (run_directory / "run.json").write_bytes(content)
+    run = load(locate(run_directory))
+    assert warning in run.warnings
+    assert run.meta.id == run_directory.name
+    assert run.meta.started == "2026-11-21T00:49:59.000Z"
+
+
+def test_odd_values_of_the_description_are_unknown(tmp_path: Path) -> None:
+    """Values of a wrong type, infinite numbers and lone surrogates are unknown or replaced."""
+    odd = '"user_scale": Infinity, "time_scale": -1, "journeys": "x", "versions": []'
+    content = f'{{"id": 7, "host": "\\ud800", {odd}}}'
+    (tmp_path / "run.json").write_text(content)
+    meta, notes = read_description(tmp_path / "run.json", "folder")
+    assert notes == []
+    assert (meta.id, meta.host, meta.user_scale, meta.time_scale) == ("folder", "?", 1.0, 1.0)
+    assert (meta.journeys, meta.versions) == ((), {})
+    assert read_description(tmp_path / "none", "folder")[1] == ["none: No such file or directory"]
+
+
+def test_run_directory_without_csvs_is_inconclusive(run_directory: Path) -> None:
+    """A run whose process died before Locust wrote anything has a description, hence a verdict."""
+    for suffix in FILES:
+        (run_directory / f"locust{suffix}").unlink()
+    run = load(locate(run_directory))
+    assert reach_verdict(run, THRESHOLDS)["verdict"] == "INCONCLUSIVE"
+
+
+def test_table_without_rows_has_its_columns(tmp_path: Path) -> None:
+    """A missing file gives an empty table with the right columns and types."""
+    layout = Layout({"Name": "name", "Count": "n"}, text=frozenset({"name"}))
+    frame, notes = read_table(tmp_path / "none.csv", layout)
+    assert (list(frame.columns), len(frame)) == (["name", "n"], 0)
+    assert frame["n"].dtype == float
+    assert notes == ["none.csv: No such file or directory"]
+    assert isinstance(frame, pd.DataFrame)
+
+
+def test_sums_of_requests_stand_in_for_a_lost_total(tmp_path: Path) -> None:
+    """Without Locust's total counts and extremes are those of the requests, percentiles unknown."""
+    other = ROW.replace("GET,a,100,1", "GET,b,300,3").replace("12.5,1.5,80.5", "20.5,0.5,90.5")
+    run = loaded(tmp_path, stats=lines(STATS_HEADER, ROW, other))
+    total = run.total.iloc[0]
+    assert total["n"] == 400
+    assert total["failures"] == 4
+    # (100 × 12.5 + 300 × 20.5) / 400 = 18.5
+    assert (total["mean_ms"], total["min_ms"], total["max_ms"]) == (18.5, 0.5, 90.5)
+    assert "p95_ms" not in run.total.columns
