@@ -14,21 +14,19 @@ def answer(verdict: dict[str, Any], rows: Sequence[ThresholdRow]) -> str:
     failed = sum(row.verdict == "FAIL" for row in deciding)
     undecided = sum(row.verdict == "INCONCLUSIVE" for row in deciding)
     doubts = sum(not check["ok"] for check in verdict["validity"])
+    limits = "1 limit" if len(deciding) == 1 else f"{len(deciding)} limits"
     if verdict["verdict"] == "PASS":
-        return f"Yes: {_limits(len(deciding), 'holds', 'hold', every=True)}."
+        return "Yes: the only limit holds." if len(deciding) == 1 else f"Yes: all {limits} hold."
     if verdict["verdict"] == "FAIL":
-        return f"No: {failed} of {_limits(len(deciding), 'is broken', 'are broken')}."
+        return f"No: {failed} of {limits} {'is' if failed == 1 else 'are'} broken."
     if not deciding:
         return "Not decided: nothing was judged, because no threshold can fail this run."
-    parts = [f"{undecided} of {_limits(len(deciding), 'stays open', 'stay open')}"] if undecided else []
-    parts += [f"{doubts} {'check' if doubts == 1 else 'checks'} of the run failed"] if doubts else []
-    return f"Not decided: {' and '.join(parts) or 'see the reasons'}."
-
-
-def _limits(n: int, one: str, many: str, *, every: bool = False) -> str:
-    if every:
-        return f"the only limit {one}" if n == 1 else f"all {n} limits {many}"
-    return f"1 limit {one}" if n == 1 else f"{n} limits {many}"
+    said = []
+    if undecided:
+        said.append(f"{undecided} of {limits} {'stays' if undecided == 1 else 'stay'} open")
+    if doubts:
+        said.append(f"{doubts} {'check' if doubts == 1 else 'checks'} of the run failed")
+    return f"Not decided: {' and '.join(said)}."
 
 
 def deciding_row(rows: Sequence[ThresholdRow]) -> ThresholdRow | None:

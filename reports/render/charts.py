@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 
 GRID = 1000
 MAX_POINTS = 600
+MAX_LOG_TICKS = 10
 ROUNDING = 1e-9
 """Relative error allowed where a value is compared with a power of ten."""
 TIME_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
@@ -69,7 +70,7 @@ def linear_axis(high: float, wanted: int = 4) -> tuple[LinearScale, list[float]]
 def log_axis(low: float, high: float) -> tuple[LogScale, list[float]]:
     """Return a logarithmic scale that encloses `low`…`high` (both above 0), and its ticks.
 
-    The ticks are 1, 2 and 5 times 10^k, or whole decades alone where that would be more than eight.
+    The ticks are 1, 2 and 5 times 10^k, or whole decades alone where those would crowd.
     """
     decades = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
     candidates = [m * 10.0**d for d in decades for m in (1, 2, 5)]
@@ -77,7 +78,7 @@ def log_axis(low: float, high: float) -> tuple[LogScale, list[float]]:
     last = min(t for t in candidates if t >= max(high, 2 * first) * (1 - ROUNDING))
     ticks = [t for t in candidates if first <= t <= last]
     whole = [10.0**d for d in decades if first <= 10.0**d <= last]
-    return LogScale(first, last), ticks if len(ticks) <= 8 else whole
+    return LogScale(first, last), ticks if len(ticks) <= MAX_LOG_TICKS else whole
 
 
 def time_ticks(end_s: float, wanted: int = 8) -> list[float]:

@@ -26,7 +26,7 @@ MAX_REASONS = 20
 NAME_WIDTH = 64
 SPARK_POINTS = 48
 LOAD_MODELS = {
-    "closed": "closed: a fixed number of users, each waiting for its answer and thinking before the next request",
+    "closed": "closed: users who wait for each answer and think before the next request",
     "open": "open: requests arrive at a given rate, whether or not the service keeps up",
 }
 
@@ -84,7 +84,7 @@ def report_html(run: Run, verdict: dict[str, Any]) -> str:
         exceptions=verdict["exceptions"][:MAX_EXCEPTIONS],
         exceptions_left_out=max(0, len(verdict["exceptions"]) - MAX_EXCEPTIONS),
         stages=run.meta.stages,
-        facts=_facts(run, verdict),
+        facts=_facts(run),
     )
 
 
@@ -117,7 +117,7 @@ def _spark(rate: Timeline, end_s: float) -> str:
     return line_path(cut.x, cut.mean, LinearScale(0.0, max(end_s, 1.0)), LinearScale(0.0, highest))
 
 
-def _facts(run: Run, verdict: dict[str, Any]) -> list[tuple[str, str]]:
+def _facts(run: Run) -> list[tuple[str, str]]:
     """Return what was run, with what, where and when; facts that are not known are left out."""
     meta = run.meta
     scaled = meta.user_scale != 1 or meta.time_scale != 1
@@ -137,7 +137,6 @@ def _facts(run: Run, verdict: dict[str, Any]) -> list[tuple[str, str]]:
         "commit": meta.git_commit,
         "versions": _pairs(meta.versions),
         "environment": _pairs(meta.environment),
-        "judged from": _pairs(verdict["source"]),
     }
     return [(name, plain(value, 1000)) for name, value in facts.items() if value]
 

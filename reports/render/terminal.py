@@ -78,7 +78,7 @@ def _open_threshold(row: ThresholdRow, *, colour: bool) -> Iterator[str]:
 
 
 def _passed_threshold(row: ThresholdRow, *, colour: bool) -> Iterator[str]:
-    yield _first_line(row, colour=colour, note=f"{row.value}")
+    yield _first_line(row, colour=colour, note=f"{row.value} ({row.limit})")
 
 
 def _first_line(row: ThresholdRow, *, colour: bool, note: str = "") -> str:

@@ -39,12 +39,11 @@ def shortened(text: str, width: int) -> str:
     """Shorten to `width` terminal cells in the middle, where request names differ least: `/api/…/content`."""
     if display_width(text) <= width:
         return text
-    kept = width - 1
-    while True:
+    for kept in range(width - 1, 0, -1):
         short = text[: kept // 2] + "…" + text[len(text) - (kept - kept // 2) :]
         if display_width(short) <= width:
             return short
-        kept -= 1
+    return "…"
 
 
 def padded(text: str, width: int, *, right: bool = False) -> str:

@@ -1,0 +1,302 @@
+"""Deterministic synthetic runs and verdicts for the renderers: no clock, no randomness, known figures."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reports.run import (
+    AGGREGATED,
+    EXCEPTION_COLUMNS,
+    FAILURE_COLUMNS,
+    HISTORY_COLUMNS,
+    REQUEST_COLUMNS,
+    STAGE_COLUMNS,
+    Run,
+    RunMeta,
+    Stage,
+    empty_frame,
+)
+
+START_UNIX_S = 1_795_220_490
+STARTED = "2026-11-21T00:21:30Z"
+NAMES = (
+    ("GET", "careers.pool"),
+    ("POST", "careers.select"),
+    ("POST", "orders.create"),
+    ("GET", "shop.products"),
+)
+
+
+def history_rows(kind: str, name: str, n: Iterable[float], **columns: Any) -> pd.DataFrame:
+    """Return history rows of one request, one a second from the start; `n` is cumulative."""
+    counts = np.array(list(n), dtype=float)
+    rows = len(counts)
+    values: dict[str, Any] = {
+        "unix_s": START_UNIX_S + np.arange(rows),
+        "users": 0.0,
+        "request_type": kind,
+        "name": name,
+        "n": counts,
+        "failures": 0.0,
+        "mean_ms": 20.0,
+        "rps": 0.0,
+        "p50_ms": 10.0,
+        "p95_ms": 40.0,
+        "p99_ms": 90.0,
+    }
+    return pd.DataFrame(values | columns, index=range(rows))[list(HISTORY_COLUMNS)]
+
+
+def empty_run(**meta: Any) -> Run:
+    """Return a run of which nothing but its name is known."""
+    return Run(
+        RunMeta(id="empty", **meta),
+        empty_frame(REQUEST_COLUMNS),
+        empty_frame(REQUEST_COLUMNS),
+        empty_frame(HISTORY_COLUMNS),
+        empty_frame(FAILURE_COLUMNS),
+        empty_frame(EXCEPTION_COLUMNS),
+        empty_frame(STAGE_COLUMNS),
+    )
+
+
+def make_run(seconds: int = 40, names: Sequence[tuple[str, str]] = NAMES) -> Run:
+    """Return a ramp, hold and ramp down of 100 users that fails and slows down at two thirds of its time."""
+    t = np.arange(seconds + 1, dtype=float)
+    users = 100 * np.clip(np.minimum(t / (seconds / 8), (seconds - t) / (seconds / 8)), 0, 1)
+    trouble = np.exp(-(((t - seconds * 0.66) / (seconds / 16)) ** 2))
+    wobble = 1 + 0.08 * np.sin(t * 1.7) + 0.05 * np.sin(t * 0.61)
+    n = np.cumsum(np.round(2.4 * users * wobble * (1 - 0.5 * trouble)))
+    failures = np.cumsum(np.round(12 * trouble))
+    p50 = np.round(12 * wobble + 30 * trouble)
+    shape = {
+        "users": users,
+        "failures": failures,
+        "p50_ms": p50,
+        "p95_ms": 3 * p50,
+        "p99_ms": 9 * p50 * wobble,
+    }
+    history = [history_rows("", AGGREGATED, n, **shape)]
+    for i, (kind, name) in enumerate(names):
+        share = 1 + 0.3 * np.sin(t / (3 + i % 7))
+        history.append(
+            history_rows(kind, name, np.cumsum(np.round(users * share / len(names) * 2)), users=users)
+        )
+    meta = RunMeta(
+        id="20261121T002130Z-demo",
+        profile="demo",
+        journeys=("CareersUser", "OrdersUser"),
+        load_model="closed",
+        shape="RampShape",
+        stages=(
+            Stage("ramp up", 0, seconds / 8, 0, 100),
+            Stage("hold", seconds / 8, seconds * 7 / 8, 100, 100),
+            Stage("ramp down", seconds * 7 / 8, seconds, 100, 0),
+        ),
+        planned_duration_s=float(seconds),
+        user_scale=0.1,
+        time_scale=1 / 60,
+        host="http://127.0.0.1:8000",
+        command=("locust", "--config", "profiles/demo.conf"),
+        versions={"plimsoll": "0.1.0", "locust": "2.47.0", "python": "3.11.7"},
+        git_commit="c47d6fd",
+        environment={"cpu_model": "EPYC", "cores": 2, "kernel": "6.1", "sut_version": None},
+        started=STARTED,
+        ended="2026-11-21T00:22:10Z",
+        end_reason="schedule ended",
+        workers=("worker-1",),
+        recorded=True,
+    )
+    stages = pd.DataFrame(
+        {
+            "unix_s": START_UNIX_S + t,
+            "elapsed_s": t,
+            "stage": "hold",
+            "planned_users": users,
+            "users": np.maximum(users - 3 * np.sin(t) ** 2, 0),
+        }
+    )
+    empty = empty_run()
+    return Run(
+        meta, empty.requests, empty.total, pd.concat(history), empty.failures, empty.exceptions, stages
+    )
+
+
+def threshold(**changes: Any) -> dict[str, Any]:
+    """Return one passed threshold of verdict.json, changed as told."""
+    return {
+        "source": "p95 of careers.select < 500 ms",
+        "metric": "p95",
+        "selector": "careers.select",
+        "scope": "run",
+        "value": 212.0,
+        "unit": "ms",
+        "limit": 500.0,
+        "operator": "<",
+        "interval": [200.0, 225.0],
+        "method": "ranks of the percentile read off Locust's points, requests taken as independent",
+        "n": 4821,
+        "verdict": "PASS",
+        "reason": "",
+        "level": "fail",
+    } | changes
+
+
+def request(**changes: Any) -> dict[str, Any]:
+    """Return one request of verdict.json, changed as told."""
+    figures = {"mean": 14.2, "p50": 12, "p95": 212, "p99": 390, "p99.9": 900, "max": 1204.7}
+    return (
+        {"type": "POST", "name": "careers.select", "n": 4821, "failures": 0, "rps": 80.3} | figures | changes
+    )
+
+
+def make_verdict(word: str = "PASS", **parts: Any) -> dict[str, Any]:
+    """Return a verdict on `make_run()` with one passed threshold, changed as told."""
+    return {
+        "schema_version": 1,
+        "verdict": word,
+        "reasons": [],
+        "run": {
+            "id": "20261121T002130Z-demo",
+            "profile": "demo",
+            "started": STARTED,
+            "duration_s": 40.0,
+            "requests": 8000,
+            "failures": 80,
+            "host": "http://127.0.0.1:8000",
+            "load_model": "closed",
+            "user_scale": 0.1,
+            "time_scale": 1 / 60,
+            "end_reason": "schedule ended",
+        },
+        "source": {"kind": "csv", "latency_resolution": "Locust rounds response times"},
+        "validity": [{"check": "requests_made", "value": 8000.0, "limit": 1.0, "ok": True, "reason": ""}],
+        "steady_state": {"from_s": 0.0, "to_s": 40.0, "method": "whole run"},
+        "thresholds": [threshold()],
+        "requests": [request()],
+        "errors": [],
+        "exceptions": [],
+    } | parts
+
+
+def full_verdict() -> dict[str, Any]:
+    """Return a failed verdict in which every part of a report has something to say."""
+    reason = "the limit lies inside the interval; a run of about 3 min would decide"
+    scaled = "limit 1000/s × user scale 0.1"
+    return make_verdict(
+        "FAIL",
+        reasons=[
+            "p99 < 300 ms: measured 612 ms",
+            "load_reached: only 91% of the seconds had the planned number of users",
+        ],
+        validity=[
+            {"check": "requests_made", "value": 8000.0, "limit": 1.0, "ok": True, "reason": ""},
+            {
+                "check": "load_reached",
+                "value": 0.91,
+                "limit": 0.95,
+                "ok": False,
+                "reason": "only 91% of the seconds had the planned number of users (within 5 % or one user)",
+            },
+            {"check": "planned_end", "value": 40.1, "limit": 40.0, "ok": True, "reason": ""},
+        ],
+        thresholds=[
+            threshold(),
+            threshold(
+                source="p99 < 300 ms",
+                metric="p99",
+                selector="*",
+                value=612.0,
+                limit=300.0,
+                interval=[540.0, 690.0],
+                n=8000,
+                verdict="FAIL",
+            ),
+            threshold(
+                source="error_rate < 1%",
+                metric="error_rate",
+                selector="*",
+                value=0.96,
+                unit="%",
+                limit=1.0,
+                interval=[0.7, 1.31],
+                n=8000,
+                verdict="INCONCLUSIVE",
+                reason=reason,
+            ),
+            threshold(
+                source="rps > 1000",
+                metric="rps",
+                selector="*",
+                value=198.0,
+                unit="/s",
+                limit=100.0,
+                operator=">",
+                interval=[184.0, 212.0],
+                n=8000,
+                reason=scaled,
+            ),
+            threshold(
+                source="max of orders.* < 5 s",
+                metric="max",
+                selector="orders.*",
+                value=1204.7,
+                limit=5000.0,
+                interval=[1204.7, 1204.7],
+                n=2000,
+                level="warn",
+            ),
+            threshold(
+                source="p99.9 of shop.products < 1 s",
+                metric="p99.9",
+                selector="shop.products",
+                value=900.0,
+                limit=1000.0,
+                interval=[640.0, None],
+                n=1710,
+                verdict="INCONCLUSIVE",
+                reason="1710 successful requests are too few, 2995 are needed",
+            ),
+        ],
+        requests=[
+            request(),
+            request(type="GET", name="careers.pool", n=2100, rps=52.4, p95=41, p99=88, mean=11.3),
+            request(name="orders.create", n=1900, failures=76, rps=47.2, p95=95, p99=612),
+            request(
+                type="GET", name="shop.products", n=1710, failures=4, rps=42.7, p50=3, p95=9, p99=31, mean=3.4
+            ),
+        ],
+        errors=[
+            {
+                "type": "POST",
+                "name": "orders.create",
+                "error": "journey 'orders.create': got status 503, expected 201",
+                "occurrences": 76,
+                "first_seen": "2026-11-21 00:21:52",
+                "last_seen": "2026-11-21 00:22:01",
+            },
+            {
+                "type": "GET",
+                "name": "shop.products",
+                "error": "ConnectionResetError(104, 'Connection reset by peer')",
+                "occurrences": 4,
+                "first_seen": None,
+                "last_seen": None,
+            },
+        ],
+        exceptions=[
+            {
+                "count": 2,
+                "message": "KeyError: 'sessionId'",
+                "traceback": 'File "careers.py", line 40, in select\n    return answer["sessionId"]\n',
+            }
+        ],
+    )
+
+
+def stalling(seconds: int, at: int) -> list[float]:
+    """Return cumulative counts that grow by 10 a second but stand still in the second `at`."""
+    return [math.fsum([10.0 * i, -10.0 if i >= at else 0.0]) for i in range(seconds)]
