@@ -48,7 +48,8 @@ def main(arguments: Sequence[str]) -> int:
         with _listening(settings) as listener, _database(settings) as conninfo:
             _serve(settings, listener, conninfo)
     except StartError as error:
-        print(f"target: {error}", file=sys.stderr)  # noqa: T201 - for the user
+        for line in str(error).splitlines():
+            print(f"target: {line}", file=sys.stderr)  # noqa: T201 - for the user
         return 2 if isinstance(error, SettingsError) else 1
     return 0
 

@@ -1,16 +1,9 @@
 """Refuses request bodies that are too large, whether their length is announced or not."""
 
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from target.errors import ApiError
-
 MAX_BODY_BYTES = 64 * 1024
-
-
-class BodyTooLargeError(ApiError):
-    """The request's body is larger than any this service has a use for."""
-
-    status = 413
 
 
 class BodyLimit:
@@ -20,7 +13,7 @@ class BodyLimit:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Raise BodyTooLargeError inside the application as soon as a body is over the limit."""
+        """Raise HTTPException 413 inside the application as soon as a body is over the limit."""
         if scope["type"] != "http" or scope["method"] == "GET":
             await self._app(scope, receive, send)
             return
@@ -31,7 +24,7 @@ class BodyLimit:
             message = await receive()
             received_bytes += len(message.get("body", b""))
             if received_bytes > MAX_BODY_BYTES:
-                raise BodyTooLargeError(f"the body is over {MAX_BODY_BYTES} bytes")
+                raise HTTPException(413, f"the body is over {MAX_BODY_BYTES} bytes")
             return message
 
         await self._app(scope, counted, send)

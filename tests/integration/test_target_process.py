@@ -1,0 +1,189 @@
+"""The contract between the bundled target's process and whoever starts it."""
+
+import json
+import os
+import signal
+import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from importlib.metadata import version
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from target.embedded_postgres import HOME_PREFIX
+from tests.fix_target import STOP_TIMEOUT_S, refuse_target, running_target, start_target
+
+
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give the targets of one test a short temporary directory of their own: socket paths are limited."""
+    with tempfile.TemporaryDirectory(prefix="t-") as folder:
+        Path(folder).chmod(0o755)
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)
+
+
+def homes(folder: Path) -> list[Path]:
+    """Return the data directories of embedded servers."""
+    return list(folder.glob(f"{HOME_PREFIX}*"))
+
+
+def servers(folder: Path) -> list[int]:
+    """Return the process ids of the PostgreSQL servers that run on data below the folder."""
+    return [
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if any(str(folder) in part for part in process.info["cmdline"] or ())
+        and process.info["cmdline"][0].endswith("postgres")
+    ]
+
+
+def test_ready_line_says_where_and_what() -> None:
+    """The line names url, version, process, size and database, and the url answers at once."""
+    with running_target("--size", "small") as target:
+        assert httpx.get(f"{target.url}/health").status_code == 200
+        port = httpx.URL(target.url).port
+        ready = target.ready
+
+    assert ready == {
+        "url": f"http://127.0.0.1:{port}",
+        "version": version("plimsoll"),
+        "pid": target.process.pid,
+        "size": "small",
+        "database": ready["database"],
+    }
+    assert ready["database"].startswith("PostgreSQL 18.")
+
+
+def test_end_of_input_stops_everything(temporary: Path) -> None:
+    """When standard input closes, the process ends with 0, and server and data are gone."""
+    with running_target() as target:
+        assert len(servers(temporary)) == len(homes(temporary)) == 1
+
+    assert target.process.returncode == 0
+    assert not servers(temporary)
+    assert not homes(temporary)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_stop_everything(temporary: Path, number: signal.Signals) -> None:
+    """SIGTERM and SIGINT end the process with 0 and nothing on stderr; server and data are gone."""
+    with start_target("--port", "0") as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["pid"] == process.pid
+        process.send_signal(number)
+        output, errors = process.communicate(timeout=STOP_TIMEOUT_S)
+
+    assert (process.returncode, output, errors) == (0, "", "")
+    assert not servers(temporary)
+    assert not homes(temporary)
+
+
+def test_input_that_ends_during_the_start_stops_it(temporary: Path) -> None:
+    """A target whose starter is gone before it can serve cleans up and never says it is ready."""
+    with start_target("--port", "0", "--size", "large", "--until-stdin-closes") as process:
+        output, _ = process.communicate(timeout=STOP_TIMEOUT_S)
+
+    assert (process.returncode, output) == (0, "")
+    assert not servers(temporary)
+    assert not homes(temporary)
+
+
+def test_two_at_once_do_not_meet(temporary: Path) -> None:
+    """Two targets started together have their own address, data and end."""
+    with ExitStack() as stack:
+        first = stack.enter_context(running_target())
+        with running_target() as second:
+            assert first.url != second.url
+            assert len(homes(temporary)) == 2
+        assert httpx.get(f"{first.url}/api/products/1").status_code == 200
+        assert len(servers(temporary)) == 1
+
+
+def test_leftovers_of_a_killed_target_are_removed(temporary: Path) -> None:
+    """The next start stops the server of a target killed with SIGKILL and removes its data, no others."""
+    with running_target() as living:
+        with start_target("--port", "0") as killed:
+            assert killed.stdout is not None
+            killed.stdout.readline()
+            killed.kill()
+            killed.communicate()
+        orphans = servers(temporary)
+        assert len(orphans) == 2
+
+        with running_target():
+            assert len(homes(temporary)) == len(servers(temporary)) == 2
+            assert len(set(orphans) & set(servers(temporary))) == 1
+            assert httpx.get(f"{living.url}/api/products/1").status_code == 200
+
+
+def test_busy_port_is_one_clear_line() -> None:
+    """A port that is taken ends the process with 2 and a line that says what would do."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        status, errors = refuse_target("--port", str(port))
+
+    assert status == 2
+    assert errors == (
+        f"target: cannot listen on 127.0.0.1:{port}: Address already in use; --port 0 takes any free port\n"
+    )
+
+
+def test_host_of_another_machine_is_refused() -> None:
+    """An address that is not ours ends the process with 2 and one line."""
+    status, errors = refuse_target("--host", "no.such.host.invalid", "--port", "0")
+
+    assert status == 2
+    assert errors.startswith("target: cannot listen on no.such.host.invalid:0: ")
+    assert errors.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://someone:s3cret@127.0.0.1:1/nowhere",
+        "postgresql://someone:s3cret@127.0.0.1:no-port/nowhere",
+        "someone s3cret",
+        "postgresql://someone:s3cret@[::1/nowhere",
+    ],
+)
+def test_unusable_database_is_one_line_without_the_password(url: str) -> None:
+    """No answer at the URL, or no sense in it, ends with 2 and one line that never shows the password."""
+    status, errors = refuse_target("--port", "0", DATABASE_URL=url)
+
+    assert status == 2
+    assert errors.startswith("target: ")
+    assert errors.count("\n") == 1
+    assert "s3cret" not in errors
+
+
+def test_all_faults_are_told_at_once() -> None:
+    """Three wrong settings give three lines, each with what was given and what would be valid."""
+    status, errors = refuse_target("--port", "65536", "--size", "huge", TARGET_TOKEN_SECRET="short")
+
+    assert status == 2
+    assert errors.splitlines() == [
+        "target: --port must be a whole number from 0 (any free port) to 65535, got '65536'",
+        "target: --size must be one of small, medium, large, got 'huge'",
+        "target: TARGET_TOKEN_SECRET must have at least 32 characters, got 5",
+    ]
+
+
+def test_logs_leave_standard_output_alone(temporary: Path) -> None:
+    """After the ready line nothing else is printed, whatever is asked."""
+    with start_target("--port", "0", "--until-stdin-closes") as process:
+        assert process.stdout is not None
+        url = json.loads(process.stdout.readline())["url"]
+        httpx.get(f"{url}/nowhere")
+        output, _ = process.communicate(timeout=STOP_TIMEOUT_S)
+
+    assert output == ""
+    assert homes(temporary) == []
+    assert os.environ["TMPDIR"] == str(temporary)

@@ -1,0 +1,98 @@
+"""What the bundled target says about itself: health, memory, OpenAPI, and its named queries."""
+
+from contextlib import ExitStack
+
+import httpx
+import psycopg
+import pytest
+
+from target.embedded_postgres import embedded_postgres
+from target.queries import QUERIES
+from tests.fix_target import TargetProcess, Visitor, new_student, running_target
+
+PARAMETERS = {
+    "email": "query@plimsoll.test",
+    "password_hash": "none",
+    "name": "Query",
+    "preferences": "{}",
+    "user_id": 1,
+    "student_id": 1,
+    "session_id": 1,
+    "career_id": 200,
+    "question_id": 1,
+    "answer": "north",
+    "limit": 10,
+    "offset": 0,
+    "product_id": 1,
+    "order_id": 1,
+    "quantity": 1,
+    "status": "shipped",
+    "payment_method": "invoice",
+}
+
+
+@pytest.mark.parametrize("path", ["/health", "/api/health", "/api/v1/health"])
+def test_health_needs_no_token(anyone: httpx.Client, path: str) -> None:
+    """Anyone may ask whether the target is healthy."""
+    answer = anyone.get(path)
+
+    assert answer.status_code == 200
+    assert answer.json()["status"] in {"healthy", "degraded"}
+
+
+def test_lost_database_is_told() -> None:
+    """When its database goes, the target lives, tells 503 wherever it needs it, and still stops cleanly."""
+    with ExitStack() as database:
+        conninfo = database.enter_context(embedded_postgres())
+        with running_target(DATABASE_URL=conninfo) as target:
+            database.close()
+            paths = ["/health", "/api/v1/health", "/api/products/1"]
+            answers = [httpx.get(f"{target.url}{path}", timeout=15) for path in paths]
+
+    assert [answer.status_code for answer in answers] == [200, 503, 503]
+    assert answers[2].json() == {"error": "the database is not available", "detail": None}
+    assert target.process.returncode == 0
+
+
+def test_memory_is_in_bytes(student: Visitor) -> None:
+    """The process uses between 10 MB and 1 GB, and never more than its total."""
+    memory = student.client.get("/api/v1/metrics/memory").json()
+
+    assert 10_000_000 < memory["heapUsed"] <= memory["heapTotal"] < 1_000_000_000
+
+
+def test_unknown_paths_and_methods_answer_in_the_common_form(anyone: httpx.Client) -> None:
+    """What does not exist is 404, what may not be done 405, both as JSON."""
+    unknown, refused = anyone.get("/nowhere"), anyone.delete("/api/products")
+
+    assert (unknown.status_code, refused.status_code) == (404, 405)
+    assert set(unknown.json()) == set(refused.json()) == {"error", "detail"}
+
+
+def test_openapi_describes_every_route(anyone: httpx.Client) -> None:
+    """All 26 routes have a tag, a summary and a description; the 19 that want a token tell their 401."""
+    paths = anyone.get("/openapi.json").json()["paths"]
+    routes = [route for methods in paths.values() for route in methods.values()]
+
+    assert len(routes) == 26
+    assert all(route["tags"] and route["summary"] and route["description"] for route in routes)
+    assert all("401" in route["responses"] for route in routes if "security" in route)
+    assert sum("security" in route for route in routes) == 19
+
+
+@pytest.mark.parametrize("name", sorted(QUERIES))
+def test_every_named_query_runs(database_url: str, open_target: TargetProcess, name: str) -> None:
+    """PostgreSQL accepts every query of the sql folder with the parameters it names."""
+    assert open_target.ready["size"] == "small"  # the database is prepared
+    with psycopg.connect(database_url) as database:
+        database.execute("SET search_path TO plimsoll")
+        database.execute(QUERIES[name], PARAMETERS)
+        database.rollback()
+
+
+def test_data_survive_a_restart_on_the_same_database(database_url: str, open_target: TargetProcess) -> None:
+    """A second target on a database finds what the first stored and does not seed again."""
+    with new_student(open_target.url) as student, running_target(DATABASE_URL=database_url) as second:
+        visitor = Visitor(second.url, student.email)
+        with visitor.client:
+            assert visitor.user_id == student.user_id

@@ -1,0 +1,64 @@
+"""The pure parts of the bundled target: passwords, tokens, query files."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from target.errors import UnauthorizedError
+from target.passwords import hash_password, password_matches
+from target.queries import parse_queries
+from target.tokens import Account, Tokens
+
+SECRET = "s" * 32
+
+
+@settings(max_examples=10, deadline=None)
+@given(password=st.text(max_size=50), other=st.text(max_size=50))
+def test_only_the_password_matches_its_hash(password: str, other: str) -> None:
+    """A hash matches the password it was made of and no other."""
+    stored = hash_password(password)
+
+    assert password_matches(password, stored)
+    assert password_matches(other, stored) == (password == other)
+
+
+def test_hash_keeps_its_parameters_and_its_own_salt() -> None:
+    """The parameters stand in the hash, and equal passwords have different hashes."""
+    first, second = hash_password("plimsoll"), hash_password("plimsoll")
+
+    assert first.startswith("scrypt$4096$8$1$")
+    assert first != second
+
+
+@given(user_id=st.integers(1, 2**63 - 1), student_id=st.none() | st.integers(1, 2**63 - 1))
+def test_token_brings_the_account_back(user_id: int, student_id: int | None) -> None:
+    """What a token is issued for is what it says when verified, twice alike."""
+    tokens = Tokens(SECRET)
+    account = Account(user_id, student_id, "student")
+    token = tokens.issue(account)
+
+    assert tokens.verify(token) == tokens.verify(token) == account
+
+
+def test_remembered_token_still_expires() -> None:
+    """A token verified before is refused once its time is over."""
+    tokens = Tokens(SECRET)
+    token = tokens.issue(Account(1, 1, "student"), lifetime_s=-1)
+
+    for _ in range(2):
+        with pytest.raises(UnauthorizedError, match="the bearer token has expired"):
+            tokens.verify(token)
+
+
+def test_queries_are_split_at_their_names() -> None:
+    """Each name gets the text up to the next name; what stands before the first is dropped."""
+    assert parse_queries("-- heading\n-- name: one\nSELECT 1\n\n-- name: two\n-- why\nSELECT 2\n") == {
+        "one": b"SELECT 1",
+        "two": b"-- why\nSELECT 2",
+    }
+
+
+def test_equal_query_names_are_refused() -> None:
+    """A name that occurs twice would hide a query."""
+    with pytest.raises(ValueError, match="got twice: one"):
+        parse_queries("-- name: one\nSELECT 1\n-- name: one\nSELECT 2\n")
