@@ -63,14 +63,16 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m reports", description="Judge runs of load.", allow_abbrev=False
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    judge = commands.add_parser("judge", help="judge a run, write its views, exit with the verdict")
+    judge = commands.add_parser(
+        "judge", help="judge a run, write its views, exit with the verdict", allow_abbrev=False
+    )
     judge.add_argument(
         "run", type=Path, metavar="RUN", help="a run directory or the prefix of `locust --csv`"
     )
     judge.add_argument(
         "--thresholds", type=Path, metavar="FILE", help="default: thresholds.yaml of the run directory"
     )
-    check = commands.add_parser("check", help="check thresholds without a run")
+    check = commands.add_parser("check", help="check thresholds without a run", allow_abbrev=False)
     check.add_argument("--thresholds", type=Path, metavar="FILE", required=True)
     check.add_argument(
         "--name", action="append", default=[], metavar="NAME", help="a request name of the run; repeatable"

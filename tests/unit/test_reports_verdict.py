@@ -191,9 +191,7 @@ def test_length_is_not_said_when_unknown() -> None:
 
 def test_lower_limit_is_doubted_from_its_side() -> None:
     """A rate just above its lower limit: the doubt is measured downwards."""
-    outcome, reason = judged(
-        run_of({"a": even(600), "b": even(9)}, named_history=False), "rps of a > 9.99"
-    )
+    outcome, reason = judged(run_of({"a": even(600), "b": even(9)}, named_history=False), "rps of a > 9.99")
     assert outcome is INCONCLUSIVE
     assert "would decide" in reason
 
@@ -405,7 +403,7 @@ def verdicts(source: str, rho: float, sd: float, *, error_ratio: float = 0.0) ->
         level = slow_swings(random, rho, sd)[at_s.astype(int)]
         latency_ms = 200 * np.exp(level + random.normal(0, 0.5, N))
         failed = random.random(N) < error_ratio * np.exp(level - sd**2 / 2)
-        run = run_of({"a": Samples(at_s, latency_ms, failed)}, duration_s=DURATION_S)
+        run = run_of({"a": Samples(at_s, latency_ms, failed)}, duration_s=DURATION_S, named_history=False)
         found.append(judged(run, source)[0])
     return {outcome: found.count(outcome) / RUNS for outcome in Outcome}
 

@@ -1,0 +1,195 @@
+"""The command line: exit statuses, views, and what is said where."""
+
+import io
+import json
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reports import judge_command
+from reports.cli import main
+from reports.files import replaced
+
+DATA = Path(__file__).parents[1] / "data" / "locust_2_47"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def prefix(tmp_path: Path) -> Path:
+    """The prefix of a real run's files in a folder of their own."""
+    for path in DATA.glob("full_*"):
+        shutil.copy(path, tmp_path)
+    return tmp_path / "full"
+
+
+@pytest.fixture
+def run_directory(tmp_path: Path) -> Path:
+    """A run directory of the same run that ended as planned."""
+    for path in DATA.glob("full_*"):
+        shutil.copy(path, tmp_path / path.name.replace("full", "locust"))
+    (tmp_path / "run.json").write_text('{"id": "here", "ended": "2026-11-21T00:50:10Z"}')
+    return tmp_path
+
+
+def thresholds(folder: Path, *sources: str) -> Path:
+    """Write a thresholds.yaml of these statements and return its path."""
+    path = folder / "thresholds.yaml"
+    path.write_text(json.dumps({"thresholds": sources}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("source", "status", "verdict"),
+    [("p95 < 1 s", 0, "PASS"), ("p95 < 1 ms", 99, "FAIL"), ("p99.99 < 1 s", 77, "INCONCLUSIVE")],
+)
+def test_exit_status_is_the_verdict(
+    run_directory: Path, capsys: pytest.CaptureFixture[str], source: str, status: int, verdict: str
+) -> None:
+    """The run directory's own thresholds decide; verdict.json and report.html are written into it."""
+    thresholds(run_directory, source)
+    assert main(["judge", str(run_directory)]) == status
+    printed = capsys.readouterr()
+    assert verdict in printed.out
+    assert printed.out.endswith(f"report: {run_directory / 'report.html'}\n")
+    assert printed.err.splitlines() == ["note: stages.csv: No such file or directory"]
+    assert json.loads((run_directory / "verdict.json").read_text())["verdict"] == verdict
+    assert source.replace("<", "&lt;") in (run_directory / "report.html").read_text()
+    assert not list(run_directory.glob(".*"))
+
+
+def test_plain_prefix_gets_views_beside_it(prefix: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The views of a plain run carry its prefix; without thresholds nothing is judged."""
+    assert main(["judge", str(prefix)]) == 77
+    assert "nothing was judged" in capsys.readouterr().out
+    assert (prefix.parent / "full_verdict.json").exists()
+    assert (prefix.parent / "full_report.html").exists()
+    path = thresholds(prefix.parent, "p95 < 1 s")
+    assert main(["judge", str(prefix), "--thresholds", str(path)]) == 0
+
+
+def test_bad_thresholds_are_listed_and_exit_2(
+    run_directory: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every fault is one line under the name of its file, and nothing is written."""
+    path = thresholds(run_directory, "p95 < 1", "p101 < 1 s")
+    assert main(["judge", str(run_directory)]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 2
+    assert main(["check", "--thresholds", str(path)]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(f"{path}: threshold 1 'p95 < 1': the limit has no unit")
+    assert second.startswith(f"{path}: threshold 2 'p101 < 1 s'")
+    assert not (run_directory / "verdict.json").exists()
+
+
+def test_check_holds_selectors_against_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With names given a selector that matches none exits 2, else 0; good thresholds say nothing."""
+    path = str(thresholds(tmp_path, "p95 of careers.selct < 1 s"))
+    assert main(["check", "--thresholds", path]) == 0
+    assert main(["check", "--thresholds", path, "--name", "careers.select"]) == 2
+    assert "did you mean 'careers.select'?" in capsys.readouterr().err
+    assert main(["check", "--thresholds", path, "--name", "a", "--name", "careers.selct"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_no_run_exits_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A path without a run is the user's mistake: one line, no traceback."""
+    assert main(["judge", str(tmp_path / "x")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("reports: no run at ")
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["jugde"], ["judge"], ["check"], ["judge", "x", "--threshold", "y"]]
+)
+def test_wrong_usage_exits_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The parser refuses unknown commands and missing arguments with its own text."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: python -m reports" in capsys.readouterr().err
+
+
+def test_place_that_cannot_be_written_exits_2(
+    prefix: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that may not be written is named in one line."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", "somewhere")
+
+    monkeypatch.setattr("reports.files.tempfile.mkstemp", refuse)
+    assert main(["judge", str(prefix)]) == 2
+    assert capsys.readouterr().err == "reports: Permission denied: 'somewhere'\n"
+
+
+def test_crash_is_no_verdict(
+    prefix: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An unexpected exception exits 1, calls itself a bug and shows its traceback."""
+
+    def explode(*_: object) -> None:
+        raise ZeroDivisionError("planned")
+
+    monkeypatch.setattr(judge_command, "reach_verdict", explode)
+    assert main(["judge", str(prefix)]) == 1
+    printed = capsys.readouterr().err
+    assert printed.startswith("reports: this is a bug, please report it: ZeroDivisionError('planned')\n")
+    assert "Traceback" in printed
+
+
+def test_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    """A writer that fails leaves the old file and no temporary one."""
+    path = tmp_path / "a.json"
+    path.write_text("old")
+
+    def fail() -> None:
+        with replaced(path) as temporary:
+            temporary.write_text("half")
+            raise ValueError("planned")
+
+    with pytest.raises(ValueError, match="planned"):
+        fail()
+    assert path.read_text() == "old"
+    with replaced(path) as temporary:
+        temporary.write_text("new")
+    assert path.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_verdict_stands_when_nobody_reads_it(run_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a closed pipe as stdout the exit status is still the verdict, and closing it raises nothing."""
+    thresholds(run_directory, "p95 < 1 s")
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        assert main(["judge", str(run_directory)]) == 0
+
+
+def test_text_the_console_cannot_show_is_escaped(prefix: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`python -m reports` on an ASCII console shows a name beyond it escaped."""
+    stats = prefix.with_name("full_stats.csv")
+    stats.write_text(stats.read_text().replace("pages.list", "p\u00e4ges.list"))
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stdout)
+    monkeypatch.setattr(sys, "argv", ["reports", "judge", str(prefix)])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module("reports", run_name="__main__")
+    assert caught.value.code == 77
+    stdout.seek(0)
+    assert "p\\xe4ges.list" in stdout.read()
+
+
+def test_check_does_not_wait_for_pandas(tmp_path: Path) -> None:
+    """Checking thresholds imports neither pandas nor scipy."""
+    path = thresholds(tmp_path, "p95 < 1 s")
+    code = (
+        "import sys; from reports.cli import main; status = main(['check', '--thresholds', sys.argv[1]]);"
+        " sys.exit(status or bool({'pandas', 'scipy', 'jinja2'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, check=False).returncode == 0
