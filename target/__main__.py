@@ -7,7 +7,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from types import FrameType
 
@@ -20,6 +20,7 @@ from target.preparation import prepare_database
 from target.seed_size import SIZES
 from target.settings import Settings, read_settings
 
+STDIN = 0
 GRACE_S = 5
 BACKLOG = 4096
 
@@ -62,8 +63,9 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 
 
 def _stop_at_end_of_input() -> None:
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
+    with suppress(OSError):  # closed from the start
+        while os.read(STDIN, 4096):
+            pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -18,10 +18,11 @@ class Careers:
         """
         await self._check_student(account, student_id)
         pool = await self._database.fetch_json("draw_pool", {"student_id": student_id})
-        while pool is None:
+        if pool is None:
             async with self._database.session() as session:
                 await session.execute("refill_careers")
                 pool = await session.fetch_json("draw_pool", {"student_id": student_id})
+        assert pool is not None
         return pool
 
     async def select(self, account: Account, student_id: int, career_id: int) -> bytes:

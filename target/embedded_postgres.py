@@ -58,7 +58,8 @@ def embedded_postgres() -> Iterator[str]:
     with _claimed_home() as home:
         data = home / "pgdata"
         data.mkdir(mode=0o700)
-        user = _unprivileged_user(data)
+        with _locked(Path(tempfile.gettempdir())):  # two that start at once must not both create the user
+            user = _unprivileged_user(data)
         try:
             _start_server(data, user)
             yield make_conninfo(host=str(data), user="postgres", dbname="postgres")
@@ -106,7 +107,13 @@ def _unprivileged_user(data: Path) -> str | None:
     """Give *data* to the user PostgreSQL has to run as when we are root; None means: as ourselves."""
     if os.geteuid() != 0:
         return None
-    user = ensure_user_exists("pgserver")
+    try:
+        user = ensure_user_exists("pgserver")
+    except (subprocess.SubprocessError, OSError) as error:
+        raise StartError(
+            f"PostgreSQL refuses to run as root, and a user for it cannot be created: {error}; "
+            "run the target as another user or set DATABASE_URL"
+        ) from error
     assert user is not None
     ensure_prefix_permissions(data)
     ensure_prefix_permissions(BIN)
