@@ -8,6 +8,9 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+# Services number their things or name them.
+Identifier = int | str
+
 MAX_REASON_CHARS = 200
 _JSON_NAMES: Mapping[type, str] = {
     bool: "a boolean",
@@ -81,7 +84,7 @@ def filled(owner: Any, key: str, kind: type[T]) -> T:
     return value
 
 
-def identifier(owner: Any, key: str) -> int | str:
+def identifier(owner: Any, key: str) -> Identifier:
     """Return `owner[key]`, an integer or a string that is not empty; raises WrongAnswerError otherwise."""
     if isinstance(owner, dict) and isinstance(owner.get(key), str):
         return filled(owner, key, str)

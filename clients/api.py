@@ -14,9 +14,11 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 from clients.answers import (
     MAX_REASON_CHARS,
     Answer,
+    Identifier,
     WrongAnswerError,
     filled,
     healthy,
+    identifier,
     reason_of,
     status_only,
 )
@@ -29,7 +31,7 @@ class Account(NamedTuple):
     """Who the service says has signed in; `student_id` is None for an admin."""
 
     token: str
-    user_id: Any
+    user_id: Identifier
     student_id: Any
     role: str
 
@@ -141,5 +143,7 @@ def _answer_to(response: ResponseContextManager, statuses: tuple[int, ...]) -> A
 
 
 def _account(answer: Answer) -> Account:
-    token, role = filled(answer.body, "token", str), filled(answer.body, "role", str)
-    return Account(token, answer.body.get("userId"), answer.body.get("studentId"), role)
+    body = answer.body
+    role = filled(body, "role", str)
+    student_id = None if role == "admin" else identifier(body, "studentId")
+    return Account(filled(body, "token", str), identifier(body, "userId"), student_id, role)

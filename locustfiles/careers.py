@@ -13,9 +13,10 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Callable
+from itertools import count
 from typing import Any, ClassVar, NamedTuple
 
-from clients.answers import Answer, WrongAnswerError, field, filled, identifier
+from clients.answers import Answer, Identifier, WrongAnswerError, field, filled, identifier
 from clients.api import MemberUser
 from clients.identities import STUDENTS
 from telemetry.switch import record_run
@@ -26,8 +27,9 @@ POOL_SIZE = 4
 ANSWERS_PER_SESSION = 10
 RIGHT_ANSWER_SHARE = 0.7
 THINK_TIME_S = (1, 3)
+SESSIONS_PER_MEMORY_LOOK = 1000
 
-Identifier = int | str
+_sessions = count(1)
 
 # Which cache state and which pod answered, in this process; logged when the load ends.
 trending_answers: Counter[str] = Counter()
@@ -54,6 +56,7 @@ class CareersUser(MemberUser):
             "careers.flow_state",
             "careers.health",
             "careers.interact",
+            "careers.memory",
             "careers.pathiq",
             "careers.pool",
             "careers.select",
@@ -77,6 +80,8 @@ class CareersUser(MemberUser):
             self.pause(*THINK_TIME_S)
             self.answer(session_id, questions[number % len(questions)])
         self.ask("careers.flow_state", "GET", f"/api/v1/students/{student_id}/flow-state", flow_percentage)
+        if next(_sessions) % SESSIONS_PER_MEMORY_LOOK == 0:
+            self.ask("careers.memory", "GET", "/api/v1/metrics/memory", memory)
 
     @task(2)
     def look_at_trends(self) -> None:
@@ -179,6 +184,12 @@ def flow_percentage(answer: Answer) -> float:
     if not 0 <= percentage <= 100:
         raise WrongAnswerError("'percentage' is outside 0–100")
     return percentage
+
+
+def memory(answer: Answer) -> None:
+    """Check that the service says how much memory it uses of how much."""
+    if not 0 < field(answer.body, "heapUsed", float) <= field(answer.body, "heapTotal", float):
+        raise WrongAnswerError("'heapUsed' is not within 'heapTotal'")
 
 
 def trending(answer: Answer) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any, ClassVar, NamedTuple
 
-from clients.answers import Answer, WrongAnswerError, field, filled, identifier
+from clients.answers import Answer, Identifier, WrongAnswerError, field, filled, identifier
 from clients.api import MemberUser
 from clients.identities import ADMINS, STUDENTS, Credentials
 from telemetry.switch import record_run
@@ -34,7 +34,7 @@ _spawned = count(1)
 class Product(NamedTuple):
     """What a visitor needs to know to look at a product and to order it."""
 
-    id: int | str
+    id: Identifier
     price: float
 
 
@@ -154,7 +154,7 @@ def same_product(product: Product) -> Callable[[Answer], None]:
     return check
 
 
-def created_order(answer: Answer) -> int | str:
+def created_order(answer: Answer) -> Identifier:
     """Read the id of a new order."""
     return identifier(answer.body, "id")
 

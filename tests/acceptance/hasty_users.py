@@ -27,6 +27,7 @@ JOURNEYS: dict[str, type[ApiUser]] = {
 auth.WRONG_PASSWORD_SHARE = 0.5
 orders.CONFIRMED_SHARE = orders.CONFIRMED_TWICE_SHARE = orders.PROFILE_UPDATED_SHARE = 0.5
 orders.USERS_PER_ADMIN = 2
+careers.SESSIONS_PER_MEMORY_LOOK = 2
 
 
 def hasty(journey: type[ApiUser], host: str, only_task: str | None) -> type[ApiUser]:

@@ -69,7 +69,7 @@ def test_every_declared_request_is_sent_and_right(target_url: str, tmp_path: Pat
     """Without think time, the journeys send every name they declare within seconds; all answers are right."""
     users = [(user_class.__name__, target_url, None) for user_class in JOURNEYS.values()]
 
-    result = run_hastily(users, tmp_path, run_time="8s", number=30)
+    result = run_hastily(users, tmp_path, run_time="7s", number=30)
 
     assert result["errors"] == []
     assert result["exceptions"] == []
@@ -198,6 +198,12 @@ LIES: dict[str, tuple[type[ApiUser], str, Lie, str]] = {
         Lie("POST /api/v1/pathiq/analyze", with_field("studentId", 0)),
         "careers.pathiq: 'studentId' is another student's",
     ),
+    "leaking": (
+        CareersUser,
+        "learn",
+        Lie("GET /api/v1/metrics/memory", rewritten(lambda body: body | {"heapUsed": body["heapTotal"] + 1})),
+        "careers.memory: 'heapUsed' is not within 'heapTotal'",
+    ),
     "breaker_open": (
         CareersUser,
         "check_health",
@@ -262,7 +268,7 @@ def test_every_lie_is_counted_with_its_text(
     liar_url = start_liar({name: lie for name, (_, _, lie, _) in LIES.items()})
     users = [(journey.__name__, f"{liar_url}/{name}", task) for name, (journey, task, _, _) in LIES.items()]
 
-    result = run_hastily(users, tmp_path, run_time="10s", number=len(users))
+    result = run_hastily(users, tmp_path, run_time="8s", number=len(users))
 
     assert set(result["errors"]) == {failure for _, _, _, failure in LIES.values()}
     assert result["exceptions"] == []
