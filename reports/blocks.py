@@ -26,7 +26,7 @@ class Blocks:
     def words(self) -> str:
         """Describe the blocks for the method of an estimate."""
         short = " (shorter than 10 s: slow swings may be missed)" if self.length_s < SHORTEST_S else ""
-        return f"{len(self.n)} blocks of {self.length_s:.3g} s{short}"
+        return f"{len(self.n)} blocks of {round(self.length_s, 1):g} s{short}"
 
 
 def blocks_of(run: Run, requests: pd.DataFrame) -> Blocks | None:

@@ -1,6 +1,7 @@
 """Hold one threshold against what was estimated: PASS, FAIL or INCONCLUSIVE, with the reason."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from reports.estimate import Estimate, choose, estimate
@@ -46,7 +47,7 @@ def scaled_limit(statement: Statement, run: Run) -> tuple[float, str]:
     used = {name: factor for name, factor in factors.items() if factor != 1}
     words = "".join(f" × {name} {factor:g}" for name, factor in used.items())
     limit = statement.limit * math.prod(used.values())
-    return limit, f"limit {statement.limit:g}{kind.unit}{words}" if used else ""
+    return limit, f"limit {statement.limit:.10g}{kind.unit}{words}" if used else ""
 
 
 def decide(found: Estimate, operator: str, limit: float) -> Outcome:
@@ -70,7 +71,7 @@ def _judge(judgement: Judgement, run: Run) -> Judgement:
     known_names = list(dict.fromkeys(run.requests["name"]))
     names = statement.selector.choose(known_names)
     if not names and not statement.selector.is_all:
-        return replace(judgement, reason=unmatched(statement, known_names))
+        return replace(judgement, reason=_absent(statement, known_names, run))
     chosen = choose(run, names, statement.metric)
     if chosen.n == 0:
         success = "successful " if statement.metric.is_latency and names else ""
@@ -83,6 +84,14 @@ def _judge(judgement: Judgement, run: Run) -> Judgement:
     outcome = decide(found, statement.operator, judgement.limit)
     reason = _doubt(found, judgement.limit, run.duration_s) if outcome is Outcome.INCONCLUSIVE else ""
     return replace(judgement, estimate=found, outcome=outcome, reason=reason)
+
+
+def _absent(statement: Statement, known_names: Sequence[str], run: Run) -> str:
+    """Say why a selector found nothing: a journey may declare a name and never come to request it."""
+    if statement.selector.choose(run.meta.request_names or ()):
+        pattern = statement.selector.pattern
+        return f"no request to judge: {pattern!r} is known but was never requested"
+    return unmatched(statement, known_names)
 
 
 def _doubt(found: Estimate, limit: float, duration_s: float | None) -> str:

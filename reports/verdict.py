@@ -93,7 +93,9 @@ def _failure(judgement: Judgement) -> str:
     found, unit = judgement.estimate, judgement.threshold.statement.metric.kind.unit
     if found is None or found.value is None:
         return f"{_source(judgement)}: every name is beyond the limit"
-    return f"{_source(judgement)}: measured {found.value:.4g}{unit and ' '}{unit}"
+    # Four digits, but never a power of ten.
+    measured = f"{found.value:.0f}" if found.value >= 1000 else f"{found.value:.4g}"
+    return f"{_source(judgement)}: measured {measured}{unit and ' '}{unit}"
 
 
 def _source(judgement: Judgement) -> str:
