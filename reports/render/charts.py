@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 GRID = 1000
 MAX_POINTS = 600
 MAX_LOG_TICKS = 10
+NOTHING = 1e-6
+"""Values up to here are drawn as 0: no figure of a run is that small."""
 ROUNDING = 1e-9
 """Relative error allowed where a value is compared with a power of ten."""
 TIME_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
@@ -59,7 +61,7 @@ def _held(fraction: float) -> float:
 
 def linear_axis(high: float, wanted: int = 4) -> tuple[LinearScale, list[float]]:
     """Return a scale from 0 to the first tick at or above `high`, and ticks 1, 2 or 5 times 10^k apart."""
-    rough = (high if high > 0 else 1.0) / wanted
+    rough = (high if high > NOTHING else 1.0) / wanted
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * (1 - ROUNDING))
     steps = math.ceil(max(high, step) / step * (1 - ROUNDING))

@@ -132,13 +132,13 @@ class Sketch:
             end_s=end_s,
             ticks=Ticks(
                 x=[(100 * x_scale.fraction(t), clock(t)) for t in time_ticks(end_s)],
-                y=[(_from_top(y_scale, t), _figure(t, self.axis.unit)) for t in self.axis.ticks],
+                y=[(_from_top(y_scale, t), _tick(t, self.axis.unit)) for t in self.axis.ticks],
             ),
             bands=bands,
             lines=[_line(s, t, x_scale, y_scale) for s, t in zip(series, cut, strict=True)],
             limits=[_from_top(y_scale, limit.value) for limit in self.limits],
             limit_notes=[
-                f"{_figure(limit.value, self.axis.unit)} for {', '.join(limit.sources)}"
+                f"{_figure(limit.value, self.axis.unit)} ({', '.join(limit.sources)})"
                 for limit in self.limits
             ],
             labels=_labels(series, cut, self.limits, self.axis),
@@ -166,6 +166,11 @@ def _labels(
     heights = [HEIGHT_PX * (1 - axis.scale.fraction(value)) for _, _, value in words]
     placed = spread(heights, LABEL_GAP_PX, 0, HEIGHT_PX)
     return [Label(text, style, round(y, 1)) for (text, style, _), y in zip(words, placed, strict=True)]
+
+
+def _tick(value: float, unit: str) -> str:
+    """Write a round figure briefly: 5 s rather than 5,000 ms."""
+    return f"{value / 1000:g} s" if unit == "ms" and value >= 1000 else quantity(value, unit)
 
 
 def _figure(value: float, unit: str) -> str:

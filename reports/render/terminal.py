@@ -53,7 +53,7 @@ def _headline(verdict: dict[str, Any], rows: Sequence[ThresholdRow], *, colour: 
     failures, requests = known(run["failures"]) or 0.0, known(run["requests"]) or 0.0
     share = f" ({percent(failures / requests)})" if requests else ""
     facts = [
-        plain(run["id"], 60),
+        shortened(plain(run["id"]), 40),
         f"{count(requests)} requests",
         f"{count(failures)} failed{share}",
         duration(run["duration_s"]),

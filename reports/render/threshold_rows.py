@@ -20,7 +20,6 @@ class Bar:
     value: float | None
     low: float | None
     high: float | None
-    end: str
 
 
 @dataclass(frozen=True)
@@ -91,11 +90,11 @@ def _written(value: object, unit: str) -> str:
 
 
 def _interval(interval: Sequence[float | None] | None, unit: str) -> str:
-    if interval is None:
+    low, high = interval or (None, None)
+    if low is None and high is None:
         return UNKNOWN
-    low, high = interval
-    if known(low) is None or known(high) is None:
-        return f"at most {_written(high, unit)}" if known(low) is None else f"at least {_written(low, unit)}"
+    if low is None or high is None:
+        return f"at most {_written(high, unit)}" if low is None else f"at least {_written(low, unit)}"
     return f"{figure(low)} to {_written(high, unit)}" if low != high else _written(low, unit)
 
 
@@ -108,7 +107,7 @@ def interval_bar(entry: dict[str, Any]) -> Bar | None:
     low, high = map(known, entry["interval"] or (None, None))
     if limit is None or (value is None and low is None and high is None):
         return None
-    scale, ticks = linear_axis(1.15 * max(x for x in (limit, value, low, high) if x is not None))
+    scale, _ = linear_axis(1.15 * max(x for x in (limit, value, low, high) if x is not None))
     at, left, right = (None if x is None else 100 * scale.fraction(x) for x in (value, low, high))
     edge = 100 * scale.fraction(limit)
     below = entry["operator"].startswith("<")
@@ -119,5 +118,4 @@ def interval_bar(entry: dict[str, Any]) -> Bar | None:
         value=at,
         low=0.0 if left is None and right is not None else left,
         high=100.0 if right is None and left is not None else right,
-        end=_written(ticks[-1], entry["unit"]),
     )

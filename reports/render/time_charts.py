@@ -57,7 +57,7 @@ def _rates(timeline: Timeline, verdict: dict[str, Any]) -> Sketch:
         nothing="There is no history of request counts (locust_stats_history.csv).",
         timeline=timeline,
         series=[Series("requests/s", "rps", columns[0]), Series("failures/s", "failed", columns[1])],
-        axis=_linear(columns, limits, ""),
+        axis=_linear(columns, limits, "/s"),
         limits=limits,
     )
 
