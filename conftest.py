@@ -5,4 +5,4 @@ import os
 # Locust would patch pytest's own process for gevent; the tests start real locust processes without this.
 os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"
 
-pytest_plugins = ["tests.fix_service"]
+pytest_plugins = ["tests.fix_browser", "tests.fix_liar", "tests.fix_service", "tests.fix_target"]

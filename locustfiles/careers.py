@@ -219,5 +219,5 @@ def log_trending_answers(**_: Any) -> None:
 
 
 # Locust's events carry no types.
-events.test_start.add_listener(forget_trending_answers)  # type: ignore[no-untyped-call]
-events.test_stop.add_listener(log_trending_answers)  # type: ignore[no-untyped-call]
+events.test_start.add_listener(forget_trending_answers)
+events.test_stop.add_listener(log_trending_answers)

@@ -31,6 +31,8 @@ def _on_init(environment: Environment, web_ui: WebUI | None, **_: Any) -> None:
     options_of(environment).exit_code_on_error = 0
     if isinstance(environment.runner, WorkerRunner):
         return
+    if environment.host:
+        environment.host = environment.host.rstrip("/")  # Locust joins host and path as they are
     faults = startup_faults(environment)
     if faults:
         _exit(EXIT_BAD_CONFIGURATION, faults)

@@ -62,4 +62,4 @@ def write_result(environment: Environment, **_: Any) -> None:
     Path(os.environ["HASTY_RESULT"]).write_text(json.dumps(result), encoding="utf-8")
 
 
-events.quitting.add_listener(write_result)  # type: ignore[no-untyped-call]  # events carry no types
+events.quitting.add_listener(write_result)

@@ -34,7 +34,7 @@ def taken_ports() -> Iterator[None]:
 
 @pytest.mark.usefixtures("taken_ports")
 def test_two_demos_at_once(tmp_path: Path) -> None:
-    """Two demos at once, with all usual ports taken, do not disturb each other: both pass without failures."""
+    """Two demos at once, with all usual ports taken, do not disturb each other: both pass unharmed."""
     directories = [tmp_path / "first", tmp_path / "second"]
     demos = [
         start_locust(["--config", "profiles/demo.conf", "--run-dir", str(directory)], ROOT)
