@@ -201,7 +201,9 @@ def _mix_of_failures(rows: pd.DataFrame, mean_ms: float) -> tuple[float, float]:
     n, failures = float(rows["n"].sum()), float(rows["failures"].sum())
     if not failures:
         return 0.0, 0.0
-    slowest, fastest = float(rows["max_ms"].max()), float(rows["min_ms"].min())
+    slowest, fastest = float(rows["max_ms"].max(skipna=False)), float(rows["min_ms"].min(skipna=False))
+    if math.isnan(slowest + fastest):
+        return math.inf, math.inf
     per_success = failures / (n - failures)
     return max((slowest - mean_ms) * per_success, 0.0), max((mean_ms - fastest) * per_success, 0.0)
 

@@ -21,6 +21,7 @@ from reports.nearest import nearest_hint
 LEVELS = ("fail", "warn")
 LATER = ("abort", "after")
 KEYS = ("expr", "level")
+LONGEST_QUOTE = 120
 EXAMPLE = "such as 'p95 of careers.select < 500 ms'"
 
 
@@ -149,8 +150,8 @@ def _check_keys(entry: dict[object, object]) -> None:
             raise ValueError(f"unknown key {key!r}, valid are 'expr' and 'level'{hint}")
 
 
-def _quoted(entry: object, *, most: int = 120) -> str:
+def _quoted(entry: object) -> str:
     if isinstance(entry, dict) and isinstance(entry.get("expr"), str):
         entry = entry["expr"]
     text = repr(entry)
-    return text if len(text) <= most else text[: most - 1] + "…"
+    return text if len(text) <= LONGEST_QUOTE else text[: LONGEST_QUOTE - 1] + "…"

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from reports.estimate import Estimate
 from reports.judge import Judgement, judge_threshold
 from reports.outcome import Outcome
 from reports.run import Run
@@ -104,7 +105,6 @@ def _source(judgement: Judgement) -> str:
 
 def _entry(judgement: Judgement) -> dict[str, Any]:
     statement, found = judgement.threshold.statement, judgement.estimate
-    known = found is not None and found.low is not None and found.high is not None
     return {
         "source": _source(judgement),
         "metric": statement.metric.name,
@@ -114,13 +114,19 @@ def _entry(judgement: Judgement) -> dict[str, Any]:
         "unit": statement.metric.kind.unit,
         "limit": judgement.limit,
         "operator": statement.operator,
-        "interval": [_number(found.low), _number(found.high)] if found is not None and known else None,
+        "interval": None if found is None else _interval(found),
         "method": "" if found is None else found.method,
         "n": 0 if found is None else found.n,
         "verdict": judgement.outcome.value,
         "reason": judgement.reason,
         "level": judgement.threshold.level,
     }
+
+
+def _interval(found: Estimate) -> list[float] | None:
+    """Return both ends, None as soon as one is unknown."""
+    ends = [end for end in (_number(found.low), _number(found.high)) if end is not None]
+    return ends if len(ends) == 2 else None
 
 
 def _run_facts(run: Run) -> dict[str, Any]:

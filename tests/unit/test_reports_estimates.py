@@ -379,3 +379,11 @@ def test_requests_that_never_succeeded_have_no_latency() -> None:
     assert estimate_of(run, "mean of a.* < 1 s").value == 200
     assert estimate_of(run, "error_rate of a.* < 1%").value == 50
     assert isinstance(run.requests, pd.DataFrame)
+
+
+def test_unknown_extremes_do_not_bound_the_mean_of_successes() -> None:
+    """With failures of unknown latency among them the mean of the successes has no known ends."""
+    run = run_of({"a": even(100, failures=5)})
+    run.total.loc[:, ["min_ms", "max_ms"]] = math.nan
+    found = estimate_of(run, "mean < 1 s")
+    assert (found.value, found.low, found.high) == (100, 0, math.inf)
