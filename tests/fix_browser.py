@@ -12,9 +12,12 @@ NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Give a headless Chromium; without one the test is skipped, in CI it fails."""
+    """Give a headless Chromium; without one the test is skipped, in CI it fails.
+
+    One per module: while it lives, Playwright keeps an event loop running that other modules must not meet.
+    """
     path = next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
         missing = f"none of {', '.join(NAMES)} is installed"

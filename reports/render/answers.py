@@ -20,7 +20,7 @@ def answer(verdict: dict[str, Any], rows: Sequence[ThresholdRow]) -> str:
     if verdict["verdict"] == "FAIL":
         return f"No: {failed} of {limits} {'is' if failed == 1 else 'are'} broken."
     if not deciding:
-        return "Not decided: nothing was judged, because no threshold can fail this run."
+        return "Not decided: no threshold can fail this run."
     said = []
     if undecided:
         said.append(f"{undecided} of {limits} {'stays' if undecided == 1 else 'stay'} open")

@@ -17,7 +17,7 @@ from reports.render.threshold_rows import threshold_rows
 from reports.render.time_charts import time_charts
 from reports.render.timelines import Timeline, rates_by_request
 from reports.render.wording import known, plain, plain_lines, shortened
-from reports.run import Run
+from reports.run import Run, RunMeta
 
 MAX_REQUESTS = 500
 MAX_ERRORS = 50
@@ -120,14 +120,13 @@ def _spark(rate: Timeline, end_s: float) -> str:
 def _facts(run: Run) -> list[tuple[str, str]]:
     """Return what was run, with what, where and when; facts that are not known are left out."""
     meta = run.meta
-    scaled = meta.user_scale != 1 or meta.time_scale != 1
     facts = {
         "run": meta.id,
         "profile": meta.profile,
         "journeys": ", ".join(meta.journeys),
         "shape": meta.shape,
         "planned": known(meta.planned_duration_s) and wording.duration(meta.planned_duration_s),
-        "scale": f"users × {meta.user_scale:g}, time × {meta.time_scale:g}" if scaled else "full size",
+        "scale": _scale(meta) if meta.recorded else "",
         "host": meta.host,
         "started": meta.started,
         "ended": meta.ended,
@@ -139,6 +138,12 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         "environment": _pairs(meta.environment),
     }
     return [(name, plain(value, 1000)) for name, value in facts.items() if value]
+
+
+def _scale(meta: RunMeta) -> str:
+    if meta.user_scale == meta.time_scale == 1:
+        return "full size"
+    return f"users × {meta.user_scale:g}, time × {meta.time_scale:g}"
 
 
 def _pairs(values: dict[str, Any]) -> str:

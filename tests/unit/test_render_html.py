@@ -205,11 +205,12 @@ def test_facts_are_told_and_unknown_ones_left_out() -> None:
 
 
 def test_requests_have_their_rate_over_time() -> None:
-    """Each name of the history has a small line; a name without history has none."""
+    """Each name of the history has a small line, a name without has none; without any there is no column."""
     verdict = make_verdict(requests=[request(), request(name="unknown")])
     html = report_html(make_run(), verdict)
 
     assert html.count('<svg class="spark"') == 1
+    assert "over time" not in report_html(empty_run(), verdict)
 
 
 def test_an_ordinary_report_is_small() -> None:

@@ -133,7 +133,7 @@ BROKEN = threshold(verdict="FAIL")
         (
             "INCONCLUSIVE",
             {"thresholds": [threshold(level="warn")]},
-            "Not decided: nothing was judged, because no threshold can fail this run.",
+            "Not decided: no threshold can fail this run.",
         ),
     ],
 )
