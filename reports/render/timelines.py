@@ -61,7 +61,7 @@ def users_timeline(run: Run) -> Timeline:
         total = total_timeline(run)
         users = total.columns["users"]
         return Timeline(total.elapsed_s, {"planned_users": np.full(len(users), np.nan), "users": users})
-    rows = run.stages.sort_values("elapsed_s")
+    rows = _ordered(run.stages, "elapsed_s")
     return Timeline(_floats(rows, "elapsed_s"), {c: _floats(rows, c) for c in ("planned_users", "users")})
 
 
@@ -83,8 +83,10 @@ def stage_bounds(run: Run, end_s: float) -> Sequence[tuple[str, float, float]]:
     return [(s.name, s.from_s, min(s.to_s, end_s)) for s in stages]
 
 
-def _ordered(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.dropna(subset=["unix_s"]).drop_duplicates("unix_s", keep="last").sort_values("unix_s")
+def _ordered(rows: pd.DataFrame, by: str = "unix_s") -> pd.DataFrame:
+    """Return the last row of each moment in order; a cut off line may lack its moment."""
+    known = rows.loc[np.isfinite(rows[by])]
+    return known.drop_duplicates(by, keep="last").sort_values(by)
 
 
 def _elapsed_s(rows: pd.DataFrame, run: Run) -> Floats:
@@ -93,7 +95,8 @@ def _elapsed_s(rows: pd.DataFrame, run: Run) -> Floats:
 
 
 def _floats(rows: pd.DataFrame, column: str) -> Floats:
-    return np.asarray(rows[column], dtype=np.float64)
+    values = np.asarray(rows[column], dtype=np.float64)
+    return np.where(np.isfinite(values), values, np.nan)
 
 
 def _rate(rows: pd.DataFrame, column: str) -> Floats:

@@ -7,10 +7,14 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reports.render.html import report_html, write_report
-from tests.make_run import empty_run, full_verdict, make_run, make_verdict, request
+from reports.run import AGGREGATED
+from tests.make_run import empty_run, full_verdict, history_rows, make_run, make_verdict, request
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -247,3 +251,21 @@ def test_an_enormous_run_still_gives_a_bounded_report() -> None:
     assert "100 more are in verdict.json" in html
     assert "150 more kinds of error are in verdict.json" in html
     assert "20 more exceptions are in verdict.json" in html
+
+
+ANYTHING = st.lists(st.floats(-1e12, 1e12) | st.just(np.nan) | st.just(np.inf), min_size=5, max_size=5)
+
+
+@settings(max_examples=60)
+@given(
+    st.fixed_dictionaries(dict.fromkeys(("unix_s", "users", "failures", "p50_ms", "p95_ms"), ANYTHING)),
+    ANYTHING,
+)
+def test_any_numbers_make_a_report(columns: dict[str, list[float]], n: list[float]) -> None:
+    """Whatever a damaged history holds, the report is whole and says nothing like nan or inf."""
+    history = history_rows("", AGGREGATED, n, **columns)
+    stages = make_run(4).stages.assign(elapsed_s=columns["unix_s"], users=n)
+    html = report_html(replace(empty_run(), history=history, stages=stages), make_verdict())
+
+    assert html.rstrip().endswith("</html>")
+    assert not re.search(r"[ML >\"](nan|inf)\b", html)
