@@ -85,7 +85,7 @@ def stage_bounds(run: Run, end_s: float) -> Sequence[tuple[str, float, float]]:
 
 def _ordered(rows: pd.DataFrame, by: str = "unix_s") -> pd.DataFrame:
     """Return the last row of each moment in order; a cut off line may lack its moment."""
-    known = rows.loc[np.isfinite(rows[by])]
+    known: pd.DataFrame = rows.loc[np.isfinite(rows[by])]
     return known.drop_duplicates(by, keep="last").sort_values(by)
 
 

@@ -222,3 +222,14 @@ def test_everything_is_there_without_scripts(browser: Browser, report: Path) -> 
     assert page.locator("table.data").first.is_visible()
     assert visit.troubles == []
     context.close()
+
+
+def test_paper_is_white(browser: Browser, report: Path) -> None:
+    """Printed by a reader who prefers the dark, the report is dark on white, with its charts."""
+    context = browser.new_context(color_scheme="dark")
+    page = Visit(context.new_page(), report).page
+    page.emulate_media(media="print", color_scheme="dark")
+
+    assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.locator("svg.plot").first.is_visible()
+    context.close()
