@@ -12,6 +12,7 @@ from importlib.metadata import version
 from types import FrameType
 
 import uvicorn
+from psycopg.conninfo import make_conninfo
 
 from target.app import create_app
 from target.embedded_postgres import embedded_postgres
@@ -88,7 +89,8 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
 @contextmanager
 def _database(settings: Settings) -> Iterator[str]:
     if settings.database_url:
-        yield settings.database_url
+        # From a database without an encoding (SQL_ASCII), psycopg would hand out bytes instead of texts.
+        yield make_conninfo(settings.database_url, client_encoding="utf8")
     else:
         with embedded_postgres() as conninfo:
             yield conninfo

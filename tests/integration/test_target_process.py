@@ -12,10 +12,23 @@ from pathlib import Path
 
 import httpx
 import psutil
+import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from target.embedded_postgres import HOME_PREFIX
 from tests.fix_target import STOP_TIMEOUT_S, refuse_target, running_target, start_target
+
+
+@pytest.fixture
+def ascii_database_url(database_url: str) -> Iterator[str]:
+    """Make a database without an encoding, as initdb does where the locale is C."""
+    with psycopg.connect(database_url, autocommit=True) as server:
+        server.execute(
+            "CREATE DATABASE plain ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
+        )
+        yield make_conninfo(database_url, dbname="plain")
+        server.execute("DROP DATABASE plain")
 
 
 @pytest.fixture
@@ -187,3 +200,10 @@ def test_logs_leave_standard_output_alone(temporary: Path) -> None:
     assert output == ""
     assert homes(temporary) == []
     assert os.environ["TMPDIR"] == str(temporary)
+
+
+def test_a_database_without_encoding(ascii_database_url: str) -> None:
+    """Texts are texts also where the server does not know their encoding: a login is answered."""
+    login = {"email": "student-000001@plimsoll.test", "password": "plimsoll"}
+    with running_target(DATABASE_URL=ascii_database_url) as target:
+        assert httpx.post(f"{target.url}/api/auth/login", json=login).status_code == 200
