@@ -25,7 +25,7 @@ def ascii_database_url(database_url: str) -> Iterator[str]:
     """Make a database without an encoding, as initdb does where the locale is C."""
     with psycopg.connect(database_url, autocommit=True) as server:
         server.execute(
-            "CREATE DATABASE plain ENCODING 'SQL_ASCII' TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'"
+            "CREATE DATABASE plain ENCODING 'SQL_ASCII' TEMPLATE template0 LOCALE_PROVIDER libc LOCALE 'C'"
         )
         yield make_conninfo(database_url, dbname="plain")
         server.execute("DROP DATABASE plain")
