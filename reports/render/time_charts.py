@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.render.charts import Floats, linear_axis, log_axis
+from reports.render.charts import NOTHING, Floats, linear_axis, log_axis
 from reports.render.drawing import Axis, Band, Chart, Limit, Series, Sketch
 from reports.render.timelines import PERCENTILES, Timeline, stage_bounds, total_timeline, users_timeline
 from reports.render.wording import known, plain
@@ -98,8 +98,8 @@ def _linear(columns: Sequence[Floats], limits: Sequence[Limit], unit: str) -> Ax
 
 
 def _logarithmic(columns: Sequence[Floats], limits: Sequence[Limit]) -> Axis:
-    """Return an axis from the smallest value above 0; Locust writes 0 for all below half a millisecond."""
-    values = [v for v in _known_values(columns, limits) if v > 0] or [1.0]
+    """Return an axis from the smallest value there is; Locust writes 0 for all below half a millisecond."""
+    values = [v for v in _known_values(columns, limits) if v > NOTHING] or [1.0]
     scale, ticks = log_axis(min(values), max(values))
     return Axis(scale, ticks, "ms")
 
