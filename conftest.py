@@ -2,7 +2,13 @@
 
 import os
 
+from hypothesis import settings
+
 # Locust would patch pytest's own process for gevent; the tests start real locust processes without this.
 os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"
+
+# A busy machine is no fault of a property.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 pytest_plugins = ["tests.fix_browser", "tests.fix_liar", "tests.fix_service", "tests.fix_target"]

@@ -22,7 +22,8 @@ from reports.nearest import nearest_hint
 from reports.selector import ALL, Selector
 from reports.tokens import Token, TokenKind, tokenize
 
-OPERATORS = ("<", "<=", ">", ">=")
+UPPER_LIMITS = ("<", "<=")
+OPERATORS = (*UPPER_LIMITS, ">", ">=")
 METRIC_WORDS = "a percentile such as p95, " + ", ".join(KINDS)
 NUMBER = re.compile(r"(?P<number>\d+(?:\.\d+)?|\.\d+)(?P<unit>.*)", re.DOTALL)
 

@@ -68,9 +68,9 @@ def reach_verdict(run: Run, thresholds: Sequence[Threshold]) -> dict[str, Any]:
 
 def _trusted(judgement: Judgement, checks: Sequence[Check]) -> Judgement:
     """Return the judgement, INCONCLUSIVE if a failed check takes the ground from it."""
-    metric = judgement.threshold.statement.metric
-    doubts = [check for check in checks if undermines(check, metric)]
-    if not doubts or judgement.outcome is Outcome.INCONCLUSIVE:
+    statement, outcome = judgement.threshold.statement, judgement.outcome
+    doubts = [check for check in checks if undermines(check, statement, outcome)]
+    if not doubts or outcome is Outcome.INCONCLUSIVE:
         return judgement
     reason = "; ".join(part for part in (doubts[0].reason, judgement.reason) if part)
     return replace(judgement, outcome=Outcome.INCONCLUSIVE, reason=reason)

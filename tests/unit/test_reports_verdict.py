@@ -336,14 +336,37 @@ def test_checks_that_cannot_be_made_are_left_out() -> None:
 
 
 def test_short_and_inconsistent_runs_are_named() -> None:
-    """Less than 10 s, or parts that do not add up to the total, are failed checks."""
-    short = run_of({"a": even(99, duration_s=9)}, duration_s=9)
-    assert checks(short)["enough_time"].reason == "only 9.0 s were judged, at least 10 s are needed"
+    """Less than 5 s, or parts that do not add up to the total, are failed checks."""
+    short = run_of({"a": even(99, duration_s=4)}, duration_s=4)
+    assert checks(short)["enough_time"].reason == "only 4.0 s were judged, at least 5 s are needed"
     run = run_of({"a": even(99)})
     run.total["n"] += 1
     assert checks(run)["totals_consistent"].reason == (
         "the requests by name add up to 99 with 0 failures, Locust's total says 100 with 0"
     )
+
+
+def test_a_short_run_fails_but_never_passes() -> None:
+    """Four seconds are enough to break a limit for sure, and not enough to ship on."""
+    short = run_of({"a": even(99, duration_s=4)}, duration_s=4)
+
+    assert reach_verdict(short, thresholds("count < 9"))["verdict"] == "FAIL"
+    assert reach_verdict(short, thresholds("p95 < 10 ms"))["verdict"] == "FAIL"
+    assert reach_verdict(short, thresholds("count < 999"))["verdict"] == "INCONCLUSIVE"
+
+
+@pytest.mark.parametrize(
+    ("source", "verdict"),
+    [
+        pytest.param("count < 9", "FAIL", id="what was counted stays counted"),
+        pytest.param("count > 999", "INCONCLUSIVE", id="the rest might have come"),
+    ],
+)
+def test_counts_of_a_run_that_was_cut_short(source: str, verdict: str) -> None:
+    """A run that died early can break an upper limit of a count, and says nothing of a lower one."""
+    died = run_of({"a": even(99)}, meta=replace(RECORDED, ended=None))
+
+    assert reach_verdict(died, thresholds(source))["verdict"] == verdict
 
 
 def test_unreadable_times_fall_back_to_the_history() -> None:
