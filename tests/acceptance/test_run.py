@@ -139,7 +139,7 @@ def test_fail(run: Runner, service: Service) -> None:
     assert failed.status == 99, failed.output
     assert (threshold["verdict"], threshold["limit"]) == ("FAIL", 1)
     assert "count of shop.home < 1" in failed.output
-    assert str(threshold["value"]) in failed.output
+    assert f"{threshold['value']:.0f}" in failed.output
     assert "count of shop.home &lt; 1" in report
 
 
