@@ -11,12 +11,14 @@ import logging
 import shutil
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from shapes._scheduled import ScheduledShape
 from telemetry import run_facts
+from telemetry.health import HealthFile, HealthMonitor, reported_rows
 from telemetry.judging import SUITE_FOLDER
 from telemetry.locust_csv import RunCsvFiles
 from telemetry.options import options_of
@@ -29,6 +31,7 @@ from telemetry.run_directory import (
     write_facts,
 )
 from telemetry.stage_journal import StageJournal
+from telemetry.worker_watch import WorkerWatch
 
 JOURNAL_INTERVAL_S = 1.0
 
@@ -52,6 +55,9 @@ class Recording:
         write_facts(self.directory, self._facts)
         self._csv_files = RunCsvFiles(environment, self.directory)
         self._journal = StageJournal(self.directory, self._schedule)
+        self._workers_seen = WorkerWatch(environment.runner)
+        self._health_file = HealthFile(self.directory)
+        self._health = HealthMonitor(environment, "master" if self._workers_seen.is_watching else "local")
         self._journalling = gevent.spawn(self._write_journal)
         logger.info("recording to %s", self.directory)
 
@@ -71,12 +77,29 @@ class Recording:
         )
         self._facts |= {"ended": run_facts.timestamp(datetime.now(UTC)), "end_reason": self._end_reason}
 
+    def on_worker_report(self, data: Mapping[str, Any]) -> None:
+        """Write down what a worker sent along with its report."""
+        for row in reported_rows(data):
+            self._health_file.write(row)
+
+    def on_stats_reset(self) -> None:
+        """Note that Locust's own figures were cleared by hand while the run lasted."""
+        self._note(stats_reset=True)
+
     def finish(self, *, final_write: bool) -> None:
         """Close the files; with *final_write*, first write the figures that came in after the last second."""
         self._journalling.kill(block=True)
         self._journal.close()
+        self._health.stop()
+        self._health_file.close()
         self._csv_files.close(final_write=final_write)
-        write_facts(self.directory, self._facts | {"workers": self._workers()})
+        self._facts |= {"workers": self._workers(), "locust_totals": self._totals() if final_write else None}
+        write_facts(self.directory, self._facts)
+
+    def _note(self, **facts: object) -> None:
+        """Write down at once what must not be lost with this process."""
+        self._facts |= facts
+        write_facts(self.directory, self._facts)
 
     def _create_directory(self, started: datetime) -> Path:
         options = options_of(self._environment)
@@ -110,7 +133,15 @@ class Recording:
             "ended": None,
             "end_reason": None,
             "workers": self._workers(),
+            "lost_workers": [],
+            "stats_reset": options.reset_stats,
+            "locust_totals": None,
+            "think_time": None,
         }
+
+    def _totals(self) -> dict[str, int]:
+        total = self._environment.stats.total
+        return {"requests": total.num_requests, "failures": total.num_failures}
 
     def _profile(self) -> str:
         journeys = "-".join(sorted(user_class.__name__ for user_class in self._environment.user_classes))
@@ -130,8 +161,11 @@ class Recording:
         while True:
             assert self._environment.runner is not None
             elapsed_s, users = self._elapsed_s(), self._environment.runner.user_count
-            self._journal.write(elapsed_s, users)
+            self._journal.write(elapsed_s, users, self._environment.stats.total.num_requests)
             self._csv_files.flush()
+            self._health_file.write(self._health.take())
+            if not self.load_has_ended and self._workers_seen.look(elapsed_s):
+                self._note(lost_workers=[worker._asdict() for worker in self._workers_seen.lost])
             if self._schedule and stage != (stage := self._schedule.stage_at(elapsed_s)):
                 logger.info("%.0f s: %s, %d users", elapsed_s, stage or "schedule ended", users)
             gevent.sleep(JOURNAL_INTERVAL_S)

@@ -13,6 +13,7 @@ from pathlib import Path
 RESULTS_FOLDER = "results"
 FACTS_FILE = "run.json"
 STAGES_FILE = "stages.csv"
+HEALTH_FILE = "health.csv"
 THRESHOLDS_FILE = "thresholds.yaml"
 # Prefix of the files that Locust itself defines: locust_stats.csv and so on.
 LOCUST_CSV_PREFIX = "locust"

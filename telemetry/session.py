@@ -45,6 +45,8 @@ class Session:
         events.test_start.add_listener(self._on_test_start)
         events.test_stopping.add_listener(self._on_test_stopping)
         events.test_stop.add_listener(self._on_test_stop)
+        events.worker_report.add_listener(self._on_worker_report)
+        events.reset_stats.add_listener(self._on_reset_stats)
         events.quitting.add_listener(self._on_quitting)
         events.quit.add_listener(self._on_quit)
         gevent.signal_handler(signal.SIGTERM, self._note_signal, "SIGTERM")
@@ -76,6 +78,14 @@ class Session:
             self.start_target()  # the form of the web UI may have named another host
         sut_version = self._target.ready.version if self._target else None
         self._recording = Recording(self._environment, sut_version)
+
+    def _on_worker_report(self, data: dict[str, Any], **_: Any) -> None:
+        if self._recording:
+            self._recording.on_worker_report(data)
+
+    def _on_reset_stats(self, **_: Any) -> None:
+        if self._recording:
+            self._recording.on_stats_reset()
 
     def _on_test_stopping(self, **_: Any) -> None:
         if self._recording:

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from telemetry.bundled_target import TargetError
+from telemetry.health import WorkerHealth
 from telemetry.judging import EXIT_BAD_CONFIGURATION, EXIT_CRASH
 from telemetry.options import add_options, options_of
 from telemetry.session import Session
@@ -28,9 +29,12 @@ def record_run() -> None:
 
 def _on_init(environment: Environment, web_ui: WebUI | None, **_: Any) -> None:
     # One failed request is not a failed run: the verdict decides, and a worker has none.
-    options_of(environment).exit_code_on_error = 0
+    options = options_of(environment)
+    options.exit_code_on_error = 0
     if isinstance(environment.runner, WorkerRunner):
+        WorkerHealth(environment)
         return
+    options.enable_rebalancing = True  # the load of a lost worker goes to the others
     if environment.host:
         environment.host = environment.host.rstrip("/")  # Locust joins host and path as they are
     faults = startup_faults(environment)

@@ -54,20 +54,20 @@ def test_facts_are_replaced_whole(tmp_path: Path) -> None:
 def test_journal_rows_are_on_disk_at_once(tmp_path: Path) -> None:
     """A process that is killed between two rows loses neither."""
     journal = StageJournal(tmp_path, Schedule((Stage("up", 10, 0, 20), Stage("hold", 10, 20, 20))))
-    journal.write(5, 9)
-    journal.write(10, 20)
-    journal.write(21, 3)
+    journal.write(5, 9, 40)
+    journal.write(10, 20, 90)
+    journal.write(21, 3, 90)
     lines = (tmp_path / "stages.csv").read_text().splitlines()
     journal.close()
 
-    assert lines[0] == "unix_s,elapsed_s,stage,planned_users,users"
-    assert [line.partition(",")[2] for line in lines[1:]] == ["5,up,10,9", "10,hold,20,20", "21,,,3"]
+    assert lines[0] == "unix_s,elapsed_s,stage,planned_users,users,planned_rate,requests_per_s"
+    assert [line.partition(",")[2] for line in lines[1:]] == ["5,up,10,9,,8.0", "10,hold,20,20,,10.0", "21,,,3,,0.0"]
 
 
 def test_journal_without_a_schedule(tmp_path: Path) -> None:
     """A run by hand has users and no plan."""
     journal = StageJournal(tmp_path, None)
-    journal.write(1, 7)
+    journal.write(1, 7, 0)
     journal.close()
 
-    assert (tmp_path / "stages.csv").read_text().splitlines()[1].endswith(",1,,,7")
+    assert (tmp_path / "stages.csv").read_text().splitlines()[1].endswith(",1,,,7,,0.0")

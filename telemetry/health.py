@@ -1,0 +1,198 @@
+"""The generator's own health: what each of its processes had to spare, second by second.
+
+A generator that is out of CPU, or whose event loop is late, measures itself and calls it the service.
+"""
+
+from __future__ import annotations
+
+import gevent
+from locust.env import Environment
+
+import csv
+import math
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+
+from telemetry.run_directory import HEALTH_FILE
+
+LAG_SLEEP_S = 0.02
+LATE_MS = 10.0
+INTERVAL_S = 1.0
+# What a worker adds to Locust's own report under this key.
+REPORT_KEY = "plimsoll_health"
+
+
+class HealthRow(NamedTuple):
+    """One second of one process; the fields are the columns of health.csv.
+
+    cpu_ratio is of one core; host_cpu_ratio and steal_ratio are of all cores. Lag is by how much a sleep of
+    LAG_SLEEP_S was too long; lag_late counts the samples over LATE_MS. None is unknown.
+    """
+
+    unix_s: float
+    process: str
+    pid: int
+    cpu_ratio: float
+    rss_bytes: int
+    lag_p50_ms: float | None
+    lag_p99_ms: float | None
+    lag_max_ms: float | None
+    lag_samples: int
+    lag_late: int
+    users: int
+    in_flight: int
+    dropped: int | None
+    host_cpu_ratio: float
+    steal_ratio: float | None
+
+
+class LoopLag:
+    """How late the event loop wakes a greenlet that asked to be woken."""
+
+    def __init__(self) -> None:
+        self._lags_ms: list[float] = []
+        self._sampling = gevent.spawn(self._sample)
+
+    def take(self) -> list[float]:
+        """Return the lags of the time since the last call, in ms, ascending."""
+        lags_ms, self._lags_ms = self._lags_ms, []
+        return sorted(lags_ms)
+
+    def stop(self) -> None:
+        """Sample no more."""
+        self._sampling.kill(block=False)
+
+    def _sample(self) -> None:
+        while True:
+            asleep_s = time.perf_counter()
+            gevent.sleep(LAG_SLEEP_S)
+            self._lags_ms.append(max(0.0, (time.perf_counter() - asleep_s - LAG_SLEEP_S) * 1000))
+
+
+class HealthMonitor:
+    """Measures this process from the moment it is made."""
+
+    def __init__(self, environment: Environment, process: str) -> None:
+        self._environment, self._process = environment, process
+        self._self = psutil.Process()
+        self._lag = LoopLag()
+        self._before = self._clocks()
+
+    def take(self) -> HealthRow:
+        """Return the health since the last call; call it once a second."""
+        before, now = self._before, self._clocks()
+        self._before = now
+        wall_s = max(now.wall_s - before.wall_s, 1e-9)
+        host_s = max(now.host_s - before.host_s, 1e-9)
+        lags_ms = self._lag.take()
+        runner = self._environment.runner
+        return HealthRow(
+            unix_s=round(time.time(), 3),
+            process=self._process,
+            pid=os.getpid(),
+            cpu_ratio=round((now.cpu_s - before.cpu_s) / wall_s, 4),
+            rss_bytes=self._self.memory_info().rss,
+            lag_p50_ms=_quantile(lags_ms, 0.50),
+            lag_p99_ms=_quantile(lags_ms, 0.99),
+            lag_max_ms=_quantile(lags_ms, 1.0),
+            lag_samples=len(lags_ms),
+            lag_late=sum(lag_ms > LATE_MS for lag_ms in lags_ms),
+            users=runner.user_count if runner else 0,
+            in_flight=0,
+            dropped=None,
+            host_cpu_ratio=round(1 - (now.idle_s - before.idle_s) / host_s, 4),
+            steal_ratio=None
+            if now.steal_s is None
+            else round((now.steal_s - (before.steal_s or 0)) / host_s, 4),
+        )
+
+    def stop(self) -> None:
+        """Measure no more."""
+        self._lag.stop()
+
+    def _clocks(self) -> _Clocks:
+        own, host = self._self.cpu_times(), psutil.cpu_times()
+        return _Clocks(
+            wall_s=time.perf_counter(),
+            cpu_s=own.user + own.system,
+            host_s=sum(host[:8]),  # guest time is counted in user time already
+            idle_s=host.idle + getattr(host, "iowait", 0.0),
+            steal_s=getattr(host, "steal", None),
+        )
+
+
+class _Clocks(NamedTuple):
+    """Running totals, in seconds; idle_s and steal_s are of the host_s of all cores."""
+
+    wall_s: float
+    cpu_s: float
+    host_s: float
+    idle_s: float
+    steal_s: float | None
+
+
+class HealthFile:
+    """health.csv, each row with the operating system as soon as it is written."""
+
+    def __init__(self, directory: Path) -> None:
+        self._file = (directory / HEALTH_FILE).open("w", newline="", encoding="utf-8", buffering=1)
+        self._writer = csv.writer(self._file)
+        self._writer.writerow(HealthRow._fields)
+
+    def write(self, row: HealthRow) -> None:
+        """Append a row."""
+        self._writer.writerow(row)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class WorkerHealth:
+    """A worker's side: measures during a run, and sends the rows with Locust's own reports."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._rows: list[HealthRow] = []
+        self._measuring: gevent.Greenlet | None = None
+        environment.events.test_start.add_listener(self._on_test_start)
+        environment.events.test_stop.add_listener(self._on_test_stop)
+        environment.events.report_to_master.add_listener(self._on_report)
+
+    def _on_test_start(self, **_: Any) -> None:
+        self._on_test_stop()
+        self._measuring = gevent.spawn(self._measure)
+
+    def _on_test_stop(self, **_: Any) -> None:
+        if self._measuring:
+            self._measuring.kill(block=False)
+
+    def _on_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
+        rows, self._rows = self._rows, []
+        data[REPORT_KEY] = [row._replace(process=client_id) for row in rows]
+
+    def _measure(self) -> None:
+        monitor = HealthMonitor(self._environment, process="")
+        try:
+            while True:
+                gevent.sleep(INTERVAL_S)
+                self._rows.append(monitor.take())
+        finally:
+            monitor.stop()
+
+
+def reported_rows(data: Mapping[str, Any]) -> list[HealthRow]:
+    """Return the rows that came with a worker's report."""
+    return [HealthRow(*row) for row in data.get(REPORT_KEY, ())]
+
+
+def _quantile(ascending: list[float], q: float) -> float | None:
+    """Return the nearest-rank quantile, None of nothing."""
+    if not ascending:
+        return None
+    return round(ascending[max(0, math.ceil(q * len(ascending)) - 1)], 3)
