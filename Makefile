@@ -23,12 +23,14 @@ check: $(VENV)/.dev ## Fast checks: lint, types, unit tests
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-# The browser tests want Debian's Chromium; where it cannot be installed they skip (and fail when CI is set).
+# The browser tests want Debian's Chromium (Playwright's driver wants libatomic1 besides); where it cannot be installed
+# they skip, and fail when CI is set.
+BROWSER_PACKAGES := chromium libatomic1
 .PHONY: browser
 browser:
-	@command -v chromium >/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && \
-	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; } \
-	  || echo "no chromium: the browser tests will be skipped"
+	@dpkg --status $(BROWSER_PACKAGES) >/dev/null 2>&1 || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(BROWSER_PACKAGES) >/dev/null; } \
+	  || echo "$(BROWSER_PACKAGES) not installed: the browser tests may be skipped"
 
 clean: ## Remove the virtual environment and caches; results stay
 	rm -rf $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

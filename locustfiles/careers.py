@@ -46,6 +46,7 @@ class Question(NamedTuple):
 class CareersUser(MemberUser):
     """Mostly learn (14 of 20); trends and dashboard between (2 each), PathIQ analysis and health (1 each)."""
 
+    weight = 3  # the main journey of the platform: half of the users where all three run together
     wait_time = constant(1)
     roster = STUDENTS
     request_names: ClassVar[frozenset[str]] = frozenset(

@@ -41,6 +41,7 @@ class Product(NamedTuple):
 class OrdersUser(MemberUser):
     """Browse, order, keep a profile, administer, in shares 40/30/20/10; one of ten visitors is an admin."""
 
+    weight = 2
     wait_time = between(1, 4)
     roster = STUDENTS
     request_names: ClassVar[frozenset[str]] = frozenset(

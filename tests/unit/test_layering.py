@@ -15,8 +15,8 @@ ALLOWED = {
     "locustfiles": HOUSE & {"clients", "telemetry"} | LOCUST,
     "shapes": {"locust"},
     "clients": LOCUST,
-    "telemetry": {"shapes", "psycopg"} | LOCUST,
-    "reports": {"numpy", "pandas", "scipy", "jinja2", "markupsafe", "yaml"},
+    "telemetry": {"shapes", "psycopg", "psutil", "numpy", "pyarrow"} | LOCUST,
+    "reports": {"numpy", "pandas", "scipy", "jinja2", "markupsafe", "yaml", "pyarrow", "hdrh"},
     "target": {
         "fastapi",
         "starlette",
