@@ -11,4 +11,10 @@ os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
-pytest_plugins = ["tests.fix_browser", "tests.fix_liar", "tests.fix_service", "tests.fix_target"]
+pytest_plugins = [
+    "tests.fix_browser",
+    "tests.fix_liar",
+    "tests.fix_runs",
+    "tests.fix_service",
+    "tests.fix_target",
+]

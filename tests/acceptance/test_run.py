@@ -2,102 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.fix_runs import GENEROUS, IMPOSSIBLE, Run, Runner, has_history, judge, until
 from tests.fix_service import Service
 from tests.processes import finish, start_locust
 
 ROOT = Path(__file__).resolve().parents[2]
-GENEROUS = (
-    "thresholds:\n  - error_rate < 50%\n  - p95 of shop.home < 2 s\n  - count of shop.broken < 1000000\n"
-)
-IMPOSSIBLE = "thresholds:\n  - count of shop.home < 1\n"
-
-
-class Run:
-    """What a run left behind: its exit status, what it printed, and its directory."""
-
-    def __init__(self, status: int, output: str, directory: Path) -> None:
-        self.status, self.output, self.directory = status, output, directory
-
-    def read(self, name: str) -> Any:
-        """Return a JSON file of the run directory."""
-        return json.loads((self.directory / name).read_text(encoding="utf-8"))
-
-    def rows(self, name: str) -> list[dict[str, str]]:
-        """Return the rows of a CSV file of the run directory."""
-        with (self.directory / name).open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
-
-
-class Runner:
-    """Runs headless Locust processes against a host and keeps their run directories apart."""
-
-    def __init__(self, locustfile: Path, folder: Path) -> None:
-        self.locustfile, self.folder, self._count = locustfile, folder, 0
-
-    def start(self, *arguments: str, thresholds: str | None = GENEROUS) -> tuple[subprocess.Popen[str], Path]:
-        """Start a run and return its process and its directory."""
-        self._count += 1
-        directory = self.folder / f"run-{self._count}"
-        options = [
-            "-f",
-            str(self.locustfile),
-            "--headless",
-            "-u",
-            "4",
-            "-r",
-            "4",
-            "--run-dir",
-            str(directory),
-        ]
-        if thresholds is not None:
-            path = self.folder / f"thresholds-{self._count}.yaml"
-            path.write_text(thresholds, encoding="utf-8")
-            options += ["--thresholds", str(path)]
-        return start_locust([*options, *arguments], ROOT), directory
-
-    def __call__(self, *arguments: str, thresholds: str | None = GENEROUS) -> Run:
-        """Run to the end."""
-        process, directory = self.start(*arguments, thresholds=thresholds)
-        output = finish(process)
-        return Run(process.returncode, output, directory)
-
-
-@pytest.fixture
-def run(locustfile: Path, tmp_path: Path) -> Runner:
-    """Return a function that runs Locust headless to its end."""
-    return Runner(locustfile, tmp_path)
-
-
-def judge(*arguments: Path | str) -> subprocess.CompletedProcess[str]:
-    """Judge a run by the command line."""
-    command = [sys.executable, "-m", "reports", "judge", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-
-
-def until(condition: Callable[[], bool], limit_s: float = 30) -> None:
-    """Wait until *condition* holds."""
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "the awaited condition did not come true"
-        time.sleep(0.05)
-
-
-def has_history(directory: Path, rows: int = 5) -> bool:
-    """Return whether the history of a run has that many lines on disk."""
-    history = directory / "locust_stats_history.csv"
-    return history.exists() and len(history.read_text(encoding="utf-8").splitlines()) > rows
 
 
 def aggregated(run: Run) -> dict[str, str]:

@@ -61,7 +61,11 @@ def test_journal_rows_are_on_disk_at_once(tmp_path: Path) -> None:
     journal.close()
 
     assert lines[0] == "unix_s,elapsed_s,stage,planned_users,users,planned_rate,requests_per_s"
-    assert [line.partition(",")[2] for line in lines[1:]] == ["5,up,10,9,,8.0", "10,hold,20,20,,10.0", "21,,,3,,0.0"]
+    assert [line.partition(",")[2] for line in lines[1:]] == [
+        "5,up,10,9,,8.0",
+        "10,hold,20,20,,10.0",
+        "21,,,3,,0.0",
+    ]
 
 
 def test_journal_without_a_schedule(tmp_path: Path) -> None:
