@@ -1,0 +1,135 @@
+"""The generator's health is measured from the first second, and lost workers are noticed."""
+
+from __future__ import annotations
+
+import gevent
+from locust.env import Environment
+from locust.runners import STATE_MISSING, STATE_RUNNING, MasterRunner
+
+import csv
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from telemetry.health import HealthFile, HealthMonitor, HealthRow, LoopLag, _quantile, reported_rows
+from telemetry.worker_watch import WorkerWatch
+
+ROW = HealthRow(1.0, "local", 7, 0.5, 1000, 0.1, 2.0, 3.0, 50, 0, 10, 2, None, 0.25, None)
+
+
+@pytest.fixture
+def environment() -> Environment:
+    """Return a Locust environment without users."""
+    return Environment(user_classes=[])
+
+
+def block_the_loop(for_s: float) -> None:
+    """Compute without ever letting another greenlet run."""
+    until_s = gevent.get_hub().loop.now()
+    while True:
+        gevent.get_hub().loop.update_now()
+        if gevent.get_hub().loop.now() - until_s > for_s:
+            return
+
+
+def test_a_blocked_loop_is_late() -> None:
+    """A greenlet that computes for 100 ms makes every other one late by about as much."""
+    lag = LoopLag()
+    gevent.sleep(0.1)
+    lag.take()
+    block_the_loop(0.1)
+    gevent.sleep(0.05)
+    lags_ms = lag.take()
+    lag.stop()
+
+    assert lags_ms == sorted(lags_ms)
+    assert lags_ms[-1] >= 70
+
+
+def test_the_first_second_has_a_cpu_figure(environment: Environment) -> None:
+    """A process that computes shows it in its first row already, where Locust itself says 0."""
+    monitor = HealthMonitor(environment, "local")
+    block_the_loop(0.3)
+    row = monitor.take()
+    monitor.stop()
+
+    assert row.cpu_ratio > 0.3
+    assert row.rss_bytes > 1_000_000
+    assert 0 <= row.host_cpu_ratio <= 1
+
+
+@pytest.mark.parametrize(
+    ("q", "value"), [(0.5, 2.0), (0.75, 3.0), (0.76, 4.0), (0.99, 4.0), (1.0, 4.0), (0.01, 1.0)]
+)
+def test_quantiles_by_nearest_rank(q: float, value: float) -> None:
+    """Of 1, 2, 3, 4 the median is the second, and everything over three quarters the fourth."""
+    assert _quantile([1.0, 2.0, 3.0, 4.0], q) == value
+
+
+def test_no_samples_no_quantile() -> None:
+    """A second in which the loop never came round has no lag to tell."""
+    assert _quantile([], 0.5) is None
+
+
+def test_rows_reach_the_file(tmp_path: Path) -> None:
+    """What a worker reports is written as it came; unknown is empty."""
+    file = HealthFile(tmp_path)
+    for row in reported_rows({"plimsoll_health": [list(ROW)]}):
+        file.write(row)
+    file.close()
+    (written,) = csv.DictReader((tmp_path / "health.csv").read_text(encoding="utf-8").splitlines())
+
+    assert written["process"] == "local"
+    assert (written["lag_late"], written["dropped"], written["steal_ratio"]) == ("0", "", "")
+
+
+def test_reports_of_others_are_left_alone() -> None:
+    """A report without health is not ours."""
+    assert reported_rows({"stats": []}) == []
+
+
+class Master(MasterRunner):
+    """A master with workers that the test sets, without a network."""
+
+    def __init__(self, **states: str) -> None:
+        self.clients: Any = SimpleNamespace()
+        self.now(**states)
+
+    def now(self, **states: str) -> None:
+        """Set which workers are there and in which state."""
+        self.clients.all = [SimpleNamespace(id=name, state=state) for name, state in states.items()]
+
+    def __del__(self) -> None:
+        """There is nothing to clean up."""
+
+
+def test_missing_and_departed_workers_are_lost() -> None:
+    """A worker that stops answering is lost, and so is one that leaves; one that stays is not."""
+    master = Master(a=STATE_RUNNING, b=STATE_RUNNING, c=STATE_RUNNING)
+    watch = WorkerWatch(master)
+    master.now(a=STATE_MISSING, c=STATE_RUNNING)
+
+    assert watch.look(12.34)
+    assert [worker._asdict() for worker in watch.lost] == [
+        {"id": "a", "at_s": 12.3},
+        {"id": "b", "at_s": 12.3},
+    ]
+    assert not watch.look(13.3)
+
+
+def test_a_new_worker_is_no_loss() -> None:
+    """Workers may join while a run lasts, and are watched from then on."""
+    master = Master(a=STATE_RUNNING)
+    watch = WorkerWatch(master)
+    master.now(a=STATE_RUNNING, b=STATE_RUNNING)
+
+    assert not watch.look(1)
+    master.now(a=STATE_RUNNING)
+    assert watch.look(2)
+
+
+def test_a_single_process_has_no_workers() -> None:
+    """There is nobody to lose."""
+    assert not WorkerWatch(None).look(1)
