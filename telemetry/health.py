@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
+from telemetry import in_flight
 from telemetry.run_directory import HEALTH_FILE
 
 LAG_SLEEP_S = 0.02
@@ -103,7 +104,7 @@ class HealthMonitor:
             lag_samples=len(lags_ms),
             lag_late=sum(lag_ms > LATE_MS for lag_ms in lags_ms),
             users=runner.user_count if runner else 0,
-            in_flight=0,
+            in_flight=in_flight.count(),
             dropped=None,
             host_cpu_ratio=round(1 - (now.idle_s - before.idle_s) / host_s, 4),
             steal_ratio=None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -40,8 +41,15 @@ class Judgement(NamedTuple):
         return self.exit_status in {EXIT_PASS, EXIT_FAIL, EXIT_INCONCLUSIVE}
 
 
-def threshold_faults(thresholds: Path, request_names: Iterable[str] | None) -> str:
-    """Return the faults of a thresholds file, one a line, or an empty text.
+class ThresholdsCheck(NamedTuple):
+    """The faults of a thresholds file, one a line, and the latency limits in it, ascending."""
+
+    faults: str
+    limits_ms: list[float]
+
+
+def check_thresholds(thresholds: Path, request_names: Iterable[str] | None) -> ThresholdsCheck:
+    """Return what is wrong with a thresholds file, and the limits that it declares when nothing is.
 
     *request_names* are all names the run can send; None when they cannot be known.
     """
@@ -50,10 +58,9 @@ def threshold_faults(thresholds: Path, request_names: Iterable[str] | None) -> s
         arguments += ["--name", name]
     checked = _reports(arguments)
     if checked.returncode == EXIT_PASS:
-        return ""
-    return (
-        checked.stderr.strip() or f"the check of {str(thresholds)!r} ended with status {checked.returncode}"
-    )
+        return ThresholdsCheck("", json.loads(checked.stdout or "{}").get("limits_ms", []))
+    status = f"the check of {str(thresholds)!r} ended with status {checked.returncode}"
+    return ThresholdsCheck(checked.stderr.strip() or status, [])
 
 
 def judge(run_directory: Path) -> Judgement:

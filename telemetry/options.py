@@ -7,12 +7,26 @@ from locust.env import Environment
 
 from argparse import Namespace
 
+# Not an option that anybody types: Locust's master hands its options to the workers, whichever they are.
+LIMITS_OPTION = "plimsoll_limits_ms"
+
 
 def options_of(environment: Environment) -> Namespace:
     """Return the options of this process; Locust used as a library may have none, which is not for us."""
     options = environment.parsed_options
     assert isinstance(options, Namespace)
     return options
+
+
+def declared_limits_ms(environment: Environment) -> list[float]:
+    """Return the latency limits that requests are counted over, ascending, in milliseconds."""
+    limits_ms: list[float] = getattr(options_of(environment), LIMITS_OPTION, [])
+    return limits_ms
+
+
+def declare_limits_ms(environment: Environment, limits_ms: list[float]) -> None:
+    """Have this process, and with the next run its workers, count requests over these limits."""
+    setattr(options_of(environment), LIMITS_OPTION, limits_ms)
 
 
 def add_options(parser: LocustArgumentParser) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from shapes._scheduled import ScheduledShape
 from telemetry import run_facts
 from telemetry.health import HealthFile, HealthMonitor, reported_rows
+from telemetry.interval_recording import IntervalRecording
 from telemetry.judging import SUITE_FOLDER
 from telemetry.locust_csv import RunCsvFiles
 from telemetry.options import options_of
@@ -58,6 +59,7 @@ class Recording:
         self._workers_seen = WorkerWatch(environment.runner)
         self._health_file = HealthFile(self.directory)
         self._health = HealthMonitor(environment, "master" if self._workers_seen.is_watching else "local")
+        self._intervals = IntervalRecording(environment, self.directory, self._stage_of)
         self._journalling = gevent.spawn(self._write_journal)
         logger.info("recording to %s", self.directory)
 
@@ -77,8 +79,9 @@ class Recording:
         )
         self._facts |= {"ended": run_facts.timestamp(datetime.now(UTC)), "end_reason": self._end_reason}
 
-    def on_worker_report(self, data: Mapping[str, Any]) -> None:
+    def on_worker_report(self, worker: str, data: Mapping[str, Any]) -> None:
         """Write down what a worker sent along with its report."""
+        self._intervals.on_worker_report(worker, data)
         for row in reported_rows(data):
             self._health_file.write(row)
 
@@ -93,7 +96,10 @@ class Recording:
         self._health.stop()
         self._health_file.close()
         self._csv_files.close(final_write=final_write)
-        self._facts |= {"workers": self._workers(), "locust_totals": self._totals() if final_write else None}
+        # Nothing may be counted between the two: they must agree to the last request.
+        self._intervals.close()
+        totals = self._totals() if final_write else None
+        self._facts |= {"workers": self._workers(), "locust_totals": totals, **self._intervals.facts()}
         write_facts(self.directory, self._facts)
 
     def _note(self, **facts: object) -> None:
@@ -156,6 +162,13 @@ class Recording:
         elapsed_s = self._shape.get_run_time() if self._shape else time.monotonic() - self._started_s
         return float(elapsed_s)
 
+    def _stage_of(self, unix_s: int) -> str:
+        """Return the stage that was played in the middle of a second."""
+        if not self._schedule:
+            return ""
+        elapsed_s = unix_s + 0.5 - time.time() + self._elapsed_s()
+        return self._schedule.stage_at(max(0.0, elapsed_s)) or ""
+
     def _write_journal(self) -> None:
         stage = None
         while True:
@@ -164,6 +177,7 @@ class Recording:
             self._journal.write(elapsed_s, users, self._environment.stats.total.num_requests)
             self._csv_files.flush()
             self._health_file.write(self._health.take())
+            self._intervals.tick()
             if not self.load_has_ended and self._workers_seen.look(elapsed_s):
                 self._note(lost_workers=[worker._asdict() for worker in self._workers_seen.lost])
             if self._schedule and stage != (stage := self._schedule.stage_at(elapsed_s)):

@@ -49,6 +49,11 @@ def redact(text: str) -> str:
     return _QUERY.sub(rf"\1{MASK}", text)
 
 
+def storable(text: str) -> str:
+    """Return *text* redacted, with a question mark for what UTF-8 cannot carry."""
+    return redact(text).encode("utf-8", "replace").decode("utf-8")
+
+
 def redact_command(arguments: Sequence[str]) -> list[str]:
     """Return a command line with secrets masked, also where option and value are two words."""
     masked: list[str] = []

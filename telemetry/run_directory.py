@@ -14,6 +14,7 @@ RESULTS_FOLDER = "results"
 FACTS_FILE = "run.json"
 STAGES_FILE = "stages.csv"
 HEALTH_FILE = "health.csv"
+INTERVALS_FILE = "intervals.arrow"
 THRESHOLDS_FILE = "thresholds.yaml"
 # Prefix of the files that Locust itself defines: locust_stats.csv and so on.
 LOCUST_CSV_PREFIX = "locust"

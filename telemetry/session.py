@@ -79,9 +79,9 @@ class Session:
         sut_version = self._target.ready.version if self._target else None
         self._recording = Recording(self._environment, sut_version)
 
-    def _on_worker_report(self, data: dict[str, Any], **_: Any) -> None:
+    def _on_worker_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
         if self._recording:
-            self._recording.on_worker_report(data)
+            self._recording.on_worker_report(client_id, data)
 
     def _on_reset_stats(self, **_: Any) -> None:
         if self._recording:

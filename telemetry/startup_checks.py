@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from telemetry.judging import threshold_faults
-from telemetry.options import options_of
+from telemetry.judging import check_thresholds
+from telemetry.options import declare_limits_ms, options_of
 from telemetry.recording import known_request_names
 from telemetry.redact import redact
 
@@ -23,15 +23,20 @@ def startup_faults(environment: Environment) -> list[str]:
         *_shape_faults(environment),
         *_host_faults(environment),
         *_run_directory_faults(options.run_dir),
-        *thresholds_faults(environment.user_classes, options.thresholds),
+        *thresholds_faults(environment, environment.user_classes, options.thresholds),
     ]
 
 
-def thresholds_faults(user_classes: Iterable[type[User]], thresholds: str | None) -> list[str]:
-    """Return the faults of a thresholds file for these journeys."""
+def thresholds_faults(
+    environment: Environment, user_classes: Iterable[type[User]], thresholds: str | None
+) -> list[str]:
+    """Return the faults of a thresholds file for these journeys; its limits are those of the next run."""
     if not thresholds:
+        declare_limits_ms(environment, [])
         return []
-    return threshold_faults(Path(thresholds), known_request_names(user_classes)).splitlines()
+    checked = check_thresholds(Path(thresholds), known_request_names(user_classes))
+    declare_limits_ms(environment, checked.limits_ms)
+    return checked.faults.splitlines()
 
 
 def _shape_faults(environment: Environment) -> list[str]:

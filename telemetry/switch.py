@@ -13,11 +13,13 @@ from typing import Any
 
 from telemetry.bundled_target import TargetError
 from telemetry.health import WorkerHealth
+from telemetry.in_flight import watch_sessions
 from telemetry.judging import EXIT_BAD_CONFIGURATION, EXIT_CRASH
 from telemetry.options import add_options, options_of
 from telemetry.session import Session
 from telemetry.startup_checks import startup_faults
 from telemetry.web_ui import extend_web_ui
+from telemetry.worker_intervals import WorkerIntervals
 
 
 @cache
@@ -31,8 +33,10 @@ def _on_init(environment: Environment, web_ui: WebUI | None, **_: Any) -> None:
     # One failed request is not a failed run: the verdict decides, and a worker has none.
     options = options_of(environment)
     options.exit_code_on_error = 0
+    watch_sessions()
     if isinstance(environment.runner, WorkerRunner):
         WorkerHealth(environment)
+        WorkerIntervals(environment, environment.runner)
         return
     options.enable_rebalancing = True  # the load of a lost worker goes to the others
     if environment.host:

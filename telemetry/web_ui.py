@@ -52,7 +52,7 @@ def extend_web_ui(web_ui: WebUI, environment: Environment, session: Session) -> 
         """Answer a wrong form as Locust does, before any load starts."""
         if request.endpoint != _SWARM_ENDPOINT:
             return None
-        faults = _form_faults(request.form, _chosen_classes(environment), session)
+        faults = _form_faults(request.form, environment, session)
         return jsonify({"success": False, "message": "\n".join(faults)}) if faults else None
 
     @web_ui.app.after_request
@@ -85,13 +85,14 @@ def _chosen_classes(environment: Environment) -> list[type[User]]:
     return [available[name] for name in chosen if name in available] or list(environment.user_classes)
 
 
-def _form_faults(form: Mapping[str, str], user_classes: list[type[User]], session: Session) -> list[str]:
+def _form_faults(form: Mapping[str, str], environment: Environment, session: Session) -> list[str]:
     faults = [
         f"{field} must be a number above 0, got {form[field]!r}"
         for field in ("user_scale", "time_scale")
         if field in form and not _is_positive(form[field])
     ]
-    faults += thresholds_faults(user_classes, form.get("thresholds"))
+    if "thresholds" in form:
+        faults += thresholds_faults(environment, _chosen_classes(environment), form["thresholds"])
     if not faults and form.get("with_target") == "true":
         try:
             session.start_target()

@@ -1,0 +1,117 @@
+"""From samples of single requests to rows of counts and histograms: pure numpy, no loop over requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from telemetry.histogram import bucket_indices
+from telemetry.interval_block import IntervalBlock, Key, Tally
+
+# The columns of a sample, all of them floats.
+SAMPLE_COLUMNS = ("key", "outcome", "recorded_s", "started_s", "latency_ms", "bytes")
+# What came of a request; any number above is the position of the kind of its failure, plus one.
+UNFINISHED = -1
+SUCCESS = 0
+# A start further than this from the moment of recording is of another clock, and is not believed.
+PLAUSIBLE_AGE_S = 86_400.0
+_TALLY_SPAN = 65_536
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+def fold(
+    samples: Floats, keys: Sequence[Key], kinds: Sequence[str], limits_ms: Sequence[float]
+) -> IntervalBlock:
+    """Group samples (rows of SAMPLE_COLUMNS) by the seconds of their start and end and by their key.
+
+    A latency that is not a number of 0 or more is in n but in no latency figure.
+    """
+    key, outcome = samples[:, 0].astype(np.int64), samples[:, 1].astype(np.int64)
+    latency_ms = samples[:, 4]
+    started_s, ended_s = _seconds(samples[:, 2], samples[:, 3], latency_ms)
+    row_keys, row = _group(key, started_s, ended_s)
+    row_count = len(row_keys[0])
+    measured = np.isfinite(latency_ms) & (latency_ms >= 0)
+    finished, unfinished = outcome != UNFINISHED, (outcome == UNFINISHED) & measured
+    failed, succeeded = outcome > SUCCESS, (outcome == SUCCESS) & measured
+    buckets = bucket_indices(np.where(measured, latency_ms, 0.0))
+    used_keys, key_positions = np.unique(row_keys[0], return_inverse=True)
+    used_kinds, kind_positions = np.unique(outcome[failed] - 1, return_inverse=True)
+    return IntervalBlock(
+        keys=[keys[position] for position in used_keys],
+        kinds=[kinds[position] for position in used_kinds],
+        scalars={
+            "started_s": row_keys[1],
+            "ended_s": row_keys[2],
+            "key": key_positions.astype(np.int32),
+            "n": _count(row[finished], row_count),
+            "failures": _count(row[failed], row_count),
+            "bytes": np.bincount(row, samples[:, 5], row_count).astype(np.int64),
+            **_exact_latencies(row[succeeded], latency_ms[succeeded], row_count),
+            "unfinished": _count(row[~finished], row_count),
+        },
+        tallies={
+            "successes": _tally(row[succeeded], buckets[succeeded], row_count),
+            "failed": _tally(row[failed & measured], buckets[failed & measured], row_count),
+            "unfinished_ages": _tally(row[unfinished], buckets[unfinished], row_count),
+            "failure_kinds": _tally(row[failed], kind_positions, row_count),
+        },
+        over_limits={
+            "over_limit": _over(row[succeeded], latency_ms[succeeded], limits_ms, row_count),
+            "unfinished_over_limit": _over(row[unfinished], latency_ms[unfinished], limits_ms, row_count),
+        },
+    )
+
+
+def _seconds(recorded_s: Floats, told_start_s: Floats, latency_ms: Floats) -> tuple[Integers, Integers]:
+    """Return the seconds in which each request started and ended, by its told start if that can be true."""
+    duration_s = np.where(np.isfinite(latency_ms), latency_ms, 0.0).clip(0.0, PLAUSIBLE_AGE_S * 1000) / 1000
+    told = np.abs(recorded_s - told_start_s) < PLAUSIBLE_AGE_S  # False for NaN
+    start_s = np.where(told, told_start_s, recorded_s - duration_s)
+    return np.floor(start_s).astype(np.int64), np.floor(start_s + duration_s).astype(np.int64)
+
+
+def _group(key: Integers, started_s: Integers, ended_s: Integers) -> tuple[tuple[Integers, ...], Integers]:
+    """Return the distinct (key, started_s, ended_s) and, for each sample, the position of its own."""
+    first_s = min(started_s.min(), ended_s.min())
+    span_s = max(started_s.max(), ended_s.max()) - first_s + 1
+    codes, row = np.unique(
+        (key * span_s + started_s - first_s) * span_s + ended_s - first_s, return_inverse=True
+    )
+    key_and_start, end = np.divmod(codes, span_s)
+    distinct_key, start = np.divmod(key_and_start, span_s)
+    return (distinct_key, start + first_s, end + first_s), row
+
+
+def _count(row: Integers, row_count: int) -> NDArray[np.uint32]:
+    return np.bincount(row, minlength=row_count).astype(np.uint32)
+
+
+def _exact_latencies(row: Integers, latency_ms: Floats, row_count: int) -> dict[str, Floats]:
+    lowest, highest = np.full(row_count, np.inf), np.full(row_count, -np.inf)
+    np.minimum.at(lowest, row, latency_ms)
+    np.maximum.at(highest, row, latency_ms)
+    none = np.isinf(lowest)
+    total = np.bincount(row, latency_ms, row_count)
+    columns = {"sum_ms": total, "min_ms": lowest, "max_ms": highest}
+    return {name: np.where(none, np.nan, column) for name, column in columns.items()}
+
+
+def _tally(row: Integers, value: Integers, row_count: int) -> Tally:
+    codes, counts = np.unique(row * _TALLY_SPAN + value, return_counts=True)
+    offsets = np.searchsorted(codes, np.arange(row_count + 1) * _TALLY_SPAN)
+    return Tally(offsets.astype(np.int32), (codes % _TALLY_SPAN).astype(np.uint16), counts.astype(np.uint32))
+
+
+def _over(
+    row: Integers, latency_ms: Floats, limits_ms: Sequence[float], row_count: int
+) -> NDArray[np.uint32]:
+    over = np.zeros((row_count, len(limits_ms)), np.uint32)
+    for position, limit_ms in enumerate(limits_ms):
+        over[:, position] = _count(row[latency_ms >= limit_ms], row_count)
+    return over

@@ -1,0 +1,100 @@
+"""What one process saw in an interval, as columns; any block can be read, or lost, without the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Message = dict[str, Any]
+
+# One value a row. The latencies are of successes, in milliseconds, NaN where a row has none.
+SCALARS: dict[str, type[np.generic]] = {
+    "started_s": np.int64,
+    "ended_s": np.int64,
+    "key": np.int32,
+    "n": np.uint32,
+    "failures": np.uint32,
+    "bytes": np.int64,
+    "sum_ms": np.float64,
+    "min_ms": np.float64,
+    "max_ms": np.float64,
+    "unfinished": np.uint32,
+}
+# Any number of (value, count) a row: buckets of latencies and ages, positions in the table of failure kinds.
+TALLIES = ("successes", "failed", "unfinished_ages", "failure_kinds")
+# One count a row and declared limit.
+OVER_LIMITS = ("over_limit", "unfinished_over_limit")
+
+
+class Key(NamedTuple):
+    """What requests are told apart by within one process."""
+
+    user_class: str
+    request_type: str
+    name: str
+
+
+class Tally(NamedTuple):
+    """How often each value occurred in each row; row i owns offsets[i] up to offsets[i + 1]."""
+
+    offsets: NDArray[np.int32]
+    values: NDArray[np.uint16]
+    counts: NDArray[np.uint32]
+
+
+@dataclass(frozen=True)
+class IntervalBlock:
+    """Rows by (started_s, ended_s, key), with the tables of the keys and failure kinds that they point to."""
+
+    keys: Sequence[Key]
+    kinds: Sequence[str]
+    scalars: Mapping[str, Array]
+    tallies: Mapping[str, Tally]
+    over_limits: Mapping[str, NDArray[np.uint32]]
+
+    @property
+    def row_count(self) -> int:
+        """Number of rows."""
+        return len(self.scalars["key"])
+
+    def to_message(self) -> Message:
+        """Return the block as texts, lists and bytes, which Locust's messages can carry."""
+        return {
+            "keys": [list(key) for key in self.keys],
+            "kinds": list(self.kinds),
+            "scalars": {name: column.tobytes() for name, column in self.scalars.items()},
+            "tallies": {name: [part.tobytes() for part in tally] for name, tally in self.tallies.items()},
+            "over_limits": {name: counts.tobytes() for name, counts in self.over_limits.items()},
+        }
+
+
+def block_from_message(message: Message) -> IntervalBlock:
+    """Return the block that `to_message` made this of.
+
+    Raises:
+        KeyError, ValueError, TypeError: the message is not of this form.
+    """
+    scalars = {name: np.frombuffer(message["scalars"][name], kind) for name, kind in SCALARS.items()}
+    row_count = len(scalars["key"])
+    return IntervalBlock(
+        keys=[Key(*key) for key in message["keys"]],
+        kinds=list(message["kinds"]),
+        scalars=scalars,
+        tallies={name: _tally_from(message["tallies"][name]) for name in TALLIES},
+        over_limits={
+            name: np.frombuffer(message["over_limits"][name], np.uint32).reshape(row_count, -1)
+            for name in OVER_LIMITS
+        },
+    )
+
+
+def _tally_from(parts: Sequence[bytes]) -> Tally:
+    offsets, values, counts = parts
+    return Tally(
+        np.frombuffer(offsets, np.int32), np.frombuffer(values, np.uint16), np.frombuffer(counts, np.uint32)
+    )

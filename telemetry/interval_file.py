@@ -1,0 +1,146 @@
+"""intervals.arrow: the blocks of all generator processes, appended as they come, never merged."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from telemetry.histogram import LAYOUT, UNIT
+from telemetry.interval_block import IntervalBlock, Tally
+
+SCHEMA_VERSION = "1"
+_TEXT_COLUMNS = ("worker", "request_type", "name", "user_class", "stage")
+_HISTOGRAMS = {
+    "successes": ("buckets", "counts"),
+    "failed": ("failed_buckets", "failed_counts"),
+    "unfinished_ages": ("unfinished_buckets", "unfinished_counts"),
+}
+_TEXT = pa.dictionary(pa.int32(), pa.string())
+_COUNTS = pa.list_(pa.uint32())
+_BUCKETS = pa.list_(pa.uint16())
+_FIELDS = {
+    "started_s": pa.int64(),
+    "ended_s": pa.int64(),
+    **dict.fromkeys(_TEXT_COLUMNS, _TEXT),
+    "n": pa.uint32(),
+    "failures": pa.uint32(),
+    "bytes": pa.int64(),
+    "sum_ms": pa.float64(),
+    "min_ms": pa.float64(),
+    "max_ms": pa.float64(),
+    "buckets": _BUCKETS,
+    "counts": _COUNTS,
+    "response_buckets": _BUCKETS,
+    "response_counts": _COUNTS,
+    "failed_buckets": _BUCKETS,
+    "failed_counts": _COUNTS,
+    "over_limit": _COUNTS,
+    "failure_kinds": pa.list_(pa.string()),
+    "failure_counts": _COUNTS,
+    "unfinished": pa.uint32(),
+    "unfinished_buckets": _BUCKETS,
+    "unfinished_counts": _COUNTS,
+    "unfinished_over_limit": _COUNTS,
+}
+
+
+class IntervalFile:
+    """Collects blocks and writes them out as one record batch at a time."""
+
+    def __init__(self, path: Path, limits_ms: Sequence[float], compression: str | None = "zstd") -> None:
+        metadata = {
+            "schema_version": SCHEMA_VERSION,
+            "layout": LAYOUT,
+            "unit": UNIT,
+            "limits_ms": json.dumps(list(limits_ms)),
+        }
+        self._schema = pa.schema(_FIELDS, metadata)
+        self._texts: dict[str, dict[str, int]] = {column: {} for column in _TEXT_COLUMNS}
+        self._pending: list[dict[str, Any]] = []
+        self._file = path.open("wb")
+        options = pa.ipc.IpcWriteOptions(
+            compression=compression, use_threads=False, emit_dictionary_deltas=True
+        )
+        self._writer = pa.ipc.new_stream(self._file, self._schema, options=options)
+        self._file.flush()
+
+    def append(
+        self, block: IntervalBlock, worker: str, stage_of: Callable[[int], str], shift_s: int = 0
+    ) -> None:
+        """Take a block of *worker*, whose clock is *shift_s* behind ours; `write` puts it into the file."""
+        scalars = dict(block.scalars)
+        key = scalars.pop("key")
+        started_s = scalars["started_s"] = scalars["started_s"] + shift_s
+        scalars["ended_s"] = scalars["ended_s"] + shift_s
+        texts = {
+            "worker": np.full(block.row_count, self._number("worker", worker), np.int32),
+            "stage": self._stages(started_s, stage_of),
+            "request_type": self._numbers("request_type", [each.request_type for each in block.keys])[key],
+            "name": self._numbers("name", [each.name for each in block.keys])[key],
+            "user_class": self._numbers("user_class", [each.user_class for each in block.keys])[key],
+        }
+        self._pending.append({**scalars, **texts, **_list_columns(block)})
+
+    def write(self) -> None:
+        """Write what was appended since, as one batch that is with the operating system afterwards."""
+        if not self._pending:
+            return
+        pending, self._pending = self._pending, []
+        columns = [self._column(name, [part[name] for part in pending]) for name in self._schema.names]
+        self._writer.write_batch(pa.record_batch(columns, schema=self._schema))
+        self._file.flush()
+
+    def close(self) -> None:
+        """Write what is left and mark the end of the stream."""
+        self.write()
+        self._writer.close()
+        self._file.close()
+
+    def _column(self, name: str, parts: Sequence[Any]) -> pa.Array:
+        if name in self._texts:
+            return pa.DictionaryArray.from_arrays(
+                np.concatenate(parts), pa.array(self._texts[name], pa.string())
+            )
+        if isinstance(parts[0], pa.Array):
+            return pa.concat_arrays(parts)
+        return pa.array(np.concatenate(parts), self._schema.field(name).type)
+
+    def _stages(self, started_s: Any, stage_of: Callable[[int], str]) -> Any:
+        seconds, second = np.unique(started_s, return_inverse=True)
+        return self._numbers("stage", [stage_of(each) for each in seconds.tolist()])[second]
+
+    def _numbers(self, column: str, texts: Sequence[str]) -> Any:
+        return np.array([self._number(column, text) for text in texts], np.int32)
+
+    def _number(self, column: str, text: str) -> int:
+        # Only ever grows, so that a batch needs to carry no more than its new texts.
+        known = self._texts[column]
+        return known.setdefault(text, len(known))
+
+
+def _list_columns(block: IntervalBlock) -> dict[str, pa.Array]:
+    columns = {}
+    for tally_name, (buckets, counts) in _HISTOGRAMS.items():
+        tally = block.tallies[tally_name]
+        columns[buckets] = _lists(tally.offsets, tally.values)
+        columns[counts] = _lists(tally.offsets, tally.counts)
+    kinds = block.tallies["failure_kinds"]
+    texts = pa.array(block.kinds, pa.string()).take(pa.array(kinds.values))
+    columns["failure_kinds"] = pa.ListArray.from_arrays(kinds.offsets, texts)
+    columns["failure_counts"] = _lists(kinds.offsets, kinds.counts)
+    none = Tally(np.zeros(block.row_count + 1, np.int32), np.empty(0, np.uint16), np.empty(0, np.uint32))
+    columns["response_buckets"] = _lists(none.offsets, none.values)
+    columns["response_counts"] = _lists(none.offsets, none.counts)
+    for name, over in block.over_limits.items():
+        offsets = np.arange(block.row_count + 1, dtype=np.int32) * np.int32(over.shape[1])
+        columns[name] = _lists(offsets, over.ravel())
+    return columns
+
+
+def _lists(offsets: Any, values: Any) -> pa.Array:
+    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values))

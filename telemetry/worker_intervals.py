@@ -1,0 +1,69 @@
+"""A worker's side of intervals.arrow: folded every second, sent with Locust's own reports."""
+
+from __future__ import annotations
+
+import gevent
+from locust.env import Environment
+from locust.runners import WorkerRunner
+
+import time
+from typing import Any
+
+from telemetry.interval_block import Message
+from telemetry.options import declared_limits_ms
+from telemetry.recorder import RequestRecorder
+
+FOLD_INTERVAL_S = 1.0
+# What a worker adds to Locust's own report under this key.
+REPORT_KEY = "plimsoll_intervals"
+
+
+class WorkerIntervals:
+    """Records every run of a worker; what is measured last is sent when its users have stopped."""
+
+    def __init__(self, environment: Environment, runner: WorkerRunner) -> None:
+        self._environment, self._runner = environment, runner
+        self._recorder: RequestRecorder | None = None
+        self._folding: gevent.Greenlet | None = None
+        self._blocks: list[Message] = []
+        environment.events.test_start.add_listener(self._on_test_start)
+        environment.events.test_stop.add_listener(self._on_test_stop)
+        environment.events.report_to_master.add_listener(self._on_report)
+        environment.events.quitting.add_listener(self._on_quitting)
+
+    def _on_test_start(self, **_: Any) -> None:
+        self._blocks = []
+        self._recorder = RequestRecorder(declared_limits_ms(self._environment))
+        self._recorder.listen(self._environment)
+        self._folding = gevent.spawn(self._fold_every_second)
+
+    def _on_test_stop(self, **_: Any) -> None:
+        if self._recorder is None:
+            return
+        assert self._folding is not None
+        self._folding.kill(block=False)
+        self._recorder.stop(self._environment)
+        # Locust's own next report comes after the master was told of the stop, or never.
+        self._runner._send_stats()
+        self._recorder = None
+
+    def _on_report(self, data: dict[str, Any], **_: Any) -> None:
+        if self._recorder is None:
+            return
+        self._fold(self._recorder)
+        data[REPORT_KEY] = {"sent_s": time.time(), "errors": self._recorder.errors, "blocks": self._blocks}
+        self._blocks = []
+
+    def _on_quitting(self, **_: Any) -> None:
+        # Ended by a signal, a worker would say goodbye to the master and never send its last samples.
+        self._runner.stop()
+
+    def _fold_every_second(self) -> None:
+        while self._recorder:
+            gevent.sleep(FOLD_INTERVAL_S)
+            self._fold(self._recorder)
+
+    def _fold(self, recorder: RequestRecorder) -> None:
+        block = recorder.fold()
+        if block:
+            self._blocks.append(block.to_message())
