@@ -68,12 +68,12 @@ class Recording:
         """Whether the users have been told to stop."""
         return self._end_reason is not None
 
-    def mark_end(self, received_signal: str | None) -> None:
-        """Note why the load ends, at the moment it does."""
+    def mark_end(self, received_signal: str | None, *, schedule_ended: bool) -> None:
+        """Note why the load ends, at the moment it does; *schedule_ended*: a shape ended it itself."""
         elapsed_s = self._elapsed_s()
         self._end_reason = run_facts.end_reason(
             received_signal=received_signal,
-            schedule_ended=self._schedule is not None and elapsed_s >= self._schedule.duration_s,
+            schedule_ended=schedule_ended,
             elapsed_s=elapsed_s,
             run_time_s=options_of(self._environment).run_time,
         )

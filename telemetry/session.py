@@ -15,12 +15,12 @@ from types import FrameType
 from typing import Any
 
 from telemetry.bundled_target import BundledTarget
-from telemetry.judging import EXIT_INCONCLUSIVE, Judgement, judge
+from telemetry.judging import EXIT_BAD_CONFIGURATION, EXIT_INCONCLUSIVE, Judgement, judge
 from telemetry.options import options_of
 from telemetry.recording import Recording
 
-# What a worker measured last reaches the master with its next report.
 REPORT_FILE = "report.html"
+# What a worker measured last reaches the master with its next report.
 LAST_REPORT_S = WORKER_REPORT_INTERVAL + 1.0
 EXIT_LIMIT_S = 10.0
 
@@ -49,8 +49,9 @@ class Session:
         events.reset_stats.add_listener(self._on_reset_stats)
         events.quitting.add_listener(self._on_quitting)
         events.quit.add_listener(self._on_quit)
-        gevent.signal_handler(signal.SIGTERM, self._note_signal, "SIGTERM")
-        signal.signal(signal.SIGINT, self._on_sigint)
+        # Locust has a handler of its own for SIGTERM only after the whole schedule of a shape.
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
 
     @property
     def state(self) -> str:
@@ -74,10 +75,22 @@ class Session:
             if self._finishing:
                 self._finishing.kill(block=True)
             self._finish_run(final_write=False)
+        self.judgement = None
         if options_of(self._environment).with_target:
             self.start_target()  # the form of the web UI may have named another host
         sut_version = self._target.ready.version if self._target else None
-        self._recording = Recording(self._environment, sut_version)
+        try:
+            self._recording = Recording(self._environment, sut_version)
+        except OSError as error:
+            self._give_up(f"plimsoll: the run cannot be recorded: {error}\n")
+
+    def _give_up(self, text: str) -> None:
+        """Stop a load that nobody could judge."""
+        self.judgement = Judgement(EXIT_BAD_CONFIGURATION, text)
+        runner = self._environment.runner
+        assert runner is not None
+        gevent.spawn(runner.quit if options_of(self._environment).headless else runner.stop)
+        self._print_judgement()
 
     def _on_worker_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
         if self._recording:
@@ -88,11 +101,13 @@ class Session:
             self._recording.on_stats_reset()
 
     def _on_test_stopping(self, **_: Any) -> None:
-        if self._recording:
-            self._recording.mark_end(self._received_signal)
+        runner = self._environment.runner
+        if self._recording and runner:
+            by_shape = runner.shape_greenlet is not None and gevent.getcurrent() is runner.shape_greenlet
+            self._recording.mark_end(self._received_signal, schedule_ended=by_shape)
 
     def _on_test_stop(self, **_: Any) -> None:
-        if not options_of(self._environment).headless and not self._closing.locked():
+        if self._recording and not options_of(self._environment).headless and not self._closing.locked():
             self._finishing = gevent.spawn(self._finish_web_run)
 
     def _finish_web_run(self) -> None:
@@ -122,6 +137,8 @@ class Session:
         self._closed = True
         runner = self._environment.runner
         if self._recording and not self._recording.load_has_ended and runner:
+            # Only Locust's own handler of SIGTERM comes here with the load still running.
+            self._received_signal = self._received_signal or "SIGTERM"
             runner.quit()
         if self._finishing:
             self._finishing.join()
@@ -146,9 +163,9 @@ class Session:
             sys.stdout.write(f"\n{self.judgement.text}")
             sys.stdout.flush()
 
-    def _note_signal(self, name: str) -> None:
-        self._received_signal = name
-
-    def _on_sigint(self, number: int, frame: FrameType | None) -> None:
-        self._note_signal("SIGINT")
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._received_signal = signal.Signals(number).name
+        if self.state == "idle" and options_of(self._environment).headless:
+            # Still waiting for workers: there is nothing to end or to judge.
+            raise SystemExit(EXIT_INCONCLUSIVE)
         signal.default_int_handler(number, frame)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -41,3 +42,10 @@ def finish(process: subprocess.Popen[str], timeout_s: float = LOCUST_TIMEOUT_S) 
         output, _ = process.communicate()
         raise AssertionError(f"not ended after {timeout_s} s:\n{output}") from None
     return output
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

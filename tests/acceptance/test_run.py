@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.fix_runs import GENEROUS, IMPOSSIBLE, Run, Runner, has_history, judge, until
 from tests.fix_service import Service
-from tests.processes import finish, start_locust
+from tests.processes import finish, free_port, start_locust
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -133,10 +134,12 @@ def test_several_shapes_headless(run: Runner, service: Service) -> None:
     assert "RampShape, SoakShape, SpikeShape" in refused.output
 
 
+@pytest.mark.parametrize("shape", ["", "shapes/ramp.py"])
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
-def test_signals(run: Runner, service: Service, name: str) -> None:
-    """A run that is told to stop still writes its report, and says why it ended."""
-    process, directory = run.start("-H", service.url, thresholds=IMPOSSIBLE)
+def test_signals(run: Runner, service: Service, name: str, shape: str) -> None:
+    """A run that is told to stop still writes its report, and says why it ended, with a shape and without."""
+    files = ",".join(filter(None, [str(run.locustfile), shape]))
+    process, directory = run.start("-f", files, "-H", service.url, thresholds=IMPOSSIBLE)
     until(lambda: has_history(directory))
     process.send_signal(getattr(signal, name))
     stopped = Run(process.returncode, finish(process), directory)
@@ -145,6 +148,32 @@ def test_signals(run: Runner, service: Service, name: str) -> None:
     assert stopped.read("run.json")["end_reason"] == name
     assert stopped.read("verdict.json")["verdict"] == "FAIL"
     assert (directory / "report.html").exists()
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_signals_while_waiting_for_workers(run: Runner, service: Service, name: str) -> None:
+    """A master that is told to stop before it had a worker ends at once: no traceback, and not green."""
+    process, directory = run.start(
+        "-H", service.url, "--master", "--master-bind-port", str(free_port()), "--expect-workers", "1"
+    )
+    until(lambda: directory.exists())
+    time.sleep(1)  # there is no sign of a master's waiting but its silence
+    process.send_signal(getattr(signal, name))
+    output = finish(process, timeout_s=20)
+
+    assert process.returncode == 77, output
+    assert "Traceback" not in output
+
+
+def test_a_shape_of_ones_own(run: Runner, service: Service) -> None:
+    """A user's own shape that ends its load has come to its planned end."""
+    source = run.locustfile.read_text().replace("FastHttpUser,", "FastHttpUser, LoadTestShape,")
+    tick = "def tick(self): return (4, 4) if self.get_run_time() < 8 else None"
+    run.locustfile.write_text(f"{source}\nclass Own(LoadTestShape):\n    {tick}\n")
+    done = run("-H", service.url)
+
+    assert done.status == 0, done.output
+    assert done.read("run.json")["end_reason"] == "schedule ended"
 
 
 def test_kill_9(run: Runner, service: Service) -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.fix_service import Service
-from tests.processes import finish, start_locust
+from tests.processes import finish, free_port, start_locust
 
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_S = 30
@@ -37,19 +37,12 @@ class WebUi:
     def _answers(self) -> bool:
         try:
             return httpx.get(self.url).is_success
-        except httpx.ConnectError:
+        except httpx.TransportError:
             return False
 
     def post(self, path: str, **form: str) -> dict[str, object]:
         """Post a form as the page does and return the answer."""
         return dict(httpx.post(f"{self.url}{path}", data=form, timeout=30).json())
-
-
-def free_port() -> int:
-    """Return a port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture
@@ -78,8 +71,10 @@ def test_every_journey_and_shape_can_be_picked(tmp_path: Path, page: Page) -> No
             expect(page.get_by_text(journey, exact=True)).to_be_visible()
         shapes = page.get_by_label("Shape Class").locator("option")
         expect(shapes).to_have_text(["Default", "RampShape", "SoakShape", "SpikeShape"])
-        listening = subprocess.run(["ss", "-ltnH", f"sport = {running.port}"], capture_output=True, text=True)
-        assert [line.split()[3] for line in listening.stdout.splitlines()] == [f"127.0.0.1:{running.port}"]
+        sockets = psutil.Process(running.process.pid).net_connections("tcp")
+        assert {tuple(one.laddr) for one in sockets if one.status == "LISTEN"} == {
+            ("127.0.0.1", running.port)
+        }
     finally:
         running.process.terminate()
         finish(running.process)
