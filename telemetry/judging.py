@@ -53,10 +53,8 @@ def check_thresholds(thresholds: Path, request_names: Iterable[str] | None) -> T
 
     *request_names* are all names the run can send; None when they cannot be known.
     """
-    arguments = ["check", "--thresholds", str(thresholds)]
-    for name in request_names or ():
-        arguments += ["--name", name]
-    checked = _reports(arguments)
+    names = [f"--name={name}" for name in request_names or ()]
+    checked = _reports(["check", "--thresholds", str(thresholds.resolve()), *names])
     if checked.returncode == EXIT_PASS:
         return ThresholdsCheck("", json.loads(checked.stdout or "{}").get("limits_ms", []))
     status = f"the check of {str(thresholds)!r} ended with status {checked.returncode}"

@@ -50,5 +50,5 @@ def add_options(parser: LocustArgumentParser) -> None:
         "--with-target",
         action="store_true",
         env_var="PLIMSOLL_WITH_TARGET",
-        help="Start the bundled service for the run, load it, and stop it afterwards.",
+        help="Start the bundled service for the run and stop it afterwards, unless --host names another.",
     )

@@ -6,23 +6,29 @@ from locust import HttpUser, User
 from locust.contrib.fasthttp import FastHttpUser
 from locust.env import Environment
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from shapes._scheduled import TICK_S, ScheduledShape
+from shapes.schedule import ScheduleError
 from telemetry.judging import check_thresholds
 from telemetry.options import declare_limits_ms, options_of
 from telemetry.recording import known_request_names
 from telemetry.redact import redact
+from telemetry.run_directory import RESULTS_FOLDER
 
 
 def startup_faults(environment: Environment) -> list[str]:
     """Return everything that is wrong with the options of this process, one fault a line."""
     options = options_of(environment)
     return [
+        *_declaration_faults(environment.user_classes),
         *_shape_faults(environment),
         *_host_faults(environment),
-        *_run_directory_faults(options.run_dir),
+        *folder_faults(options.run_dir or RESULTS_FOLDER),
+        *_taken_faults(options.run_dir),
         *thresholds_faults(environment, environment.user_classes, options.thresholds),
     ]
 
@@ -39,30 +45,56 @@ def thresholds_faults(
     return checked.faults.splitlines()
 
 
+def _declaration_faults(user_classes: Iterable[type[User]]) -> list[str]:
+    return [
+        f"{user_class.__name__}.request_names must be a set of names, got {names!r}"
+        for user_class in user_classes
+        if isinstance(names := getattr(user_class, "request_names", None), str)
+    ]
+
+
 def _shape_faults(environment: Environment) -> list[str]:
     names = sorted(environment.available_shape_classes or {})
-    if not options_of(environment).headless or len(names) < 2:
+    if _starts_by_itself(environment) and len(names) > 1:
+        return [
+            f"several shapes are loaded ({', '.join(names)}): load one, e.g. -f locustfiles,shapes/ramp.py"
+        ]
+    return (
+        _scale_faults(environment.shape_class) if isinstance(environment.shape_class, ScheduledShape) else []
+    )
+
+
+def _scale_faults(shape: ScheduledShape) -> list[str]:
+    try:
+        duration_s = shape.planned().duration_s
+    except ScheduleError as error:
+        return str(error).splitlines()
+    if duration_s >= TICK_S:
         return []
-    return [f"several shapes are loaded ({', '.join(names)}): load one, e.g. -f locustfiles,shapes/ramp.py"]
+    return [f"--time-scale leaves {duration_s:.3g} s of load; it must leave at least {TICK_S:.0f} s"]
+
+
+def _starts_by_itself(environment: Environment) -> bool:
+    """Tell whether nobody looks at a form before the load starts."""
+    options = options_of(environment)
+    return bool(options.headless or options.autostart)
 
 
 def _host_faults(environment: Environment) -> list[str]:
-    options = options_of(environment)
-    if options.with_target:
-        return ["--with-target starts its own service: leave --host out"] if environment.host else []
     if environment.host:
-        return _url_faults(environment.host)
+        return url_faults(environment.host)
     hostless = sorted(
         user_class.__name__
         for user_class in environment.user_classes
         if issubclass(user_class, HttpUser | FastHttpUser) and not user_class.host
     )
-    if not options.headless or not hostless:
+    if not _starts_by_itself(environment) or options_of(environment).with_target or not hostless:
         return []
     return [f"{', '.join(hostless)}: no host; give --host URL, or --with-target for the bundled service"]
 
 
-def _url_faults(host: str) -> list[str]:
+def url_faults(host: str) -> list[str]:
+    """Return what is wrong with a base URL."""
     try:
         url = urlsplit(host)
         complete = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
@@ -71,12 +103,18 @@ def _url_faults(host: str) -> list[str]:
     return [] if complete else [f"--host {redact(host)!r} is not a base URL such as http://127.0.0.1:8000"]
 
 
-def _run_directory_faults(run_dir: str | None) -> list[str]:
-    if not run_dir:
-        return []
+def folder_faults(folder: str) -> list[str]:
+    """Return why nothing can be written into a folder, which is created if it is not there."""
     try:
-        Path(run_dir).mkdir(parents=True, exist_ok=True)
-        taken = any(Path(run_dir).iterdir())
+        Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        return [f"--run-dir {run_dir!r} cannot be used: {error.strerror}"]
-    return [f"--run-dir {run_dir!r} is not empty: give a new or an empty directory"] if taken else []
+        return [f"--run-dir {folder!r} cannot be used: {error.strerror}"]
+    if not os.access(folder, os.W_OK):
+        return [f"--run-dir {folder!r} cannot be used: Permission denied"]
+    return []
+
+
+def _taken_faults(run_dir: str | None) -> list[str]:
+    if not run_dir or not Path(run_dir).is_dir() or not any(Path(run_dir).iterdir()):
+        return []
+    return [f"--run-dir {run_dir!r} is not empty: give a new or an empty directory"]

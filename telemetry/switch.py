@@ -41,11 +41,12 @@ def _on_init(environment: Environment, web_ui: WebUI | None, **_: Any) -> None:
     options.enable_rebalancing = True  # the load of a lost worker goes to the others
     if environment.host:
         environment.host = environment.host.rstrip("/")  # Locust joins host and path as they are
+        options.with_target = False  # a host that was named wins over the one of a profile
     faults = startup_faults(environment)
     if faults:
         _exit(EXIT_BAD_CONFIGURATION, faults)
     session = Session(environment)
-    if options_of(environment).with_target:
+    if options.with_target:
         _start_target(session)
     session.listen()
     if web_ui:

@@ -16,7 +16,7 @@ from flask import Blueprint, Response, abort, jsonify, request, send_from_direct
 from telemetry.bundled_target import TargetError
 from telemetry.options import options_of
 from telemetry.session import REPORT_FILE, Session
-from telemetry.startup_checks import thresholds_faults
+from telemetry.startup_checks import folder_faults, thresholds_faults, url_faults
 
 # Locust's page is one script with no place for a verdict: this goes to its foot.
 _STRIP = Path(__file__).with_name("verdict_strip.html").read_text(encoding="utf-8")
@@ -91,6 +91,10 @@ def _form_faults(form: Mapping[str, str], environment: Environment, session: Ses
         for field in ("user_scale", "time_scale")
         if field in form and not _is_positive(form[field])
     ]
+    if form.get("host"):
+        faults += url_faults(form["host"])
+    if form.get("run_dir"):
+        faults += folder_faults(form["run_dir"])
     if "thresholds" in form:
         faults += thresholds_faults(environment, _chosen_classes(environment), form["thresholds"])
     if not faults and form.get("with_target") == "true":

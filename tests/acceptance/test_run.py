@@ -109,6 +109,36 @@ def test_all_faults_of_the_options_at_once(run: Runner) -> None:
         assert fault in refused.output
 
 
+def test_paths_are_those_of_the_user(run: Runner, service: Service, tmp_path: Path) -> None:
+    """Thresholds and results are looked for where the user is, not where the suite is."""
+    (tmp_path / "limits.yaml").write_text(IMPOSSIBLE)
+    options = ["-f", str(run.locustfile), "--headless", "-t", "1s", "-H", service.url]
+    process = start_locust([*options, "--thresholds", "limits.yaml", "--profile", "here"], tmp_path)
+    output = finish(process)
+
+    assert process.returncode == 99, output
+    assert [path.name.endswith("-here") for path in (tmp_path / "results").iterdir()] == [True]
+
+
+def test_names_that_are_no_set(run: Runner, service: Service) -> None:
+    """One name in quotes would be taken for a set of letters; it is refused."""
+    source = run.locustfile.read_text().replace('frozenset({"shop.home", "shop.broken"})', '"shop.home"')
+    run.locustfile.write_text(source)
+    refused = run("-H", service.url)
+
+    assert refused.status == 2
+    assert "Visitor.request_names must be a set of names, got 'shop.home'" in refused.output
+
+
+def test_scales_that_leave_nothing(run: Runner, service: Service) -> None:
+    """A scale that makes the load vanish is refused before it."""
+    refused = run("-f", f"{run.locustfile},shapes/ramp.py", "-H", service.url, "--time-scale", "0.0001")
+
+    assert refused.status == 2, refused.output
+    assert "--time-scale leaves 0.24 s of load; it must leave at least 1 s" in refused.output
+    assert "Traceback" not in refused.output
+
+
 def test_no_host(run: Runner) -> None:
     """Without a host nothing is run, and the ways to name one are said."""
     refused = run("-t", "60s")

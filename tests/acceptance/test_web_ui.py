@@ -112,6 +112,8 @@ def test_a_second_run_has_a_directory_of_its_own(web_ui: WebUi, page: Page) -> N
         ("user_scale", "-1", "user_scale must be a number above 0, got '-1'"),
         ("time_scale", "fast", "time_scale must be a number above 0, got 'fast'"),
         ("thresholds", "nowhere.yaml", "nowhere.yaml"),
+        ("host", "nonsense", "'nonsense' is not a base URL"),
+        ("run_dir", "/proc/x", "'/proc/x' cannot be used"),
     ],
 )
 def test_a_wrong_form_starts_nothing(
