@@ -1,13 +1,16 @@
 """`python -m reports check`: refuse thresholds that could never be judged, before any load starts."""
 
 import argparse
+import json
 
 from reports.errors import ConfigError
-from reports.thresholds import read_thresholds, validate
+from reports.thresholds import limits_ms, read_thresholds, validate
 
 
 def run(options: argparse.Namespace) -> tuple[int, str]:
-    """Return 0 and no text for good thresholds; names are held against `--name` where any is given.
+    """Return 0 for good thresholds, and a line of JSON that says what a recorder should count.
+
+    Names are held against `--name` where any is given.
 
     Raises ConfigError with every fault.
     """
@@ -15,4 +18,4 @@ def run(options: argparse.Namespace) -> tuple[int, str]:
     faults = validate(thresholds, options.name) if options.name else []
     if faults:
         raise ConfigError(faults)
-    return 0, ""
+    return 0, json.dumps({"thresholds": len(thresholds), "limits_ms": limits_ms(thresholds)}) + "\n"

@@ -38,6 +38,11 @@ def _meta(content: dict[str, Any], run_id: str) -> RunMeta:
         versions={key: str(value) for key, value in _mapping(content.get("versions")).items()},
         environment=_mapping(content.get("environment")),
         recorded=True,
+        lost_workers=_lost(content.get("lost_workers")),
+        clock_offsets_s=_numbers(content.get("clock_offsets_s")),
+        stats_reset=content.get("stats_reset") is True,
+        recording_errors=int(_positive(content.get("recording_errors")) or 0),
+        locust_totals=_totals(content.get("locust_totals")),
         **known,
     )
 
@@ -60,6 +65,22 @@ def _stages(value: object) -> Sequence[Stage]:
     return tuple(stages)
 
 
+def _lost(value: object) -> tuple[str, ...]:
+    workers = [_mapping(item) for item in value] if isinstance(value, list) else []
+    return tuple(_text(str(worker.get("id"))) or "" for worker in workers)
+
+
+def _numbers(value: object) -> dict[str, float]:
+    known = {key: _number(number) for key, number in _mapping(value).items()}
+    return {key: number for key, number in known.items() if number is not None}
+
+
+def _totals(value: object) -> tuple[int, int] | None:
+    counts = [_number(_mapping(value).get(key)) for key in ("requests", "failures")]
+    known = [int(count) for count in counts if count is not None]
+    return (known[0], known[1]) if len(known) == len(counts) else None
+
+
 def _text(value: object) -> str | None:
     # A lone surrogate, which JSON can spell, could not be written to any file.
     return value.encode(errors="replace").decode() if isinstance(value, str) else None
@@ -74,6 +95,11 @@ def _mapping(value: object) -> dict[str, Any]:
 
 
 def _positive(value: object) -> float | None:
+    number = _number(value)
+    return number if number is not None and number > 0 else None
+
+
+def _number(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if 0 < value < sys.float_info.max else None
+    return float(value) if abs(value) < sys.float_info.max else None

@@ -13,6 +13,7 @@ from reports import intervals
 from reports.blocks import Blocks, blocks_of
 from reports.levels import Levels, levels_of, rounding_ms
 from reports.metric import Metric
+from reports.outcome import Outcome
 from reports.run import Run
 
 INDEPENDENT = "taking requests as independent"
@@ -26,7 +27,8 @@ class Estimate:
 
     `value` is None where only the interval is known, `low` and `high` where it has no such end. `fixed` is
     the half width that a longer run would not shrink. `needed_n` is set where too few requests bound the
-    figure.
+    figure. `outcome` is set where exact counts decide rather than the interval shown, `longer` then says how
+    many times as long a run would decide (infinite if none would).
     """
 
     value: float | None
@@ -36,6 +38,8 @@ class Estimate:
     method: str
     fixed: float = 0.0
     needed_n: int | None = None
+    outcome: Outcome | None = None
+    longer: float | None = None
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,11 @@ class Statement:
     limit: float
     source: str = field(compare=False)
 
+    @property
+    def edge(self) -> float:
+        """Return the least value beyond the limit: the limit itself for < and >=, else the next number."""
+        return self.limit if self.operator in {"<", ">="} else math.nextafter(self.limit, math.inf)
+
 
 def parse(source: str) -> Statement:
     """Return the statement that `source` spells.

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+Floats = NDArray[np.float64]
+
 CONFIDENCE = 0.95
 ALPHA = 1 - CONFIDENCE
 Z = float(stats.norm.ppf(1 - ALPHA / 2))
@@ -36,21 +38,45 @@ def quantile_ranks(q_low: float, q_high: float, n: float) -> tuple[float, float]
 
 
 def share(k: float, n: float) -> tuple[float, float]:
-    """Return the Wilson interval of k cases in n > 0, as ratios; without a case 1 - 0.05^(1/n) bounds it."""
-    if k == 0:
-        return 0.0, 1 - ALPHA ** (1 / n)
+    """Return the interval of k cases in n > 0, as ratios: see `shares`."""
+    low, high = shares(np.array([float(k)]), np.array([float(n)]))
+    return float(low[0]), float(high[0])
+
+
+def shares(k: Floats, n: Floats) -> tuple[Floats, Floats]:
+    """Return the Wilson intervals of k cases in n > 0, as ratios; without a case up to 1 - 0.05^(1/n)."""
     p = k / n
     centre = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    half = Z / (1 + Z**2 / n) * math.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
-    return max(centre - half, 0.0), 1.0 if k == n else min(centre + half, 1.0)
+    half = Z / (1 + Z**2 / n) * np.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
+    low = np.where(k == 0, 0.0, np.maximum(centre - half, 0.0))
+    high = np.where(k == n, 1.0, np.minimum(centre + half, 1.0))
+    return low, np.where(k == 0, 1 - ALPHA ** (1 / n), high)
 
 
-def block_halfwidth(amounts: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-    """Return the half width of the interval of sum(amounts) / sum(weights) over m >= 2 blocks.
+def block_shares(k: Floats, n: Floats) -> tuple[Floats, Floats]:
+    """Return the wider of Wilson's interval and Student's t over blocks for each column of k cases in n.
+
+    The rows are blocks of time; of a single block there is Wilson's interval alone. Columns need a case in n.
+    """
+    low, high = shares(k.sum(axis=0), n.sum(axis=0))
+    if len(k) > 1:
+        ratio, half = k.sum(axis=0) / n.sum(axis=0), block_halfwidths(k, n)
+        low, high = np.minimum(low, ratio - half), np.maximum(high, ratio + half)
+    return np.maximum(low, 0.0), np.minimum(high, 1.0)
+
+
+def block_halfwidth(amounts: Floats, weights: Floats) -> float:
+    """Return the half width of the interval of sum(amounts) / sum(weights) over blocks."""
+    return float(block_halfwidths(amounts[:, None], weights[:, None])[0])
+
+
+def block_halfwidths(amounts: Floats, weights: Floats) -> Floats:
+    """Return the half widths of the intervals of the ratios of sums, a column each, over m >= 2 blocks.
 
     se = sqrt(sum((a_i - r * w_i)^2) * m / (m - 1)) / sum(w) with r the ratio; times t with m - 1 degrees.
     """
-    m = len(amounts)
-    ratio = amounts.sum() / weights.sum()
-    se = math.sqrt(float(((amounts - ratio * weights) ** 2).sum()) * m / (m - 1)) / float(weights.sum())
-    return float(stats.t.ppf(1 - ALPHA / 2, m - 1)) * se
+    m, weight = len(amounts), weights.sum(axis=0)
+    residual = amounts - amounts.sum(axis=0) / weight * weights
+    se = np.sqrt((residual**2).sum(axis=0) * m / (m - 1)) / weight
+    half: Floats = stats.t.ppf(1 - ALPHA / 2, m - 1) * se
+    return half

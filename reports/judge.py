@@ -4,11 +4,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from reports import interval_estimate
 from reports.estimate import Estimate, choose, estimate
 from reports.grammar import Statement
 from reports.metric import Scaling
 from reports.outcome import Outcome
 from reports.run import Run
+from reports.steady_state import SteadyState
 from reports.thresholds import Threshold, unmatched
 
 DAY_S = 86_400.0
@@ -25,11 +27,14 @@ class Judgement:
     reason: str = ""
 
 
-def judge_threshold(threshold: Threshold, run: Run) -> Judgement:
-    """Return the verdict on one threshold, whatever the run's validity."""
+def judge_threshold(threshold: Threshold, run: Run, window: SteadyState | None) -> Judgement:
+    """Return the verdict on one threshold, whatever the run's validity.
+
+    With a window the intervals within it are judged, without one the figures of Locust's CSV files.
+    """
     statement = threshold.statement
     limit, scaled = scaled_limit(statement, run)
-    verdict = _judge(Judgement(threshold, limit, None, Outcome.INCONCLUSIVE), run)
+    verdict = _judge(Judgement(threshold, limit, None, Outcome.INCONCLUSIVE), run, window)
     return replace(verdict, reason="; ".join(part for part in (verdict.reason, scaled) if part))
 
 
@@ -52,6 +57,8 @@ def scaled_limit(statement: Statement, run: Run) -> tuple[float, str]:
 
 def decide(found: Estimate, operator: str, limit: float) -> Outcome:
     """Return PASS if the whole interval is inside the limit, FAIL if the whole is outside."""
+    if found.outcome is not None:
+        return found.outcome
     low = -math.inf if found.low is None else found.low
     high = math.inf if found.high is None else found.high
     inside, outside = {
@@ -66,24 +73,42 @@ def decide(found: Estimate, operator: str, limit: float) -> Outcome:
     return Outcome.FAIL if outside else Outcome.INCONCLUSIVE
 
 
-def _judge(judgement: Judgement, run: Run) -> Judgement:
+def _judge(judgement: Judgement, run: Run, window: SteadyState | None) -> Judgement:
     statement = judgement.threshold.statement
-    known_names = list(dict.fromkeys(run.requests["name"]))
-    names = statement.selector.choose(known_names)
+    names = statement.selector.choose(run.names)
     if not names and not statement.selector.is_all:
-        return replace(judgement, reason=_absent(statement, known_names, run))
+        return replace(judgement, reason=_absent(statement, run.names, run))
+    if window is None:
+        found, absent, length_s = *_from_csv(statement, names, run), run.duration_s
+    else:
+        found, absent = _from_intervals(statement, names, run, window)
+        length_s = float(window.length_s)
+    if found is None:
+        return replace(judgement, reason=absent)
+    outcome = decide(found, statement.operator, judgement.limit)
+    reason = _doubt(found, judgement.limit, length_s) if outcome is Outcome.INCONCLUSIVE else ""
+    return replace(judgement, estimate=found, outcome=outcome, reason=reason)
+
+
+def _from_csv(statement: Statement, names: Sequence[str], run: Run) -> tuple[Estimate | None, str]:
+    """Return the estimate from Locust's figures, or None and why there is none."""
     chosen = choose(run, names, statement.metric)
     if chosen.n == 0:
         success = "successful " if statement.metric.is_latency and names else ""
-        return replace(judgement, reason=f"no {success}request to judge")
+        return None, f"no {success}request to judge"
     if statement.metric.is_latency and chosen.n == chosen.failures:
-        return replace(judgement, reason="no successful request to judge")
-    found = estimate(statement.metric, chosen, run.duration_s)
-    if found is None:
-        return replace(judgement, reason="the files do not tell this figure")
-    outcome = decide(found, statement.operator, judgement.limit)
-    reason = _doubt(found, judgement.limit, run.duration_s) if outcome is Outcome.INCONCLUSIVE else ""
-    return replace(judgement, estimate=found, outcome=outcome, reason=reason)
+        return None, "no successful request to judge"
+    return estimate(statement.metric, chosen, run.duration_s), "the files do not tell this figure"
+
+
+def _from_intervals(
+    statement: Statement, names: Sequence[str], run: Run, window: SteadyState
+) -> tuple[Estimate | None, str]:
+    """Return the estimate from what was recorded in the judged window, or None and why there is none."""
+    rows = run.intervals.rows["name"].isin(names).to_numpy(dtype=bool)
+    found = interval_estimate.estimate(statement, interval_estimate.Part(run.intervals, window, rows))
+    success = "successful " if statement.metric.is_latency else ""
+    return found, f"no {success}request to judge in the judged time"
 
 
 def _absent(statement: Statement, known_names: Sequence[str], run: Run) -> str:
@@ -101,6 +126,8 @@ def _doubt(found: Estimate, limit: float, duration_s: float | None) -> str:
         return f"{found.n} successful requests are too few, {found.needed_n} are needed{longer}"
     if found.low is None and found.high is None:
         return "nothing tells how far the figure may be off"
+    if found.longer is not None:
+        return f"the limit lies inside the interval{_longer(found.longer, duration_s)}"
     if found.value is None:
         return "the names differ, and their percentiles on both sides of the limit cannot be merged"
     distance = abs(found.value - limit)

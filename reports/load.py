@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -17,11 +18,21 @@ from reports.csvfiles import (
 )
 from reports.description import read_description
 from reports.errors import DataError
-from reports.run import AGGREGATED, REQUEST_COLUMNS, STAGE_COLUMNS, Run, RunMeta, empty_frame
+from reports.interval_file import read_intervals
+from reports.run import (
+    AGGREGATED,
+    HEALTH_COLUMNS,
+    REQUEST_COLUMNS,
+    STAGE_COLUMNS,
+    Run,
+    RunMeta,
+    empty_frame,
+)
 from reports.table import Layout, read_table
 
 OWN_PREFIX = "locust"
 STAGES = Layout(columns={column: column for column in STAGE_COLUMNS}, text=frozenset({"stage"}))
+HEALTH = Layout(columns={column: column for column in HEALTH_COLUMNS}, text=frozenset({"process"}))
 
 
 @dataclass(frozen=True)
@@ -70,18 +81,20 @@ def load(place: Place) -> Run:
     failures, failure_notes = read_table(place.csv("_failures.csv"), FAILURES)
     exceptions, exception_notes = read_table(place.csv("_exceptions.csv"), EXCEPTIONS)
     meta, stages, own_notes = _own_files(place, history)
+    recorded, recorded_notes = _recorded(place)
     if not meta.recorded and stats_notes and requests.empty and total.empty and history.empty:
         raise DataError(
             f"nothing to judge in {str(place.folder)!r}: {'; '.join(stats_notes + history_notes)}"
         )
-    notes = [*own_notes, *stats_notes, *history_notes, *failure_notes, *exception_notes]
+    notes = [*own_notes, *recorded_notes, *stats_notes, *history_notes, *failure_notes, *exception_notes]
     if requests.empty and total.empty and not history.empty:
         requests, total = totals_from_history(history)
         notes.append("totals are those of the last history row, without percentiles, minima and maxima")
     elif total.empty and not requests.empty:
         total = _sums(requests)
         notes.append("Locust's row over all requests is missing: counts are added up, percentiles unknown")
-    return Run(meta, requests, total, history, failures, exceptions, stages, tuple(notes))
+    run = Run(meta, requests, total, history, failures, exceptions, stages, tuple(notes))
+    return replace(run, **recorded)
 
 
 def _in_folder(folder: Path) -> Place:
@@ -112,6 +125,16 @@ def _own_files(place: Place, history: pd.DataFrame) -> tuple[RunMeta, pd.DataFra
     meta, notes = read_description(place.folder / "run.json", place.folder.resolve().name)
     stages, stage_notes = read_table(place.folder / "stages.csv", STAGES)
     return replace(meta, started=meta.started or started), stages, notes + stage_notes
+
+
+def _recorded(place: Place) -> tuple[dict[str, Any], list[str]]:
+    """Read what telemetry recorded second by second; runs of others, and older ones, have none of it."""
+    if not place.is_run_directory:
+        return {}, []
+    intervals, notes = read_intervals(place.folder / "intervals.arrow")
+    path = place.folder / "health.csv"
+    health, health_notes = read_table(path, HEALTH) if path.exists() else (empty_frame(HEALTH_COLUMNS), [])
+    return {"intervals": intervals, "health": health.dropna(subset=["unix_s"])}, notes + health_notes
 
 
 def _utc(unix_s: float) -> str | None:

@@ -74,3 +74,8 @@ class Metric:
     def is_latency(self) -> bool:
         """Tell whether the metric is a time of successful requests."""
         return self.kind is LATENCY
+
+    @property
+    def is_count(self) -> bool:
+        """Tell whether the metric is a number of requests of the whole run."""
+        return self.kind is COUNT

@@ -10,6 +10,8 @@ from datetime import datetime
 
 import pandas as pd
 
+from reports.interval_rows import NO_INTERVALS, Intervals
+
 AGGREGATED = "Aggregated"
 """Name of Locust's own row over all requests."""
 
@@ -45,6 +47,32 @@ Locust's 10 s sliding window with per-name rows (--csv-full-history) and cumulat
 FAILURE_COLUMNS = ("request_type", "name", "error", "occurrences", "first_seen", "last_seen")
 EXCEPTION_COLUMNS = ("count", "message", "traceback")
 STAGE_COLUMNS = ("unix_s", "elapsed_s", "stage", "planned_users", "users")
+HEALTH_COLUMNS = (
+    "unix_s",
+    "process",
+    "cpu_ratio",
+    "rss_bytes",
+    "lag_p99_ms",
+    "lag_samples",
+    "lag_late",
+    "users",
+    "in_flight",
+)
+"""One row a second and generator process; `cpu_ratio` is of one core, `lag_late` counts the samples of
+the event loop's lag that were over 10 ms."""
+
+
+TEXTS = {
+    "request_type",
+    "name",
+    "error",
+    "first_seen",
+    "last_seen",
+    "message",
+    "traceback",
+    "stage",
+    "process",
+}
 
 
 @dataclass(frozen=True)
@@ -85,6 +113,12 @@ class RunMeta:
     end_reason: str | None = None
     workers: Sequence[str] = ()
     recorded: bool = False
+    lost_workers: Sequence[str] = ()
+    clock_offsets_s: dict[str, float] = field(default_factory=dict)
+    stats_reset: bool = False
+    recording_errors: int = 0
+    locust_totals: tuple[int, int] | None = None
+    """Requests and failures as Locust counted them, at the end of the run."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +133,8 @@ class Run:
     exceptions: pd.DataFrame
     stages: pd.DataFrame
     warnings: Sequence[str] = ()
+    intervals: Intervals = NO_INTERVALS
+    health: pd.DataFrame = field(default_factory=lambda: empty_frame(HEALTH_COLUMNS))
 
     @property
     def duration_s(self) -> float | None:
@@ -106,9 +142,35 @@ class Run:
         recorded_s = _seconds_between(self.meta.started, self.meta.ended)
         if recorded_s is not None:
             return recorded_s
+        if self.intervals:
+            return max(self.intervals.end_s - self.started_unix_s, 0.0)
         if len(self.history) == 0:
             return None
         return float(self.history["unix_s"].max() - self.history["unix_s"].min())
+
+    @property
+    def started_unix_s(self) -> float:
+        """Return when the run started: as recorded, otherwise at its first history row (0 without any)."""
+        if self.meta.started:
+            try:
+                return datetime.fromisoformat(self.meta.started).timestamp()
+            except ValueError:
+                pass  # a foreign run.json: the history knows as well
+        first = self.history["unix_s"].min()
+        return 0.0 if pd.isna(first) else float(first)
+
+    @property
+    def made(self) -> tuple[int, int]:
+        """Return how many requests were finished and how many of them failed."""
+        if self.intervals:
+            return int(self.intervals.total("n")), int(self.intervals.total("failures"))
+        return int(self.total["n"].sum()), int(self.total["failures"].sum())
+
+    @property
+    def names(self) -> list[str]:
+        """Return the names of the requests that were made, each once."""
+        rows = self.intervals.rows if self.intervals else self.requests
+        return [str(name) for name in rows["name"].unique()]
 
     @property
     def has_named_history(self) -> bool:
@@ -127,5 +189,4 @@ def _seconds_between(started: str | None, ended: str | None) -> float | None:
 
 def empty_frame(columns: Sequence[str]) -> pd.DataFrame:
     """Return a table without rows: text columns of type object, all others float."""
-    text = {"request_type", "name", "error", "first_seen", "last_seen", "message", "traceback", "stage"}
-    return pd.DataFrame({c: pd.Series(dtype="object" if c in text else "float64") for c in columns})
+    return pd.DataFrame({c: pd.Series(dtype="object" if c in TEXTS else "float64") for c in columns})

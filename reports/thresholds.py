@@ -76,6 +76,12 @@ def validate(thresholds: Sequence[Threshold], known_names: Sequence[str]) -> lis
     ]
 
 
+def limits_ms(thresholds: Sequence[Threshold]) -> list[float]:
+    """Return the latencies at and above which the thresholds want requests counted, ascending."""
+    stated = {t.statement.edge for t in thresholds if t.statement.metric.is_latency}
+    return sorted(stated)
+
+
 def unmatched(statement: Statement, known_names: Sequence[str]) -> str:
     """Say that a selector matches no request name, what there is, and what may have been meant."""
     pattern = statement.selector.pattern

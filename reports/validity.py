@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from reports.grammar import UPPER_LIMITS, Statement
 from reports.outcome import Outcome
 from reports.run import Run
+from reports.steady_state import SteadyState
 
 SHORTEST_S = 5.0
 """Locust writes once a second: fewer figures cannot tell a trend from chance."""
@@ -44,6 +45,7 @@ UNDERMINED = {
     "planned_end": {COUNT},
     "totals_consistent": {LATENCY, RATE, COUNT, SHARE},
     "enough_time": set(),
+    "steady_state": {LATENCY, RATE},
 }
 """Errors seen under too little load, or in too short a run, are errors all the same; a latency or a rate
 under another load than planned says nothing, and neither does a count of requests that were not all made.
@@ -53,14 +55,15 @@ ONLY_GROWS = {"count", "failures"}
 """What was counted stays counted, whatever else would have come."""
 
 
-def check_validity(run: Run) -> list[Check]:
-    """Return every check that the run's files allow."""
+def check_validity(run: Run, window: SteadyState | None) -> list[Check]:
+    """Return every check that the run's files allow; `window` is the judged one of a run with intervals."""
     return [
         *_requests_made(run),
         *_totals_consistent(run),
         *_load_reached(run),
         *_planned_end(run),
-        *_enough_time(run),
+        *_enough_time(run, window),
+        *_steady(window),
     ]
 
 
@@ -74,10 +77,14 @@ def undermines(check: Check, statement: Statement, outcome: Outcome) -> bool:
 
 
 def _requests_made(run: Run) -> Iterator[Check]:
-    made = float(run.total["n"].sum())
-    yield Check("requests_made", made, 1.0, made >= 1, "" if made else "no request was made")
+    made, failures = run.made
+    unfinished = run.intervals.total("unfinished")
+    reason = (
+        f"no request was answered, {unfinished:.0f} were cut off" if unfinished else "no request was made"
+    )
+    yield Check("requests_made", made, 1.0, made >= 1, "" if made else reason)
     if made:
-        successes = made - float(run.total["failures"].sum())
+        successes = made - failures
         reason = "" if successes else f"all {made:.0f} requests failed"
         yield Check("some_success", successes, 1.0, successes >= 1, reason)
 
@@ -139,10 +146,18 @@ def _slack_s(planned_s: float) -> float:
     return max(2.0, 0.02 * planned_s)
 
 
-def _enough_time(run: Run) -> Iterator[Check]:
-    duration_s = run.duration_s
+def _enough_time(run: Run, window: SteadyState | None) -> Iterator[Check]:
+    duration_s = run.duration_s if window is None else float(window.length_s)
     if duration_s is None:
         return
     ok = duration_s >= SHORTEST_S
     reason = f"only {duration_s:.1f} s were judged, at least {SHORTEST_S:.0f} s are needed"
     yield Check("enough_time", duration_s, SHORTEST_S, ok, "" if ok else reason)
+
+
+def _steady(window: SteadyState | None) -> Iterator[Check]:
+    if window is None or window.cut_s is None or window.most_s is None:
+        return
+    ok = window.cut_s < window.most_s
+    reason = f"the figures still changed after {window.most_s:.0f} s of constant load, half of the run"
+    yield Check("steady_state", window.cut_s, window.most_s, ok, "" if ok else reason)

@@ -8,17 +8,28 @@ from typing import Any
 import pandas as pd
 
 from reports.estimate import Estimate
+from reports.histogram import PRECISION
 from reports.judge import Judgement, judge_threshold
 from reports.outcome import Outcome
+from reports.request_table import request_figures
 from reports.run import Run
+from reports.steady_state import SteadyState, steady_state
 from reports.thresholds import Threshold
 from reports.validity import Check, check_validity, undermines
 
 SCHEMA_VERSION = 1
-RESOLUTION = (
-    "Locust rounds response times: 1 ms below 100 ms, 10 ms below 1 s, 100 ms below 10 s, then 1 s;"
-    " failed requests are included"
-)
+SOURCES = {
+    "intervals": {
+        "kind": "intervals",
+        "latency_resolution": f"log-linear histograms, {PRECISION}; shares over the limits are"
+        " counted exactly; successes only",
+    },
+    "csv": {
+        "kind": "csv",
+        "latency_resolution": "Locust rounds response times: 1 ms below 100 ms, 10 ms below 1 s, 100 ms below"
+        " 10 s, then 1 s; failed requests are included",
+    },
+}
 WHOLE_RUN = "whole run: cumulative CSV figures cannot be cut"
 REQUEST_FIGURES = {
     "type": "request_type",
@@ -33,6 +44,8 @@ REQUEST_FIGURES = {
     "p99.9": "p99.9_ms",
     "max": "max_ms",
 }
+LOCUST_FIGURES = {"locust_p50": "locust_p50_ms", "locust_p95": "locust_p95_ms", "locust_p99": "locust_p99_ms"}
+"""Locust's own percentiles of a run with intervals, so that anyone sees by how much they differ."""
 ERROR_FIGURES = {
     "type": "request_type",
     "name": "name",
@@ -47,20 +60,22 @@ COUNTS = frozenset({"n", "failures", "occurrences", "count"})
 
 def reach_verdict(run: Run, thresholds: Sequence[Threshold]) -> dict[str, Any]:
     """Return the verdict on a run as JSON-ready values: no NaN, latencies in ms, None for unknown."""
-    checks = check_validity(run)
-    judgements = [_trusted(judge_threshold(threshold, run), checks) for threshold in thresholds]
+    window = steady_state(run) if run.intervals else None
+    checks = check_validity(run, window)
+    judgements = [_trusted(judge_threshold(threshold, run, window), checks) for threshold in thresholds]
     outcome, reasons = _overall(judgements, checks)
-    duration_s = run.duration_s
     return {
         "schema_version": SCHEMA_VERSION,
         "verdict": outcome.value,
         "reasons": reasons,
         "run": _run_facts(run),
-        "source": {"kind": "csv", "latency_resolution": RESOLUTION},
+        "source": SOURCES["intervals" if run.intervals else "csv"],
         "validity": [_plain(asdict(check)) for check in checks],
-        "steady_state": {"from_s": 0.0, "to_s": duration_s, "method": WHOLE_RUN},
-        "thresholds": [_entry(judgement) for judgement in judgements],
-        "requests": _records(run.requests, REQUEST_FIGURES),
+        "steady_state": _judged_time(run, window),
+        "thresholds": [_entry(judgement, window) for judgement in judgements],
+        "requests": _records(
+            request_figures(run), REQUEST_FIGURES | (LOCUST_FIGURES if run.intervals else {})
+        ),
         "errors": _records(run.failures, ERROR_FIGURES),
         "exceptions": _records(run.exceptions, EXCEPTION_FIGURES),
     }
@@ -103,13 +118,19 @@ def _source(judgement: Judgement) -> str:
     return judgement.threshold.statement.source.strip()
 
 
-def _entry(judgement: Judgement) -> dict[str, Any]:
+def _judged_time(run: Run, window: SteadyState | None) -> dict[str, Any]:
+    if window is None:
+        return {"from_s": 0.0, "to_s": run.duration_s, "method": WHOLE_RUN}
+    return {"from_s": round(window.from_s, 3), "to_s": round(window.to_s, 3), "method": window.method}
+
+
+def _entry(judgement: Judgement, window: SteadyState | None) -> dict[str, Any]:
     statement, found = judgement.threshold.statement, judgement.estimate
     return {
         "source": _source(judgement),
         "metric": statement.metric.name,
         "selector": statement.selector.pattern,
-        "scope": "run",
+        "scope": "run" if window is None or statement.metric.is_count else "steady",
         "value": None if found is None else _number(found.value),
         "unit": statement.metric.kind.unit,
         "limit": judgement.limit,
@@ -136,8 +157,8 @@ def _run_facts(run: Run) -> dict[str, Any]:
         "profile": meta.profile,
         "started": meta.started,
         "duration_s": run.duration_s,
-        "requests": int(run.total["n"].sum()),
-        "failures": int(run.total["failures"].sum()),
+        "requests": run.made[0],
+        "failures": run.made[1],
         "host": meta.host,
         "load_model": meta.load_model,
         "user_scale": meta.user_scale,

@@ -38,7 +38,7 @@ def history_rows(kind: str, name: str, n: Iterable[float], **columns: Any) -> pd
         "unix_s": START_UNIX_S + np.arange(rows),
         "users": 0.0,
         "request_type": kind,
-        "name": name,
+        "name": pd.Series(name, index=range(rows), dtype=object),
         "n": counts,
         "failures": 0.0,
         "mean_ms": 20.0,

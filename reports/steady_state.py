@@ -1,0 +1,148 @@
+"""Find the part of a run that is judged: without ramps, and without the time a service takes to warm up.
+
+Ramps are cut by the plan, or without one up to the moment of the most users. Where the load is then constant
+for long enough, MSER-5 (White 1997) finds the end of the warm-up: of the means y of batches of 5 s it drops
+the first d that make sum((y[d:] - mean)^2) / (m - d)^2 least. With d at half of the run nothing is steady.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.histogram import percentile_ms
+from reports.interval_rows import Group
+from reports.run import Run
+
+SHORTEST_S = 5.0
+BATCH_S = 5
+FEWEST_BATCHES = 20
+CONSTANT_RATIO = 0.05
+
+
+@dataclass(frozen=True)
+class SteadyState:
+    """Hold the judged window: whole Unix seconds from `first_s` to before `end_s`.
+
+    `start_unix_s` is the start of the run, `cut_s` what MSER-5 cut and `most_s` the half it searched (None
+    where it was not asked).
+    """
+
+    start_unix_s: float
+    first_s: int
+    end_s: int
+    method: str
+    cut_s: float | None = None
+    most_s: float | None = None
+
+    @property
+    def from_s(self) -> float:
+        """Return the start of the window in seconds since the start of the run."""
+        return max(self.first_s - self.start_unix_s, 0.0)
+
+    @property
+    def to_s(self) -> float:
+        """Return the end of the window in seconds since the start of the run."""
+        return max(self.end_s - self.start_unix_s, 0.0)
+
+    @property
+    def length_s(self) -> int:
+        """Return the length of the window."""
+        return self.end_s - self.first_s
+
+    def blocks(self, seconds: NDArray[np.int64], count: int) -> Group:
+        """Number each second by its block of `count` equal ones; outside of the window it is -1."""
+        inside = (seconds >= self.first_s) & (seconds < self.end_s)
+        return np.where(inside, (seconds - self.first_s) * count // max(self.length_s, 1), -1)
+
+
+def steady_state(run: Run) -> SteadyState:
+    """Return the window in which a run with intervals is judged."""
+    whole = SteadyState(run.started_unix_s, run.intervals.first_s, run.intervals.end_s, "whole run")
+    from_s, to_s, ramps = _planned(run) if run.meta.stages else _most_users(run)
+    first_s = max(math.ceil(whole.start_unix_s + from_s), whole.first_s)
+    end_s = min(math.floor(whole.start_unix_s + to_s), whole.end_s) if math.isfinite(to_s) else whole.end_s
+    if end_s - first_s < SHORTEST_S:
+        return _named(whole, f"whole run: less than {SHORTEST_S:.0f} s remain {ramps}")
+    cut = SteadyState(whole.start_unix_s, first_s, end_s, ramps)
+    if not _is_constant(run, cut):
+        return _named(cut, f"{ramps}; no warm-up sought, as the load changes")
+    if cut.length_s < FEWEST_BATCHES * BATCH_S:
+        return _named(cut, f"{ramps}; no warm-up sought in less than {FEWEST_BATCHES * BATCH_S} s")
+    return _without_warm_up(run, cut)
+
+
+def _named(window: SteadyState, method: str) -> SteadyState:
+    return SteadyState(window.start_unix_s, window.first_s, window.end_s, method)
+
+
+def _planned(run: Run) -> tuple[float, float, str]:
+    """Return the plan without the ramp from zero at its start and the one to zero at its end."""
+    first, last = run.meta.stages[0], run.meta.stages[-1]
+    from_s = first.to_s if first.from_users == 0 < first.to_users else first.from_s
+    to_s = last.from_s if last.to_users == 0 < last.from_users else last.to_s
+    return from_s, to_s, "without the planned ramps from and to zero users"
+
+
+def _most_users(run: Run) -> tuple[float, float, str]:
+    """Return the time from the first moment of the most users on, as stages.csv saw them."""
+    users = run.stages.dropna(subset=["elapsed_s", "users"])
+    if users.empty:
+        return 0.0, math.inf, "with any ramp, as nothing tells when the users were complete"
+    from_s = float(users["elapsed_s"].iloc[int(users["users"].argmax())])
+    return from_s, math.inf, "from the moment of the most users on"
+
+
+def _is_constant(run: Run, window: SteadyState) -> bool:
+    if run.meta.stages:
+        inside = [s for s in run.meta.stages if s.from_s < window.to_s and s.to_s > window.from_s]
+        return len({users for stage in inside for users in (stage.from_users, stage.to_users)}) == 1
+    seen = run.stages["users"][run.stages["elapsed_s"].between(window.from_s, window.to_s - 1)]
+    return len(seen) > 0 and float(seen.min()) >= (1 - CONSTANT_RATIO) * float(seen.max())
+
+
+def _without_warm_up(run: Run, window: SteadyState) -> SteadyState:
+    batches = window.length_s // BATCH_S
+    cut = max(mser(series) for series in _series(run, window, batches))
+    cut_s, most_s = cut * BATCH_S, batches // 2 * BATCH_S
+    first_s = window.first_s + (cut_s if cut_s < most_s else 0)
+    method = f"{window.method}; MSER-5 on p50 and requests/s cut {cut_s} s of warm-up"
+    if cut_s >= most_s:
+        method = f"{window.method}; MSER-5 found no steady part"
+    return SteadyState(
+        window.start_unix_s, first_s, window.end_s, method, cut_s=float(cut_s), most_s=float(most_s)
+    )
+
+
+def _series(run: Run, window: SteadyState, batches: int) -> list[NDArray[np.float64]]:
+    """Return the median latency and the finished requests of each whole batch of the window."""
+    intervals = run.intervals
+    group = {
+        which: np.where(block < batches, block, -1)
+        for which in ("started_s", "ended_s")
+        for block in [_batch(intervals.seconds(which), window)]
+    }
+    medians = [
+        percentile_ms(row, 50) for row in intervals.merged(intervals.successes, group["started_s"], batches)
+    ]
+    used = group["ended_s"] >= 0
+    n = np.bincount(group["ended_s"][used], weights=intervals.column("n")[used], minlength=batches)
+    known = [median for median in medians if not math.isnan(median)]
+    return [np.array(known), n.astype(np.float64)]
+
+
+def _batch(seconds: NDArray[np.int64], window: SteadyState) -> Group:
+    inside = (seconds >= window.first_s) & (seconds < window.end_s)
+    return np.where(inside, (seconds - window.first_s) // BATCH_S, -1)
+
+
+def mser(batches: NDArray[np.float64]) -> int:
+    """Return how many of the first batches to drop, at most half: the least sum of squares / count^2."""
+    m = len(batches)
+    scores = [
+        float(((rest - rest.mean()) ** 2).sum()) / len(rest) ** 2
+        for rest in (batches[d:] for d in range(m // 2 + 1))
+        if len(rest)
+    ]
+    return int(np.argmin(scores)) if scores else 0

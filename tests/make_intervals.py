@@ -1,0 +1,114 @@
+"""Write `intervals.arrow` from requests of known truth, by its contract and not by the recorder's code."""
+
+import json
+import math
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+LABELS = ("worker", "request_type", "name", "user_class", "stage")
+KEYS = ["started_s", "ended_s", *LABELS]
+LABEL = pa.dictionary(pa.int32(), pa.string())
+BUCKETS, COUNTS = pa.list_(pa.uint16()), pa.list_(pa.uint32())
+SCHEMA = pa.schema(
+    [
+        *((name, pa.int64()) for name in ("started_s", "ended_s")),
+        *((name, LABEL) for name in LABELS),
+        *((name, pa.uint32()) for name in ("n", "failures")),
+        ("bytes", pa.int64()),
+        *((name, pa.float64()) for name in ("sum_ms", "min_ms", "max_ms")),
+        ("buckets", BUCKETS),
+        ("counts", COUNTS),
+        ("response_buckets", BUCKETS),
+        ("response_counts", COUNTS),
+        ("failed_buckets", BUCKETS),
+        ("failed_counts", COUNTS),
+        ("over_limit", COUNTS),
+        ("failure_kinds", pa.list_(pa.string())),
+        ("failure_counts", COUNTS),
+        ("unfinished", pa.uint32()),
+        ("unfinished_buckets", BUCKETS),
+        ("unfinished_counts", COUNTS),
+        ("unfinished_over_limit", COUNTS),
+    ]
+)
+
+
+def requests(
+    started_s: "NDArray[np.float64] | Sequence[float]",
+    latency_ms: "NDArray[np.float64] | Sequence[float]",
+    **columns: Any,
+) -> pd.DataFrame:
+    """Return requests by their start in Unix seconds and their latency; the rest as told.
+
+    `failed` and `unfinished` are booleans; of an unfinished request the latency is its age.
+    """
+    known: dict[str, Any] = {"failed": False, "unfinished": False, "name": "a", "request_type": "GET"}
+    known |= {"worker": "local", "user_class": "User", "stage": ""} | columns
+    return pd.DataFrame({"at_s": started_s, "latency_ms": latency_ms} | known)
+
+
+def interval_table(made: pd.DataFrame, limits_ms: Sequence[float] = ()) -> pa.Table:
+    """Return the rows the recorder would have written of these requests."""
+    made = made.assign(
+        started_s=np.floor(made["at_s"]).astype(int),
+        ended_s=np.floor(made["at_s"] + made["latency_ms"] / 1000).astype(int),
+    )
+    rows = [_row(key, group, limits_ms) for key, group in made.groupby(KEYS, sort=True)]
+    return pa.Table.from_pylist(rows, schema(limits_ms))
+
+
+def schema(limits_ms: Sequence[float] = (), **changes: str) -> pa.Schema:
+    """Return the contract's schema with its metadata, changed as told."""
+    metadata = {"schema_version": "1", "layout": "loglin128", "unit": "us"}
+    return SCHEMA.with_metadata(metadata | {"limits_ms": json.dumps(list(limits_ms))} | changes)
+
+
+def write_intervals(path: Path, table: pa.Table, rows_a_batch: int = 50) -> None:
+    """Write a table as an Arrow IPC stream in many batches, with dictionaries that grow."""
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, table.schema, options=options) as stream:
+        for batch in table.to_batches(max_chunksize=rows_a_batch):
+            own = pa.RecordBatch.from_pylist(batch.to_pylist(), table.schema)
+            stream.write_batch(own)
+
+
+def bucket(latency_ms: float) -> int:
+    """Return the bucket of one latency, by the formula of the contract."""
+    mantissa, exponent = math.frexp(max(latency_ms * 1000, 1.0))
+    return min((exponent - 1) * 128 + math.floor((mantissa - 0.5) * 256), 65_535)
+
+
+def _row(key: tuple[Any, ...], group: pd.DataFrame, limits_ms: Sequence[float]) -> dict[str, Any]:
+    finished = group[~group["unfinished"]]
+    good, bad = finished["latency_ms"][~finished["failed"]], finished["latency_ms"][finished["failed"]]
+    cut_off = group["latency_ms"][group["unfinished"]]
+    return {
+        **dict(zip(KEYS, key, strict=True)),
+        "n": len(finished),
+        "failures": len(bad),
+        "bytes": 2 * len(finished),
+        "sum_ms": float(good.sum()) if len(good) else math.nan,
+        "min_ms": float(good.min()) if len(good) else math.nan,
+        "max_ms": float(good.max()) if len(good) else math.nan,
+        **_histogram("", good),
+        "response_buckets": [],
+        "response_counts": [],
+        **_histogram("failed_", bad),
+        "over_limit": [int((good >= limit).sum()) for limit in limits_ms],
+        "failure_kinds": ["boom"] if len(bad) else [],
+        "failure_counts": [len(bad)] if len(bad) else [],
+        "unfinished": len(cut_off),
+        **_histogram("unfinished_", cut_off),
+        "unfinished_over_limit": [int((cut_off >= limit).sum()) for limit in limits_ms],
+    }
+
+
+def _histogram(prefix: str, latencies_ms: Iterable[float]) -> dict[str, list[int]]:
+    found, counts = np.unique([bucket(latency) for latency in latencies_ms], return_counts=True)
+    return {f"{prefix}buckets": found.astype(int).tolist(), f"{prefix}counts": counts.tolist()}
