@@ -22,10 +22,3 @@ def bucket_indices(latencies_ms: NDArray[np.float64]) -> NDArray[np.int64]:
     within_octave = ((mantissas - 0.5) * (2 * _PER_OCTAVE)).astype(np.int64)
     indices: NDArray[np.int64] = (exponents.astype(np.int64) - 1) * _PER_OCTAVE + within_octave
     return np.minimum(indices, LAST_BUCKET)
-
-
-def bucket_middles_ms(indices: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the latency in milliseconds that each bucket stands for: the middle of the bucket."""
-    octaves, steps = np.divmod(indices, _PER_OCTAVE)
-    middles: NDArray[np.float64] = np.exp2(octaves) * (1 + (steps + 0.5) / _PER_OCTAVE) / 1000.0
-    return middles

@@ -1,0 +1,125 @@
+"""Samples become rows of counts: every request in exactly one row, and every figure as counted one by one."""
+
+import math
+from collections import Counter, defaultdict
+from typing import Any
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telemetry.fold import fold
+from telemetry.histogram import bucket_indices
+from telemetry.interval_block import IntervalBlock, Key
+
+KEYS = [Key("Shopper", "GET", "home"), Key("Shopper", "POST", "order"), Key("", "WS", "update")]
+KINDS = ["other", "wrong total", "ConnectionError"]
+LIMITS_MS = [100.0, math.nextafter(100.0, math.inf), 500.0]
+NOW_S = 1_700_000_000.0
+
+latencies = st.floats(0, 5000) | st.sampled_from([100.0, 500.0, math.nan, -1.0, math.inf])
+starts = st.floats(NOW_S - 6, NOW_S) | st.sampled_from([math.nan, 12.5])
+samples = st.lists(
+    st.tuples(
+        st.integers(0, len(KEYS) - 1),
+        st.integers(-1, len(KINDS)),
+        st.floats(NOW_S, NOW_S + 1),
+        starts,
+        latencies,
+        st.integers(0, 10**9),
+    ),
+    min_size=1,
+    max_size=60,
+)
+
+
+def rows_of(block: IntervalBlock) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """Return the rows of a block as plain Python, by seconds and key."""
+    rows = {}
+    for i in range(block.row_count):
+        row: dict[str, Any] = {name: column[i].item() for name, column in block.scalars.items()}
+        for name, tally in block.tallies.items():
+            own = slice(tally.offsets[i], tally.offsets[i + 1])
+            row[name] = dict(zip(tally.values[own].tolist(), tally.counts[own].tolist(), strict=True))
+        row["failure_kinds"] = {block.kinds[kind]: n for kind, n in row["failure_kinds"].items()}
+        for name, over in block.over_limits.items():
+            row[name] = over[i].tolist()
+        key = block.keys[row.pop("key")]
+        rows[row.pop("started_s"), row.pop("ended_s"), key] = row
+    return rows
+
+
+def counted_one_by_one(told: list[tuple[Any, ...]]) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """Return what `rows_of` must, by the slowest and plainest way."""
+    groups: dict[tuple[Any, ...], list[tuple[int, float, int]]] = defaultdict(list)
+    for key, outcome, recorded_s, start_s, latency_ms, size in told:
+        duration_s = max(0.0, latency_ms) / 1000 if math.isfinite(latency_ms) else 0.0
+        begun_s = start_s if start_s > NOW_S - 3600 else recorded_s - duration_s
+        groups[math.floor(begun_s), math.floor(begun_s + duration_s), KEYS[key]].append(
+            (outcome, latency_ms, size)
+        )
+    return {group: counted_row(requests) for group, requests in groups.items()}
+
+
+def counted_row(requests: list[tuple[int, float, int]]) -> dict[str, Any]:
+    """Return one row."""
+
+    def latencies_of(outcomes: set[int]) -> list[float]:
+        return [ms for outcome, ms, _ in requests if outcome in outcomes and math.isfinite(ms) and ms >= 0]
+
+    failed = set(range(1, len(KINDS) + 1))
+    good, cut_off = latencies_of({0}), latencies_of({-1})
+    return {
+        "n": sum(outcome >= 0 for outcome, _, _ in requests),
+        "failures": sum(outcome > 0 for outcome, _, _ in requests),
+        "unfinished": sum(outcome < 0 for outcome, _, _ in requests),
+        "bytes": sum(size for _, _, size in requests),
+        "sum_ms": math.fsum(good) if good else math.nan,
+        "min_ms": min(good, default=math.nan),
+        "max_ms": max(good, default=math.nan),
+        "successes": tally(good),
+        "failed": tally(latencies_of(failed)),
+        "unfinished_ages": tally(cut_off),
+        "failure_kinds": dict(Counter(KINDS[outcome - 1] for outcome, _, _ in requests if outcome > 0)),
+        "over_limit": [sum(ms >= limit for ms in good) for limit in LIMITS_MS],
+        "unfinished_over_limit": [sum(ms >= limit for ms in cut_off) for limit in LIMITS_MS],
+    }
+
+
+def tally(latencies_ms: list[float]) -> dict[int, int]:
+    """Return the histogram of latencies."""
+    return dict(Counter(bucket_indices(np.array(latencies_ms)).tolist()))
+
+
+def equal(found: Any, wanted: Any) -> bool:
+    """Return whether two figures are the same; the order of a sum may show in its last digits."""
+    if isinstance(wanted, float):
+        return math.isclose(found, wanted, rel_tol=1e-9) or (math.isnan(found) and math.isnan(wanted))
+    return bool(found == wanted)
+
+
+@given(samples)
+def test_fold_counts_as_one_would_by_hand(told: list[tuple[Any, ...]]) -> None:
+    """Whatever the requests, the rows hold what counting them one by one gives."""
+    found = rows_of(fold(np.array(told, float), KEYS, KINDS, LIMITS_MS))
+    wanted = counted_one_by_one(told)
+
+    assert found.keys() == wanted.keys()
+    for group, row in wanted.items():
+        for name, figure in row.items():
+            assert equal(found[group][name], figure), (group, name, found[group][name], figure)
+
+
+def test_a_stall_shows_where_it_was() -> None:
+    """A request of 2.5 s belongs to the second it started in and to the one it ended in."""
+    block = fold(np.array([[0, 0, NOW_S + 2.6, NOW_S + 0.1, 2500.0, 7]]), KEYS, KINDS, [])
+
+    assert list(rows_of(block)) == [(NOW_S, NOW_S + 2, KEYS[0])]
+
+
+def test_limits_are_exact() -> None:
+    """100 ms is not under a limit of 100 ms; only the next number after it is over "at most 100 ms"."""
+    told = [[0, 0, NOW_S, NOW_S, ms, 0] for ms in (99.999999, 100.0, 100.0000001)]
+    block = fold(np.array(told), KEYS, KINDS, LIMITS_MS)
+
+    assert block.over_limits["over_limit"].sum(axis=0).tolist() == [2, 1, 0]

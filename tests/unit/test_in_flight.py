@@ -1,0 +1,148 @@
+"""Requests under way are counted, and one that is cut off is not forgotten."""
+
+import gevent
+from gevent import GreenletExit, Timeout
+from gevent.event import Event
+from locust import FastHttpUser, HttpUser, User
+from locust.env import Environment
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from telemetry import in_flight
+from telemetry.in_flight import Request
+
+CutOff = tuple[type | None, str, str, float]
+
+
+@pytest.fixture
+def cut_off() -> Iterator[list[CutOff]]:
+    """Collect what is cut off: user class, type, name and age in seconds."""
+    seen: list[CutOff] = []
+
+    def note(user_class: type | None, request_type: str, name: str, started_s: float, ended_s: float) -> None:
+        seen.append((user_class, request_type, name, ended_s - started_s))
+
+    in_flight.add_listener(note)
+    yield seen
+    in_flight.remove_listener(note)
+
+
+def hang(begun: Event) -> None:
+    """Send a request that is never answered."""
+    with Request("GET", "home"):
+        begun.set()
+        Event().wait()
+
+
+def test_gauge() -> None:
+    """A request is under way inside its block only."""
+    with Request("GET", "home"):
+        assert in_flight.count() == 1
+
+    assert in_flight.count() == 0
+
+
+def test_stopped_user(cut_off: list[CutOff]) -> None:
+    """A request whose greenlet is killed is cut off, and no longer under way."""
+    begun = Event()
+    greenlet = gevent.spawn(hang, begun)
+    begun.wait()
+    greenlet.kill()
+
+    assert [(request_type, name) for _, request_type, name, _ in cut_off] == [("GET", "home")]
+    assert cut_off[0][3] >= 0
+    assert in_flight.count() == 0
+
+
+@pytest.mark.parametrize("cut", [GreenletExit, Timeout])
+def test_cut(cut_off: list[CutOff], cut: type[BaseException]) -> None:
+    """A timeout of the journey's own cuts a request off just as stopping its user does."""
+    with pytest.raises(cut), Request("GET", "home"):
+        raise cut
+
+    assert len(cut_off) == 1
+
+
+def test_failed_request(cut_off: list[CutOff]) -> None:
+    """A request that raises an ordinary error has ended: that is for its client to report."""
+    with pytest.raises(ValueError, match="no"), Request("GET", "home"):
+        raise ValueError("no")
+
+    assert cut_off == []
+
+
+def test_end_of_run(cut_off: list[CutOff]) -> None:
+    """At the end of a run every request under way is cut off, once, whatever becomes of it later."""
+    begun = Event()
+    greenlet = gevent.spawn(hang, begun)
+    begun.wait()
+    in_flight.cut_off_all()
+    greenlet.kill()
+
+    assert len(cut_off) == 1
+    assert in_flight.count() == 0
+
+
+class Silent:
+    """Stands in for Locust's way to the network: says what is under way, then is cut off."""
+
+    def __init__(self) -> None:
+        self.under_way: list[int] = []
+
+    def __call__(self, *_: Any, **__: Any) -> None:
+        """Send a request."""
+        self.under_way.append(in_flight.count())
+        raise GreenletExit
+
+
+@pytest.mark.parametrize("user_class", [HttpUser, FastHttpUser])
+@pytest.mark.parametrize(
+    ("url", "options", "name"),
+    [
+        ("/home", {"name": "shop.home"}, "shop.home"),
+        ("/home?page=2", {}, "/home?page=2"),
+        ("/home", {"name": None}, "/home"),
+    ],
+)
+def test_locust_clients(
+    cut_off: list[CutOff],
+    monkeypatch: pytest.MonkeyPatch,
+    user_class: type[User],
+    url: str,
+    options: dict[str, Any],
+    name: str,
+) -> None:
+    """Requests of Locust's own clients are watched, each once, under the name that Locust would give them."""
+    in_flight.watch_sessions()
+    in_flight.watch_sessions()
+    user: Any = type("Visitor", (user_class,), {"host": "http://127.0.0.1:9"})(Environment())
+    silent = Silent()
+    monkeypatch.setattr(user.client, "_send_request_safe_mode", silent)
+    with pytest.raises(GreenletExit):
+        user.client.get(url, **options)
+
+    assert silent.under_way == [1]
+    assert [(request_type, found) for _, request_type, found, _ in cut_off] == [("GET", name)]
+
+
+def test_renamed_request(cut_off: list[CutOff], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is set for a group of requests counts."""
+    in_flight.watch_sessions()
+    user: Any = type("Visitor", (FastHttpUser,), {"host": "http://127.0.0.1:9"})(Environment())
+    monkeypatch.setattr(user.client, "_send_request_safe_mode", Silent())
+    with pytest.raises(GreenletExit), user.client.rename_request("group"):
+        user.client.get("/home")
+
+    assert [name for _, _, name, _ in cut_off] == ["group"]
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [("http://host/a/b?c=d#e", "/a/b?c=d"), ("http://host", "/"), (b"/bytes", "/bytes"), ("/?", "/")],
+)
+def test_name_of_a_url(url: str | bytes, path: str) -> None:
+    """HttpSession names a request by its path and query."""
+    assert in_flight._path_of(url) == path

@@ -1,0 +1,64 @@
+"""A block is itself again after its way from a worker to the master."""
+
+from locust.rpc import Message
+
+import numpy as np
+import pytest
+
+from telemetry.fold import fold
+from telemetry.interval_block import IntervalBlock, Key, block_from_message
+
+KEYS = [
+    Key("Shopper", "GET", "home"),
+    Key("Shopper", "GET", "never sent"),
+    Key("Shopper", "POST", "order"),
+]
+KINDS = ["other", "wrong total"]
+
+
+@pytest.fixture
+def block() -> IntervalBlock:
+    """Return a block of two keys with a failure and a request that was cut off."""
+    told = [
+        [0, 0, 100.5, 100.0, 500.0, 20],
+        [0, -1, 102.0, 99.0, 3000.0, 0],
+        [2, 2, 100.5, 100.4, 100.0, 30],
+    ]
+    return fold(np.array(told), KEYS, KINDS, [100.0, 200.0])
+
+
+def test_message(block: IntervalBlock) -> None:
+    """What Locust's messages carry, packed and unpacked, is the same block."""
+    sent = Message("stats", block.to_message(), "w1").serialize()
+    arrived = block_from_message(Message.unserialize(sent).data)
+
+    assert (arrived.keys, arrived.kinds) == (block.keys, block.kinds)
+    for name, column in block.scalars.items():
+        np.testing.assert_array_equal(arrived.scalars[name], column)
+    for name, tally in block.tallies.items():
+        for found, wanted in zip(arrived.tallies[name], tally, strict=True):
+            np.testing.assert_array_equal(found, wanted)
+    for name, over in block.over_limits.items():
+        np.testing.assert_array_equal(arrived.over_limits[name], over)
+
+
+def test_own_tables(block: IntervalBlock) -> None:
+    """A block names just what is in it, and needs no other block to be understood."""
+    assert block.keys == [KEYS[0], KEYS[2]]
+    assert block.kinds == ["wrong total"]
+
+
+def test_no_limits() -> None:
+    """Without limits there is nothing to count over, also after the way."""
+    block = fold(np.array([[0, 0, 100.5, 100.0, 500.0, 20]]), KEYS, KINDS, [])
+
+    assert block_from_message(block.to_message()).over_limits["over_limit"].shape == (1, 0)
+
+
+def test_message_of_another_form(block: IntervalBlock) -> None:
+    """A message that lacks something is refused, not half understood."""
+    message = block.to_message()
+    del message["scalars"]["failures"]
+
+    with pytest.raises(KeyError, match="failures"):
+        block_from_message(message)

@@ -1,0 +1,181 @@
+"""The recorder keeps every request of any user, and nothing of it can break the load."""
+
+import gevent
+from locust import User
+from locust.env import Environment
+
+import logging
+import math
+import time
+from typing import Any
+
+import pytest
+
+from telemetry.recorder import RequestRecorder
+
+
+class Visitor(User):
+    """A user whose class is to be seen in the rows."""
+
+    def run_request(self, environment: Environment, **changes: Any) -> None:
+        """Fire the event of one request."""
+        fire(environment, **changes)
+
+
+def fire(environment: Environment, **changes: Any) -> None:
+    """Fire Locust's request event as a client does."""
+    told = {"request_type": "GET", "name": "home", "response_time": 12.5, "response_length": 100}
+    event: Any = environment.events.request
+    event.fire(**told | {"exception": None, "context": {}} | changes)
+
+
+@pytest.fixture
+def environment() -> Environment:
+    """Return an environment of Locust without users."""
+    return Environment()
+
+
+@pytest.fixture
+def recorder(environment: Environment) -> RequestRecorder:
+    """Return a recorder that listens."""
+    recorder = RequestRecorder([100.0])
+    recorder.listen(environment)
+    return recorder
+
+
+def test_request(environment: Environment, recorder: RequestRecorder) -> None:
+    """A request is one row with its names, bytes and exact latency."""
+    fire(environment)
+    block = recorder.fold()
+
+    assert block is not None
+    assert [tuple(key) for key in block.keys] == [("", "GET", "home")]
+    figures = {name: column.tolist() for name, column in block.scalars.items()}
+    assert figures["n"] == [1]
+    assert figures["failures"] == [0]
+    assert figures["bytes"] == [100]
+    assert figures["sum_ms"] == figures["min_ms"] == figures["max_ms"] == [12.5]
+
+
+def test_user_class(environment: Environment, recorder: RequestRecorder) -> None:
+    """The class of the user is known in the user's own greenlet, and stays so while it is being killed."""
+    visitor = Visitor(environment)
+
+    def run_user(user: Visitor) -> None:
+        user.run_request(environment)
+        gevent.getcurrent().kill(block=False)  # it goes on until it next waits, without its arguments
+        user.run_request(environment)
+
+    gevent.spawn(run_user, visitor).get()
+    block = recorder.fold()
+
+    assert block is not None
+    assert [key.user_class for key in block.keys] == ["Visitor"]
+    assert block.scalars["n"].sum() == 2
+
+
+def test_argument_that_is_no_user(environment: Environment, recorder: RequestRecorder) -> None:
+    """A request made in a greenlet of a journey's own is recorded without a user class."""
+    gevent.spawn(lambda _: fire(environment), "/some/path").get()
+    block = recorder.fold()
+
+    assert block is not None
+    assert [key.user_class for key in block.keys] == [""]
+
+
+def test_told_start(environment: Environment, recorder: RequestRecorder) -> None:
+    """The start that the event tells counts: judging a response may take time before the event is fired."""
+    started_s = time.time() - 100
+    fire(environment, start_time=started_s, response_time=1500.0)
+    block = recorder.fold()
+
+    assert block is not None
+    assert block.scalars["started_s"].tolist() == [math.floor(started_s)]
+    assert block.scalars["ended_s"].tolist() == [math.floor(started_s + 1.5)]
+
+
+@pytest.mark.parametrize("response_time", [None, math.nan, -3.0, math.inf])
+def test_latency_that_is_none(
+    environment: Environment, recorder: RequestRecorder, response_time: float | None
+) -> None:
+    """A request without a usable latency is counted, but is in no histogram."""
+    fire(environment, response_time=response_time)
+    block = recorder.fold()
+
+    assert block is not None
+    assert block.scalars["n"].tolist() == [1]
+    assert block.tallies["successes"].counts.sum() == 0
+    assert math.isnan(block.scalars["sum_ms"][0])
+    assert recorder.errors == 0
+
+
+def test_failure_kinds(environment: Environment, recorder: RequestRecorder) -> None:
+    """Failures are counted by what went wrong; their latencies are apart from the successes."""
+    for failure in (ValueError("no stock"), ValueError("no stock"), "status 500"):
+        fire(environment, exception=failure)
+    block = recorder.fold()
+
+    assert block is not None
+    kinds = block.tallies["failure_kinds"]
+    counts = {
+        block.kinds[kind]: n for kind, n in zip(kinds.values.tolist(), kinds.counts.tolist(), strict=True)
+    }
+    assert counts == {"ValueError: no stock": 2, "status 500": 1}
+    assert block.tallies["failed"].counts.sum() == 3
+    assert block.tallies["successes"].counts.sum() == 0
+
+
+def test_no_secrets_in_names(environment: Environment, recorder: RequestRecorder) -> None:
+    """Names that differ in a secret only are one name without it."""
+    for secret in ("abc", "def"):
+        fire(environment, name=f"/home?token={secret}")
+    block = recorder.fold()
+
+    assert block is not None
+    assert [key.name for key in block.keys] == ["/home?token=***"]
+    assert block.scalars["n"].tolist() == [2]
+
+
+def test_buffers_are_emptied(environment: Environment, recorder: RequestRecorder) -> None:
+    """What was folded is not kept, and nothing comes of nothing."""
+    fire(environment)
+    recorder.fold()
+
+    assert recorder.fold() is None
+
+
+def test_wrong_values_break_nothing(
+    environment: Environment, recorder: RequestRecorder, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An event with values of wrong types is counted as an error, said once, and harms no other request."""
+    caplog.set_level(logging.ERROR, "plimsoll")
+    fire(environment, response_time="12 ms")
+    fire(environment, name=["home"])
+    fire(environment)
+    block = recorder.fold()
+
+    assert block is not None
+    assert block.scalars["n"].tolist() == [1]
+    assert recorder.errors == 2
+    assert len([record for record in caplog.records if record.name == "plimsoll"]) == 1
+
+
+def test_stopped(environment: Environment, recorder: RequestRecorder) -> None:
+    """After its run a recorder keeps no more requests."""
+    recorder.stop(environment)
+    fire(environment)
+
+    assert recorder.fold() is None
+
+
+def test_unfinished(recorder: RequestRecorder) -> None:
+    """A request that was cut off is counted apart, with its age, in no row's n."""
+    recorder.record_unfinished(Visitor, "GET", "home", 1_700_000_000.0, 1_700_000_003.0)
+    block = recorder.fold()
+
+    assert block is not None
+    assert [tuple(key) for key in block.keys] == [("Visitor", "GET", "home")]
+    assert block.scalars["n"].tolist() == [0]
+    assert block.scalars["unfinished"].tolist() == [1]
+    assert block.over_limits["unfinished_over_limit"].tolist() == [[1]]
+    assert block.scalars["ended_s"].tolist() == [1_700_000_003]
