@@ -11,7 +11,7 @@ import pytest
 
 from tests.fix_runs import GENEROUS, IMPOSSIBLE, Run, Runner, has_history, judge, until
 from tests.fix_service import Service
-from tests.processes import finish, free_port, start_locust
+from tests.processes import finish, free_port, start_locust, two_workers
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -227,8 +227,7 @@ def test_two_processes(run: Runner, service: Service) -> None:
         f"{run.locustfile},shapes/ramp.py",
         "-H",
         service.url,
-        "--processes",
-        "2",
+        *two_workers(),
         "--user-scale",
         "0.008",
         "--time-scale",
