@@ -56,7 +56,7 @@ def check_thresholds(thresholds: Path, request_names: Iterable[str] | None) -> T
     names = [f"--name={name}" for name in request_names or ()]
     checked = _reports(["check", "--thresholds", str(thresholds.resolve()), *names])
     if checked.returncode == EXIT_PASS:
-        return ThresholdsCheck("", json.loads(checked.stdout or "{}").get("limits_ms", []))
+        return ThresholdsCheck("", json.loads(checked.stdout)["limits_ms"])
     status = f"the check of {str(thresholds)!r} ended with status {checked.returncode}"
     return ThresholdsCheck(checked.stderr.strip() or status, [])
 

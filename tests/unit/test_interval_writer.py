@@ -158,7 +158,7 @@ def test_truncated(path: Path) -> None:
 
 
 def test_clock_shift(path: Path) -> None:
-    """Seconds of a worker whose clock is 3 s behind are put right, and the stage is that of the right ones."""
+    """Seconds of a worker whose clock is 3 s behind are put right, and the stage with them."""
     file = IntervalFile(path, [100.0, 200.0])
     file.append(block(50, (0, 0, 5.0)), "late", str, shift_s=3)
     file.close()

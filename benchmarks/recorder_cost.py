@@ -1,0 +1,226 @@
+"""What recording every request costs: `python -m benchmarks.recorder_cost` prints its tables in Markdown.
+
+Side by side, in turn, the median of several rounds: Locust's request event with its own statistics only, and with
+the recorder as well; the fold and the write of a second of 5,000 requests at 10, 100 and 500 names; and the size and
+the time to read of 8 hours of 50 names in several formats, from as many seconds as SECONDS_WRITTEN.
+"""
+
+from __future__ import annotations
+
+import gevent
+from locust import User
+from locust.env import Environment
+
+import io
+import os
+import statistics
+import sys
+import tempfile
+import time
+import zlib
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import numpy as np
+import pandas as pd
+
+from reports.interval_file import read_intervals
+from telemetry.fold import fold
+from telemetry.interval_block import IntervalBlock, Key
+from telemetry.interval_file import IntervalFile
+from telemetry.recorder import RequestRecorder
+
+ROUNDS = 15
+REQUESTS = 20_000
+REQUESTS_PER_S = 5_000
+NAMES = (10, 100, 500)
+LIMITS_MS = [100.0, 200.0, 500.0]
+EIGHT_HOURS_S = 8 * 3600
+SECONDS_WRITTEN = 2_880
+ROW_REQUESTS = 20
+
+
+class Visitor(User):
+    """A user for the requests to be of."""
+
+
+def main() -> None:
+    """Measure and print."""
+    print_cost()
+    print_folds()
+    print_formats()
+
+
+def print_cost() -> None:
+    """Print the cost of a request without and with the recorder, in turn."""
+    environment = Environment(parsed_options=Namespace())
+    environment.create_local_runner()
+    recorder = RequestRecorder(LIMITS_MS)
+    visitor = Visitor(environment)
+    cost: dict[str, list[float]] = {"Locust alone": [], "with the recorder": [], "of it the fold": []}
+    for _ in range(ROUNDS):
+        cost["Locust alone"].append(gevent.spawn(fire_requests, visitor).get())
+        recorder.listen(environment)
+        recording_us = gevent.spawn(fire_requests, visitor).get()
+        fold_us = timed_ms(recorder.fold) * 1000 / REQUESTS
+        recorder.stop(environment)
+        cost["with the recorder"].append(recording_us + fold_us)
+        cost["of it the fold"].append(fold_us)
+    medians = {name: statistics.median(values) for name, values in cost.items()}
+    added_us = medians["with the recorder"] - medians["Locust alone"]
+    rows = [(name, f"{median:.2f}", spread(cost[name])) for name, median in medians.items()]
+    print_table(
+        ("µs a request", "median", "min–max"),
+        [*rows, ("**added by the recorder**", f"**{added_us:.2f}**", "")],
+    )
+
+
+def fire_requests(visitor: User) -> float:
+    """Fire the request event as Locust's clients do, and return the microseconds each took."""
+    event: Any = visitor.environment.events.request
+    names = [f"journey.step{number}" for number in range(50)]
+    started = time.perf_counter()
+    for number in range(REQUESTS):
+        event.fire(
+            request_type="GET",
+            name=names[number % 50],
+            response_time=12.3 + number % 7,
+            response_length=500,
+            response=None,
+            context={},
+            exception=None,
+            start_time=time.time(),
+            url="/",
+        )
+    return (time.perf_counter() - started) * 1e6 / REQUESTS
+
+
+def print_folds() -> None:
+    """Print how long the event loop stands still each second, by the number of request names."""
+    rows = []
+    for names in NAMES:
+        recorder = RequestRecorder(LIMITS_MS)
+        keys = [Key("Visitor", "GET", f"journey.step{number}") for number in range(names)]
+        file = IntervalFile(Path(os.devnull), LIMITS_MS)
+        times: dict[str, list[float]] = {"fold": [], "append": [], "write": []}
+        for second in range(ROUNDS * 4):
+            for request in requests_of(second, keys, REQUESTS_PER_S).tolist():
+                recorder.record("GET", keys[int(request[0])].name, request[4], 500, start_time=request[3])
+            block = take(recorder)
+            times["fold"].append(block[1])
+            times["append"].append(timed_ms(lambda: file.append(block[0], "local", lambda _: "hold")))
+            times["write"].append(timed_ms(file.write))
+        file.close()
+        rows.append(
+            (str(names), *(f"{statistics.median(each):.2f} ({max(each):.2f})" for each in times.values()))
+        )
+    print_table(("names", "fold ms, median (max)", "append ms", "write ms"), rows)
+
+
+def take(recorder: RequestRecorder) -> tuple[IntervalBlock, float]:
+    """Return the recorder's block and the milliseconds it took."""
+    started = time.perf_counter()
+    block = recorder.fold()
+    assert block is not None
+    return block, (time.perf_counter() - started) * 1000
+
+
+def requests_of(second: int, keys: list[Key], count: int) -> Any:
+    """Return samples of a second: lognormal latencies, each name with a median of its own, 0.3 % failed."""
+    random = np.random.default_rng(second)
+    key = random.integers(0, len(keys), count)
+    latency_ms = 5 * (1 + key % 40) * random.lognormal(0, 0.7, count)
+    start_s = 1_700_000_000 + second + random.random(count)
+    failed = random.random(count) < 0.003
+    return np.column_stack(
+        [key, failed, start_s + latency_ms / 1000, start_s, latency_ms, random.integers(200, 2000, count)]
+    )
+
+
+def blocks() -> Iterator[IntervalBlock]:
+    """Yield the seconds that are written in each format."""
+    keys = [Key("Visitor", "GET", f"journey.step{number}") for number in range(50)]
+    for second in range(SECONDS_WRITTEN):
+        yield fold(requests_of(second, keys, 50 * ROW_REQUESTS), keys, ["status 500"], LIMITS_MS)
+
+
+def print_formats() -> None:
+    """Print the size of 8 hours and the time to read them into pandas."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "intervals.arrow")
+        for compression in ("zstd", "lz4", None):
+            for every_s in (1, 2):
+                write_arrow(path, compression, every_s)
+                name = f"Arrow IPC stream, {compression or 'plain'}, a batch each {every_s} s"
+                rows.append(format_row(name, path, lambda: read_intervals(path)))
+        write_msgpack(path)
+        rows.append(format_row("msgpack and zlib, a frame a second", path, lambda: read_msgpack(path)))
+    print_table(("format", "8 h × 50 names, MB", "read, s"), rows)
+
+
+def write_arrow(path: Path, compression: str | None, every_s: int) -> None:
+    """Write the seconds as the recorder does."""
+    file = IntervalFile(path, LIMITS_MS, compression)
+    for second, block in enumerate(blocks(), 1):
+        file.append(block, "local", lambda _: "hold")
+        if second % every_s == 0:
+            file.write()
+    file.close()
+
+
+def write_msgpack(path: Path) -> None:
+    """Write the seconds as compressed frames of their messages."""
+    with path.open("wb") as file:
+        for block in blocks():
+            frame = zlib.compress(msgpack.dumps(block.to_message()))
+            file.write(len(frame).to_bytes(4, "little") + frame)
+
+
+def read_msgpack(path: Path) -> pd.DataFrame:
+    """Read the frames, without their histograms."""
+    source, frames = io.BytesIO(path.read_bytes()), []
+    while size := source.read(4):
+        message = msgpack.loads(zlib.decompress(source.read(int.from_bytes(size, "little"))))
+        scalars = message["scalars"]
+        frame = pd.DataFrame(
+            {
+                name: np.frombuffer(scalars[name], "f8" if "_ms" in name else "u4")
+                for name in ("n", "failures", "sum_ms", "key")
+            }
+        )
+        frame["name"] = np.array([key[2] for key in message["keys"]])[frame["key"]]
+        frames.append(frame)
+    return pd.concat(frames)
+
+
+def format_row(name: str, path: Path, read: Callable[[], object]) -> tuple[str, str, str]:
+    """Return a line of the table, scaled to 8 hours."""
+    scale = EIGHT_HOURS_S / SECONDS_WRITTEN
+    return name, f"{path.stat().st_size * scale / 1e6:.0f}", f"{timed_ms(read) * scale / 1000:.1f}"
+
+
+def timed_ms(call: Callable[[], object]) -> float:
+    """Return the milliseconds a call takes."""
+    started = time.perf_counter()
+    call()
+    return (time.perf_counter() - started) * 1000
+
+
+def spread(values: list[float]) -> str:
+    """Return the least and the greatest value."""
+    return f"{min(values):.2f}–{max(values):.2f}"
+
+
+def print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """Print a table in Markdown."""
+    for cells in (head, ("---",) * len(head), *rows):
+        sys.stdout.write(f"| {' | '.join(cells)} |\n")
+    sys.stdout.write("\n")
+
+
+if __name__ == "__main__":
+    main()

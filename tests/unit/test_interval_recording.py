@@ -1,0 +1,210 @@
+"""One run's intervals, of a process's own requests or of workers' reports, whatever goes wrong."""
+
+from locust.env import Environment
+from locust.runners import MasterRunner, WorkerRunner
+
+import time
+from argparse import Namespace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pyarrow as pa
+import pytest
+
+from telemetry.interval_recording import IntervalRecording
+from telemetry.options import declare_limits_ms
+from telemetry.worker_intervals import REPORT_KEY, WorkerIntervals
+
+
+def fire(environment: Environment, name: str = "home") -> None:
+    """Fire the event of one request of 5 ms."""
+    event: Any = environment.events.request
+    event.fire(request_type="GET", name=name, response_time=5.0, response_length=1, exception=None)
+
+
+def start(environment: Environment, directory: Path) -> IntervalRecording:
+    """Start the intervals of a run."""
+    directory.mkdir()
+    return IntervalRecording(environment, directory, lambda _: "hold")
+
+
+def rows(directory: Path) -> list[dict[str, Any]]:
+    """Return what was recorded."""
+    with pa.OSFile(str(directory / "intervals.arrow")) as file:
+        found: list[dict[str, Any]] = pa.ipc.open_stream(file).read_all().to_pylist()
+    return found
+
+
+@pytest.fixture
+def environment() -> Environment:
+    """Return the environment of a single process."""
+    return Environment(parsed_options=Namespace())
+
+
+@pytest.fixture
+def master() -> Environment:
+    """Return the environment of a master, without its sockets."""
+    environment = Environment(parsed_options=Namespace())
+    environment.runner = MasterRunner.__new__(MasterRunner)
+    environment.runner.greenlet = []
+    return environment
+
+
+class Worker:
+    """A worker that reports when it is told to, without a master to hear it."""
+
+    def __init__(self) -> None:
+        self.environment = Environment(parsed_options=Namespace())
+        self.reports: list[dict[str, Any]] = []
+        self.stops = 0
+        runner = SimpleNamespace(_send_stats=self.report, stop=self.stop)
+        self.intervals = WorkerIntervals(self.environment, cast(WorkerRunner, runner))
+
+    def tell(self, event_name: str) -> None:
+        """Fire an event of the worker's life."""
+        event: Any = getattr(self.environment.events, event_name)
+        event.fire(environment=self.environment)
+
+    def report(self) -> None:
+        """Send Locust's report."""
+        data: dict[str, Any] = {}
+        event: Any = self.environment.events.report_to_master
+        event.fire(client_id="w1", data=data)
+        self.reports.append(data)
+
+    def stop(self) -> None:
+        """Stop the users."""
+        self.stops += 1
+
+
+@pytest.fixture
+def worker() -> Worker:
+    """Return a worker that waits for its first run."""
+    return Worker()
+
+
+def test_single_process(environment: Environment, tmp_path: Path) -> None:
+    """Requests from start to close are in the file, those after the last second too, and no others."""
+    intervals = start(environment, tmp_path / "run")
+    fire(environment)
+    intervals.tick()
+    fire(environment)
+    intervals.close()
+    fire(environment)
+
+    assert sum(row["n"] for row in rows(tmp_path / "run")) == 2
+    assert {(row["worker"], row["stage"]) for row in rows(tmp_path / "run")} == {("local", "hold")}
+    assert intervals.facts() == {"recording_errors": 0, "clock_offsets_s": {}}
+
+
+def test_runs_of_one_process(environment: Environment, tmp_path: Path) -> None:
+    """Each run has its own requests and its own limits only."""
+    for number, name in enumerate(("home", "order")):
+        declare_limits_ms(environment, [1.0] * number)
+        intervals = start(environment, tmp_path / name)
+        fire(environment, name)
+        intervals.close()
+
+    assert [(row["name"], row["over_limit"]) for row in rows(tmp_path / "home")] == [("home", [])]
+    assert [(row["name"], row["over_limit"]) for row in rows(tmp_path / "order")] == [("order", [1])]
+
+
+def test_worker(master: Environment, worker: Worker, tmp_path: Path) -> None:
+    """What a worker measured last is sent when its users have stopped, and nothing twice."""
+    intervals = start(master, tmp_path / "run")
+    worker.tell("test_start")
+    fire(worker.environment)
+    worker.report()
+    fire(worker.environment)
+    worker.tell("test_stop")
+    worker.report()
+    for data in worker.reports:
+        intervals.on_worker_report("w1", data)
+    intervals.close()
+    found = rows(tmp_path / "run")
+
+    assert sum(row["n"] for row in found) == 2
+    assert {row["worker"] for row in found} == {"w1"}
+    assert abs(cast(dict[str, float], intervals.facts()["clock_offsets_s"])["w1"]) < 0.5
+
+
+def test_next_run_of_a_worker(worker: Worker) -> None:
+    """A second run of a worker begins with nothing of the first."""
+    for _ in range(2):
+        worker.tell("test_start")
+        fire(worker.environment)
+        worker.tell("test_stop")
+
+    assert [len(data[REPORT_KEY]["blocks"]) for data in worker.reports] == [1, 1]
+
+
+def test_idle_worker(worker: Worker) -> None:
+    """Between runs a worker reports no intervals."""
+    worker.report()
+
+    assert worker.reports == [{}]
+
+
+def test_limits_reach_the_worker(worker: Worker) -> None:
+    """The master's options carry the limits, and a worker counts over them from its next run on."""
+    declare_limits_ms(worker.environment, [1.0, 100.0])
+    worker.tell("test_start")
+    fire(worker.environment)
+    worker.tell("test_stop")
+
+    assert worker.reports[0][REPORT_KEY]["blocks"][0]["over_limits"]["over_limit"] == bytes(
+        [1, 0, 0, 0, 0, 0, 0, 0]
+    )
+
+
+def test_worker_that_ends(worker: Worker) -> None:
+    """A worker that quits stops its users before it says goodbye."""
+    worker.tell("quitting")
+
+    assert worker.stops == 1
+
+
+@pytest.mark.parametrize(("behind_s", "shift_s"), [(0.4, 0), (2.2, 2), (-7.6, -8)])
+def test_clock_offset(
+    master: Environment, worker: Worker, tmp_path: Path, behind_s: float, shift_s: int
+) -> None:
+    """A worker's seconds are put right by whole seconds when its clock is off by more than half of one."""
+    intervals = start(master, tmp_path / "run")
+    worker.tell("test_start")
+    fire(worker.environment)
+    worker.report()
+    report = worker.reports[0][REPORT_KEY]
+    report["sent_s"] = time.time() - behind_s
+    started_s = int.from_bytes(report["blocks"][0]["scalars"]["started_s"], "little")
+    intervals.on_worker_report("w1", {REPORT_KEY: report})
+    intervals.close()
+    worker.tell("test_stop")
+
+    assert rows(tmp_path / "run")[0]["started_s"] == started_s + shift_s
+    assert cast(dict[str, float], intervals.facts()["clock_offsets_s"])["w1"] == pytest.approx(
+        behind_s, abs=0.3
+    )
+
+
+def test_strange_report(master: Environment, tmp_path: Path) -> None:
+    """A report that cannot be understood is an error of the recording, and no more than that."""
+    intervals = start(master, tmp_path / "run")
+    intervals.on_worker_report("w1", {REPORT_KEY: {"blocks": [{}], "sent_s": time.time(), "errors": 2}})
+    intervals.on_worker_report("w2", {REPORT_KEY: None})
+    intervals.on_worker_report("w3", {})
+    intervals.close()
+
+    assert intervals.facts()["recording_errors"] == 2 + 1 + 1
+
+
+def test_disk_full(environment: Environment, tmp_path: Path) -> None:
+    """When nothing can be written any more the run goes on, and is known to be incomplete."""
+    intervals = start(environment, tmp_path / "run")
+    intervals._file._file.close()
+    for _ in range(2):
+        fire(environment)
+        intervals.tick()
+    intervals.close()
+
+    assert cast(int, intervals.facts()["recording_errors"]) >= 1
