@@ -1,8 +1,8 @@
-"""What recording every request costs: `python -m benchmarks.recorder_cost` prints its tables in Markdown.
+"""Measure what recording a request costs: `python benchmarks/recorder_cost.py` prints tables in Markdown.
 
-Side by side, in turn, the median of several rounds: Locust's request event with its own statistics only, and with
-the recorder as well; the fold and the write of a second of 5,000 requests at 10, 100 and 500 names; and the size and
-the time to read of 8 hours of 50 names in several formats, from as many seconds as SECONDS_WRITTEN.
+In turn, the median of several rounds: Locust's request event with its own statistics only, and with the
+recorder as well. Then how long the loop stands still each second of 5,000 requests, at 10, 100 and 500 names;
+and the size and time to read of 8 hours of 50 names in several formats, scaled up from SECONDS_WRITTEN.
 """
 
 from __future__ import annotations
@@ -19,17 +19,18 @@ import tempfile
 import time
 import zlib
 from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgpack
+import msgpack  # type: ignore[import-untyped] # it carries no types
 import numpy as np
 import pandas as pd
 
 from reports.interval_file import read_intervals
 from telemetry.fold import fold
-from telemetry.interval_block import IntervalBlock, Key
+from telemetry.in_flight import Request
+from telemetry.interval_block import SCALARS, IntervalBlock, Key
 from telemetry.interval_file import IntervalFile
 from telemetry.recorder import RequestRecorder
 
@@ -60,7 +61,12 @@ def print_cost() -> None:
     environment.create_local_runner()
     recorder = RequestRecorder(LIMITS_MS)
     visitor = Visitor(environment)
-    cost: dict[str, list[float]] = {"Locust alone": [], "with the recorder": [], "of it the fold": []}
+    cost: dict[str, list[float]] = {
+        "Locust alone": [],
+        "with the recorder": [],
+        "of it the fold": [],
+        "knowing that it is under way, apart": [],
+    }
     for _ in range(ROUNDS):
         cost["Locust alone"].append(gevent.spawn(fire_requests, visitor).get())
         recorder.listen(environment)
@@ -69,6 +75,7 @@ def print_cost() -> None:
         recorder.stop(environment)
         cost["with the recorder"].append(recording_us + fold_us)
         cost["of it the fold"].append(fold_us)
+        cost["knowing that it is under way, apart"].append(gevent.spawn(watch_requests).get())
     medians = {name: statistics.median(values) for name, values in cost.items()}
     added_us = medians["with the recorder"] - medians["Locust alone"]
     rows = [(name, f"{median:.2f}", spread(cost[name])) for name, median in medians.items()]
@@ -98,6 +105,15 @@ def fire_requests(visitor: User) -> float:
     return (time.perf_counter() - started) * 1e6 / REQUESTS
 
 
+def watch_requests() -> float:
+    """Have requests under way that do nothing, and return the microseconds each took."""
+    started = time.perf_counter()
+    for _ in range(REQUESTS):
+        with Request("GET", "journey.step1"):
+            pass
+    return (time.perf_counter() - started) * 1e6 / REQUESTS
+
+
 def print_folds() -> None:
     """Print how long the event loop stands still each second, by the number of request names."""
     rows = []
@@ -107,12 +123,8 @@ def print_folds() -> None:
         file = IntervalFile(Path(os.devnull), LIMITS_MS)
         times: dict[str, list[float]] = {"fold": [], "append": [], "write": []}
         for second in range(ROUNDS * 4):
-            for request in requests_of(second, keys, REQUESTS_PER_S).tolist():
-                recorder.record("GET", keys[int(request[0])].name, request[4], 500, start_time=request[3])
-            block = take(recorder)
-            times["fold"].append(block[1])
-            times["append"].append(timed_ms(lambda: file.append(block[0], "local", lambda _: "hold")))
-            times["write"].append(timed_ms(file.write))
+            for name, figure in second_of(second, keys, recorder, file).items():
+                times[name].append(figure)
         file.close()
         rows.append(
             (str(names), *(f"{statistics.median(each):.2f} ({max(each):.2f})" for each in times.values()))
@@ -120,12 +132,20 @@ def print_folds() -> None:
     print_table(("names", "fold ms, median (max)", "append ms", "write ms"), rows)
 
 
-def take(recorder: RequestRecorder) -> tuple[IntervalBlock, float]:
-    """Return the recorder's block and the milliseconds it took."""
+def second_of(
+    second: int, keys: list[Key], recorder: RequestRecorder, file: IntervalFile
+) -> dict[str, float]:
+    """Record a second of requests and return the milliseconds that each step with them took."""
+    for key, _, _, start_s, latency_ms, size in requests_of(second, keys, REQUESTS_PER_S).tolist():
+        recorder.record("GET", keys[int(key)].name, latency_ms, size, start_time=start_s)
     started = time.perf_counter()
     block = recorder.fold()
     assert block is not None
-    return block, (time.perf_counter() - started) * 1000
+    return {
+        "fold": (time.perf_counter() - started) * 1000,
+        "append": timed_ms(lambda: file.append(block, "local", lambda _: "hold")),
+        "write": timed_ms(file.write),
+    }
 
 
 def requests_of(second: int, keys: list[Key], count: int) -> Any:
@@ -187,10 +207,7 @@ def read_msgpack(path: Path) -> pd.DataFrame:
         message = msgpack.loads(zlib.decompress(source.read(int.from_bytes(size, "little"))))
         scalars = message["scalars"]
         frame = pd.DataFrame(
-            {
-                name: np.frombuffer(scalars[name], "f8" if "_ms" in name else "u4")
-                for name in ("n", "failures", "sum_ms", "key")
-            }
+            {name: np.frombuffer(scalars[name], SCALARS[name]) for name in ("key", "n", "failures", "sum_ms")}
         )
         frame["name"] = np.array([key[2] for key in message["keys"]])[frame["key"]]
         frames.append(frame)
@@ -215,7 +232,7 @@ def spread(values: list[float]) -> str:
     return f"{min(values):.2f}–{max(values):.2f}"
 
 
-def print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Print a table in Markdown."""
     for cells in (head, ("---",) * len(head), *rows):
         sys.stdout.write(f"| {' | '.join(cells)} |\n")
