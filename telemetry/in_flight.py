@@ -119,7 +119,10 @@ def _watched(request: Callable[..., Answer], default_name: Callable[[Any], str])
 
 
 def _path_of(url: str | bytes) -> str:
-    """Return the path and query of a URL, by which HttpSession names a request."""
-    text = url.decode() if isinstance(url, bytes) else url
-    _, _, path, query, _ = urlsplit(text)
+    """Return the path and query of a URL, by which HttpSession names a request; one that is none as it is."""
+    text = url.decode(errors="replace") if isinstance(url, bytes) else str(url)
+    try:
+        _, _, path, query, _ = urlsplit(text)
+    except ValueError:
+        return text
     return f"{path or '/'}?{query}" if query else path or "/"

@@ -141,7 +141,13 @@ def test_renamed_request(cut_off: list[CutOff], monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize(
     ("url", "path"),
-    [("http://host/a/b?c=d#e", "/a/b?c=d"), ("http://host", "/"), (b"/bytes", "/bytes"), ("/?", "/")],
+    [
+        ("http://host/a/b?c=d#e", "/a/b?c=d"),
+        ("http://host", "/"),
+        (b"/bytes", "/bytes"),
+        ("/?", "/"),
+        ("http://[", "http://["),
+    ],
 )
 def test_name_of_a_url(url: str | bytes, path: str) -> None:
     """HttpSession names a request by its path and query."""
