@@ -127,7 +127,7 @@ def _histograms(buckets: pa.ChunkedArray, counts: pa.ChunkedArray) -> Histograms
 def _matrix(column: pa.ChunkedArray, limits: int) -> NDArray[np.float64]:
     if (np.diff(_starts(column)) != limits).any():
         raise ValueError(f"a row does not count over each of the {limits} limits")
-    return _values(column).astype(np.float64).reshape(-1, limits)
+    return _values(column).astype(np.float64).reshape(len(column), limits)
 
 
 def _starts(column: pa.ChunkedArray) -> NDArray[np.int64]:

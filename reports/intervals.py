@@ -54,14 +54,17 @@ def shares(k: Floats, n: Floats) -> tuple[Floats, Floats]:
 
 
 def block_shares(k: Floats, n: Floats) -> tuple[Floats, Floats]:
-    """Return the wider of Wilson's interval and Student's t over blocks for each column of k cases in n.
+    """Return the wider of Wilson's interval and Student's t over blocks, a column of k cases in n each.
 
     The rows are blocks of time; of a single block there is Wilson's interval alone. Columns need a case in n.
     """
     low, high = shares(k.sum(axis=0), n.sum(axis=0))
     if len(k) > 1:
         ratio, half = k.sum(axis=0) / n.sum(axis=0), block_halfwidths(k, n)
-        low, high = np.minimum(low, ratio - half), np.maximum(high, ratio + half)
+        # Fewer cases swing less: as in Wilson's upper end the variance taken is that of the end itself.
+        swing = np.divide(half**2, ratio, out=np.zeros_like(half), where=ratio > 0)
+        upper = ratio + swing / 2 + np.sqrt(swing * (ratio + swing / 4))
+        low, high = np.minimum(low, ratio - half), np.maximum(high, upper)
     return np.maximum(low, 0.0), np.minimum(high, 1.0)
 
 

@@ -4,14 +4,16 @@ A check that cannot be made (no plan, no run.json) is left out: it is not passed
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from reports.check import Check
+from reports.generator_checks import generator_checks
 from reports.grammar import UPPER_LIMITS, Statement
 from reports.outcome import Outcome
+from reports.recording_checks import recording_checks
 from reports.run import Run
 from reports.steady_state import SteadyState
 
@@ -25,31 +27,34 @@ LAG_S = 2.0
 """Locust starts users in steps of a second: their number is right if the plan of a near moment allows it."""
 
 
-@dataclass(frozen=True)
-class Check:
-    """Hold one check: what was measured, what it is held against, and why it failed."""
-
-    check: str
-    value: float | None
-    limit: float | None
-    ok: bool
-    reason: str = ""
-
-
 LATENCY, RATE, COUNT, SHARE = "latency", "rps", "count", "share"
 
-UNDERMINED = {
-    "requests_made": {LATENCY, RATE, COUNT, SHARE},
+EVERYTHING = {LATENCY, RATE, COUNT, SHARE}
+LOAD = {LATENCY, RATE, COUNT}
+
+UNDERMINED: dict[str, set[str]] = {
+    "requests_made": EVERYTHING,
     "some_success": {LATENCY},
-    "load_reached": {LATENCY, RATE, COUNT},
+    "load_reached": LOAD,
     "planned_end": {COUNT},
-    "totals_consistent": {LATENCY, RATE, COUNT, SHARE},
+    "totals_consistent": EVERYTHING,
+    "stats_reset": EVERYTHING,
     "enough_time": set(),
     "steady_state": {LATENCY, RATE},
+    "generator_cpu": LOAD,
+    "generator_cpu_peak": LOAD,
+    "generator_lag": LOAD,
+    "workers_lost": LOAD,
+    "clock_offsets": {LATENCY, RATE},
+    "recording_errors": EVERYTHING,
+    "totals_match": EVERYTHING,
+    "in_flight": {LATENCY},
+    "littles_law": {LATENCY, RATE},
 }
-"""Errors seen under too little load, or in too short a run, are errors all the same; a latency or a rate
-under another load than planned says nothing, and neither does a count of requests that were not all made.
-A short run takes the ground from no single limit, whose interval is the wider for it, but it never passes."""
+"""Errors seen under too little load, by a generator out of breath, or in too short a run, are errors all the
+same; a latency or a rate under another load than planned says nothing, and neither does a count of requests
+that were not all made. A short run takes the ground from no single limit, whose interval is the wider for it,
+but it never passes."""
 
 ONLY_GROWS = {"count", "failures"}
 """What was counted stays counted, whatever else would have come."""
@@ -60,10 +65,13 @@ def check_validity(run: Run, window: SteadyState | None) -> list[Check]:
     return [
         *_requests_made(run),
         *_totals_consistent(run),
+        *_stats_reset(run),
         *_load_reached(run),
         *_planned_end(run),
         *_enough_time(run, window),
         *_steady(window),
+        *generator_checks(run, window),
+        *(recording_checks(run, window) if window is not None else ()),
     ]
 
 
@@ -89,8 +97,14 @@ def _requests_made(run: Run) -> Iterator[Check]:
         yield Check("some_success", successes, 1.0, successes >= 1, reason)
 
 
+def _stats_reset(run: Run) -> Iterator[Check]:
+    """Yield a failed check where Locust's figures, which are judged, leave out the time before a reset."""
+    if run.meta.stats_reset and not run.intervals:
+        yield Check("stats_reset", 1.0, 0.0, ok=False, reason="Locust's statistics were reset during the run")
+
+
 def _totals_consistent(run: Run) -> Iterator[Check]:
-    if run.total.empty or run.requests.empty:
+    if run.total.empty or run.requests.empty or run.intervals:
         return
     counts = ["n", "failures"]
     parts, whole = run.requests[counts].sum(), run.total[counts].sum()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from reports.check import Check
 from reports.estimate import Estimate
 from reports.histogram import PRECISION
 from reports.judge import Judgement, judge_threshold
@@ -15,7 +16,7 @@ from reports.request_table import request_figures
 from reports.run import Run
 from reports.steady_state import SteadyState, steady_state
 from reports.thresholds import Threshold
-from reports.validity import Check, check_validity, undermines
+from reports.validity import check_validity, undermines
 
 SCHEMA_VERSION = 1
 SOURCES = {

@@ -1,0 +1,77 @@
+"""Check the generator: one that is out of CPU, late or gone measures itself and calls it the service."""
+
+import math
+from collections.abc import Iterator
+
+import pandas as pd
+
+from reports.check import Check
+from reports.run import Run
+from reports.steady_state import SteadyState
+
+CPU_RATIO = 0.8
+PEAK_RATIO = 0.9
+"""Of one core over the worst `PEAK_S`; Locust itself warns from there on."""
+PEAK_S = 10
+LATE_RATIO = 0.01
+"""Share of the loop's wake-ups that may be over 10 ms late: with more, their p99 is over 10 ms."""
+CLOCK_S = 1.0
+
+
+def generator_checks(run: Run, window: SteadyState | None) -> Iterator[Check]:
+    """Yield the checks of the generator's processes, of those in the judged window where there is one."""
+    health = run.health
+    if window is not None:
+        health = health[health["unix_s"].between(window.first_s, window.end_s)]
+    processes = {str(name): rows for name, rows in health.groupby("process")}
+    yield from _cpu(processes)
+    yield from _lag(processes)
+    if run.meta.recorded and (run.meta.workers or run.meta.lost_workers):
+        yield _workers_lost(run)
+    if run.meta.clock_offsets_s:
+        yield _clocks(run.meta.clock_offsets_s)
+
+
+def _cpu(processes: dict[str, pd.DataFrame]) -> Iterator[Check]:
+    means = {name: rows["cpu_ratio"].mean() for name, rows in processes.items()}
+    peaks = {
+        name: rows.sort_values("unix_s")["cpu_ratio"].rolling(PEAK_S, min_periods=PEAK_S).mean().max()
+        for name, rows in processes.items()
+    }
+    yield from _worst("generator_cpu", means, CPU_RATIO, "used {value:.0%} of its core on average")
+    yield from _worst(
+        "generator_cpu_peak", peaks, PEAK_RATIO, f"used {{value:.0%}} of its core for {PEAK_S} s"
+    )
+
+
+def _lag(processes: dict[str, pd.DataFrame]) -> Iterator[Check]:
+    counts = {name: rows[["lag_late", "lag_samples"]].sum().tolist() for name, rows in processes.items()}
+    late = {name: late / samples if samples else math.nan for name, (late, samples) in counts.items()}
+    said = "woke over 10 ms late in {value:.1%} of the samples, so that p99 is over 10 ms"
+    yield from _worst("generator_lag", late, LATE_RATIO, said)
+
+
+def _worst(check: str, by_process: dict[str, float], limit: float, said: str) -> Iterator[Check]:
+    """Yield the check of the worst process, nothing where nothing is known."""
+    known = {name: float(value) for name, value in by_process.items() if not math.isnan(value)}
+    if not known:
+        return
+    process, value = max(known.items(), key=lambda item: item[1])
+    ok = value < limit
+    words = said.format(value=value)
+    reason = f"the load generator (process {process!r}) {words}: it measured itself, not the service"
+    yield Check(check, value, limit, ok, "" if ok else reason)
+
+
+def _workers_lost(run: Run) -> Check:
+    lost = run.meta.lost_workers
+    named = ", ".join(repr(worker) for worker in lost)
+    reason = f"{len(lost)} {'worker was' if len(lost) == 1 else 'workers were'} lost: {named}" if lost else ""
+    return Check("workers_lost", float(len(lost)), 0.0, not lost, reason)
+
+
+def _clocks(offsets_s: dict[str, float]) -> Check:
+    worker, offset_s = max(offsets_s.items(), key=lambda item: abs(item[1]))
+    ok = abs(offset_s) < CLOCK_S
+    reason = f"the clock of worker {worker!r} is {offset_s:+.1f} s off the master's"
+    return Check("clock_offsets", abs(offset_s), CLOCK_S, ok, "" if ok else reason)

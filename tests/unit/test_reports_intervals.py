@@ -1,0 +1,482 @@
+"""Judging from the recorder's seconds: histograms, the file, estimates, and wrong verdicts of known truth."""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from reports.histogram import (
+    NO_HISTOGRAMS,
+    Histograms,
+    bucket_of,
+    lower_ms,
+    mean_ms,
+    middle_ms,
+    percentile_ms,
+)
+from reports.interval_file import intervals_of, read_intervals
+from reports.interval_rows import Intervals
+from reports.judge import Judgement, judge_threshold
+from reports.outcome import Outcome
+from reports.request_table import request_figures
+from reports.run import Run
+from reports.steady_state import SteadyState, mser, steady_state
+from reports.thresholds import limits_ms, parse_thresholds
+from reports.verdict import reach_verdict
+from tests.make_intervals import interval_table, requests, schema, write_intervals
+from tests.make_run import empty_run
+
+PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
+START_S = 1_800_000_000
+LATENCIES = st.lists(st.floats(0.0001, 1e7), min_size=1, max_size=200)
+
+
+def run_of(made: pd.DataFrame, *limits: float, **meta: object) -> Run:
+    """Return the run whose recorder saw these requests and counted over these limits."""
+    empty = empty_run(started="2027-01-15T08:00:00Z", **meta)
+    assert empty.started_unix_s == START_S
+    return replace(empty, intervals=intervals_of(interval_table(made, limits)))
+
+
+def even(n: int, latency_ms: float = 100.0, seconds: int = 60, **columns: object) -> pd.DataFrame:
+    """Return n requests evenly over the seconds, all of one latency."""
+    return requests(START_S + np.arange(n) * seconds / n, np.full(n, latency_ms), **columns)
+
+
+def judged(run: Run, source: str) -> Judgement:
+    """Return the judgement on one threshold within the judged window."""
+    (threshold,) = parse_thresholds(json.dumps({"thresholds": [source]}))
+    return judge_threshold(threshold, run, steady_state(run))
+
+
+def numbers(judgement: Judgement) -> tuple[float | None, float | None, float | None, int]:
+    """Return value, interval and n of a judgement."""
+    found = judgement.estimate
+    assert found is not None
+    return found.value, found.low, found.high, found.n
+
+
+@pytest.mark.parametrize(
+    ("latency_ms", "bucket"),
+    [(0.0, 0), (0.001, 0), (0.002, 128), (0.003, 192), (1.024, 1280), (1.032, 1281), (1e300, 65_535)],
+)
+def test_bucket_of_a_latency(latency_ms: float, bucket: int) -> None:
+    """Each doubling of 1 us has 128 buckets: 2 us is the 128th, 1.024 ms (2^10 us) the 1280th."""
+    assert bucket_of(latency_ms) == bucket
+
+
+def test_bounds_of_buckets() -> None:
+    """Bucket 1280 reaches from 1.024 ms to 1.032 ms and is shown as 1.028 ms."""
+    assert lower_ms(1280) == pytest.approx(1.024)
+    assert lower_ms(1281) == pytest.approx(1.032)
+    assert middle_ms(1280) == pytest.approx(1.028)
+
+
+@given(latency_ms=st.floats(0.001, 1e9))
+def test_bucket_encloses_its_latency(latency_ms: float) -> None:
+    """A latency lies in its bucket, whose middle is within 0.4 % of it."""
+    bucket = bucket_of(latency_ms)
+    assert lower_ms(bucket) <= latency_ms * (1 + 1e-12)
+    assert latency_ms < lower_ms(bucket + 1) * (1 + 1e-12)
+    assert float(middle_ms(bucket)) == pytest.approx(latency_ms, rel=0.0040)
+
+
+def histogram(latencies_ms: Sequence[float]) -> NDArray[np.float64]:
+    """Return the counts of some latencies by bucket."""
+    return np.bincount([bucket_of(value) for value in latencies_ms], minlength=6000).astype(float)
+
+
+@given(latencies_ms=st.lists(st.floats(0.001, 1e7), min_size=1), level=st.sampled_from([1, 50, 95, 99, 99.9]))
+def test_percentile_is_within_a_bucket_of_the_raw_one(latencies_ms: list[float], level: float) -> None:
+    """The nearest-rank percentile of the buckets is within 0.4 % of that of the raw samples."""
+    rank = max(math.ceil(level / 100 * len(latencies_ms) - 1e-9), 1)
+    raw = sorted(latencies_ms)[rank - 1]
+    assert percentile_ms(histogram(latencies_ms), level) == pytest.approx(raw, rel=0.004)
+
+
+def test_nothing_has_no_percentile_and_no_mean() -> None:
+    """Without a count percentile and mean are unknown."""
+    assert math.isnan(percentile_ms(np.zeros(3), 95))
+    assert math.isnan(mean_ms(np.zeros(3)))
+    assert mean_ms(histogram([1.028, 2.056])) == pytest.approx(1.542)
+
+
+@given(parts=st.lists(LATENCIES, min_size=1, max_size=5), groups=st.integers(1, 3))
+def test_merging_adds(parts: list[list[float]], groups: int) -> None:
+    """Merged rows are the histogram of all their samples; rows of group -1 stay out."""
+    found = [np.unique([bucket_of(v) for v in part], return_counts=True) for part in parts]
+    sparse = Histograms(
+        np.concatenate(([0], np.cumsum([len(buckets) for buckets, _ in found]))),
+        np.concatenate([buckets for buckets, _ in found]).astype(np.uint16),
+        np.concatenate([counts for _, counts in found]).astype(np.uint32),
+    )
+    group = np.arange(len(parts)) % (groups + 1) - 1
+    merged = sparse.merged(group, groups, 6000)
+    for number in range(groups):
+        samples = [v for part, g in zip(parts, group, strict=True) if g == number for v in part]
+        expected = histogram(samples) if samples else np.zeros(6000)
+        assert (merged[number] == expected).all()
+
+
+def test_file_is_read_back(tmp_path: Path) -> None:
+    """What was written is read: labels, counts, histograms and exact counts over the limits."""
+    made = pd.concat([even(60, name="a"), even(30, 250.0, name="b", worker="w2")])
+    write_intervals(tmp_path / "intervals.arrow", interval_table(made, [100.0, 200.0]))
+
+    found, notes = read_intervals(tmp_path / "intervals.arrow")
+
+    assert notes == []
+    assert (found.total("n"), found.limits_ms) == (90, (100.0, 200.0))
+    assert found.over.sum(axis=0).tolist() == [90, 30]
+    assert set(found.rows["worker"]) == {"local", "w2"}
+    merged = found.merged(found.successes, np.zeros(len(found.rows), dtype=np.int64), 1)[0]
+    assert {bucket: merged[bucket] for bucket in np.flatnonzero(merged)} == {
+        bucket_of(100.0): 60,
+        bucket_of(250.0): 30,
+    }
+
+
+@given(share=st.floats(0, 1))
+def test_cut_off_file_keeps_its_whole_batches(share: float, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """However much of the tail is lost, what was before it is read, and nothing raises."""
+    path = tmp_path_factory.mktemp("cut") / "intervals.arrow"
+    write_intervals(path, interval_table(even(60), [100.0]), rows_a_batch=5)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+
+    found, _ = read_intervals(path)
+
+    assert found.total("n") in {float(5 * batches) for batches in range(13)}
+
+
+def test_missing_file_is_no_oddity(tmp_path: Path) -> None:
+    """A run without the file has no intervals and no note."""
+    assert read_intervals(tmp_path / "intervals.arrow")[1] == []
+
+
+@pytest.mark.parametrize(
+    "damage", ["text", "empty", "version", "layout", "column", "limits", "lists", "labels"]
+)
+def test_foreign_file_is_left_unread(damage: str, tmp_path: Path) -> None:
+    """A file that is not of the known schema is named in a note and gives no intervals."""
+    path, table = tmp_path / "intervals.arrow", interval_table(even(60), [100.0])
+    if damage == "version":
+        table = table.replace_schema_metadata(schema([100.0], schema_version="2").metadata)
+    elif damage == "layout":
+        table = table.replace_schema_metadata(schema([100.0], layout="other").metadata)
+    elif damage == "limits":
+        table = table.replace_schema_metadata(schema([100.0, 200.0]).metadata)
+    elif damage == "column":
+        table = table.drop_columns(["over_limit"])
+    elif damage == "lists":
+        at = table.schema.get_field_index("counts")
+        table = table.set_column(at, table.schema.field(at), table["failed_counts"])
+    if damage == "text":
+        path.write_text("no arrow")
+    elif damage == "empty":
+        path.touch()
+    elif damage == "labels":
+        rows = table.to_pylist()
+        path.write_bytes(b"\xff\xff\xff\xff" + len(rows).to_bytes(4, "little") + bytes(64))
+    else:
+        write_intervals(path, table)
+
+    found, notes = read_intervals(path)
+
+    assert not found
+    assert len(notes) == 1
+    assert "cannot be read, so Locust's CSV files are judged" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("source", "outcome"),
+    [
+        ("p95 < 101 ms", PASS),
+        ("p95 < 100 ms", FAIL),
+        ("p95 <= 100 ms", PASS),
+        ("p50 > 99 ms", PASS),
+        ("p50 >= 100 ms", PASS),
+        ("p50 > 100 ms", FAIL),
+        ("p99.9 < 1 s", INCONCLUSIVE),
+        ("mean < 101 ms", PASS),
+        ("max <= 100 ms", PASS),
+        ("max < 100 ms", FAIL),
+        ("min > 99 ms", PASS),
+        ("p100 < 101 ms", PASS),
+        ("count >= 1200", PASS),
+        ("count > 1200", FAIL),
+        ("failures < 1", PASS),
+        ("rps > 19", PASS),
+        ("rps > 21", FAIL),
+        ("error_rate < 1%", PASS),
+        ("error_rate < 0.1%", INCONCLUSIVE),
+    ],
+)
+def test_exact_counts_decide_at_the_limit(source: str, outcome: Outcome) -> None:
+    """1200 requests of exactly 100 ms in 60 s: counters tell < from <= where buckets could not."""
+    (threshold,) = parse_thresholds(json.dumps({"thresholds": [source]}))
+    assert judged(run_of(even(1200), *limits_ms([threshold])), source).outcome is outcome
+
+
+def test_share_over_the_limit_by_hand() -> None:
+    """40 of 1000 requests over 200 ms: 4 % with Wilson's 2.95 % to 5.40 %, too near to the 5 % of a p95."""
+    made = even(1000)
+    made["latency_ms"] = np.where(np.arange(1000) % 25 == 0, 300.0, 100.0)
+
+    judgement = judged(run_of(made, 200.0), "p95 < 200 ms")
+
+    # (5.40 - 4) / (5 - 4) squared times 60 s are about 2 min.
+    assert judgement.outcome is INCONCLUSIVE
+    assert judgement.reason.startswith("the limit lies inside the interval; a run of about 1")
+    value, low, high, n = numbers(judgement)
+    assert n == 1000
+    assert value == pytest.approx(100, rel=0.004)
+    assert low == pytest.approx(100, rel=0.008)
+    assert high == pytest.approx(300, rel=0.008)
+
+
+def test_failures_are_no_latencies() -> None:
+    """Of 1200 requests 300 fail in 1 ms: percentile and mean are those of the 900 others."""
+    made = even(1200)
+    made["failed"] = np.arange(1200) % 4 == 0
+    made.loc[made["failed"], "latency_ms"] = 1.0
+    run = run_of(made, 101.0)
+
+    assert numbers(judged(run, "p50 < 101 ms"))[0] == pytest.approx(100, rel=0.004)
+    assert numbers(judged(run, "mean < 101 ms"))[0] == pytest.approx(100)
+    assert numbers(judged(run, "min > 1 ms"))[0] == 100
+    assert numbers(judged(run, "error_rate < 99%"))[0] == 25
+    assert numbers(judged(run, "p50 < 101 ms"))[3] == 900
+
+
+def test_only_failures_leave_latencies_open() -> None:
+    """Without a success no latency is known, whatever its metric."""
+    run = run_of(even(100, failed=True), 101.0)
+    for source in ("p95 < 101 ms", "mean < 101 ms", "max < 101 ms", "min < 101 ms"):
+        judgement = judged(run, source)
+        assert (judgement.outcome, judgement.estimate) == (INCONCLUSIVE, None)
+        assert judgement.reason == "no successful request to judge in the judged time"
+
+
+def test_hanging_requests_count_as_over_the_limit() -> None:
+    """90 answers of 10 ms beside 10 requests cut off after 30 s break a p95 of 1 s, and a maximum."""
+    made = pd.concat([even(90, 10.0), even(10, 30_000.0, unfinished=True)])
+    run = run_of(made, 1000.0)
+
+    broken = judged(run, "p95 < 1 s")
+
+    assert broken.outcome is FAIL
+    assert numbers(broken)[0] == pytest.approx(30_000, rel=0.004)
+    assert broken.estimate is not None
+    assert "10 cut off in flight count as over the limit" in broken.estimate.method
+    assert judged(run, "max < 1 s").outcome is FAIL
+    assert judged(run, "p50 < 1 s").outcome is PASS
+    assert judged(run_of(made), "p95 < 1 s").outcome is FAIL
+
+
+def test_young_unfinished_requests_do_not_count() -> None:
+    """Requests cut off below the limit say nothing about it."""
+    run = run_of(pd.concat([even(600, 10.0), even(100, 20.0, unfinished=True)]), 1000.0)
+
+    assert numbers(judged(run, "p95 < 1 s"))[3] == 600
+    assert judged(run, "max < 1 s").outcome is PASS
+
+
+def test_names_merge_exactly() -> None:
+    """The p50 over 100 requests of 10 ms and 300 of 50 ms is 50 ms, whatever each name's p50."""
+    made = pd.concat([even(100, 10.0, name="a.x"), even(300, 50.0, name="a.y"), even(900, 1.0, name="b")])
+
+    judgement = judged(run_of(made, 60.0), "p50 of a.* < 60 ms")
+
+    assert (judgement.outcome, numbers(judgement)[3]) == (PASS, 400)
+    assert numbers(judgement)[0] == pytest.approx(50, rel=0.004)
+
+
+def test_other_limits_are_judged_to_a_bucket() -> None:
+    """A limit that was not counted is decided by the bounds of its bucket, which leaves 0.8 % open."""
+    run = run_of(even(1200), 500.0)
+
+    assert judged(run, "p95 < 101 ms").outcome is PASS
+    assert judged(run, "p95 < 99 ms").outcome is FAIL
+    assert judged(run, "p95 < 100 ms").outcome is INCONCLUSIVE
+    for far in ("p95 < 1 us", "p95 < 9 s"):
+        assert judged(run, far).outcome is (FAIL if "us" in far else PASS)
+    found = judged(run, "p95 < 101 ms").estimate
+    assert found is not None
+    assert "read from the histogram within 0.39%, as the run was recorded for other limits" in found.method
+
+
+def test_latency_belongs_to_its_start_and_rate_to_its_end() -> None:
+    """A request of 30 s from second 10 is slow in second 10 and gets through in second 40."""
+    made = pd.concat([even(60, 1.0), requests([START_S + 10.0], [30_000.0])])
+    run = run_of(made)
+    window = SteadyState(START_S, START_S + 5, START_S + 20, "by hand")
+    slowest, rate = parse_thresholds('thresholds: ["max < 1 s", "rps > 2"]')
+
+    assert numbers(judge_threshold(slowest, run, window))[0] == 30_000
+    assert numbers(judge_threshold(rate, run, window))[0] == 1.0
+
+
+def test_short_window_has_no_blocks() -> None:
+    """Less than ten seconds are one block: Wilson's interval alone, and rates of chance arrivals."""
+    run = run_of(even(80, seconds=8), 101.0)
+
+    judgement = judged(run, "p95 < 101 ms")
+
+    assert judgement.outcome is PASS
+    assert judgement.estimate is not None
+    assert "as 9 s are too short for blocks" in judgement.estimate.method
+    assert judged(run, "mean < 101 ms").outcome is PASS
+    # The last request ends in the ninth second: 80 / 9 s within 1.96 * sqrt(80) / 9.
+    assert numbers(judged(run, "rps > 5"))[1] == pytest.approx((80 - 1.96 * math.sqrt(80)) / 9, rel=1e-3)
+
+
+@given(
+    latencies_ms=st.lists(st.floats(1, 1000), min_size=60, max_size=120),
+    limits=st.tuples(st.floats(1, 1000), st.floats(1, 1000)),
+)
+def test_looser_limit_never_does_worse(latencies_ms: list[float], limits: tuple[float, float]) -> None:
+    """Over one run the verdict is monotone in the limit, and the interval contains the value."""
+    strict, loose = sorted(round(limit, 3) for limit in limits)
+    run = run_of(requests(START_S + np.arange(len(latencies_ms)) / 2, latencies_ms), strict, loose)
+    rank = {FAIL: 0, INCONCLUSIVE: 1, PASS: 2}
+    worse, better = (judged(run, f"p50 < {limit} ms") for limit in (strict, loose))
+
+    assert rank[worse.outcome] <= rank[better.outcome]
+    value, low, high, _ = numbers(better)
+    assert value is not None
+    assert low is not None
+    assert low <= value
+    assert high is None or value <= high
+
+
+def test_request_table_sets_locusts_figures_beside() -> None:
+    """The table has exact figures of each name, with Locust's rounded percentiles in extra columns."""
+    run = run_of(pd.concat([even(100, 104.0, name="a"), even(50, 8.0, name="b", failed=True)]))
+    locust = {"request_type": ["GET"], "name": ["a"], "p50_ms": [100.0], "p95_ms": [100.0], "p99_ms": [100.0]}
+    run = replace(run, requests=pd.DataFrame(locust))
+
+    first, second = request_figures(run).to_dict(orient="records")
+
+    assert (first["name"], first["n"], first["failures"], first["mean_ms"]) == ("a", 100, 0, 104)
+    assert first["p95_ms"] == pytest.approx(104, rel=0.004)
+    assert (first["locust_p95_ms"], first["max_ms"]) == (100, 104)
+    assert (second["n"], second["failures"]) == (50, 50)
+    assert math.isnan(second["p95_ms"])
+    assert math.isnan(second["locust_p95_ms"])
+
+
+def test_verdict_says_its_source_and_judged_time() -> None:
+    """verdict.json names the intervals as source, the judged seconds, and the scope of each threshold."""
+    verdict = reach_verdict(
+        run_of(even(1200), 101.0), parse_thresholds('thresholds: ["p95 < 101 ms", "count > 9"]')
+    )
+
+    assert verdict["verdict"] == "PASS"
+    assert verdict["source"]["kind"] == "intervals"
+    assert (verdict["steady_state"]["from_s"], verdict["steady_state"]["to_s"]) == (0, 61)
+    assert [entry["scope"] for entry in verdict["thresholds"]] == ["steady", "run"]
+    assert verdict["requests"][0]["locust_p95"] is None
+    assert json.dumps(verdict, allow_nan=False)
+
+
+RUNS = 400
+SECONDS = 300
+
+
+def alike(random: np.random.Generator, rho: float, sd: float) -> NDArray[np.float64]:
+    """Return an AR(1) series, one number a second, of standard deviation sd."""
+    level = np.empty(SECONDS)
+    level[0] = random.normal(0, sd)
+    for second in range(1, SECONDS):
+        level[second] = rho * level[second - 1] + random.normal(0, sd * math.sqrt(1 - rho**2))
+    return level
+
+
+def recorded(at_s: NDArray[np.float64], latency_ms: NDArray[np.float64], limit_ms: float) -> Intervals:
+    """Return a row for each second of many requests, quickly."""
+    second, bucket = at_s.astype(np.int64), np.array([bucket_of(value) for value in latency_ms])
+    found, counts = np.unique(second * 2**16 + bucket, return_counts=True)
+    n = np.bincount(second, minlength=SECONDS)
+    over = np.bincount(second, weights=latency_ms >= limit_ms, minlength=SECONDS)
+    rows = pd.DataFrame({"started_s": START_S + np.arange(SECONDS), "name": "a", "n": n, "failures": 0})
+    successes = Histograms(
+        np.searchsorted(found // 2**16, np.arange(SECONDS + 1)),
+        (found % 2**16).astype(np.uint16),
+        counts.astype(np.uint32),
+    )
+    none = replace(NO_HISTOGRAMS, starts=np.zeros(SECONDS + 1, dtype=np.int64))
+    unfinished_over = np.zeros((SECONDS, 1))
+    return Intervals(rows, successes, none, none, (limit_ms,), over[:, None].astype(float), unfinished_over)
+
+
+def shares_of_verdicts(source: str, limit_ms: float, kind: str, n: int = 3000) -> dict[Outcome, float]:
+    """Return the share of each verdict over runs of lognormal latencies (median 200 ms, sigma 0.5)."""
+    random = np.random.default_rng(20261121)
+    (threshold,) = parse_thresholds(json.dumps({"thresholds": [source.format(limit_ms)]}))
+    window = SteadyState(START_S, START_S, START_S + SECONDS, "by hand")
+    found = []
+    for _ in range(RUNS):
+        at_s = np.sort(random.uniform(0, SECONDS, n))
+        level = alike(random, 0.8, 0.15) if kind == "alike" else np.zeros(SECONDS)
+        latency_ms = 200 * np.exp(level[at_s.astype(int)] + random.normal(0, 0.5, n))
+        if kind == "stall":  # nothing is answered from second 100 to 110
+            stalled = (at_s > 100) & (at_s < 110)
+            latency_ms[stalled] += (110 - at_s[stalled]) * 1000
+        elif kind == "drift":
+            latency_ms *= 1 + at_s / SECONDS
+        run = replace(empty_run(), intervals=recorded(at_s, latency_ms, limit_ms))
+        found.append(judge_threshold(threshold, run, window).outcome)
+    return {outcome: found.count(outcome) / RUNS for outcome in Outcome}
+
+
+P95_MS = round(200 * math.exp(1.645 * 0.5), 3)
+P95_ALIKE_MS = round(200 * math.exp(1.645 * math.hypot(0.5, 0.15)), 3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit_ms", "n"),
+    [("iid", P95_MS, 3000), ("alike", P95_ALIKE_MS, 3000), ("iid", P95_MS, 300), ("iid", P95_MS, 40)],
+    ids=["independent", "alike", "few", "too few"],
+)
+def test_wrong_verdicts_are_rare_at_the_limit(kind: str, limit_ms: float, n: int) -> None:
+    """With the truth exactly at the limit at most 5 % of the runs pass, and at most 5 % fail."""
+    shares = shares_of_verdicts("p95 < {} ms", limit_ms, kind, n)
+
+    assert shares[PASS] <= 0.05
+    assert shares[FAIL] <= 0.05
+    assert n > 59 or shares[PASS] == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "limit_ms", "right"),
+    [
+        ("iid", "p95 < {} ms", 520.0, PASS),
+        ("iid", "p95 < {} ms", 400.0, FAIL),
+        ("alike", "p95 < {} ms", 600.0, PASS),
+        ("alike", "p95 < {} ms", 380.0, FAIL),
+        ("drift", "p95 < {} ms", 500.0, FAIL),
+        ("stall", "p99 < {} ms", 1000.0, INCONCLUSIVE),
+        ("stall", "p95 < {} ms", 500.0, INCONCLUSIVE),
+    ],
+)
+def test_verdicts_decide_away_from_the_limit(kind: str, source: str, limit_ms: float, right: Outcome) -> None:
+    """Clearly on one side runs are decided; one stall in 300 s stays open."""
+    assert shares_of_verdicts(source, limit_ms, kind)[right] >= 0.9
+
+
+def test_warm_up_is_cut() -> None:
+    """Batches that fall to their level within five are cut there; level ones not; a ramp is not steady."""
+    level = np.tile([10.0, 11.0], 20)
+    assert mser(level) == 0
+    assert mser(np.concatenate(([50, 40, 30, 20, 15], level))) == 5
+    assert mser(np.arange(40.0)) == 20
+    assert mser(np.array([])) == 0

@@ -1,0 +1,232 @@
+"""The judged time, and the checks of the generator and of what was recorded."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports.check import Check
+from reports.interval_file import intervals_of
+from reports.run import HEALTH_COLUMNS, STAGE_COLUMNS, Run, Stage
+from reports.steady_state import SteadyState, steady_state
+from reports.thresholds import parse_thresholds
+from reports.validity import UNDERMINED, check_validity
+from reports.verdict import reach_verdict
+from tests.make_intervals import interval_table, requests
+from tests.make_run import empty_run
+
+START_S = 1_800_000_000
+STARTED = "2027-01-15T08:00:00Z"
+RAMPS = (Stage("up", 0, 10, 0, 100), Stage("hold", 10, 50, 100, 100), Stage("down", 50, 60, 100, 0))
+
+
+def run_of(seconds: int = 60, unfinished: int = 0, **meta: Any) -> Run:
+    """Return a run of ten requests of 100 ms a second, and some that were cut off after 20 ms."""
+    at_s = START_S + np.arange(10 * seconds) / 10
+    late = START_S + np.full(unfinished, 30.0)
+    made = pd.concat(
+        [
+            requests(at_s, np.full(len(at_s), 100.0)),
+            requests(late, np.full(unfinished, 20.0), unfinished=True),
+        ]
+    )
+    return replace(
+        empty_run(**{"started": STARTED, **meta}), intervals=intervals_of(interval_table(made, [500.0]))
+    )
+
+
+def stages(users: list[float]) -> pd.DataFrame:
+    """Return stages.csv of a run without a plan, one row a second."""
+    seconds = np.arange(len(users), dtype=float)
+    columns = {"unix_s": START_S + seconds, "elapsed_s": seconds, "stage": "", "planned_users": np.nan}
+    return pd.DataFrame(columns | {"users": users})[list(STAGE_COLUMNS)]
+
+
+def health(process: str = "local", **columns: Any) -> pd.DataFrame:
+    """Return health.csv of one process with nothing to complain of, changed as told."""
+    sound: dict[str, object] = {
+        "unix_s": START_S + np.arange(60) + 0.5,
+        "process": process,
+        "cpu_ratio": 0.3,
+        "rss_bytes": 1e8,
+        "lag_p99_ms": 1.0,
+        "lag_samples": 50.0,
+        "lag_late": 0.0,
+        "users": 10.0,
+        "in_flight": 1.0,
+    }
+    return pd.DataFrame(sound | columns)[list(HEALTH_COLUMNS)]
+
+
+def checks(run: Run) -> dict[str, Check]:
+    """Return the checks of a run by name."""
+    return {check.check: check for check in check_validity(run, steady_state(run))}
+
+
+def window(run: Run) -> tuple[float, float, str]:
+    """Return the judged seconds since the start and the method."""
+    found = steady_state(run)
+    return found.from_s, found.to_s, found.method
+
+
+def test_planned_ramps_are_cut() -> None:
+    """Of 10 s up, 40 s hold and 10 s down the hold is judged; ramps between loads are judged too."""
+    assert window(run_of(stages=RAMPS))[:2] == (10, 50)
+    steps = (Stage("low", 0, 20, 10, 10), Stage("rise", 20, 30, 10, 50), Stage("high", 30, 60, 50, 50))
+    from_s, to_s, method = window(run_of(stages=steps))
+    assert (from_s, to_s) == (0, 60)
+    assert method.endswith("no warm-up sought, as the load changes")
+
+
+def test_start_within_a_second_is_judged_from_the_next() -> None:
+    """Only whole seconds are judged: a hold from 10.4 s to 49.6 s after 8:00:00.4 is 10.6 s to 49.6 s."""
+    run = run_of(stages=RAMPS, started="2027-01-15T08:00:00.400Z")
+    found = steady_state(run)
+    assert (found.first_s - START_S, found.end_s - START_S) == (11, 50)
+
+
+def test_hold_that_is_too_short_is_not_cut_out() -> None:
+    """A hold of 4 s leaves the whole run, and says so."""
+    short = (Stage("up", 0, 28, 0, 9), Stage("hold", 28, 32, 9, 9), Stage("down", 32, 60, 9, 0))
+    from_s, to_s, method = window(run_of(stages=short))
+    assert (from_s, to_s) == (0, 61)
+    assert method.startswith("whole run: less than 5 s remain without the planned ramps")
+
+
+def test_without_a_plan_the_most_users_begin() -> None:
+    """Users that reach their most after 5 s are judged from there; unknown users from the start."""
+    run = replace(run_of(), stages=stages([0, 1, 2, 3, 4, *[5.0] * 55]))
+    assert window(run)[0] == 5
+    assert window(run)[2].endswith("no warm-up sought in less than 100 s")
+    assert window(run_of())[0] == 0
+
+
+def test_warm_up_of_a_constant_load_is_cut() -> None:
+    """With 200 s of hold in which the first 25 are three times as slow, MSER-5 cuts 30 s: what began slowly ends later."""
+    at_s = START_S + np.arange(2000) / 10
+    slow = np.where(np.arange(2000) < 250, 300.0, 100.0 + np.arange(2000) % 3).astype(np.float64)
+    hold = (Stage("hold", 0, 200, 10, 10),)
+    run = replace(run_of(stages=hold), intervals=intervals_of(interval_table(requests(at_s, slow))))
+    found = steady_state(run)
+    assert (found.from_s, found.cut_s, found.most_s) == (30, 30, 100)
+    assert checks(run)["steady_state"].ok
+    assert found.method.endswith("MSER-5 on p50 and requests/s cut 30 s of warm-up")
+
+
+def test_drift_is_not_steady() -> None:
+    """A latency that grows all the time has no steady part: nothing passes, and no latency fails."""
+    at_s = START_S + np.arange(2000) / 10
+    hold = (Stage("hold", 0, 200, 10, 10),)
+    made = requests(at_s, 100.0 + np.arange(2000))
+    run = replace(run_of(stages=hold), intervals=intervals_of(interval_table(made, [50.0])))
+    check = checks(run)["steady_state"]
+    assert (check.ok, check.value, check.limit) == (False, 100, 100)
+    verdict = reach_verdict(run, parse_thresholds('thresholds: ["p95 < 50 ms"]'))
+    assert verdict["verdict"] == "INCONCLUSIVE"
+
+
+@pytest.mark.parametrize(
+    ("columns", "check", "value"),
+    [
+        ({"cpu_ratio": 0.85}, "generator_cpu", 0.85),
+        ({"cpu_ratio": [0.5] * 50 + [1.0] * 10}, "generator_cpu_peak", 1.0),
+        ({"lag_late": 1.0}, "generator_lag", 0.02),
+    ],
+)
+def test_exhausted_generator_is_named(columns: dict[str, Any], check: str, value: float) -> None:
+    """A generator out of CPU or late makes a broken limit INCONCLUSIVE, and is named with its process."""
+    run = replace(run_of(), health=pd.concat([health(), health(process="w2", **columns)]))
+    found = checks(run)[check]
+    assert not found.ok
+    assert found.value == pytest.approx(value)
+    verdict = reach_verdict(run, parse_thresholds('thresholds: ["p95 < 50 ms", "rps > 99"]'))
+    assert verdict["verdict"] == "INCONCLUSIVE"
+    assert any(
+        reason.startswith(f"{check}: the load generator (process 'w2')") for reason in verdict["reasons"]
+    )
+
+
+def test_sound_generator_passes_its_checks() -> None:
+    """Only the judged seconds count: a busy ramp is no fault, and unknown lag is left out."""
+    busy = health(cpu_ratio=[1.0] * 10 + [0.3] * 50, lag_samples=0.0)
+    found = checks(replace(run_of(stages=RAMPS), health=busy))
+    assert found["generator_cpu"].value == pytest.approx(0.3)
+    assert found["generator_cpu"].ok
+    assert "generator_lag" not in found
+    assert "generator_cpu" not in checks(run_of())
+
+
+def test_lost_worker_is_named() -> None:
+    """A lost worker leaves latencies open, while an error rate that is broken fails."""
+    run = run_of(recorded=True, ended="2027-01-15T08:01:00Z", workers=("w1",), lost_workers=("w2",))
+    assert checks(run)["workers_lost"].reason == "1 worker was lost: 'w2'"
+    assert checks(replace(run, meta=replace(run.meta, lost_workers=())))["workers_lost"].ok
+
+
+def test_clocks_recording_and_totals() -> None:
+    """A clock 2 s off, an error while recording, and counts unlike Locust's are failed checks."""
+    run = run_of(clock_offsets_s={"w1": 0.2, "w2": -2.0}, recording_errors=3, locust_totals=(601, 0))
+    found = checks(run)
+    assert found["clock_offsets"].reason == "the clock of worker 'w2' is -2.0 s off the master's"
+    assert found["recording_errors"].reason == "3 errors while recording: requests are missing"
+    assert found["totals_match"].reason == (
+        "the intervals hold 600 requests with 0 failures, Locust counted 601 with 0"
+    )
+    assert checks(run_of(locust_totals=(600, 0)))["totals_match"].ok
+    assert "totals_match" not in checks(run_of(locust_totals=(9, 0), stats_reset=True))
+
+
+def test_reset_statistics_are_no_ground_for_a_verdict() -> None:
+    """Without intervals a reset leaves out part of the run; with them it does no harm."""
+    reset = empty_run(stats_reset=True)
+    assert not {check.check: check for check in check_validity(reset, None)}["stats_reset"].ok
+    assert "stats_reset" not in checks(run_of(stats_reset=True))
+
+
+def test_requests_cut_off_young_are_counted() -> None:
+    """40 of 600 requests cut off below every limit are over 5 %; 20 are not."""
+    found = checks(run_of(unfinished=40))["in_flight"]
+    assert not found.ok
+    assert found.value == pytest.approx(40 / 600)
+    assert found.reason == "40 requests were cut off before they could be slow, beside 600 finished"
+    assert checks(run_of(unfinished=20))["in_flight"].ok
+
+
+def test_little_s_law() -> None:
+    """10 requests/s of 100 ms are one in flight; 3 seen are beyond 20 % and one request."""
+    run = run_of()
+    assert checks(replace(run, health=health()))["littles_law"].ok
+    found = checks(replace(run, health=health(in_flight=3.0)))["littles_law"]
+    assert not found.ok
+    assert found.reason.startswith(
+        "3.0 requests were seen in flight, but requests/s times mean latency makes 1.0"
+    )
+    assert "littles_law" not in checks(replace(run, health=health(in_flight=0.0)))
+    failing = intervals_of(
+        interval_table(requests(START_S + np.arange(60.0), np.full(60, 900.0), failed=True))
+    )
+    assert checks(replace(run, intervals=failing, health=health()))["littles_law"].ok
+
+
+def test_nothing_answered_is_named() -> None:
+    """A target that never answers leaves a run without a finished request, and never passes."""
+    made = requests(START_S + np.arange(9.0), np.full(9, 60_000.0), unfinished=True)
+    run = replace(run_of(), intervals=intervals_of(interval_table(made, [500.0])))
+    assert checks(run)["requests_made"].reason == "no request was answered, 9 were cut off"
+    assert (
+        reach_verdict(run, parse_thresholds('thresholds: ["error_rate < 1%"]'))["verdict"] == "INCONCLUSIVE"
+    )
+
+
+def test_every_check_says_what_it_undermines() -> None:
+    """No check can be made that does not say from which metrics it takes the ground."""
+    run = replace(run_of(stages=RAMPS, locust_totals=(600, 0), clock_offsets_s={"w": 0.0}), health=health())
+    assert set(checks(run)) <= set(UNDERMINED)
+
+
+def test_blocks_are_equal_parts_of_the_window() -> None:
+    """Ten seconds in five blocks are two each; seconds outside are in none."""
+    ten = SteadyState(0.0, 100, 110, "by hand")
+    assert ten.blocks(np.arange(99, 111), 5).tolist() == [-1, 0, 0, 1, 1, 2, 2, 3, 3, 4, 4, -1]
