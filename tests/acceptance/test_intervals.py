@@ -44,6 +44,15 @@ class Browser(HttpUser):
 record_run()
 """
 
+RAMP_DOWN = """
+from locust import LoadTestShape
+
+class Shrinking(LoadTestShape):
+    def tick(self):
+        elapsed_s = self.get_run_time()
+        return ((4, 4) if elapsed_s < 2 else (1, 4)) if elapsed_s < 5 else None
+"""
+
 
 @pytest.fixture
 def two_workers() -> list[str]:
@@ -150,6 +159,18 @@ def test_cut_off(run: Runner, silent_url: str, processes: list[str]) -> None:
     assert all(row["ended_s"] - row["started_s"] >= 1 for row in found)
     assert {row["user_class"] for row in found} == {"Visitor"}
     assert {row["in_flight"] for row in ended.rows("health.csv")} > {"0"}
+
+
+def test_ramp_down(run: Runner, silent_url: str) -> None:
+    """Users that are stopped on the way down leave their slow requests behind, not out."""
+    with run.locustfile.open("a", encoding="utf-8") as locustfile:
+        locustfile.write(RAMP_DOWN)
+    ended = run("-H", silent_url, thresholds=None)
+    found = rows(ended.directory)
+    last_s = max(row["ended_s"] for row in found)
+
+    assert sum(row["unfinished"] for row in found) == 4, ended.output
+    assert sum(row["unfinished"] for row in found if row["ended_s"] < last_s) == 3
 
 
 def test_killed(run: Runner, service: Service) -> None:
