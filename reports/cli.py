@@ -1,4 +1,4 @@
-"""The command line: `python -m reports judge RUN` and `python -m reports check --thresholds FILE`.
+"""The command line: `python -m reports judge RUN`, `check --thresholds FILE`, `export RUN --hlog FILE`.
 
 Each command's module is imported when it is called, so that `check` does not wait for pandas.
 """
@@ -18,7 +18,11 @@ from reports.outcome import BAD_CONFIGURATION, CRASH
 Command = Callable[[argparse.Namespace], tuple[int, str]]
 """Returns the exit status and the text for stdout."""
 
-COMMANDS = {"judge": "reports.judge_command", "check": "reports.check_command"}
+COMMANDS = {
+    "judge": "reports.judge_command",
+    "check": "reports.check_command",
+    "export": "reports.export_command",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,9 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = cast("Command", importlib.import_module(COMMANDS[options.command]).run)
         status, text = command(options)
     except ReportError as error:
-        return _refuse(error, options.thresholds)
+        return _refuse(error, getattr(options, "thresholds", None))
     except OSError as error:
-        return _refuse(ReportError(f"{error.strerror}: {str(error.filename)!r}"), options.thresholds)
+        return _refuse(ReportError(f"{error.strerror}: {str(error.filename)!r}"), None)
     except Exception as error:  # noqa: BLE001 - the last resort, which must not look like a verdict
         sys.stderr.write(f"reports: this is a bug, please report it: {error!r}\n{traceback.format_exc()}")
         return CRASH
@@ -76,5 +80,10 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--thresholds", type=Path, metavar="FILE", required=True)
     check.add_argument(
         "--name", action="append", default=[], metavar="NAME", help="a request name of the run; repeatable"
+    )
+    export = commands.add_parser("export", help="hand a run to other tools", allow_abbrev=False)
+    export.add_argument("run", type=Path, metavar="RUN", help="a run directory with intervals.arrow")
+    export.add_argument(
+        "--hlog", type=Path, metavar="FILE", required=True, help="HdrHistogram interval log to write"
     )
     return parser
