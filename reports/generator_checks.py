@@ -13,8 +13,9 @@ CPU_RATIO = 0.8
 PEAK_RATIO = 0.9
 """Of one core over the worst `PEAK_S`; Locust itself warns from there on."""
 PEAK_S = 10
+LATE_MS = 10.0
 LATE_RATIO = 0.01
-"""Share of the loop's wake-ups that may be over 10 ms late: with more, their p99 is over 10 ms."""
+"""Share of the loop's wake-ups that may be over LATE_MS late: with more, their p99 is over 10 ms."""
 CLOCK_S = 1.0
 
 

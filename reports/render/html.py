@@ -13,8 +13,9 @@ from reports.render.answers import GLYPHS, answer, deciding_row
 from reports.render.charts import LinearScale, line_path, thinned
 from reports.render.drawing import HEIGHT_PX
 from reports.render.ranking import failure_ratio, most_frequent, worst_first
+from reports.render.recorded import recorded_rates_by_request
 from reports.render.threshold_rows import threshold_rows
-from reports.render.time_charts import time_charts
+from reports.render.time_charts import generator_charts, time_charts
 from reports.render.timelines import Timeline, rates_by_request
 from reports.render.wording import known, plain, plain_lines, shortened
 from reports.run import Run, RunMeta
@@ -75,8 +76,11 @@ def report_html(run: Run, verdict: dict[str, Any]) -> str:
         reasons=verdict["reasons"][:MAX_REASONS],
         thresholds=rows,
         load_model=_load_model(verdict["run"]["load_model"]),
+        lost_workers=[plain(worker, 80) for worker in run.meta.lost_workers],
+        unfinished=run.intervals.total("unfinished"),
         warnings=[plain(warning) for warning in run.warnings],
         charts=time_charts(run, verdict),
+        generator=generator_charts(run),
         requests=_request_rows(run, verdict["requests"]),
         requests_left_out=max(0, len(verdict["requests"]) - MAX_REQUESTS),
         errors=most_frequent(verdict["errors"])[:MAX_ERRORS],
@@ -93,7 +97,7 @@ def _load_model(name: str | None) -> str:
 
 
 def _request_rows(run: Run, requests: Sequence[dict[str, Any]]) -> list[RequestRow]:
-    rates = rates_by_request(run)
+    rates = recorded_rates_by_request(run) if run.intervals else rates_by_request(run)
     shown = worst_first(requests)[:MAX_REQUESTS]
     end_s = max((timeline.end_s for timeline in rates.values()), default=1.0)
     return [_request_row(r, rates.get((r["type"] or "", r["name"])), end_s) for r in shown]

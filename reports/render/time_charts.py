@@ -5,26 +5,67 @@ from typing import Any
 
 import numpy as np
 
+from reports.generator_checks import CPU_RATIO, LATE_MS
 from reports.render.charts import NOTHING, Floats, linear_axis, log_axis
 from reports.render.drawing import Axis, Band, Chart, Limit, Series, Sketch
+from reports.render.recorded import block_s, generator_timeline, recorded_percentiles, recorded_rates
 from reports.render.timelines import PERCENTILES, Timeline, stage_bounds, total_timeline, users_timeline
 from reports.render.wording import known, plain
 from reports.run import Run
 
 MAX_LIMITS = 6
 MAX_STAGES = 60
+HEALTH_NOTES = {
+    "cpu": "The busiest of the generator's processes, second by second, in per cent of one core.",
+    "lag": "By how much the event loop woke late in each second (p99 of the worst process).",
+    "flight": "Requests under way in all processes, as counted once a second.",
+}
 
 
 def time_charts(run: Run, verdict: dict[str, Any]) -> list[Chart]:
     """Return the charts of users, rates and latencies, all ending at the last second known."""
-    users, total = users_timeline(run), total_timeline(run)
-    end_s = max(users.end_s, total.end_s, 1.0)
+    users, rates, latencies = users_timeline(run), _rates(run, verdict), _latencies(run, verdict)
+    end_s = max(users.end_s, rates.timeline.end_s, latencies.timeline.end_s, 1.0)
     bands = [
         Band(plain(name, 80), 100 * from_s / end_s, 100 * (to_s - from_s) / end_s)
         for name, from_s, to_s in stage_bounds(run, end_s)[:MAX_STAGES]
     ]
-    charts = _users(users), _rates(total, verdict), _latencies(total, verdict, windowed=run.has_named_history)
-    return [chart.drawn(end_s, bands) for chart in charts]
+    return [chart.drawn(end_s, bands) for chart in (_users(users), rates, latencies)]
+
+
+def generator_charts(run: Run) -> list[Chart]:
+    """Return the charts of the generator's CPU, loop and requests in flight; none without health.csv."""
+    if run.health.empty:
+        return []
+    timeline = generator_timeline(run)
+    cpu, lag, in_flight = (timeline.columns[key] for key in ("cpu", "lag", "in_flight"))
+    full = [Limit(100 * CPU_RATIO, ["generator_cpu, on average"])]
+    late = [Limit(LATE_MS, ["generator_lag, all samples together"])]
+    sketches = [
+        _health_sketch(
+            "cpu", "Had the generator CPU to spare?", timeline, Series("CPU", "rps", cpu), "%", full
+        ),
+        _health_sketch("lag", "Was its clock on time?", timeline, Series("lag p99", "p95", lag), "ms", late),
+        _health_sketch(
+            "flight", "How much was under way?", timeline, Series("in flight", "p99", in_flight), "", []
+        ),
+    ]
+    return [sketch.drawn(max(timeline.end_s, 1.0), ()) for sketch in sketches]
+
+
+def _health_sketch(
+    key: str, question: str, timeline: Timeline, series: Series, unit: str, limits: Sequence[Limit]
+) -> Sketch:
+    return Sketch(
+        key=key,
+        question=question,
+        note=HEALTH_NOTES[key],
+        nothing="health.csv does not tell.",
+        timeline=timeline,
+        series=[series],
+        axis=_linear([series.y], limits, unit),
+        limits=limits,
+    )
 
 
 def _users(timeline: Timeline) -> Sketch:
@@ -46,14 +87,19 @@ def _users(timeline: Timeline) -> Sketch:
     )
 
 
-def _rates(timeline: Timeline, verdict: dict[str, Any]) -> Sketch:
+def _rates(run: Run, verdict: dict[str, Any]) -> Sketch:
+    timeline = recorded_rates(run) if run.intervals else total_timeline(run)
     columns = [timeline.columns["rps"], timeline.columns["failures_per_s"]]
     limits = stated_limits(verdict, "/s", selector="*")
+    counted = (
+        "by the second in which they ended"
+        if run.intervals
+        else "from Locust's counts as they grew; its own rate column would stand still while the service does"
+    )
     return Sketch(
         key="rates",
         question="How much got through, and when did it fail?",
-        note="Requests and failures a second, from Locust's counts as they grew; its own rate column would"
-        " stand still while the service does.",
+        note=f"Requests and failures a second, {counted}.",
         nothing="There is no history of request counts (locust_stats_history.csv).",
         timeline=timeline,
         series=[Series("requests/s", "rps", columns[0]), Series("failures/s", "failed", columns[1])],
@@ -62,24 +108,29 @@ def _rates(timeline: Timeline, verdict: dict[str, Any]) -> Sketch:
     )
 
 
-def _latencies(timeline: Timeline, verdict: dict[str, Any], *, windowed: bool) -> Sketch:
+def _latencies(run: Run, verdict: dict[str, Any]) -> Sketch:
+    timeline = recorded_percentiles(run) if run.intervals else total_timeline(run)
     columns = [timeline.columns[name] for name in PERCENTILES]
     limits = stated_limits(verdict, "ms")
-    span = (
-        "each point covers the 10 s before it"
-        if windowed
-        else "each point covers everything since the start, because the run lacks --csv-full-history"
-    )
     return Sketch(
         key="latency",
         question="When did it get slow?",
-        note=f"Response times of all requests together, failures included, on a logarithmic scale; {span}.",
+        note=f"Response times of all requests together, {_covered(run)}, on a logarithmic scale.",
         nothing="There is no history of response times (locust_stats_history.csv).",
         timeline=timeline,
         series=[Series(name, name, y) for name, y in zip(PERCENTILES, columns, strict=True)],
         axis=_logarithmic(columns, limits),
         limits=limits,
     )
+
+
+def _covered(run: Run) -> str:
+    """Say which requests each point of the latencies covers."""
+    if run.intervals:
+        return f"successes alone; each point covers those that started in the {block_s(run)} s before it"
+    if run.has_named_history:
+        return "failures included; each point covers the 10 s before it"
+    return "failures included; each point covers everything since the start, for lack of --csv-full-history"
 
 
 def stated_limits(verdict: dict[str, Any], unit: str, selector: str | None = None) -> list[Limit]:

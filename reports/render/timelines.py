@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -26,17 +25,6 @@ class Timeline:
     def end_s(self) -> float:
         """Return the last second, 0 for an empty timeline."""
         return float(self.elapsed_s[-1]) if len(self.elapsed_s) else 0.0
-
-
-def start_unix_s(run: Run) -> float:
-    """Return when the run started: as recorded, otherwise at its first history row (0 without any)."""
-    if run.meta.started:
-        try:
-            return datetime.fromisoformat(run.meta.started).timestamp()
-        except ValueError:
-            pass  # a foreign run.json: the history knows as well
-    first = run.history["unix_s"].min()
-    return 0.0 if pd.isna(first) else float(first)
 
 
 def total_timeline(run: Run) -> Timeline:
@@ -90,7 +78,7 @@ def _ordered(rows: pd.DataFrame, by: str = "unix_s") -> pd.DataFrame:
 
 
 def _elapsed_s(rows: pd.DataFrame, run: Run) -> Floats:
-    elapsed_s: Floats = np.maximum(_floats(rows, "unix_s") - np.floor(start_unix_s(run)), 0.0)
+    elapsed_s: Floats = np.maximum(_floats(rows, "unix_s") - np.floor(run.started_unix_s), 0.0)
     return elapsed_s
 
 

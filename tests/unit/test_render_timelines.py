@@ -8,7 +8,6 @@ import pandas as pd
 from reports.render.timelines import (
     rates_by_request,
     stage_bounds,
-    start_unix_s,
     total_timeline,
     users_timeline,
 )
@@ -30,10 +29,10 @@ def test_the_start_is_the_recorded_one_or_the_first_row() -> None:
     """run.json knows best; without it, or with nonsense in it, the history does; without both it is 0."""
     history = history_rows("", AGGREGATED, [0, 1], unix_s=[5000, 5001])
 
-    assert start_unix_s(run_with(history)) == START_UNIX_S
-    assert start_unix_s(run_with(history, None)) == 5000
-    assert start_unix_s(run_with(history, "yesterday")) == 5000
-    assert start_unix_s(empty_run()) == 0
+    assert (run_with(history)).started_unix_s == START_UNIX_S
+    assert (run_with(history, None)).started_unix_s == 5000
+    assert (run_with(history, "yesterday")).started_unix_s == 5000
+    assert (empty_run()).started_unix_s == 0
 
 
 def test_rates_are_increments_of_the_counts() -> None:

@@ -1,0 +1,127 @@
+"""What is drawn of a run with intervals and health, by numbers that can be checked by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports.interval_file import intervals_of
+from reports.render.html import report_html
+from reports.render.recorded import (
+    block_s,
+    generator_timeline,
+    recorded_percentiles,
+    recorded_rates,
+    recorded_rates_by_request,
+)
+from reports.render.time_charts import generator_charts, time_charts
+from reports.run import HEALTH_COLUMNS, Run
+from reports.verdict import reach_verdict
+from tests.make_intervals import interval_table, requests
+from tests.make_run import empty_run
+
+START_S = 1_800_000_000
+
+
+def run_of(*parts: pd.DataFrame, health: pd.DataFrame | None = None, **meta: object) -> Run:
+    """Return a run with these requests, which began half a second before the first of them."""
+    run = empty_run(started="2027-01-15T07:59:59.500Z", **meta)
+    run = replace(run, intervals=intervals_of(interval_table(pd.concat(parts))))
+    return run if health is None else replace(run, health=health)
+
+
+def two_processes() -> pd.DataFrame:
+    """Return two seconds of two processes, one busier, one later."""
+    rows = [
+        (START_S + 0.2, "w1", 0.5, 1e8, 2.0, 50.0, 0.0, 5.0, 3.0),
+        (START_S + 0.7, "w2", 0.25, 1e8, 30.0, 50.0, 2.0, 5.0, 4.0),
+        (START_S + 1.2, "w1", 0.75, 1e8, np.nan, 0.0, 0.0, 5.0, 1.0),
+    ]
+    return pd.DataFrame(rows, columns=list(HEALTH_COLUMNS))
+
+
+def slow_then_fast() -> pd.DataFrame:
+    """Return one request a second for ten seconds: five of 1.5 s, then five of 10 ms."""
+    return requests(START_S + np.arange(10.0), np.repeat([1500.0, 10.0], 5))
+
+
+def test_rates_are_by_end() -> None:
+    """Requests of 1.5 s count one second after they began: none in the first, two in the sixth."""
+    timeline = recorded_rates(run_of(slow_then_fast()))
+
+    assert timeline.elapsed_s.tolist() == list(range(1, 11))
+    assert timeline.columns["rps"].tolist() == [0, 1, 1, 1, 1, 2, 1, 1, 1, 1]
+    assert timeline.columns["failures_per_s"].sum() == 0
+
+
+def test_percentiles_are_by_start() -> None:
+    """Blocks of five seconds hold what started in them, drawn at their ends."""
+    timeline = recorded_percentiles(run_of(slow_then_fast()))
+
+    assert timeline.elapsed_s.tolist() == [6, 11]
+    assert timeline.columns["p95"].tolist() == pytest.approx([1500, 10], rel=0.004)
+
+
+def test_long_runs_have_longer_blocks() -> None:
+    """Of two hours each point covers 12 s, so that there are 600."""
+    long = requests([START_S, START_S + 7199.0], [1.0, 1.0])
+
+    assert block_s(run_of(long)) == 12
+    assert len(recorded_percentiles(run_of(long)).elapsed_s) == 600
+
+
+def test_rates_of_each_request() -> None:
+    """Each type and name has its own line over the same seconds."""
+    run = run_of(slow_then_fast(), requests([START_S + 3.0], [1.0], name="b", request_type="POST"))
+
+    rates = recorded_rates_by_request(run)
+
+    assert set(rates) == {("GET", "a"), ("POST", "b")}
+    assert rates["POST", "b"].columns["rps"].tolist() == [0, 0, 0, 1, 0, 0, 0, 0, 0, 0]
+    assert rates["GET", "a"].columns["rps"].sum() == 10
+
+
+def test_generator_is_drawn_by_its_worst_process() -> None:
+    """CPU and lag are those of the worst process, requests in flight those of all."""
+    timeline = generator_timeline(run_of(slow_then_fast(), health=two_processes()))
+
+    assert timeline.elapsed_s.tolist() == [1, 2]
+    assert timeline.columns["cpu"].tolist() == [50, 75]
+    assert timeline.columns["lag"][0] == 30
+    assert timeline.columns["in_flight"].tolist() == [7, 1]
+
+
+def test_generator_panel_draws_its_limits() -> None:
+    """CPU and lag are drawn against the limits of their checks; without health.csv there is no panel."""
+    run = run_of(slow_then_fast(), health=two_processes())
+
+    cpu, lag, in_flight = generator_charts(run)
+
+    assert cpu.limit_notes == ["80% (generator_cpu, on average)"]
+    assert lag.limit_notes == ["10 ms (generator_lag, all samples together)"]
+    assert not in_flight.limits
+    assert generator_charts(run_of(slow_then_fast())) == []
+
+
+def test_charts_say_what_their_points_cover() -> None:
+    """Recorded rates are by end, recorded percentiles of successes by blocks of their starts."""
+    run = run_of(slow_then_fast())
+
+    _, rates, latency = time_charts(run, reach_verdict(run, []))
+
+    assert "by the second in which they ended" in rates.note
+    assert "successes alone; each point covers those that started in the 5 s before it" in latency.note
+
+
+def test_report_names_lost_workers_and_unfinished_requests() -> None:
+    """What makes a run doubtful is said in the report, escaped, with Locust's figures beside ours."""
+    cut_off = requests([START_S + 2.0], [700.0], unfinished=True)
+    run = run_of(slow_then_fast(), cut_off, health=two_processes(), lost_workers=("<b>w2</b>",))
+
+    html = report_html(run, reach_verdict(run, []))
+
+    assert "&lt;b&gt;w2&lt;/b&gt;" in html
+    assert "1 cut off in flight" in html
+    assert html.count(">Locust</th>") == 3
+    assert "Had the generator CPU to spare?" in html
