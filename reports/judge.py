@@ -14,6 +14,9 @@ from reports.steady_state import SteadyState
 from reports.thresholds import Threshold, unmatched
 
 DAY_S = 86_400.0
+EXTREMES = ("max", "min")
+FEWEST_FOR_EXTREMES = 30
+"""The slowest of a handful of requests says nothing of the slowest that users meet."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ def _judge(judgement: Judgement, run: Run, window: SteadyState | None) -> Judgem
         length_s = float(window.length_s)
     if found is None:
         return replace(judgement, reason=absent)
+    if statement.metric.name in EXTREMES and found.n < FEWEST_FOR_EXTREMES:
+        found = replace(found, needed_n=FEWEST_FOR_EXTREMES)
     outcome = decide(found, statement.operator, judgement.limit)
     reason = _doubt(found, judgement.limit, length_s) if outcome is Outcome.INCONCLUSIVE else ""
     return replace(judgement, estimate=found, outcome=outcome, reason=reason)

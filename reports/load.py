@@ -90,11 +90,17 @@ def load(place: Place) -> Run:
     if requests.empty and total.empty and not history.empty:
         requests, total = totals_from_history(history)
         notes.append("totals are those of the last history row, without percentiles, minima and maxima")
-    elif total.empty and not requests.empty:
+    rebuilt = total.empty and not requests.empty
+    if rebuilt:
         total = _sums(requests)
         notes.append("Locust's row over all requests is missing: counts are added up, percentiles unknown")
+    damage = []
+    if place.is_run_directory and not meta.recorded:
+        damage.append("run.json, which says what was planned and how the run ended, is missing or damaged")
+    if rebuilt and not recorded.get("intervals"):
+        damage.append("Locust's statistics are cut off: requests of some names may be missing")
     run = Run(meta, requests, total, history, failures, exceptions, stages, tuple(notes))
-    return replace(run, **recorded)
+    return replace(run, **recorded, damage=tuple(damage))
 
 
 def _in_folder(folder: Path) -> Place:

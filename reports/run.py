@@ -135,6 +135,8 @@ class Run:
     warnings: Sequence[str] = ()
     intervals: Intervals = NO_INTERVALS
     health: pd.DataFrame = field(default_factory=lambda: empty_frame(HEALTH_COLUMNS))
+    damage: Sequence[str] = ()
+    """What is missing of the files and would have to be there for a pass, in words."""
 
     @property
     def duration_s(self) -> float | None:

@@ -23,6 +23,7 @@ PLANNED_ENDS = ("schedule ended", "run time reached")
 REACHED_RATIO = 0.95
 TOLERANCE_RATIO = 0.05
 TOLERANCE_USERS = 1.0
+BROKEN_RATIO = 0.01
 LAG_S = 2.0
 """Locust starts users in steps of a second: their number is right if the plan of a near moment allows it."""
 
@@ -33,6 +34,8 @@ EVERYTHING = {LATENCY, RATE, COUNT, SHARE}
 LOAD = {LATENCY, RATE, COUNT}
 
 UNDERMINED: dict[str, set[str]] = {
+    "complete_files": EVERYTHING,
+    "journeys_unbroken": LOAD,
     "requests_made": EVERYTHING,
     "some_success": {LATENCY},
     "load_reached": LOAD,
@@ -63,7 +66,9 @@ ONLY_GROWS = {"count", "failures"}
 def check_validity(run: Run, window: SteadyState | None) -> list[Check]:
     """Return every check that the run's files allow; `window` is the judged one of a run with intervals."""
     return [
+        *_complete_files(run),
         *_requests_made(run),
+        *_journeys_unbroken(run),
         *_totals_consistent(run),
         *_stats_reset(run),
         *_load_reached(run),
@@ -82,6 +87,23 @@ def undermines(check: Check, statement: Statement, outcome: Outcome) -> bool:
         return False
     family = LATENCY if metric.is_latency else {"rps": RATE, "count": COUNT}.get(metric.name, SHARE)
     return not check.ok and family in UNDERMINED[check.check]
+
+
+def _complete_files(run: Run) -> Iterator[Check]:
+    if run.damage:
+        yield Check("complete_files", float(len(run.damage)), 0.0, ok=False, reason=run.damage[0])
+
+
+def _journeys_unbroken(run: Run) -> Iterator[Check]:
+    """Yield how many exceptions broke off a journey for each request: the rest of it was not made."""
+    broken, made = float(run.exceptions["count"].sum()), run.made[0]
+    if not broken:
+        return
+    ratio = broken / max(made, 1)
+    first = str(run.exceptions["message"].iloc[0])[:200]
+    reason = f"{broken:.0f} times an exception broke off a journey, first {first!r}"
+    ok = ratio <= BROKEN_RATIO
+    yield Check("journeys_unbroken", ratio, BROKEN_RATIO, ok, "" if ok else reason)
 
 
 def _requests_made(run: Run) -> Iterator[Check]:
@@ -117,13 +139,25 @@ def _totals_consistent(run: Run) -> Iterator[Check]:
 
 
 def _load_reached(run: Run) -> Iterator[Check]:
-    plan = run.stages.dropna(subset=["elapsed_s", "planned_users", "users"])
+    plan = run.stages.dropna(subset=["elapsed_s", "planned_users", "users"]).sort_values("elapsed_s")
     if plan.empty:
         return
-    reached = float(_on_plan(plan.sort_values("elapsed_s")).mean())
+    if not run.meta.stages:
+        plan, most = _since_reached(plan), float(plan["users"].max())
+    if plan.empty:
+        reason = f"the planned users were never there, at most {most:.0f}"
+        yield Check("load_reached", 0.0, REACHED_RATIO, ok=False, reason=reason)
+        return
+    reached = float(_on_plan(plan).mean())
     reason = f"only {reached:.0%} of the seconds had the planned number of users (within 5 % or one user)"
     ok = reached >= REACHED_RATIO
     yield Check("load_reached", reached, REACHED_RATIO, ok, "" if ok else reason)
+
+
+def _since_reached(plan: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows since the users first were as many as planned: no shape plans the way there."""
+    there = plan["users"] >= plan["planned_users"] * (1 - TOLERANCE_RATIO)
+    return plan[there.cummax()]
 
 
 def _on_plan(plan: pd.DataFrame) -> "NDArray[np.bool_]":

@@ -173,8 +173,9 @@ class Recording:
         stage = None
         while True:
             assert self._environment.runner is not None
-            elapsed_s, users = self._elapsed_s(), self._environment.runner.user_count
-            self._journal.write(elapsed_s, users, self._environment.stats.total.num_requests)
+            runner, elapsed_s = self._environment.runner, self._elapsed_s()
+            users, wanted_users = runner.user_count, None if self.load_has_ended else runner.target_user_count
+            self._journal.write(elapsed_s, users, self._environment.stats.total.num_requests, wanted_users)
             self._csv_files.flush()
             self._health_file.write(self._health.take())
             self._intervals.tick()

@@ -22,14 +22,14 @@ class StageJournal:
         self._writer = csv.writer(self._file)
         self._writer.writerow(COLUMNS)
 
-    def write(self, elapsed_s: float, users: int, requests: int) -> None:
+    def write(self, elapsed_s: float, users: int, requests: int, wanted_users: int | None) -> None:
         """Write down that *users* run at *elapsed_s* and that *requests* have been counted since the start.
 
-        Stage and planned users are empty where no schedule speaks; users who wait for their answers have no
-        planned rate.
+        Without a schedule the plan is what Locust was told, *wanted_users*, from the first second on. Users
+        who wait for their answers have no planned rate.
         """
         stage = self._schedule.stage_at(elapsed_s) if self._schedule else None
-        planned_users = self._schedule.users_at(elapsed_s) if self._schedule else None
+        planned_users = self._schedule.users_at(elapsed_s) if self._schedule else wanted_users
         self._writer.writerow(
             (
                 round(time.time(), 3),

@@ -16,7 +16,7 @@ from reports.estimate import Estimate
 from reports.grammar import OPERATORS
 from reports.judge import decide, judge_threshold
 from reports.outcome import Outcome
-from reports.run import REQUEST_COLUMNS, STAGE_COLUMNS, Run, RunMeta, empty_frame
+from reports.run import REQUEST_COLUMNS, STAGE_COLUMNS, Run, RunMeta, Stage, empty_frame
 from reports.thresholds import Threshold, parse_thresholds
 from reports.validity import UNDERMINED, check_validity
 from reports.verdict import reach_verdict
@@ -281,7 +281,8 @@ def test_threshold_without_data_is_never_a_pass() -> None:
 def test_failed_check_takes_the_ground_from_what_it_undermines() -> None:
     """Under half of the planned load latencies and rates are open, but errors are errors."""
     stages = plan([10.0] * 60, [5.0] * 60)
-    run = run_of({"a": even(1000, failures=500)}, meta=RECORDED, stages=stages)
+    meta = replace(RECORDED, stages=(Stage("hold", 0, 60, 10, 10),))
+    run = run_of({"a": even(1000, failures=500)}, meta=meta, stages=stages)
     verdict = reach_verdict(run, thresholds("p95 < 1 ms", "rps > 1000", "error_rate < 1%"))
     # 2 s at either end are near to no users at all.
     assert [entry["verdict"] for entry in verdict["thresholds"]] == ["INCONCLUSIVE", "INCONCLUSIVE", "FAIL"]
@@ -305,6 +306,46 @@ def test_load_is_reached_with_lag_and_tolerance() -> None:
     assert checks(run_of({"a": even(99)}, stages=over))["load_reached"].value == 0
     unplanned = plan([math.nan] * 9, [5.0] * 9)
     assert "load_reached" not in checks(run_of({"a": even(99)}, stages=unplanned))
+
+
+def test_users_without_a_shape_must_get_there() -> None:
+    """Where no shape plans the way, it is judged once the users are there; never there, never a pass."""
+    way = plan([10.0] * 60, [float(min(second, 10)) for second in range(60)])
+    assert checks(run_of({"a": even(99)}, stages=way))["load_reached"].ok
+    lost = plan([10.0] * 60, [10.0] * 20 + [5.0] * 40)
+    assert not checks(run_of({"a": even(99)}, stages=lost))["load_reached"].ok
+    never = plan([1000.0] * 60, [float(second) for second in range(60)])
+    assert checks(run_of({"a": even(99)}, stages=never))["load_reached"].reason == (
+        "the planned users were never there, at most 59"
+    )
+
+
+def test_journeys_that_break_off() -> None:
+    """One exception in a hundred requests is borne, two say that the journeys were not made as written."""
+    run = run_of({"a": even(100)})
+    once = pd.DataFrame([[1.0, "boom", "line"]], columns=run.exceptions.columns)
+    assert checks(replace(run, exceptions=once))["journeys_unbroken"].ok
+    broken = checks(replace(run, exceptions=once.assign(count=2.0)))["journeys_unbroken"]
+    assert broken.reason == "2 times an exception broke off a journey, first 'boom'"
+    assert not broken.ok
+
+
+def test_damaged_files_never_pass() -> None:
+    """A run whose files are damaged is open at best, whatever is left of them."""
+    run = replace(run_of({"a": even(1000)}), damage=("run.json is missing",))
+    verdict = reach_verdict(run, thresholds("error_rate < 1%"))
+    assert (verdict["verdict"], verdict["reasons"][0]) == (
+        "INCONCLUSIVE",
+        "complete_files: run.json is missing",
+    )
+
+
+@pytest.mark.parametrize(("n", "verdict"), [(29, Outcome.INCONCLUSIVE), (30, Outcome.PASS)])
+def test_extremes_need_some_requests(n: int, verdict: Outcome) -> None:
+    """The slowest of a handful of requests is no maximum to ship on; one over the limit is one too many."""
+    run = run_of({"a": even(n)})
+    assert judged(run, "max < 1 s")[0] is verdict
+    assert judged(run, "max < 10 ms")[0] is Outcome.FAIL
 
 
 @pytest.mark.parametrize(

@@ -54,9 +54,9 @@ def test_facts_are_replaced_whole(tmp_path: Path) -> None:
 def test_journal_rows_are_on_disk_at_once(tmp_path: Path) -> None:
     """A process that is killed between two rows loses neither."""
     journal = StageJournal(tmp_path, Schedule((Stage("up", 10, 0, 20), Stage("hold", 10, 20, 20))))
-    journal.write(5, 9, 40)
-    journal.write(10, 20, 90)
-    journal.write(21, 3, 90)
+    journal.write(5, 9, 40, 7)
+    journal.write(10, 20, 90, 7)
+    journal.write(21, 3, 90, 7)
     lines = (tmp_path / "stages.csv").read_text().splitlines()
     journal.close()
 
@@ -71,7 +71,7 @@ def test_journal_rows_are_on_disk_at_once(tmp_path: Path) -> None:
 def test_journal_without_a_schedule(tmp_path: Path) -> None:
     """A run by hand has users and no plan."""
     journal = StageJournal(tmp_path, None)
-    journal.write(1, 7, 0)
+    journal.write(1, 7, 0, 7)
     journal.close()
 
-    assert (tmp_path / "stages.csv").read_text().splitlines()[1].endswith(",1,,,7,,0.0")
+    assert (tmp_path / "stages.csv").read_text().splitlines()[1].endswith(",1,,7,7,,0.0")
