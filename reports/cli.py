@@ -19,9 +19,9 @@ Command = Callable[[argparse.Namespace], tuple[int, str]]
 """Returns the exit status and the text for stdout."""
 
 COMMANDS = {
-    "judge": "reports.judge_command",
-    "check": "reports.check_command",
-    "export": "reports.export_command",
+    "judge": "reports.commands.judge",
+    "check": "reports.commands.check",
+    "export": "reports.commands.export",
 }
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.histogram import percentile_ms
-from reports.interval_rows import Group
-from reports.run import Run
+from reports.load.histogram import percentile_ms
+from reports.load.interval_rows import Group
+from reports.load.run import Run
 
 SHORTEST_S = 5.0
 BATCH_S = 5

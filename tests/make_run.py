@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.run import (
+from reports.load.run import (
     AGGREGATED,
     EXCEPTION_COLUMNS,
     FAILURE_COLUMNS,

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.run import (
+from reports.load.run import (
     AGGREGATED,
     EXCEPTION_COLUMNS,
     FAILURE_COLUMNS,

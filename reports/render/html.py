@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from reports.load.run import Run, RunMeta
 from reports.render import wording
 from reports.render.answers import GLYPHS, answer, deciding_row
 from reports.render.charts import LinearScale, line_path, thinned
@@ -18,7 +19,6 @@ from reports.render.threshold_rows import threshold_rows
 from reports.render.time_charts import generator_charts, time_charts
 from reports.render.timelines import Timeline, rates_by_request
 from reports.render.wording import known, plain, plain_lines, shortened
-from reports.run import Run, RunMeta
 
 MAX_REQUESTS = 500
 MAX_ERRORS = 50

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.histogram import percentile_ms
-from reports.interval_rows import summed
+from reports.load.histogram import percentile_ms
+from reports.load.interval_rows import summed
+from reports.load.run import Run
 from reports.render.charts import MAX_POINTS, Floats
 from reports.render.timelines import PERCENTILES, Timeline
-from reports.run import Run
 
 SHORTEST_BLOCK_S = 5
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from reports.generator_checks import CPU_RATIO, LATE_MS
+from reports.load.run import Run
 from reports.render.charts import NOTHING, Floats, linear_axis, log_axis
 from reports.render.drawing import Axis, Band, Chart, Limit, Series, Sketch
 from reports.render.recorded import block_s, generator_timeline, recorded_percentiles, recorded_rates
 from reports.render.timelines import PERCENTILES, Timeline, stage_bounds, total_timeline, users_timeline
 from reports.render.wording import known, plain
-from reports.run import Run
+from reports.verdict.generator_checks import CPU_RATIO, LATE_MS
 
 MAX_LIMITS = 6
 MAX_STAGES = 60

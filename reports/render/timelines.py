@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from reports.load.run import AGGREGATED, Run
 from reports.render.charts import Floats
-from reports.run import AGGREGATED, Run
 
 PERCENTILES = ("p50", "p95", "p99")
 SMOOTHED_ROWS = 31

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from reports.grammar import OPERATORS
-from reports.metric import COUNT_UNITS, KINDS, LATENCY_UNITS, RATE_UNITS, SHARE_UNITS
 from reports.outcome import Outcome
+from reports.thresholds.grammar import OPERATORS
+from reports.thresholds.metric import COUNT_UNITS, KINDS, LATENCY_UNITS, RATE_UNITS, SHARE_UNITS
 from shapes._scheduled import add_scale_options
 from telemetry.options import add_options
 

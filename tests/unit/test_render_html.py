@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reports.load.run import AGGREGATED
 from reports.render.html import report_html, write_report
-from reports.run import AGGREGATED
 from tests.make_run import empty_run, full_verdict, history_rows, make_run, make_verdict, request
 
 HOSTILE = (

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.interval_file import intervals_of
+from reports.load.interval_file import intervals_of
+from reports.load.run import HEALTH_COLUMNS, Run
 from reports.render.html import report_html
 from reports.render.recorded import (
     block_s,
@@ -16,8 +17,7 @@ from reports.render.recorded import (
     recorded_rates_by_request,
 )
 from reports.render.time_charts import generator_charts, time_charts
-from reports.run import HEALTH_COLUMNS, Run
-from reports.verdict import reach_verdict
+from reports.verdict.verdict import reach_verdict
 from tests.make_intervals import interval_table, requests
 from tests.make_run import empty_run
 

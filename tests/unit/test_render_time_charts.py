@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from reports.load.run import AGGREGATED, Run, Stage
 from reports.render.charts import MAX_POINTS
 from reports.render.drawing import HEIGHT_PX, Chart, Limit
 from reports.render.time_charts import MAX_LIMITS, MAX_STAGES, stated_limits, time_charts
-from reports.run import AGGREGATED, Run, Stage
 from tests.make_run import STARTED, empty_run, history_rows, make_run, make_verdict, threshold
 
 QUIET = make_verdict(thresholds=[])

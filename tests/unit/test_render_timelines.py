@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from reports.load.run import AGGREGATED, Run, Stage
 from reports.render.timelines import (
     rates_by_request,
     stage_bounds,
     total_timeline,
     users_timeline,
 )
-from reports.run import AGGREGATED, Run, Stage
 from tests.make_run import START_UNIX_S, STARTED, empty_run, history_rows, make_run
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from reports import judge_command
 from reports.cli import main
+from reports.commands import judge as judge_command
 from reports.files import replaced
 
 DATA = Path(__file__).parents[1] / "data" / "locust_2_47"

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports import intervals
-from reports.blocks import blocks_of
-from reports.estimate import Estimate, choose, estimate
-from reports.grammar import parse
-from reports.levels import levels_of, rounding_ms
-from reports.run import Run
+from reports.estimates import intervals
+from reports.estimates.blocks import blocks_of
+from reports.estimates.csv_estimate import Estimate, choose, estimate
+from reports.estimates.levels import levels_of, rounding_ms
+from reports.load.run import Run
+from reports.thresholds.grammar import parse
 from tests.samples import Samples, even, run_of
 
 

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from reports.histogram import (
+from reports.estimates.request_table import request_figures
+from reports.load.histogram import (
     NO_HISTOGRAMS,
     Histograms,
     bucket_of,
@@ -22,15 +23,14 @@ from reports.histogram import (
     middle_ms,
     percentile_ms,
 )
-from reports.interval_file import intervals_of, read_intervals
-from reports.interval_rows import Intervals
-from reports.judge import Judgement, judge_threshold
+from reports.load.interval_file import intervals_of, read_intervals
+from reports.load.interval_rows import Intervals
+from reports.load.run import Run
 from reports.outcome import Outcome
-from reports.request_table import request_figures
-from reports.run import Run
 from reports.steady_state import SteadyState, mser, steady_state
-from reports.thresholds import limits_ms, parse_thresholds
-from reports.verdict import reach_verdict
+from reports.thresholds.reading import limits_ms, parse_thresholds
+from reports.verdict.judge import Judgement, judge_threshold
+from reports.verdict.verdict import reach_verdict
 from tests.make_intervals import interval_table, requests, schema, write_intervals
 from tests.make_run import empty_run
 

@@ -10,10 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reports.description import read_description
 from reports.errors import DataError
-from reports.load import load, locate
-from reports.run import (
+from reports.load.description import read_description
+from reports.load.run import (
     AGGREGATED,
     FAILURE_COLUMNS,
     HISTORY_COLUMNS,
@@ -22,9 +21,10 @@ from reports.run import (
     Run,
     Stage,
 )
-from reports.table import Layout, read_table
-from reports.thresholds import parse_thresholds
-from reports.verdict import reach_verdict
+from reports.load.run_files import load, locate
+from reports.load.table import Layout, read_table
+from reports.thresholds.reading import parse_thresholds
+from reports.verdict.verdict import reach_verdict
 
 DATA = Path(__file__).parents[1] / "data" / "locust_2_47"
 STATS_HEADER = (

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.errors import ConfigError
-from reports.grammar import OPERATORS, Statement, parse
-from reports.metric import Metric
-from reports.nearest import nearest_hint
-from reports.selector import Selector
-from reports.thresholds import parse_thresholds, read_thresholds, validate
+from reports.thresholds.grammar import OPERATORS, Statement, parse
+from reports.thresholds.metric import Metric
+from reports.thresholds.nearest import nearest_hint
+from reports.thresholds.reading import parse_thresholds, read_thresholds, validate
+from reports.thresholds.selector import Selector
 
 
 def faults_of(text: str) -> tuple[str, ...]:

@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.check import Check
-from reports.interval_file import intervals_of
-from reports.run import HEALTH_COLUMNS, STAGE_COLUMNS, Run, Stage
+from reports.load.interval_file import intervals_of
+from reports.load.run import HEALTH_COLUMNS, STAGE_COLUMNS, Run, Stage
 from reports.steady_state import SteadyState, steady_state
-from reports.thresholds import parse_thresholds
-from reports.validity import UNDERMINED, check_validity
-from reports.verdict import reach_verdict
+from reports.thresholds.reading import parse_thresholds
+from reports.verdict.check import Check
+from reports.verdict.validity import UNDERMINED, check_validity
+from reports.verdict.verdict import reach_verdict
 from tests.make_intervals import interval_table, requests
 from tests.make_run import empty_run
 

@@ -11,15 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from reports.check import Check
-from reports.estimate import Estimate
-from reports.grammar import OPERATORS
-from reports.judge import decide, judge_threshold
+from reports.estimates.csv_estimate import Estimate
+from reports.load.run import REQUEST_COLUMNS, STAGE_COLUMNS, Run, RunMeta, Stage, empty_frame
 from reports.outcome import Outcome
-from reports.run import REQUEST_COLUMNS, STAGE_COLUMNS, Run, RunMeta, Stage, empty_frame
-from reports.thresholds import Threshold, parse_thresholds
-from reports.validity import UNDERMINED, check_validity
-from reports.verdict import reach_verdict
+from reports.thresholds.grammar import OPERATORS
+from reports.thresholds.reading import Threshold, parse_thresholds
+from reports.verdict.check import Check
+from reports.verdict.judge import decide, judge_threshold
+from reports.verdict.validity import UNDERMINED, check_validity
+from reports.verdict.verdict import reach_verdict
 from tests.samples import Samples, even, run_of
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE

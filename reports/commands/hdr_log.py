@@ -14,8 +14,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.histogram import US_PER_MS, middle_ms
-from reports.interval_rows import Intervals
+from reports.load.histogram import US_PER_MS, middle_ms
+from reports.load.interval_rows import Intervals
 
 COOKIE, COMPRESSED_COOKIE = 0x1C849313, 0x1C849314
 DIGITS = 3

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.check import Check
-from reports.generator_checks import generator_checks
-from reports.grammar import UPPER_LIMITS, Statement
+from reports.load.run import Run
 from reports.outcome import Outcome
-from reports.recording_checks import recording_checks
-from reports.run import Run
 from reports.steady_state import SteadyState
+from reports.thresholds.grammar import UPPER_LIMITS, Statement
+from reports.verdict.check import Check
+from reports.verdict.generator_checks import generator_checks
+from reports.verdict.recording_checks import recording_checks
 
 SHORTEST_S = 5.0
 """Locust writes once a second: fewer figures cannot tell a trend from chance."""

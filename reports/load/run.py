@@ -10,7 +10,7 @@ from datetime import datetime
 
 import pandas as pd
 
-from reports.interval_rows import NO_INTERVALS, Intervals
+from reports.load.interval_rows import NO_INTERVALS, Intervals
 
 AGGREGATED = "Aggregated"
 """Name of Locust's own row over all requests."""

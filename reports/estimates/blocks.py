@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.run import Run
+from reports.load.run import Run
 
 BLOCKS = 10
 SHORTEST_S = 10.0

@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 
-from reports.histogram import percentile_ms
-from reports.interval_rows import Intervals, summed
-from reports.run import Run
+from reports.load.histogram import percentile_ms
+from reports.load.interval_rows import Intervals, summed
+from reports.load.run import Run
 
 KEYS = ["request_type", "name"]
 LEVELS = (50, 95, 99, 99.9)

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from reports.check import Check
-from reports.run import Run
+from reports.load.run import Run
 from reports.steady_state import SteadyState
+from reports.verdict.check import Check
 
 CPU_RATIO = 0.8
 PEAK_RATIO = 0.9

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports.run import empty_frame
+from reports.load.run import empty_frame
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports.run import AGGREGATED, EXCEPTION_COLUMNS, FAILURE_COLUMNS, HISTORY_COLUMNS, REQUEST_COLUMNS
-from reports.table import Layout, read_table
+from reports.load.run import AGGREGATED, EXCEPTION_COLUMNS, FAILURE_COLUMNS, HISTORY_COLUMNS, REQUEST_COLUMNS
+from reports.load.table import Layout, read_table
 
 SUFFIXES = ("_stats.csv", "_stats_history.csv", "_failures.csv", "_exceptions.csv")
 

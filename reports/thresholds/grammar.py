@@ -17,10 +17,10 @@ import math
 import re
 from dataclasses import dataclass, field
 
-from reports.metric import KINDS, SYNONYMS, Kind, Metric
-from reports.nearest import nearest_hint
-from reports.selector import ALL, Selector
-from reports.tokens import Token, TokenKind, tokenize
+from reports.thresholds.metric import KINDS, SYNONYMS, Kind, Metric
+from reports.thresholds.nearest import nearest_hint
+from reports.thresholds.selector import ALL, Selector
+from reports.thresholds.tokens import Token, TokenKind, tokenize
 
 UPPER_LIMITS = ("<", "<=")
 OPERATORS = (*UPPER_LIMITS, ">", ">=")

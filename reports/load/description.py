@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from reports.run import RunMeta, Stage
+from reports.load.run import RunMeta, Stage
 
 TEXTS = ("profile", "load_model", "shape", "host", "git_commit", "started", "ended", "end_reason")
 LISTS = ("journeys", "command", "workers")

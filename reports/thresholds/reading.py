@@ -15,8 +15,8 @@ from typing import Any, Literal
 import yaml
 
 from reports.errors import ConfigError
-from reports.grammar import Statement, parse
-from reports.nearest import nearest_hint
+from reports.thresholds.grammar import Statement, parse
+from reports.thresholds.nearest import nearest_hint
 
 LEVELS = ("fail", "warn")
 LATER = ("abort", "after")

@@ -2,10 +2,10 @@
 
 import argparse
 
+from reports.commands.hdr_log import hdr_log
 from reports.errors import DataError
 from reports.files import replaced
-from reports.hdr_log import hdr_log
-from reports.load import load, locate
+from reports.load.run_files import load, locate
 
 
 def run(options: argparse.Namespace) -> tuple[int, str]:

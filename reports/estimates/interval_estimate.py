@@ -14,14 +14,22 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from reports import intervals
-from reports.blocks import BLOCKS, SHORTEST_S
-from reports.estimate import INDEPENDENT, SMALLEST_MEAN_N, Estimate
-from reports.grammar import UPPER_LIMITS, Statement
-from reports.histogram import PRECISION, Counts, Histograms, bucket_of, lower_ms, middle_ms, percentile_ms
-from reports.interval_rows import Group, Intervals, summed
+from reports.estimates import intervals
+from reports.estimates.blocks import BLOCKS, SHORTEST_S
+from reports.estimates.csv_estimate import INDEPENDENT, SMALLEST_MEAN_N, Estimate
+from reports.load.histogram import (
+    PRECISION,
+    Counts,
+    Histograms,
+    bucket_of,
+    lower_ms,
+    middle_ms,
+    percentile_ms,
+)
+from reports.load.interval_rows import Group, Intervals, summed
 from reports.outcome import Outcome
 from reports.steady_state import SteadyState
+from reports.thresholds.grammar import UPPER_LIMITS, Statement
 
 Floats = NDArray[np.float64]
 

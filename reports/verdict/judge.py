@@ -4,14 +4,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from reports import interval_estimate
-from reports.estimate import Estimate, choose, estimate
-from reports.grammar import Statement
-from reports.metric import Scaling
+from reports.estimates import interval_estimate
+from reports.estimates.csv_estimate import Estimate, choose, estimate
+from reports.load.run import Run
 from reports.outcome import Outcome
-from reports.run import Run
 from reports.steady_state import SteadyState
-from reports.thresholds import Threshold, unmatched
+from reports.thresholds.grammar import Statement
+from reports.thresholds.metric import Scaling
+from reports.thresholds.reading import Threshold, unmatched
 
 DAY_S = 86_400.0
 EXTREMES = ("max", "min")

@@ -4,7 +4,7 @@ import argparse
 import json
 
 from reports.errors import ConfigError
-from reports.thresholds import limits_ms, read_thresholds, validate
+from reports.thresholds.reading import limits_ms, read_thresholds, validate
 
 
 def run(options: argparse.Namespace) -> tuple[int, str]:

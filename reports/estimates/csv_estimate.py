@@ -9,12 +9,12 @@ from typing import TypeGuard
 import numpy as np
 import pandas as pd
 
-from reports import intervals
-from reports.blocks import Blocks, blocks_of
-from reports.levels import Levels, levels_of, rounding_ms
-from reports.metric import Metric
+from reports.estimates import intervals
+from reports.estimates.blocks import Blocks, blocks_of
+from reports.estimates.levels import Levels, levels_of, rounding_ms
+from reports.load.run import Run
 from reports.outcome import Outcome
-from reports.run import Run
+from reports.thresholds.metric import Metric
 
 INDEPENDENT = "taking requests as independent"
 SMALLEST_MEAN_N = 30

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from reports.check import Check
-from reports.histogram import mean_ms
-from reports.interval_rows import summed
-from reports.run import Run
+from reports.load.histogram import mean_ms
+from reports.load.interval_rows import summed
+from reports.load.run import Run
 from reports.steady_state import SteadyState
+from reports.verdict.check import Check
 
 UNFINISHED_RATIO = 0.05
 LITTLE_RATIO = 0.2

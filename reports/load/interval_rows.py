@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.histogram import NO_HISTOGRAMS, Counts, Histograms
+from reports.load.histogram import NO_HISTOGRAMS, Counts, Histograms
 
 SECONDS = ("started_s", "ended_s")
 LABELS = ("worker", "request_type", "name", "user_class", "stage")

@@ -7,16 +7,16 @@ from typing import Any
 
 import pandas as pd
 
-from reports.check import Check
-from reports.estimate import Estimate
-from reports.histogram import PRECISION
-from reports.judge import Judgement, judge_threshold
+from reports.estimates.csv_estimate import Estimate
+from reports.estimates.request_table import request_figures
+from reports.load.histogram import PRECISION
+from reports.load.run import Run
 from reports.outcome import Outcome
-from reports.request_table import request_figures
-from reports.run import Run
 from reports.steady_state import SteadyState, steady_state
-from reports.thresholds import Threshold
-from reports.validity import check_validity, undermines
+from reports.thresholds.reading import Threshold
+from reports.verdict.check import Check
+from reports.verdict.judge import Judgement, judge_threshold
+from reports.verdict.validity import check_validity, undermines
 
 SCHEMA_VERSION = 1
 SOURCES = {

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from reports.csvfiles import (
+from reports.errors import DataError
+from reports.load.csv_files import (
     EXCEPTIONS,
     FAILURES,
     SUFFIXES,
@@ -16,10 +17,9 @@ from reports.csvfiles import (
     read_stats,
     totals_from_history,
 )
-from reports.description import read_description
-from reports.errors import DataError
-from reports.interval_file import read_intervals
-from reports.run import (
+from reports.load.description import read_description
+from reports.load.interval_file import read_intervals
+from reports.load.run import (
     AGGREGATED,
     HEALTH_COLUMNS,
     REQUEST_COLUMNS,
@@ -28,7 +28,7 @@ from reports.run import (
     RunMeta,
     empty_frame,
 )
-from reports.table import Layout, read_table
+from reports.load.table import Layout, read_table
 
 OWN_PREFIX = "locust"
 STAGES = Layout(columns={column: column for column in STAGE_COLUMNS}, text=frozenset({"stage"}))

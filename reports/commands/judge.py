@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from reports.files import replaced
-from reports.load import Place, load, locate
+from reports.load.run import Run
+from reports.load.run_files import Place, load, locate
 from reports.outcome import EXIT_STATUS, Outcome
 from reports.render.html import write_report
 from reports.render.terminal import terminal_text
-from reports.run import Run
-from reports.thresholds import Threshold, read_thresholds
-from reports.verdict import reach_verdict
+from reports.thresholds.reading import Threshold, read_thresholds
+from reports.verdict.verdict import reach_verdict
 
 VERDICT_FILE = "verdict.json"
 REPORT_FILE = "report.html"

@@ -14,8 +14,8 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from reports.histogram import LAYOUT, Histograms
-from reports.interval_rows import COUNTS, LABELS, LATENCIES, NO_INTERVALS, SECONDS, Intervals
+from reports.load.histogram import LAYOUT, Histograms
+from reports.load.interval_rows import COUNTS, LABELS, LATENCIES, NO_INTERVALS, SECONDS, Intervals
 
 SCHEMA_VERSION = "1"
 HISTOGRAMS = {

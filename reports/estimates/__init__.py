@@ -1,0 +1,1 @@
+"""Estimate metrics, each with the interval it lies in."""

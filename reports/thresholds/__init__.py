@@ -1,0 +1,1 @@
+"""Read thresholds: statements that must hold, checked before any load starts."""
