@@ -1,1 +1,1 @@
-"""What a run means: load, judge, render."""
+"""What a run means: load, find the steady state, estimate, hold against thresholds, reach a verdict, render."""

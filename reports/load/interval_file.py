@@ -6,7 +6,7 @@ Locust's CSVs.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -107,14 +107,8 @@ def _limits_ms(metadata: dict[bytes, bytes]) -> tuple[float, ...]:
 
 def _labels(column: pa.ChunkedArray) -> "pd.Categorical[str]":
     whole = _one_chunk(column)
-    return pd.Categorical.from_codes(whole.indices.to_numpy(), _distinct(whole.dictionary.to_pylist()))
-
-
-def _distinct(labels: Sequence[str]) -> "pd.Index[str]":
-    index: pd.Index[str] = pd.Index(np.array(labels, dtype=object))
-    if not index.is_unique:
-        raise ValueError("a dictionary names the same label twice")
-    return index
+    labels: pd.Index[str] = pd.Index(np.array(whole.dictionary.to_pylist(), dtype=object))
+    return pd.Categorical.from_codes(whole.indices.to_numpy(), labels)
 
 
 def _histograms(buckets: pa.ChunkedArray, counts: pa.ChunkedArray) -> Histograms:
