@@ -160,6 +160,7 @@ def _run_facts(run: Run) -> dict[str, Any]:
         "duration_s": run.duration_s,
         "requests": run.made[0],
         "failures": run.made[1],
+        "unfinished": int(run.intervals.total("unfinished")) if run.intervals else None,
         "host": meta.host,
         "load_model": meta.load_model,
         "user_scale": meta.user_scale,
