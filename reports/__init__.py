@@ -1,1 +1,1 @@
-"""What a run means: load, find the steady state, estimate, judge against thresholds, reach a verdict, render."""
+"""What a run means: load, find the steady state, estimate, judge against thresholds, give a verdict, render."""

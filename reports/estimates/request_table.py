@@ -30,12 +30,16 @@ def _recorded(intervals: Intervals) -> pd.DataFrame:
     )
     counts = intervals.merged(intervals.successes, group, len(keys))
     successes = np.where(n > failures, n - failures, np.nan)
-    slowest = intervals.rows["max_ms"].groupby(group).max()
+    slowest = intervals.rows["max_ms"].groupby(group).max().reindex(range(len(keys))).to_numpy()
     return keys.assign(
         n=n,
         failures=failures,
         mean_ms=total_ms / successes,
-        max_ms=slowest.reindex(range(len(keys))).to_numpy(),
+        max_ms=slowest,
         rps=n / (intervals.end_s - intervals.first_s),
-        **{f"p{level}_ms": [percentile_ms(row, level) for row in counts] for level in LEVELS},
+        # The middle of a bucket may lie above the slowest request in it.
+        **{
+            f"p{level}_ms": np.minimum([percentile_ms(row, level) for row in counts], slowest)
+            for level in LEVELS
+        },
     )

@@ -436,8 +436,8 @@ def test_verdict_has_the_keys_of_the_contract() -> None:
     ]  # fmt: skip
     assert verdict["run"] == {
         "id": "test", "profile": None, "started": RECORDED.started, "duration_s": 60.0, "requests": 1000,
-        "failures": 3, "unfinished": None, "host": None, "load_model": None, "user_scale": 1.0, "time_scale": 1.0,
-        "end_reason": "schedule ended",
+        "failures": 3, "unfinished": None, "host": None, "load_model": None, "user_scale": 1.0,
+        "time_scale": 1.0, "end_reason": "schedule ended",
     }  # fmt: skip
     decided, too_few = verdict["thresholds"]
     assert list(decided) == [
