@@ -1,1 +1,1 @@
-"""What a run means: load, find the steady state, estimate, judge against thresholds, give a verdict, render."""
+"""What a run means: load, steady state, estimates, thresholds, verdict, render."""
