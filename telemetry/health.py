@@ -23,6 +23,7 @@ from telemetry.run_directory import HEALTH_FILE
 
 LAG_SLEEP_S = 0.02
 LATE_MS = 10.0
+_SCHEDSTAT = Path("/proc/self/schedstat")
 INTERVAL_S = 1.0
 # What a worker adds to Locust's own report under this key.
 REPORT_KEY = "plimsoll_health"
@@ -31,8 +32,9 @@ REPORT_KEY = "plimsoll_health"
 class HealthRow(NamedTuple):
     """One second of one process; the fields are the columns of health.csv.
 
-    cpu_ratio is of one core; host_cpu_ratio and steal_ratio are of all cores. Lag is by how much a sleep of
-    LAG_SLEEP_S was too long; lag_late counts the samples over LATE_MS. None is unknown.
+    cpu_ratio is of one core; host_cpu_ratio and steal_ratio are of all cores. wait_ratio is the share of the
+    time in which the event loop could have run and had no CPU. Lag is by how much a sleep of LAG_SLEEP_S was
+    too long; lag_late counts the samples over LATE_MS. in_flight is the mean of the second. None is unknown.
     """
 
     unix_s: float
@@ -46,23 +48,30 @@ class HealthRow(NamedTuple):
     lag_samples: int
     lag_late: int
     users: int
-    in_flight: int
+    in_flight: float
     dropped: int | None
     host_cpu_ratio: float
     steal_ratio: float | None
+    wait_ratio: float | None
 
 
 class LoopLag:
-    """How late the event loop wakes a greenlet that asked to be woken."""
+    """How late the event loop wakes a greenlet that asked to be woken, and what is in flight when it does."""
 
     def __init__(self) -> None:
         self._lags_ms: list[float] = []
+        self._in_flight: list[int] = []
         self._sampling = gevent.spawn(self._sample)
 
     def take(self) -> list[float]:
         """Return the lags of the time since the last call, in ms, ascending."""
         lags_ms, self._lags_ms = self._lags_ms, []
         return sorted(lags_ms)
+
+    def take_in_flight(self) -> float:
+        """Return the mean number of requests in flight since the last call."""
+        counts, self._in_flight = self._in_flight, []
+        return round(sum(counts) / len(counts), 2) if counts else float(in_flight.count())
 
     def stop(self) -> None:
         """Sample no more."""
@@ -73,6 +82,7 @@ class LoopLag:
             asleep_s = time.perf_counter()
             gevent.sleep(LAG_SLEEP_S)
             self._lags_ms.append(max(0.0, (time.perf_counter() - asleep_s - LAG_SLEEP_S) * 1000))
+            self._in_flight.append(in_flight.count())
 
 
 class HealthMonitor:
@@ -104,9 +114,10 @@ class HealthMonitor:
             lag_samples=len(lags_ms),
             lag_late=sum(lag_ms > LATE_MS for lag_ms in lags_ms),
             users=runner.user_count if runner else 0,
-            in_flight=in_flight.count(),
+            in_flight=self._lag.take_in_flight(),
             dropped=None,
             host_cpu_ratio=round(1 - (now.idle_s - before.idle_s) / host_s, 4),
+            wait_ratio=None if now.wait_s is None else round((now.wait_s - (before.wait_s or 0)) / wall_s, 4),
             steal_ratio=None
             if now.steal_s is None
             else round((now.steal_s - (before.steal_s or 0)) / host_s, 4),
@@ -124,6 +135,7 @@ class HealthMonitor:
             host_s=sum(host[:8]),  # guest time is counted in user time already
             idle_s=host.idle + getattr(host, "iowait", 0.0),
             steal_s=getattr(host, "steal", None),
+            wait_s=_waited_s(),
         )
 
 
@@ -135,6 +147,7 @@ class _Clocks(NamedTuple):
     host_s: float
     idle_s: float
     steal_s: float | None
+    wait_s: float | None
 
 
 class HealthFile:
@@ -190,6 +203,14 @@ class WorkerHealth:
 def reported_rows(data: Mapping[str, Any]) -> list[HealthRow]:
     """Return the rows that came with a worker's report."""
     return [HealthRow(*row) for row in data.get(REPORT_KEY, ())]
+
+
+def _waited_s() -> float | None:
+    """Return how long this thread has waited for a CPU: the second figure of schedstat, in ns."""
+    try:
+        return int(_SCHEDSTAT.read_text(encoding="ascii").split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def _quantile(ascending: list[float], q: float) -> float | None:

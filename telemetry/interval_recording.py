@@ -16,7 +16,7 @@ from telemetry.interval_file import IntervalFile
 from telemetry.options import declared_limits_ms
 from telemetry.recorder import RequestRecorder
 from telemetry.run_directory import INTERVALS_FILE
-from telemetry.worker_intervals import REPORT_KEY
+from telemetry.worker_intervals import FINAL_KEY, REPORT_KEY
 
 LOCAL = "local"
 # A batch a second would take a third more room. With 3 s between reports a killed master loses at most 5 s.
@@ -38,6 +38,7 @@ class IntervalRecording:
         self._ticks = 0
         self._errors = 0
         self._worker_errors: dict[str, int] = {}
+        self.complete_workers: set[str] = set()
         self._clock_offsets_s: dict[str, float] = {}
         if self._recorder:
             self._recorder.listen(environment)
@@ -52,6 +53,7 @@ class IntervalRecording:
     def on_worker_report(self, worker: str, data: Mapping[str, Any]) -> None:
         """Take what a worker sent along with Locust's own report."""
         if REPORT_KEY in data:
+            self.complete_workers |= {worker} if data[REPORT_KEY].get(FINAL_KEY) else set()
             self._safely(lambda: self._take_report(worker, data[REPORT_KEY]))
 
     def close(self) -> None:
@@ -61,11 +63,11 @@ class IntervalRecording:
             self._safely(self._fold)
         self._safely(self._file.close)
 
-    def facts(self) -> dict[str, object]:
-        """Return what run.json says of the recording itself."""
+    def facts(self, errors: int = 0) -> dict[str, object]:
+        """Return what run.json says of the recording itself; *errors* are those of the other files."""
         own = self._recorder.errors if self._recorder else 0
         return {
-            "recording_errors": self._errors + own + sum(self._worker_errors.values()),
+            "recording_errors": errors + self._errors + own + sum(self._worker_errors.values()),
             "clock_offsets_s": {
                 worker: round(offset_s, 3) for worker, offset_s in sorted(self._clock_offsets_s.items())
             },

@@ -7,6 +7,7 @@ from locust import User
 from locust.env import Environment
 from locust.runners import MasterRunner
 
+import itertools
 import logging
 import shutil
 import sys
@@ -50,6 +51,8 @@ class Recording:
         self._schedule = self._shape.planned() if self._shape else None
         self._started_s = time.monotonic()
         self._end_reason: str | None = None
+        self._stage: str | None = None
+        self._write_errors = 0
         started = datetime.now(UTC)
         self.directory = self._create_directory(started)
         self._facts = self._start_facts(started, sut_version)
@@ -99,7 +102,10 @@ class Recording:
         # Nothing may be counted between the two: they must agree to the last request.
         self._intervals.close()
         totals = self._totals() if final_write else None
-        self._facts |= {"workers": self._workers(), "locust_totals": totals, **self._intervals.facts()}
+        lost = self._workers_seen.close(self._elapsed_s(), self._intervals.complete_workers)
+        self._facts |= {"workers": self._workers(), "locust_totals": totals}
+        self._facts |= {"lost_workers": [worker._asdict() for worker in lost]}
+        self._facts |= self._intervals.facts(self._write_errors)
         write_facts(self.directory, self._facts)
 
     def _note(self, **facts: object) -> None:
@@ -170,20 +176,29 @@ class Recording:
         return self._schedule.stage_at(max(0.0, elapsed_s)) or ""
 
     def _write_journal(self) -> None:
-        stage = None
-        while True:
-            assert self._environment.runner is not None
-            runner, elapsed_s = self._environment.runner, self._elapsed_s()
-            users, wanted_users = runner.user_count, None if self.load_has_ended else runner.target_user_count
-            self._journal.write(elapsed_s, users, self._environment.stats.total.num_requests, wanted_users)
-            self._csv_files.flush()
-            self._health_file.write(self._health.take())
-            self._intervals.tick()
-            if not self.load_has_ended and self._workers_seen.look(elapsed_s):
-                self._note(lost_workers=[worker._asdict() for worker in self._workers_seen.lost])
-            if self._schedule and stage != (stage := self._schedule.stage_at(elapsed_s)):
-                logger.info("%.0f s: %s, %d users", elapsed_s, stage or "schedule ended", users)
+        for second in itertools.count():
+            try:
+                self._write_second(is_first=second == 0)
+            except OSError as error:  # the load goes on, and its recording as soon as it can
+                if not self._write_errors:
+                    logger.warning("the run cannot be written down and will not pass: %s", error)
+                self._write_errors += 1
             gevent.sleep(JOURNAL_INTERVAL_S)
+
+    def _write_second(self, *, is_first: bool) -> None:
+        assert self._environment.runner is not None
+        runner, elapsed_s = self._environment.runner, self._elapsed_s()
+        users, wanted_users = runner.user_count, None if self.load_has_ended else runner.target_user_count
+        self._journal.write(elapsed_s, users, self._environment.stats.total.num_requests, wanted_users)
+        self._csv_files.flush()
+        self._intervals.tick()
+        if not is_first:  # the health of no time at all says nothing
+            self._health_file.write(self._health.take())
+        if not self.load_has_ended and self._workers_seen.look(elapsed_s):
+            self._note(lost_workers=[worker._asdict() for worker in self._workers_seen.lost])
+        if self._schedule and self._stage != (stage := self._schedule.stage_at(elapsed_s)):
+            self._stage = stage
+            logger.info("%.0f s: %s, %d users", elapsed_s, stage or "schedule ended", users)
 
 
 def known_request_names(user_classes: Iterable[type[User]]) -> set[str] | None:

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+@cache
 def package_versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that decide what a run measures."""
     versions = {"python": platform.python_version()}
@@ -41,6 +43,7 @@ def package_versions() -> dict[str, str]:
     return versions
 
 
+@cache
 def git_commit(folder: Path) -> str | None:
     """Return the commit that *folder* is at, with `-dirty` where files differ; None without git."""
     command = ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"]

@@ -14,8 +14,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from telemetry import run_facts
 from telemetry.bundled_target import BundledTarget
-from telemetry.judging import EXIT_BAD_CONFIGURATION, EXIT_INCONCLUSIVE, Judgement, judge
+from telemetry.judging import EXIT_BAD_CONFIGURATION, EXIT_INCONCLUSIVE, SUITE_FOLDER, Judgement, judge
 from telemetry.options import options_of
 from telemetry.recording import Recording
 
@@ -30,12 +31,16 @@ class Session:
 
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
+        # Asked now, so that the answers are there when the load starts and nothing may wait.
+        run_facts.package_versions()
+        run_facts.git_commit(SUITE_FOLDER)
         self._target: BundledTarget | None = None
         self._recording: Recording | None = None
         self._finishing: gevent.Greenlet | None = None
         self._received_signal: str | None = None
         self._closing = Semaphore()
         self._closed = False
+        self._is_judging = False
         self.judgement: Judgement | None = None
         self.judged: dict[str, Path] = {}
 
@@ -56,8 +61,10 @@ class Session:
     @property
     def state(self) -> str:
         """How far the last run is: idle (there was none), recording, judging or judged."""
-        if self._recording:
-            return "judging" if self._recording.load_has_ended else "recording"
+        if self._recording and not self._recording.load_has_ended:
+            return "recording"
+        if self._recording or self._is_judging:
+            return "judging"
         return "judged" if self.judgement else "idle"
 
     def start_target(self) -> None:
@@ -71,10 +78,11 @@ class Session:
         self._environment.host = options_of(self._environment).host = self._target.ready.url
 
     def _on_test_start(self, **_: Any) -> None:
-        if self._recording:  # its last reports were awaited; Locust has cleared its figures by now
-            if self._finishing:
-                self._finishing.kill(block=True)
+        if self._recording and self._finishing:  # its last reports are awaited, and its figures cleared
+            self._finishing.kill(block=True)
             self._finish_run(final_write=False)
+        elif self._finishing:
+            self._finishing.join()
         self.judgement = None
         if options_of(self._environment).with_target:
             self.start_target()  # the form of the web UI may have named another host
@@ -117,12 +125,14 @@ class Session:
         self._print_judgement()
 
     def _finish_run(self, *, final_write: bool) -> None:
-        assert self._recording is not None
-        self._recording.finish(final_write=final_write)
-        directory = self._recording.directory
-        self.judgement = judge(directory)
-        self.judged[directory.name] = directory
-        self._recording = self._finishing = None
+        recording, self._recording = self._recording, None
+        assert recording is not None
+        recording.finish(final_write=final_write)
+        self._is_judging = True
+        self.judgement = judge(recording.directory)
+        self._is_judging = False
+        self.judged[recording.directory.name] = recording.directory
+        self._finishing = None
 
     def _on_quitting(self, **_: Any) -> None:
         # A SIGTERM comes here in its own greenlet, and stopping the users then wakes the main greenlet, which

@@ -16,6 +16,8 @@ from telemetry.recorder import RequestRecorder
 FOLD_INTERVAL_S = 1.0
 # What a worker adds to Locust's own report under this key.
 REPORT_KEY = "plimsoll_intervals"
+# Whether nothing more of this run will come.
+FINAL_KEY = "final"
 
 
 class WorkerIntervals:
@@ -26,6 +28,7 @@ class WorkerIntervals:
         self._recorder: RequestRecorder | None = None
         self._folding: gevent.Greenlet | None = None
         self._blocks: list[Message] = []
+        self._is_final = False
         environment.events.test_start.add_listener(self._on_test_start)
         environment.events.test_stop.add_listener(self._on_test_stop)
         environment.events.report_to_master.add_listener(self._on_report)
@@ -33,6 +36,7 @@ class WorkerIntervals:
 
     def _on_test_start(self, **_: Any) -> None:
         self._blocks = []
+        self._is_final = False
         self._recorder = RequestRecorder(declared_limits_ms(self._environment))
         self._recorder.listen(self._environment)
         self._folding = gevent.spawn(self._fold_every_second)
@@ -44,6 +48,7 @@ class WorkerIntervals:
         self._folding.kill(block=False)
         self._recorder.stop(self._environment)
         # Locust's own next report comes after the master was told of the stop, or never.
+        self._is_final = True
         self._runner._send_stats()
         self._recorder = None
 
@@ -51,7 +56,12 @@ class WorkerIntervals:
         if self._recorder is None:
             return
         self._fold(self._recorder)
-        data[REPORT_KEY] = {"sent_s": time.time(), "errors": self._recorder.errors, "blocks": self._blocks}
+        data[REPORT_KEY] = {
+            "sent_s": time.time(),
+            "errors": self._recorder.errors,
+            "blocks": self._blocks,
+            FINAL_KEY: self._is_final,
+        }
         self._blocks = []
 
     def _on_quitting(self, **_: Any) -> None:

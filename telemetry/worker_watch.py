@@ -40,6 +40,11 @@ class WorkerWatch:
             logger.error("%.0f s: worker %s is lost; this run cannot pass", elapsed_s, worker)
         return bool(gone)
 
+    def close(self, elapsed_s: float, complete: set[str]) -> list[LostWorker]:
+        """Return all that were lost, with those that were there to the end and sent no last report."""
+        self.lost += [LostWorker(worker, round(elapsed_s, 1)) for worker in sorted(self._present - complete)]
+        return self.lost
+
     def _answering(self) -> set[str]:
         if self._runner is None:
             return set()

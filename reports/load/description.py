@@ -38,6 +38,7 @@ def _meta(content: dict[str, Any], run_id: str) -> RunMeta:
         versions={key: str(value) for key, value in _mapping(content.get("versions")).items()},
         environment=_mapping(content.get("environment")),
         recorded=True,
+        has_intervals="lost_workers" in content,
         lost_workers=_lost(content.get("lost_workers")),
         clock_offsets_s=_numbers(content.get("clock_offsets_s")),
         stats_reset=content.get("stats_reset") is True,

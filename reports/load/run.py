@@ -57,9 +57,10 @@ HEALTH_COLUMNS = (
     "lag_late",
     "users",
     "in_flight",
+    "wait_ratio",
 )
-"""One row a second and generator process; `cpu_ratio` is of one core, `lag_late` counts the samples of
-the event loop's lag that were over 10 ms."""
+"""One row a second and generator process; `cpu_ratio` is of one core, `wait_ratio` (for a CPU) of the time,
+`lag_late` counts the samples of the event loop's lag that were over 10 ms."""
 
 
 TEXTS = {
@@ -113,6 +114,8 @@ class RunMeta:
     end_reason: str | None = None
     workers: Sequence[str] = ()
     recorded: bool = False
+    has_intervals: bool = False
+    """Whether the run was recorded second by second, so that intervals.arrow and health.csv must be there."""
     lost_workers: Sequence[str] = ()
     clock_offsets_s: dict[str, float] = field(default_factory=dict)
     stats_reset: bool = False

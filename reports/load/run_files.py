@@ -1,6 +1,7 @@
 """Load a run: a run directory, or the files of a plain `locust --csv PREFIX`."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -94,13 +95,21 @@ def load(place: Place) -> Run:
     if rebuilt:
         total = _sums(requests)
         notes.append("Locust's row over all requests is missing: counts are added up, percentiles unknown")
-    damage = []
-    if place.is_run_directory and not meta.recorded:
-        damage.append("run.json, which says what was planned and how the run ended, is missing or damaged")
-    if rebuilt and not recorded.get("intervals"):
-        damage.append("Locust's statistics are cut off: requests of some names may be missing")
     run = Run(meta, requests, total, history, failures, exceptions, stages, tuple(notes))
-    return replace(run, **recorded, damage=tuple(damage))
+    run = replace(run, **recorded)
+    return replace(run, damage=tuple(_damage(place, run, rebuilt=rebuilt)))
+
+
+def _damage(place: Place, run: Run, *, rebuilt: bool) -> Iterator[str]:
+    """Yield what is missing of the files of a run and would have to be there for a pass."""
+    if place.is_run_directory and not run.meta.recorded:
+        yield "run.json, which says what was planned and how the run ended, is missing or damaged"
+    if rebuilt and not run.intervals:
+        yield "Locust's statistics are cut off: requests of some names may be missing"
+    if run.meta.has_intervals and not run.intervals and run.total["n"].sum() > 0:
+        yield "intervals.arrow, which holds the requests second by second, is missing or damaged"
+    if run.meta.has_intervals and (run.health.empty or run.stages.empty):
+        yield "health.csv or stages.csv, which say what the generator did, is missing or damaged"
 
 
 def _in_folder(folder: Path) -> Place:

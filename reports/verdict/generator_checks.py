@@ -16,6 +16,7 @@ PEAK_S = 10
 LATE_MS = 10.0
 LATE_RATIO = 0.01
 """Share of the loop's wake-ups that may be over LATE_MS late: with more, their p99 is over 10 ms."""
+WAIT_RATIO = 0.2
 CLOCK_S = 1.0
 
 
@@ -27,6 +28,7 @@ def generator_checks(run: Run, window: SteadyState | None) -> Iterator[Check]:
     processes = {str(name): rows for name, rows in health.groupby("process")}
     yield from _cpu(processes)
     yield from _lag(processes)
+    yield from _wait(processes)
     if run.meta.recorded and (run.meta.workers or run.meta.lost_workers):
         yield _workers_lost(run)
     if run.meta.clock_offsets_s:
@@ -50,6 +52,12 @@ def _lag(processes: dict[str, pd.DataFrame]) -> Iterator[Check]:
     late = {name: late / samples if samples else math.nan for name, (late, samples) in counts.items()}
     said = "woke over 10 ms late in {value:.1%} of the samples, so that p99 is over 10 ms"
     yield from _worst("generator_lag", late, LATE_RATIO, said)
+
+
+def _wait(processes: dict[str, pd.DataFrame]) -> Iterator[Check]:
+    """Hold the time in which a process could have run and had no CPU: every answer is that much late."""
+    waits = {name: rows["wait_ratio"].mean() for name, rows in processes.items()}
+    yield from _worst("generator_wait", waits, WAIT_RATIO, "waited for a CPU for {value:.0%} of the time")
 
 
 def _worst(check: str, by_process: dict[str, float], limit: float, said: str) -> Iterator[Check]:

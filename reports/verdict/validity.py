@@ -47,6 +47,7 @@ UNDERMINED: dict[str, set[str]] = {
     "generator_cpu": LOAD,
     "generator_cpu_peak": LOAD,
     "generator_lag": LOAD,
+    "generator_wait": LOAD,
     "workers_lost": LOAD,
     "clock_offsets": {LATENCY, RATE},
     "recording_errors": EVERYTHING,

@@ -158,7 +158,7 @@ def test_cut_off(run: Runner, silent_url: str, processes: list[str]) -> None:
     assert sum(row["unfinished_over_limit"][0] for row in found) == 4
     assert all(row["ended_s"] - row["started_s"] >= 1 for row in found)
     assert {row["user_class"] for row in found} == {"Visitor"}
-    assert {row["in_flight"] for row in ended.rows("health.csv")} > {"0"}
+    assert any(float(row["in_flight"]) > 0 for row in ended.rows("health.csv"))
 
 
 def test_ramp_down(run: Runner, silent_url: str) -> None:

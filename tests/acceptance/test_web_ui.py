@@ -12,6 +12,7 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests.fix_runs import until
 from tests.fix_service import Service
 from tests.processes import finish, free_port, start_locust
 
@@ -126,3 +127,14 @@ def test_a_wrong_form_starts_nothing(
     assert said in str(answer["message"])
     assert service.answered == 0
     assert not (web_ui.results / "run" / "run.json").exists()
+
+
+def test_a_quick_restart_loses_no_run(web_ui: WebUi) -> None:
+    """A run that starts while the one before it is being judged leaves both with a verdict."""
+    for _ in range(2):
+        web_ui.post("/swarm", user_count="1", spawn_rate="1", user_classes="Visitor")
+        until(lambda: httpx.get(f"{web_ui.url}/plimsoll/status").json()["state"] == "recording")
+        web_ui.post("/stop")
+    until(lambda: (web_ui.results / "run-2" / "verdict.json").exists())
+
+    assert (web_ui.results / "run" / "verdict.json").exists()

@@ -16,7 +16,7 @@ ALLOWED = {
     "shapes": {"locust"},
     "clients": LOCUST,
     "telemetry": {"shapes", "psycopg", "psutil", "numpy", "pyarrow"} | LOCUST,
-    "reports": {"numpy", "pandas", "scipy", "jinja2", "markupsafe", "yaml", "pyarrow", "hdrh"},
+    "reports": {"numpy", "pandas", "scipy", "jinja2", "markupsafe", "yaml", "pyarrow"},
     "target": {
         "fastapi",
         "starlette",

@@ -22,14 +22,14 @@ STARTED = "2027-01-15T08:00:00Z"
 RAMPS = (Stage("up", 0, 10, 0, 100), Stage("hold", 10, 50, 100, 100), Stage("down", 50, 60, 100, 0))
 
 
-def run_of(seconds: int = 60, unfinished: int = 0, **meta: Any) -> Run:
-    """Return a run of ten requests of 100 ms a second, and some that were cut off after 20 ms."""
+def run_of(seconds: int = 60, unfinished: int = 0, age_ms: float = 200.0, **meta: Any) -> Run:
+    """Return a run of ten requests of 100 ms a second, and some that were cut off at an age."""
     at_s = START_S + np.arange(10 * seconds) / 10
     late = START_S + np.full(unfinished, 30.0)
     made = pd.concat(
         [
             requests(at_s, np.full(len(at_s), 100.0)),
-            requests(late, np.full(unfinished, 20.0), unfinished=True),
+            requests(late, np.full(unfinished, age_ms), unfinished=True),
         ]
     )
     return replace(
@@ -56,6 +56,7 @@ def health(process: str = "local", **columns: Any) -> pd.DataFrame:
         "lag_late": 0.0,
         "users": 10.0,
         "in_flight": 1.0,
+        "wait_ratio": 0.01,
     }
     return pd.DataFrame(sound | columns)[list(HEALTH_COLUMNS)]
 
@@ -133,6 +134,7 @@ def test_drift_is_not_steady() -> None:
         ({"cpu_ratio": 0.85}, "generator_cpu", 0.85),
         ({"cpu_ratio": [0.5] * 50 + [1.0] * 10}, "generator_cpu_peak", 1.0),
         ({"lag_late": 1.0}, "generator_lag", 0.02),
+        ({"wait_ratio": 0.25}, "generator_wait", 0.25),
     ],
 )
 def test_exhausted_generator_is_named(columns: dict[str, Any], check: str, value: float) -> None:
@@ -167,14 +169,14 @@ def test_lost_worker_is_named() -> None:
 
 def test_clocks_recording_and_totals() -> None:
     """A clock 2 s off, an error while recording, and counts unlike Locust's are failed checks."""
-    run = run_of(clock_offsets_s={"w1": 0.2, "w2": -2.0}, recording_errors=3, locust_totals=(601, 0))
+    run = run_of(clock_offsets_s={"w1": 0.2, "w2": -2.0}, recording_errors=3, locust_totals=(606, 0))
     found = checks(run)
     assert found["clock_offsets"].reason == "the clock of worker 'w2' is -2.0 s off the master's"
     assert found["recording_errors"].reason == "3 errors while recording: requests are missing"
     assert found["totals_match"].reason == (
-        "the intervals hold 600 requests with 0 failures, Locust counted 601 with 0"
+        "the intervals hold 600 requests with 0 failures, Locust counted 606 with 0"
     )
-    assert checks(run_of(locust_totals=(600, 0)))["totals_match"].ok
+    assert checks(run_of(locust_totals=(605, 0)))["totals_match"].ok
     assert "totals_match" not in checks(run_of(locust_totals=(9, 0), stats_reset=True))
 
 
@@ -185,23 +187,24 @@ def test_reset_statistics_are_no_ground_for_a_verdict() -> None:
     assert "stats_reset" not in checks(run_of(stats_reset=True))
 
 
-def test_requests_cut_off_young_are_counted() -> None:
-    """40 of 600 requests cut off below every limit are over 5 %; 20 are not."""
+def test_requests_that_hung_are_counted() -> None:
+    """40 of 600 requests cut off older than any answer are over 5 %; 20 are not, nor are young ones."""
     found = checks(run_of(unfinished=40))["in_flight"]
     assert not found.ok
     assert found.value == pytest.approx(40 / 600)
-    assert found.reason == "40 requests were cut off before they could be slow, beside 600 finished"
+    assert found.reason == "40 requests were cut off later than any was answered, beside 600 finished"
     assert checks(run_of(unfinished=20))["in_flight"].ok
+    assert checks(run_of(unfinished=40, age_ms=20.0))["in_flight"].value == 0
 
 
 def test_little_s_law() -> None:
-    """10 requests/s of 100 ms are one in flight; 3 seen are beyond 20 % and one request."""
+    """10 requests/s of 100 ms are one in flight; 4 seen are beyond 30 % and two requests, fewer are not."""
     run = run_of()
     assert checks(replace(run, health=health()))["littles_law"].ok
-    found = checks(replace(run, health=health(in_flight=3.0)))["littles_law"]
+    found = checks(replace(run, health=health(in_flight=4.0)))["littles_law"]
     assert not found.ok
     assert found.reason.startswith(
-        "3.0 requests were seen in flight, but requests/s times mean latency makes 1.0"
+        "4.0 requests were seen in flight, but requests/s times mean latency makes 1.0"
     )
     assert "littles_law" not in checks(replace(run, health=health(in_flight=0.0)))
     failing = intervals_of(
