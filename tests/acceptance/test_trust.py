@@ -35,7 +35,7 @@ def busy_core() -> Iterator[int]:
     """Keep one core busy with more work than Locust can push aside."""
     core = sorted(os.sched_getaffinity(0))[-1]
     with ExitStack() as stack:
-        for _ in range(12):
+        for _ in range(6):
             spinner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
             stack.callback(spinner.wait)
             stack.callback(spinner.kill)
