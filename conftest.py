@@ -2,13 +2,13 @@
 
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # Locust would patch pytest's own process for gevent; the tests start real locust processes without this.
 os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"
 
 # A busy machine is no fault of a property.
-settings.register_profile("suite", deadline=None)
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
 
 pytest_plugins = [

@@ -53,7 +53,6 @@ class IntervalRecording:
     def on_worker_report(self, worker: str, data: Mapping[str, Any]) -> None:
         """Take what a worker sent along with Locust's own report."""
         if REPORT_KEY in data:
-            self.complete_workers |= {worker} if data[REPORT_KEY].get(FINAL_KEY) else set()
             self._safely(lambda: self._take_report(worker, data[REPORT_KEY]))
 
     def close(self) -> None:
@@ -79,6 +78,8 @@ class IntervalRecording:
             self._file.append(block, LOCAL, self._stage_of)
 
     def _take_report(self, worker: str, report: Mapping[str, Any]) -> None:
+        if report.get(FINAL_KEY):
+            self.complete_workers.add(worker)
         self._worker_errors[worker] = report["errors"]
         # The message was some time on its way, so the least difference seen is nearest to that of the clocks.
         offset_s = min(time.time() - report["sent_s"], self._clock_offsets_s.get(worker, float("inf")))
