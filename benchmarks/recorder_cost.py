@@ -27,7 +27,7 @@ import msgpack  # type: ignore[import-untyped] # it carries no types
 import numpy as np
 import pandas as pd
 
-from reports.interval_file import read_intervals
+from reports.load.interval_file import read_intervals
 from telemetry.fold import fold
 from telemetry.in_flight import Request
 from telemetry.interval_block import SCALARS, IntervalBlock, Key
