@@ -115,7 +115,7 @@ def test_a_busy_generator(run: Runner, service: Service, busy_core: int) -> None
     starved = Run(process.returncode, finish(process), directory)
 
     assert process.returncode == 77, starved.output
-    assert {"generator_cpu", "generator_lag"} & failed_checks(starved).keys()
+    assert {"generator_cpu", "generator_lag", "generator_wait"} & failed_checks(starved).keys()
     assert "generator" in starved.output
 
 
