@@ -104,7 +104,11 @@ def test_a_body_that_is_no_json_is_a_wrong_answer(content: bytes | None, reason:
 
 def test_a_body_nobody_looks_at_is_not_parsed() -> None:
     """Where the status says it all, a body that is no JSON does no harm."""
-    status_only(Answer(409, None, b"<html>"))  # raises nothing
+    answer = Answer(409, None, b"<html>")
+    status_only(answer)
+
+    with pytest.raises(WrongAnswerError):
+        _ = answer.body
 
 
 def test_an_answer_without_headers_has_none() -> None:
