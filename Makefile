@@ -15,7 +15,8 @@ run: $(VENV)/.run ## Demo: bundled target, 40 s of load, a verdict; exit status 
 test: $(VENV)/.dev browser ## Install what the tests need and run all of them
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-fail-under=95 tests/unit tests/integration
-	$(BIN)/pytest tests/acceptance
+	$(BIN)/pytest --numprocesses 2 --dist worksteal -m 'not alone' tests/acceptance
+	$(BIN)/pytest -m alone tests/acceptance
 
 check: $(VENV)/.dev ## Fast checks: lint, types, unit tests
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -32,6 +32,7 @@ def taken_ports() -> Iterator[None]:
         yield
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("taken_ports")
 def test_two_demos_at_once(tmp_path: Path) -> None:
     """Two demos at once, with all usual ports taken, do not disturb each other: both pass unharmed."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import socket
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -17,7 +16,7 @@ import pytest
 
 from tests.fix_runs import Runner, until
 from tests.fix_service import Service
-from tests.processes import finish
+from tests.processes import finish, two_workers
 
 LIMITS = "thresholds:\n  - p95 of shop.home < 20 ms\n  - p99 of shop.home <= 1 s\n  - error_rate < 50%\n"
 OWN_CLIENT = """
@@ -54,28 +53,10 @@ class Shrinking(LoadTestShape):
 """
 
 
-@pytest.fixture
-def two_workers() -> list[str]:
-    """Return the options of a run with two workers, at a port of its own."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = str(listener.getsockname()[1])
-    return ["--processes", "2", "--master-bind-port", port, "--master-port", port]
-
-
 @pytest.fixture(params=["single", "workers"])
-def processes(request: pytest.FixtureRequest, two_workers: list[str]) -> list[str]:
+def processes(request: pytest.FixtureRequest) -> list[str]:
     """Return the options of a run in one process, then of one with two workers."""
-    return two_workers if request.param == "workers" else []
-
-
-@pytest.fixture
-def silent_url() -> Iterator[str]:
-    """Accept connections and never answer."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(128)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    return two_workers() if request.param == "workers" else []
 
 
 def rows(directory: Path) -> list[dict[str, Any]]:
@@ -183,11 +164,11 @@ def test_killed(run: Runner, service: Service) -> None:
     assert sum(row["n"] for row in rows(directory)) > 50
 
 
-def test_worker_told_to_end(run: Runner, service: Service, tmp_path: Path, two_workers: list[str]) -> None:
+def test_worker_told_to_end(run: Runner, service: Service, tmp_path: Path) -> None:
     """A worker that ends on a signal sends its last samples first."""
     finals = tmp_path / "finals"
     process, directory = run.start(
-        "-t", "8s", "-H", service.url, "--json-file", str(finals), *two_workers, thresholds=None
+        "-t", "8s", "-H", service.url, "--json-file", str(finals), *two_workers(), thresholds=None
     )
     until(lambda: len(rows(directory)) > 3)
     workers = psutil.Process(process.pid).children()

@@ -56,6 +56,7 @@ def raw_samples(folder: Path) -> NDArray[np.float64]:
     return np.concatenate([np.fromfile(path) for path in folder.glob("*.raw")])
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("processes", ["one process", "two workers"])
 def test_percentiles(run: Runner, latency_server: LatencyServer, tmp_path: Path, processes: str) -> None:
     """At 500 requests a second each percentile is within 0.4 % of the raw samples, and near the server's own.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -19,15 +18,6 @@ from tests.fix_service import Service
 from tests.processes import finish, two_workers
 
 FAST_ENOUGH = "thresholds:\n  - p95 of shop.home < 500 ms\n  - error_rate < 50%\n"
-
-
-@pytest.fixture
-def silent_url() -> Iterator[str]:
-    """Listen, accept, and never answer."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(128)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @pytest.fixture
@@ -89,8 +79,8 @@ def test_a_lost_worker(run: Runner, service: Service) -> None:
 def test_a_killed_master(run: Runner, service: Service) -> None:
     """After kill -9 of the master the run is judged from its files, and loses at most five seconds."""
     process, directory = run.start("-H", service.url, *two_workers(), "-t", "60s")
-    workers = workers_of(process)
     until(lambda: has_history(directory, rows=25))
+    workers = workers_of(process)
     answered = service.answered
     last_s = time.time()
     process.kill()
@@ -108,6 +98,7 @@ def test_a_killed_master(run: Runner, service: Service) -> None:
     assert "planned_end" in failed_checks(run_)
 
 
+@pytest.mark.alone
 def test_a_busy_generator(run: Runner, service: Service, busy_core: int) -> None:
     """A generator without a core of its own is named; the service is not blamed for its delays."""
     process, directory = run.start("-t", "12s", "-H", service.url, thresholds="thresholds:\n  - p99 < 3 ms\n")
@@ -119,6 +110,7 @@ def test_a_busy_generator(run: Runner, service: Service, busy_core: int) -> None
     assert "generator" in starved.output
 
 
+@pytest.mark.alone
 def test_reset_by_hand(run: Runner, service: Service) -> None:
     """Clearing Locust's figures takes nothing from the recorder, which is judged."""
     cleared = run("-t", "8s", "-H", service.url, "--reset-stats")
