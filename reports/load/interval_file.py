@@ -1,8 +1,8 @@
 """Read `intervals.arrow`, the recorder's file: an Arrow IPC stream of one record batch a second or two.
 
-A tail cut off by `kill -9` is ordinary: what was written before it is whole. The stream names its layout;
-another one, like a file that is no stream at all, is left unread with a note, and the run is judged from
-Locust's CSVs.
+Around it is a zstd stream; an older file is a plain one of compressed batches. A tail cut off by `kill -9` is
+ordinary: what was written before it is whole. The stream names its layout; another one, like a file that is
+no stream at all, is left unread with a note, and the run is judged from Locust's CSVs.
 """
 
 import json
@@ -18,6 +18,7 @@ from reports.load.histogram import LAYOUT, Histograms
 from reports.load.interval_rows import COUNTS, LABELS, LATENCIES, NO_INTERVALS, SECONDS, Intervals
 
 SCHEMA_VERSION = "1"
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 HISTOGRAMS = {
     "successes": ("buckets", "counts"),
     "failed": ("failed_buckets", "failed_counts"),
@@ -39,9 +40,8 @@ def read_intervals(path: Path) -> tuple[Intervals, list[str]]:
     if not path.exists():
         return NO_INTERVALS, []
     try:
-        with pa.memory_map(str(path)) as source:
-            table, notes = _table(source)
-            found = intervals_of(table) if len(table) else NO_INTERVALS
+        table, notes = _table(path)
+        found = intervals_of(table) if len(table) else NO_INTERVALS
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         return NO_INTERVALS, [f"{path.name}: cannot be read, so Locust's CSV files are judged: {error}"]
     return found, [f"{path.name}: {note}" for note in notes]
@@ -67,21 +67,29 @@ def intervals_of(table: pa.Table) -> Intervals:
     )
 
 
-def _table(source: pa.NativeFile) -> tuple[pa.Table, list[str]]:
-    schema = pa.ipc.open_stream(source).schema
-    source.seek(0)
+def _table(path: Path) -> tuple[pa.Table, list[str]]:
+    with _opened(path) as source:
+        schema = pa.ipc.open_stream(source).schema
     wanted = [schema.get_field_index(name) for name in WANTED]
     missing = [name for name, index in zip(WANTED, wanted, strict=True) if index < 0]
     if missing:
         raise ValueError(f"it lacks the columns {', '.join(missing)}")
     # Threads cost more than they save on batches this small: 6 s against 3 s for 8 hours of 50 names.
     options = pa.ipc.IpcReadOptions(included_fields=wanted, use_threads=False)
-    reader = pa.ipc.open_stream(source, options=options)
     notes: list[str] = []
-    table = pa.Table.from_batches(_batches(reader, notes), reader.schema)
+    with _opened(path) as source:
+        reader = pa.ipc.open_stream(source, options=options)
+        table = pa.Table.from_batches(_batches(reader, notes), reader.schema)
     whole = table.unify_dictionaries().combine_chunks()
     whole.validate(full=True)
     return whole, notes
+
+
+def _opened(path: Path) -> pa.NativeFile:
+    """Return the Arrow stream of a file, uncompressed where it is compressed as a whole."""
+    with path.open("rb") as file:
+        is_compressed = file.read(len(ZSTD_MAGIC)) == ZSTD_MAGIC
+    return pa.input_stream(str(path), compression="zstd" if is_compressed else None)
 
 
 def _batches(reader: pa.RecordBatchReader, notes: list[str]) -> Iterator[pa.RecordBatch]:

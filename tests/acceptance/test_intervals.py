@@ -66,7 +66,7 @@ def rows(directory: Path) -> list[dict[str, Any]]:
 
 def batches(path: Path) -> Iterator[pa.RecordBatch]:
     """Yield the whole batches of a file, none of one that is still to be written."""
-    with suppress(StopIteration, OSError, pa.ArrowInvalid), pa.OSFile(str(path)) as file:
+    with suppress(StopIteration, OSError, pa.ArrowInvalid), pa.input_stream(path, compression="zstd") as file:
         reader = pa.ipc.open_stream(file)
         while True:
             yield reader.read_next_batch()

@@ -31,7 +31,7 @@ def start(environment: Environment, directory: Path) -> IntervalRecording:
 
 def rows(directory: Path) -> list[dict[str, Any]]:
     """Return what was recorded."""
-    with pa.OSFile(str(directory / "intervals.arrow")) as file:
+    with pa.input_stream(str(directory / "intervals.arrow"), compression="zstd") as file:
         found: list[dict[str, Any]] = pa.ipc.open_stream(file).read_all().to_pylist()
     return found
 

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from reports.load.interval_file import read_intervals
 from telemetry.fold import fold
 from telemetry.interval_block import IntervalBlock, Key
 from telemetry.interval_file import IntervalFile
@@ -30,7 +31,7 @@ def no_stage(_: int) -> str:
 def read_batches(path: Path) -> tuple[pa.Schema, list[dict[str, Any]], bool]:
     """Return the schema, the rows of all whole batches, and whether the file ends as it should."""
     rows: list[dict[str, Any]] = []
-    with pa.OSFile(str(path)) as file:
+    with pa.input_stream(str(path), compression="zstd") as file:
         reader = pa.ipc.open_stream(file)
         while True:
             try:
@@ -123,7 +124,7 @@ def test_one_batch_a_write(path: Path) -> None:
         file.append(block(7, (worker % 2, 2, 5.0)), f"w{worker}", no_stage)
     file.write()
     file.close()
-    with pa.OSFile(str(path)) as source:
+    with pa.input_stream(str(path), compression="zstd") as source:
         batches = list(pa.ipc.open_stream(source))
 
     assert [batch.num_rows for batch in batches] == [3]
@@ -139,6 +140,18 @@ def test_written_is_readable_at_once(path: Path) -> None:
     file.close()
 
     assert [row["n"] for row in rows] == [1]
+
+
+def test_the_judge_reads_it(path: Path) -> None:
+    """What is written here is what `python -m reports` understands."""
+    file = IntervalFile(path, [100.0, 200.0])
+    file.append(block(7, (0, 0, 150.0)), "local", no_stage)
+    file.close()
+    found, oddities = read_intervals(path)
+
+    assert oddities == []
+    assert found.total("n") == 1
+    assert found.over.tolist() == [[1, 0]]
 
 
 def test_truncated(path: Path) -> None:
