@@ -11,35 +11,10 @@ import pandas as pd
 
 from reports.estimates import intervals
 from reports.estimates.blocks import Blocks, blocks_of
+from reports.estimates.estimate import INDEPENDENT, SMALLEST_MEAN_N, Estimate, exact
 from reports.estimates.levels import Levels, levels_of, rounding_ms
 from reports.load.run import Run
-from reports.outcome import Outcome
 from reports.thresholds.metric import Metric
-
-INDEPENDENT = "taking requests as independent"
-SMALLEST_MEAN_N = 30
-"""Fewer latencies, which are skewed, do not make a mean stable."""
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """Hold a figure, the interval it lies in (95 %), the requests behind it, and how it was reached.
-
-    `value` is None where only the interval is known, `low` and `high` where it has no such end. `fixed` is
-    the half width that a longer run would not shrink. `needed_n` is set where too few requests bound the
-    figure. `outcome` is set where exact counts decide rather than the interval shown, `longer` then says how
-    many times as long a run would decide (infinite if none would).
-    """
-
-    value: float | None
-    low: float | None
-    high: float | None
-    n: int
-    method: str
-    fixed: float = 0.0
-    needed_n: int | None = None
-    outcome: Outcome | None = None
-    longer: float | None = None
 
 
 @dataclass(frozen=True)
@@ -213,34 +188,34 @@ def _mix_of_failures(rows: pd.DataFrame, mean_ms: float) -> tuple[float, float]:
 
 
 def _maximum(chosen: Chosen) -> Estimate | None:
-    rows = chosen.rows
-    value = float(rows["max_ms"].max(skipna=False))
-    if math.isnan(value):
-        return None
-    if not chosen.failures:
-        return _exact(value, chosen, "the slowest request")
-    floors = [_read_share(row, 1 - row["failures"] / row["n"]) for _, row in rows.iterrows()]
-    low = max((floor - rounding_ms(floor) for floor in floors if floor is not None), default=0.0)
-    method = f"the slowest request, which may be one of {chosen.failures} failures"
-    return Estimate(value, min(max(low, 0.0), value), value, chosen.n, method, fixed=value - low)
+    value = float(chosen.rows["max_ms"].max(skipna=False))
+    known = _latencies_at(1 - chosen.rows["failures"] / chosen.rows["n"], chosen)
+    surely = max((latency_ms - rounding_ms(latency_ms) for latency_ms in known), default=0.0)
+    return _extreme("slowest", value, (min(max(surely, 0.0), value), value), chosen)
 
 
 def _minimum(chosen: Chosen) -> Estimate | None:
-    rows = chosen.rows
-    value = float(rows["min_ms"].min(skipna=False))
+    value = float(chosen.rows["min_ms"].min(skipna=False))
+    known = _latencies_at(chosen.rows["failures"] / chosen.rows["n"], chosen)
+    surely = min((latency_ms + rounding_ms(latency_ms) for latency_ms in known), default=None)
+    return _extreme("fastest", value, (value, surely), chosen)
+
+
+def _extreme(which: str, value: float, ends: tuple[float, float | None], chosen: Chosen) -> Estimate | None:
+    """Return the extreme of all requests; that of the successes alone lies between `ends`."""
     if math.isnan(value):
         return None
     if not chosen.failures:
-        return _exact(value, chosen, "the fastest request")
-    ceilings = [_read_share(row, row["failures"] / row["n"]) for _, row in rows.iterrows()]
-    high = min((top + rounding_ms(top) for top in ceilings if top is not None), default=None)
-    method = f"the fastest request, which may be one of {chosen.failures} failures"
-    return Estimate(value, value, high, chosen.n, method, fixed=0.0 if high is None else high - value)
+        return exact(value, chosen.n, f"the {which} request")
+    low, high = ends
+    method = f"the {which} request, which may be one of {chosen.failures} failures"
+    return Estimate(value, low, high, chosen.n, method, fixed=0.0 if high is None else high - low)
 
 
-def _read_share(row: "pd.Series[float]", share: float) -> float | None:
-    points = levels_of(row)
-    return None if points is None else points.read(share)
+def _latencies_at(shares: "pd.Series[float]", chosen: Chosen) -> list[float]:
+    """Return the latency at its share of each row that has percentiles."""
+    rows = [(levels_of(row), share) for (_, row), share in zip(chosen.rows.iterrows(), shares, strict=True)]
+    return [points.read(share) for points, share in rows if points is not None]
 
 
 def _error_rate(chosen: Chosen) -> Estimate:
@@ -266,10 +241,6 @@ def _rps(chosen: Chosen, duration_s: float | None) -> Estimate | None:
     return Estimate(value, max(value - half, 0.0), value + half, chosen.n, method)
 
 
-def _exact(value: float, chosen: Chosen, method: str) -> Estimate:
-    return Estimate(value, value, value, chosen.n, f"{method}, exact for this run")
-
-
 def _if_all(combine: Callable[[list[float]], float], ends: Sequence[float | None]) -> float | None:
     """Return the outermost end, None as soon as one is unknown."""
     known = [end for end in ends if end is not None]
@@ -283,8 +254,8 @@ def _mixed(failures: int) -> str:
 ESTIMATORS: dict[str, Callable[[Chosen], Estimate | None]] = {
     "mean": _mean,
     "min": _minimum,
-    "count": lambda chosen: _exact(chosen.n, chosen, "counted"),
-    "failures": lambda chosen: _exact(chosen.failures, chosen, "counted"),
+    "count": lambda chosen: exact(chosen.n, chosen.n, "counted"),
+    "failures": lambda chosen: exact(chosen.failures, chosen.n, "counted"),
     "error_rate": _error_rate,
 }
 """By metric; `max` and `p100` are the same, percentiles and rates need more than the chosen requests."""

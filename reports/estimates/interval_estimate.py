@@ -9,93 +9,18 @@ one in which it ended.
 
 import math
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reports.estimates import intervals
-from reports.estimates.blocks import BLOCKS, SHORTEST_S
-from reports.estimates.csv_estimate import INDEPENDENT, SMALLEST_MEAN_N, Estimate
-from reports.load.histogram import (
-    PRECISION,
-    Counts,
-    Histograms,
-    bucket_of,
-    lower_ms,
-    middle_ms,
-    percentile_ms,
-)
-from reports.load.interval_rows import Group, Intervals, summed
+from reports.estimates.estimate import INDEPENDENT, SMALLEST_MEAN_N, Estimate, exact
+from reports.estimates.part import Part
+from reports.load.histogram import PRECISION, Counts, bucket_of, lower_ms, middle_ms, percentile_ms
 from reports.outcome import Outcome
-from reports.steady_state import SteadyState
 from reports.thresholds.grammar import UPPER_LIMITS, Statement
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Part:
-    """Hold the requests a threshold is about: rows of the recording, within the judged window."""
-
-    recording: Intervals
-    window: SteadyState
-    rows: NDArray[np.bool_]
-
-    @property
-    def blocks(self) -> int:
-        """Return into how many blocks the window is cut: one where blocks would be shorter than a second."""
-        return BLOCKS if self.window.length_s >= BLOCKS else 1
-
-    @cached_property
-    def started(self) -> Group:
-        """Number the rows by the block in which their requests started."""
-        return self._blocks("started_s")
-
-    @cached_property
-    def ended(self) -> Group:
-        """Number the rows by the block in which their requests ended."""
-        return self._blocks("ended_s")
-
-    def _blocks(self, which: str) -> Group:
-        return np.where(self.rows, self.window.blocks(self.recording.seconds(which), self.blocks), -1)
-
-    def sums(self, values: Floats, group: Group) -> Floats:
-        """Return the sum of a column in each block."""
-        return summed(values, group, self.blocks)
-
-    def column(self, name: str) -> Floats:
-        """Return the sums of a column by the blocks in which requests started."""
-        return self.sums(self.recording.column(name), self.started)
-
-    def histogram(self, histograms: Histograms) -> Counts:
-        """Return the merged histogram of each block."""
-        return self.recording.merged(histograms, self.started, self.blocks)
-
-    @cached_property
-    def lengths_s(self) -> Floats:
-        """Return the number of seconds in each block."""
-        seconds = np.arange(self.window.first_s, self.window.end_s)
-        return np.bincount(self.window.blocks(seconds, self.blocks), minlength=self.blocks).astype(np.float64)
-
-    @cached_property
-    def n(self) -> int:
-        """Return how many requests that started in the window were finished."""
-        return int(self.column("n").sum())
-
-    @cached_property
-    def failures(self) -> int:
-        """Return how many of them failed."""
-        return int(self.column("failures").sum())
-
-    @property
-    def words(self) -> str:
-        """Describe the blocks for the method of an estimate."""
-        length_s = self.window.length_s / self.blocks
-        if self.blocks == 1:
-            return f"Wilson {INDEPENDENT}, as {self.window.length_s} s are too short for blocks"
-        short = " (shorter than 10 s: slow swings may be missed)" if length_s < SHORTEST_S else ""
-        return f"wider of Wilson and Student's t over {self.blocks} blocks of {round(length_s, 1):g} s{short}"
 
 
 def estimate(statement: Statement, part: Part) -> Estimate | None:
@@ -264,23 +189,23 @@ def _maximum(statement: Statement, part: Part) -> Estimate | None:
         low = float(np.nanmax(np.append(slowest, max(age_ms, statement.edge))))
         method = f"{int(hanging.sum())} requests were cut off when over the limit: at least their age"
         return Estimate(low, low, None, n, method)
-    return _exact(float(np.nanmax(slowest)), n, "the slowest successful request") if n else None
+    return exact(float(np.nanmax(slowest)), n, "the slowest successful request") if n else None
 
 
 def _minimum(_: Statement, part: Part) -> Estimate | None:
     n = part.n - part.failures
     fastest = part.recording.column("min_ms")[part.started >= 0]
-    return _exact(float(np.nanmin(fastest)), n, "the fastest successful request") if n else None
+    return exact(float(np.nanmin(fastest)), n, "the fastest successful request") if n else None
 
 
 def _count(_: Statement, part: Part) -> Estimate:
     n = int(part.recording.column("n")[part.rows].sum())
-    return _exact(float(n), n, "counted over the whole run")
+    return exact(float(n), n, "counted over the whole run")
 
 
 def _failures(_: Statement, part: Part) -> Estimate:
     n = int(part.recording.column("n")[part.rows].sum())
-    return _exact(float(part.recording.column("failures")[part.rows].sum()), n, "counted over the whole run")
+    return exact(float(part.recording.column("failures")[part.rows].sum()), n, "counted over the whole run")
 
 
 def _error_rate(_: Statement, part: Part) -> Estimate | None:
@@ -300,7 +225,3 @@ def _rps(_: Statement, part: Part) -> Estimate:
         method = f"Student's t over {part.blocks} blocks"
     value, method = n / length_s, f"requests ended over seconds, {method}"
     return Estimate(value, max(value - half, 0.0), value + half, int(n), method)
-
-
-def _exact(value: float, n: int, method: str) -> Estimate:
-    return Estimate(value, value, value, n, f"{method}, exact for this run")

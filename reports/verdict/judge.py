@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from reports.estimates import interval_estimate
-from reports.estimates.csv_estimate import Estimate, choose, estimate
+from reports.estimates.csv_estimate import choose, estimate
+from reports.estimates.estimate import Estimate
+from reports.estimates.part import Part
 from reports.load.run import Run
 from reports.outcome import Outcome
 from reports.steady_state import SteadyState
@@ -111,7 +113,7 @@ def _from_intervals(
 ) -> tuple[Estimate | None, str]:
     """Return the estimate from what was recorded in the judged window, or None and why there is none."""
     rows = run.intervals.rows["name"].isin(names).to_numpy(dtype=bool)
-    found = interval_estimate.estimate(statement, interval_estimate.Part(run.intervals, window, rows))
+    found = interval_estimate.estimate(statement, Part(run.intervals, window, rows))
     success = "successful " if statement.metric.is_latency else ""
     return found, f"no {success}request to judge in the judged time"
 

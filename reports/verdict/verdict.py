@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.estimates.csv_estimate import Estimate
+from reports.estimates.estimate import Estimate
 from reports.estimates.request_table import request_figures
 from reports.load.histogram import PRECISION
 from reports.load.run import Run

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from reports.estimates import intervals
 from reports.estimates.blocks import blocks_of
-from reports.estimates.csv_estimate import Estimate, choose, estimate
+from reports.estimates.csv_estimate import choose, estimate
+from reports.estimates.estimate import Estimate
 from reports.estimates.levels import levels_of, rounding_ms
 from reports.load.run import Run
 from reports.thresholds.grammar import parse

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from reports.estimates.csv_estimate import Estimate
+from reports.estimates.estimate import Estimate
 from reports.load.run import REQUEST_COLUMNS, STAGE_COLUMNS, Run, RunMeta, Stage, empty_frame
 from reports.outcome import Outcome
 from reports.thresholds.grammar import OPERATORS
