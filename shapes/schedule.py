@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 
 SECOND = 1.0
 MINUTE = 60 * SECOND
@@ -25,6 +26,17 @@ class Stage(NamedTuple):
     duration_s: float
     from_users: int
     to_users: int
+
+
+class Timed(Protocol):
+    """Whatever lasts for a while."""
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from its start to its end."""
+
+
+TimedT = TypeVar("TimedT", bound=Timed)
 
 
 @dataclass(frozen=True)
@@ -55,16 +67,20 @@ class Schedule:
 
     def users_at(self, elapsed_s: float) -> int | None:
         """Return the planned users at *elapsed_s* seconds, None when the schedule has ended."""
-        position = self._position(elapsed_s)
+        position = locate(self.stages, elapsed_s)
         if position is None:
             return None
         stage, stage_elapsed_s = position
         share = stage_elapsed_s / stage.duration_s
         return round(stage.from_users + (stage.to_users - stage.from_users) * share)
 
+    def rate_at(self, elapsed_s: float) -> float | None:  # noqa: ARG002 - asked as of any schedule
+        """Return None: how many iterations a second these users start is up to the service."""
+        return None
+
     def stage_at(self, elapsed_s: float) -> str | None:
         """Return the name of the stage at *elapsed_s* seconds, None when the schedule has ended."""
-        position = self._position(elapsed_s)
+        position = locate(self.stages, elapsed_s)
         return position and position[0].name
 
     def scaled(self, user_scale: float, time_scale: float) -> Schedule:
@@ -75,39 +91,54 @@ class Schedule:
         Raises:
             ScheduleError: a scale is not a positive finite number.
         """
-        faults = [
-            f"{name} must be a number above 0, got {scale!r}"
-            for name, scale in (("user_scale", user_scale), ("time_scale", time_scale))
-            if not (math.isfinite(scale) and scale > 0)
-        ]
-        if faults:
-            raise ScheduleError("\n".join(faults))
+        check_scales(user_scale, time_scale)
         return replace(
             self,
             stages=tuple(
                 Stage(
                     stage.name,
                     stage.duration_s * time_scale,
-                    _scaled_users(stage.from_users, user_scale),
-                    _scaled_users(stage.to_users, user_scale),
+                    scaled_users(stage.from_users, user_scale),
+                    scaled_users(stage.to_users, user_scale),
                 )
                 for stage in self.stages
             ),
         )
 
-    def _position(self, elapsed_s: float) -> tuple[Stage, float] | None:
-        """Return the stage at *elapsed_s* and the seconds since that stage began."""
-        if elapsed_s < 0:
-            raise ValueError(f"elapsed_s must be at least 0, got {elapsed_s!r}")
-        stage_start_s = 0.0
-        for stage in self.stages:
-            if elapsed_s < stage_start_s + stage.duration_s:
-                return stage, elapsed_s - stage_start_s
-            stage_start_s += stage.duration_s
-        return None
+
+def locate(stages: Iterable[TimedT], elapsed_s: float) -> tuple[TimedT, float] | None:
+    """Return the stage at *elapsed_s* and the seconds since it began, None after the last.
+
+    Raises:
+        ValueError: *elapsed_s* is before the start.
+    """
+    if elapsed_s < 0:
+        raise ValueError(f"elapsed_s must be at least 0, got {elapsed_s!r}")
+    stage_start_s = 0.0
+    for stage in stages:
+        if elapsed_s < stage_start_s + stage.duration_s:
+            return stage, elapsed_s - stage_start_s
+        stage_start_s += stage.duration_s
+    return None
 
 
-def _scaled_users(users: int, user_scale: float) -> int:
+def check_scales(user_scale: float, time_scale: float) -> None:
+    """Refuse scales that are no positive finite numbers.
+
+    Raises:
+        ScheduleError: with the faults of both.
+    """
+    faults = [
+        f"{name} must be a number above 0, got {scale!r}"
+        for name, scale in (("user_scale", user_scale), ("time_scale", time_scale))
+        if not (math.isfinite(scale) and scale > 0)
+    ]
+    if faults:
+        raise ScheduleError("\n".join(faults))
+
+
+def scaled_users(users: int, user_scale: float) -> int:
+    """Return a scaled number of users, rounded up."""
     # 30 x 0.1 is 3.0000000000000004 in floating point, which must not become 4 users.
     return math.ceil(round(users * user_scale, 9))
 
@@ -116,27 +147,35 @@ def _faults(stages: tuple[Stage, ...]) -> list[str]:
     if not stages:
         return ["a schedule needs at least one stage, got none"]
     faults = [fault for number, stage in enumerate(stages, 1) for fault in _stage_faults(number, stage)]
-    names = [stage.name for stage in stages]
-    faults += [
-        f"stage name {name!r} is used {names.count(name)} times; names must differ"
-        for name in dict.fromkeys(names)
-        if names.count(name) > 1
-    ]
+    faults += repeated_name_faults([stage.name for stage in stages])
     if not faults and all(stage.from_users == stage.to_users == 0 for stage in stages):
         faults.append("every stage has 0 users; at least one level must be above 0")
     return faults
 
 
+def repeated_name_faults(names: list[str]) -> list[str]:
+    """Return a fault for each name that several stages have."""
+    return [
+        f"stage name {name!r} is used {names.count(name)} times; names must differ"
+        for name in dict.fromkeys(names)
+        if names.count(name) > 1
+    ]
+
+
+def stage_frame_faults(where: str, name: str, duration_s: float) -> list[str]:
+    """Return what is wrong with the name and the duration of a stage, whatever it is a stage of."""
+    faults = []
+    if not _STAGE_NAME.fullmatch(name):
+        faults.append(f"{where}: name must be lower-case letters, digits and _, got {name!r}")
+    if not (math.isfinite(duration_s) and duration_s > 0):
+        faults.append(f"{where}: duration_s must be a number above 0, got {duration_s!r}")
+    return faults
+
+
 def _stage_faults(number: int, stage: Stage) -> list[str]:
     where = f"stage {number} ({stage.name!r})"
-    faults = []
-    if not _STAGE_NAME.fullmatch(stage.name):
-        faults.append(f"{where}: name must be lower-case letters, digits and _, got {stage.name!r}")
-    if not (math.isfinite(stage.duration_s) and stage.duration_s > 0):
-        faults.append(f"{where}: duration_s must be a number above 0, got {stage.duration_s!r}")
-    faults += [
+    return stage_frame_faults(where, stage.name, stage.duration_s) + [
         f"{where}: {field} must be a whole number of at least 0, got {users!r}"
         for field, users in (("from_users", stage.from_users), ("to_users", stage.to_users))
         if users < 0 or users != int(users)
     ]
-    return faults

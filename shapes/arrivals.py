@@ -1,0 +1,204 @@
+"""Arrival schedules as pure functions of elapsed seconds: how many iterations start, and exactly when."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple, get_args
+
+from shapes.schedule import (
+    ScheduleError,
+    check_scales,
+    locate,
+    repeated_name_faults,
+    scaled_users,
+    stage_frame_faults,
+)
+
+Spacing = Literal["even", "poisson"]
+
+# A Poisson process has no memory: drawn anew in each block it is the same process, and a worker that joins
+# late begins with the block of now and need not draw all that was before.
+BLOCK_ARRIVALS = 100
+
+
+class RateStage(NamedTuple):
+    """A stretch of a schedule in which the arrivals a second go in a straight line from one to another."""
+
+    name: str
+    duration_s: float
+    from_rate: float
+    to_rate: float
+
+    @property
+    def arrivals(self) -> float:
+        """Arrivals planned in this stage, the integral of the rate."""
+        return self.duration_s * (self.from_rate + self.to_rate) / 2
+
+
+@dataclass(frozen=True)
+class ArrivalSchedule:
+    """Stages one after the other, and the most users that may be there to take what arrives.
+
+    The k-th arrival (k = 1, 2, …) is due when the integral of the rate reaches its level: k - 1/2 where
+    arrivals are evenly spaced, so that 0.5/s over 30 s is 15 of them, the first after 1 s; the sum of k unit
+    exponentials drawn from *seed* where they are a Poisson process.
+
+    Raises:
+        ScheduleError: at construction, with all faults of all stages.
+    """
+
+    stages: tuple[RateStage, ...]
+    most_users: int
+    spacing: Spacing = "even"
+    seed: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be run."""
+        faults = _faults(self)
+        if faults:
+            raise ScheduleError("\n".join(faults))
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from the start of the first stage to the end of the last."""
+        return sum(stage.duration_s for stage in self.stages)
+
+    @property
+    def peak_rate(self) -> float:
+        """Highest number of arrivals a second that is ever planned."""
+        return max(max(stage.from_rate, stage.to_rate) for stage in self.stages)
+
+    @property
+    def planned_arrivals(self) -> float:
+        """Arrivals planned in all; where they are Poisson, their mean."""
+        return sum(stage.arrivals for stage in self.stages)
+
+    def rate_at(self, elapsed_s: float) -> float | None:
+        """Return the planned arrivals a second at *elapsed_s* seconds, None when the schedule has ended."""
+        position = locate(self.stages, elapsed_s)
+        if position is None:
+            return None
+        stage, stage_elapsed_s = position
+        return stage.from_rate + (stage.to_rate - stage.from_rate) * (stage_elapsed_s / stage.duration_s)
+
+    def stage_at(self, elapsed_s: float) -> str | None:
+        """Return the name of the stage at *elapsed_s* seconds, None when the schedule has ended."""
+        position = locate(self.stages, elapsed_s)
+        return position and position[0].name
+
+    def users_at(self, elapsed_s: float) -> int | None:  # noqa: ARG002 - asked as of any schedule
+        """Return None: nobody plans the users of an open load, they are as many as it takes."""
+        return None
+
+    def arrivals_until(self, elapsed_s: float) -> float:
+        """Return the integral of the rate from the start to *elapsed_s* seconds; past the end, all of it."""
+        arrivals = 0.0
+        for stage in self.stages:
+            within_s = min(max(elapsed_s, 0.0), stage.duration_s)
+            slope = (stage.to_rate - stage.from_rate) / stage.duration_s
+            arrivals += within_s * (stage.from_rate + slope * within_s / 2)
+            elapsed_s -= stage.duration_s
+        return arrivals
+
+    def starts(self, index: int = 0, count: int = 1, from_s: float = 0.0) -> Iterator[float]:
+        """Yield the intended starts of share *index* of *count*, in seconds, those before *from_s* left out.
+
+        All shares together are exactly the schedule, each arrival once, also where they change at *from_s*.
+
+        Raises:
+            ValueError: there is no such share.
+        """
+        if not 0 <= index < count:
+            raise ValueError(f"share must be 0 to {count - 1} of {count}, got {index!r}")
+        # From a little before, as which side of from_s an arrival is on must not hang on a rounding error.
+        levels = self._levels(index, count, self.arrivals_until(from_s) - 1)
+        return (start_s for start_s in self._times(levels) if start_s >= from_s)
+
+    def scaled(self, user_scale: float, time_scale: float) -> ArrivalSchedule:
+        """Return this schedule with rates and users multiplied by one scale, durations by the other.
+
+        Raises:
+            ScheduleError: a scale is not a positive finite number, or leaves no arrival.
+        """
+        check_scales(user_scale, time_scale)
+        stages = (
+            RateStage(
+                stage.name,
+                stage.duration_s * time_scale,
+                stage.from_rate * user_scale,
+                stage.to_rate * user_scale,
+            )
+            for stage in self.stages
+        )
+        return replace(self, stages=tuple(stages), most_users=scaled_users(self.most_users, user_scale))
+
+    def _levels(self, index: int, count: int, from_level: float) -> Iterator[float]:
+        numbered = (
+            _even_levels(from_level) if self.spacing == "even" else _poisson_levels(self.seed, from_level)
+        )
+        return (level for number, level in numbered if number % count == index)
+
+    def _times(self, levels: Iterator[float]) -> Iterator[float]:
+        """Yield when the integral of the rate reaches each of these ascending levels."""
+        stage_start_s = stage_level = 0.0
+        level = next(levels)
+        for stage in self.stages:
+            while level < stage_level + stage.arrivals:
+                yield stage_start_s + _reached_s(stage, level - stage_level)
+                level = next(levels)
+            stage_start_s += stage.duration_s
+            stage_level += stage.arrivals
+
+
+def _even_levels(from_level: float) -> Iterator[tuple[int, float]]:
+    return ((number, number + 0.5) for number in itertools.count(max(0, math.ceil(from_level - 0.5))))
+
+
+def _poisson_levels(seed: int, from_level: float) -> Iterator[tuple[int, float]]:
+    for block in itertools.count(int(max(0.0, from_level)) // BLOCK_ARRIVALS):
+        draw = random.Random(f"{seed}:{block}").expovariate
+        level, end = block * BLOCK_ARRIVALS + draw(1.0), (block + 1) * BLOCK_ARRIVALS
+        number = block
+        while level < end:
+            yield number, level
+            number += 1
+            level += draw(1.0)
+
+
+def _reached_s(stage: RateStage, arrivals: float) -> float:
+    """Return when the integral of the rate of a stage reaches *arrivals*, in seconds from its start.
+
+    The smaller root of from_rate·t + slope·t²/2 = arrivals, in the form that also holds for a slope of 0.
+    """
+    slope = (stage.to_rate - stage.from_rate) / stage.duration_s
+    root = math.sqrt(max(0.0, stage.from_rate**2 + 2 * slope * arrivals))
+    return min(stage.duration_s, 2 * arrivals / (stage.from_rate + root)) if arrivals > 0 else 0.0
+
+
+def _faults(schedule: ArrivalSchedule) -> list[str]:
+    faults = [
+        fault for number, stage in enumerate(schedule.stages, 1) for fault in _stage_faults(number, stage)
+    ]
+    faults += repeated_name_faults([stage.name for stage in schedule.stages])
+    if not schedule.stages:
+        faults.append("a schedule needs at least one stage, got none")
+    if schedule.most_users < 1 or schedule.most_users != int(schedule.most_users):
+        faults.append(f"most_users must be a whole number of at least 1, got {schedule.most_users!r}")
+    if schedule.spacing not in get_args(Spacing):
+        faults.append(f"spacing must be 'even' or 'poisson', got {schedule.spacing!r}")
+    if not faults and schedule.planned_arrivals <= 0.5:
+        faults.append(f"the stages plan {schedule.planned_arrivals:.3g} arrivals; they must plan at least 1")
+    return faults
+
+
+def _stage_faults(number: int, stage: RateStage) -> list[str]:
+    where = f"stage {number} ({stage.name!r})"
+    return stage_frame_faults(where, stage.name, stage.duration_s) + [
+        f"{where}: {field} must be a number of at least 0, got {rate!r}"
+        for field, rate in (("from_rate", stage.from_rate), ("to_rate", stage.to_rate))
+        if not (math.isfinite(rate) and rate >= 0)
+    ]

@@ -1,0 +1,115 @@
+"""Iterations that have an intended start: how late they start, how many never do, and how long they take.
+
+Shapes tell this object, telemetry asks it; neither knows the other.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from contextvars import ContextVar
+from typing import Protocol
+
+LATE_S = 0.010
+
+
+class IterationListener(Protocol):
+    """Whoever keeps iterations with an intended start; the times are seconds since the epoch."""
+
+    def __call__(
+        self,
+        user_class: type,
+        name: str,
+        intended_s: float,
+        started_s: float,
+        ended_s: float,
+        *,
+        failed: bool,
+    ) -> None:
+        """Take one iteration that has ended; *name* is that of its user class and task."""
+
+
+class Iteration:
+    """One iteration under way."""
+
+    __slots__ = ("delay_s", "failed", "started_s", "untaken_delay_ms")
+
+    def __init__(self, delay_s: float) -> None:
+        self.delay_s = delay_s
+        self.untaken_delay_ms = delay_s * 1000
+        self.started_s = time.time()
+        self.failed = False
+
+
+# Every greenlet has its own.
+_current: ContextVar[Iteration | None] = ContextVar("iteration", default=None)
+
+
+class Iterations:
+    """The scheduled iterations of this process; the counts only ever grow."""
+
+    def __init__(self) -> None:
+        self.is_scheduled = False
+        self.started = self.late = self.dropped = 0
+        self._listeners: list[IterationListener] = []
+
+    def take_delay_ms(self) -> float:
+        """Return to the first request how late the current iteration started, to any other 0.0.
+
+        Without a schedule it is NaN.
+        """
+        if not self.is_scheduled:
+            return math.nan
+        iteration = _current.get()
+        if iteration is None:
+            return 0.0
+        delay_ms, iteration.untaken_delay_ms = iteration.untaken_delay_ms, 0.0
+        return delay_ms
+
+    def add_listener(self, listener: IterationListener) -> None:
+        """Tell *listener* of every iteration that ends from now on."""
+        self._listeners.append(listener)
+
+    def remove_listener(self, listener: IterationListener) -> None:
+        """Tell *listener* no more."""
+        self._listeners.remove(listener)
+
+    def start(self, delay_s: float) -> Iteration:
+        """Begin an iteration of the current greenlet, *delay_s* seconds after its intended start."""
+        self.started += 1
+        if delay_s > LATE_S:
+            self.late += 1
+        iteration = Iteration(delay_s)
+        _current.set(iteration)
+        return iteration
+
+    def fail(self) -> None:
+        """Note that something went wrong in the current iteration, if there is one."""
+        iteration = _current.get()
+        if iteration is not None:
+            iteration.failed = True
+
+    def end(self, iteration: Iteration, user_class: type, name: str) -> None:
+        """Tell the listeners that the current greenlet's iteration has come to its end."""
+        _current.set(None)
+        started_s = iteration.started_s
+        for listener in self._listeners:
+            listener(
+                user_class,
+                name,
+                started_s - iteration.delay_s,
+                started_s,
+                time.time(),
+                failed=iteration.failed,
+            )
+
+    def cut_off(self) -> None:
+        """Forget the current greenlet's iteration, which was ended before it came to its end."""
+        _current.set(None)
+
+    def drop(self) -> None:
+        """Count an arrival that never started."""
+        self.dropped += 1
+
+
+ITERATIONS = Iterations()

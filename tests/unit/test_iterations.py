@@ -1,0 +1,102 @@
+"""Scheduled iterations: what is counted, and who is told."""
+
+import math
+import time
+from contextvars import copy_context
+from typing import Any
+
+import pytest
+
+from shapes.iterations import Iterations
+
+
+class Shopper:
+    """A user class."""
+
+
+@pytest.fixture
+def iterations() -> Iterations:
+    """Return the iterations of a process with a schedule."""
+    iterations = Iterations()
+    iterations.is_scheduled = True
+    return iterations
+
+
+def test_no_schedule_no_delay() -> None:
+    """Without a schedule nobody knows how late a request is."""
+    assert math.isnan(Iterations().take_delay_ms())
+
+
+def test_only_the_first_request_waits(iterations: Iterations) -> None:
+    """Whoever arrives waits once: the first request of an iteration has its delay, the others none."""
+    iterations.start(0.025)
+
+    assert [iterations.take_delay_ms() for _ in range(3)] == [25.0, 0.0, 0.0]
+
+
+def test_requests_outside_of_iterations_are_not_late(iterations: Iterations) -> None:
+    """Signing in before the first arrival, and what follows the last, is not scheduled."""
+    before = iterations.take_delay_ms()
+    iteration = iterations.start(0.5)
+    iterations.end(iteration, Shopper, "Shopper.browse")
+
+    assert (before, iterations.take_delay_ms()) == (0.0, 0.0)
+
+
+def test_greenlets_and_threads_have_iterations_of_their_own(iterations: Iterations) -> None:
+    """The delay of one user is not taken by the request of another."""
+    iterations.start(0.025)
+    copy_context().run(lambda: iterations.start(0.5))
+
+    assert iterations.take_delay_ms() == 25.0
+
+
+def test_counts(iterations: Iterations) -> None:
+    """An iteration is late from 10 ms on; one that never starts is dropped and nothing else."""
+    for delay_s in (0.0, 0.010, 0.011, 3.0):
+        iterations.start(delay_s)
+    iterations.drop()
+
+    assert (iterations.started, iterations.late, iterations.dropped) == (4, 2, 1)
+
+
+def test_listeners_are_told_of_the_end(iterations: Iterations) -> None:
+    """The intended start is as long before the actual one as the iteration was late."""
+    told: list[tuple[Any, ...]] = []
+    listener: Any = lambda *what, failed: told.append((*what, failed))  # noqa: E731 - to be removed by its name
+
+    iterations.add_listener(listener)
+    before_s = time.time()
+    iterations.end(iterations.start(2.0), Shopper, "Shopper.browse")
+    iterations.remove_listener(listener)
+    iterations.end(iterations.start(0.0), Shopper, "Shopper.browse")
+
+    (user_class, name, intended_s, started_s, ended_s, failed) = told[0]
+    assert (len(told), user_class, name, failed) == (1, Shopper, "Shopper.browse", False)
+    assert started_s - intended_s == pytest.approx(2.0)
+    assert before_s <= started_s <= ended_s <= time.time()
+
+
+def test_a_failed_request_fails_its_iteration(iterations: Iterations) -> None:
+    """What goes wrong belongs to the iteration in which it does, and to no other."""
+    told: list[bool] = []
+    iterations.add_listener(lambda *_, failed: told.append(failed))
+    for goes_wrong in (True, False):
+        iteration = iterations.start(0.0)
+        if goes_wrong:
+            iterations.fail()
+        iterations.end(iteration, Shopper, "Shopper.browse")
+    iterations.fail()  # outside of an iteration: nothing to fail
+
+    assert told == [True, False]
+
+
+def test_cut_off_is_not_an_end(iterations: Iterations) -> None:
+    """An iteration that was cut off is not told of: nobody knows how long it would have taken."""
+    told: list[bool] = []
+    iterations.add_listener(lambda *_, failed: told.append(failed))
+    iterations.start(0.5)
+    iterations.cut_off()
+
+    assert not told
+    assert iterations.take_delay_ms() == 0.0
