@@ -200,9 +200,10 @@ class WorkerHealth:
             monitor.stop()
 
 
-def reported_rows(data: Mapping[str, Any]) -> list[HealthRow]:
-    """Return the rows that came with a worker's report."""
-    return [HealthRow(*row) for row in data.get(REPORT_KEY, ())]
+def reported_rows(data: Mapping[str, Any], shift_s: int) -> list[HealthRow]:
+    """Return the rows that came with a report of a worker whose clock is *shift_s* seconds behind ours."""
+    rows = (HealthRow(*row) for row in data.get(REPORT_KEY, ()))
+    return [row._replace(unix_s=row.unix_s + shift_s) for row in rows]
 
 
 def _waited_s() -> float | None:

@@ -5,72 +5,70 @@ from __future__ import annotations
 from locust.env import Environment
 from locust.runners import MasterRunner
 
-import logging
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from telemetry.faults import Faults
 from telemetry.interval_block import block_from_message
 from telemetry.interval_file import IntervalFile
 from telemetry.options import declared_limits_ms
 from telemetry.recorder import RequestRecorder
 from telemetry.run_directory import INTERVALS_FILE
+from telemetry.worker_clocks import WorkerClocks
 from telemetry.worker_intervals import FINAL_KEY, REPORT_KEY
 
 LOCAL = "local"
 # A batch a second would take a third more room. With 3 s between reports a killed master loses at most 5 s.
 TICKS_PER_WRITE = 2
-# A clock this wrong puts requests into a wrong second.
-MAX_CLOCK_OFFSET_S = 0.5
-
-logger = logging.getLogger("plimsoll")
 
 
 class IntervalRecording:
     """Takes what was seen each second and appends it to the file, per worker, as it comes."""
 
-    def __init__(self, environment: Environment, directory: Path, stage_of: Callable[[int], str]) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        directory: Path,
+        stage_of: Callable[[int], str],
+        clocks: WorkerClocks,
+        faults: Faults,
+    ) -> None:
         self._environment, self._stage_of = environment, stage_of
         limits_ms = declared_limits_ms(environment)
         self._file = IntervalFile(directory / INTERVALS_FILE, limits_ms)
         self._recorder = None if isinstance(environment.runner, MasterRunner) else RequestRecorder(limits_ms)
         self._ticks = 0
-        self._errors = 0
         self._worker_errors: dict[str, int] = {}
         self.complete_workers: set[str] = set()
-        self._clock_offsets_s: dict[str, float] = {}
+        self._clocks, self._faults = clocks, faults
         if self._recorder:
             self._recorder.listen(environment)
 
     def tick(self) -> None:
         """Take the requests of the second that has passed; call it once a second."""
         self._ticks += 1
-        self._safely(self._fold)
+        self._faults.tolerate(self._fold)
         if self._ticks % TICKS_PER_WRITE == 0:
-            self._safely(self._file.write)
+            self._faults.tolerate(self._file.write)
 
     def on_worker_report(self, worker: str, data: Mapping[str, Any]) -> None:
         """Take what a worker sent along with Locust's own report."""
         if REPORT_KEY in data:
-            self._safely(lambda: self._take_report(worker, data[REPORT_KEY]))
+            self._faults.tolerate(lambda: self._take_report(worker, data[REPORT_KEY]))
 
     def close(self) -> None:
         """Take what came in after the last second and close the file."""
-        if self._recorder:
-            self._recorder.stop(self._environment)
-            self._safely(self._fold)
-        self._safely(self._file.close)
+        if recorder := self._recorder:
+            self._faults.tolerate(lambda: recorder.stop(self._environment))
+            self._faults.tolerate(self._fold)
+        self._faults.tolerate(self._file.close)
 
-    def facts(self, errors: int = 0) -> dict[str, object]:
-        """Return what run.json says of the recording itself; *errors* are those of the other files."""
+    @property
+    def request_errors(self) -> int:
+        """Return how many requests could not be recorded, here and on the workers."""
         own = self._recorder.errors if self._recorder else 0
-        return {
-            "recording_errors": errors + self._errors + own + sum(self._worker_errors.values()),
-            "clock_offsets_s": {
-                worker: round(offset_s, 3) for worker, offset_s in sorted(self._clock_offsets_s.items())
-            },
-        }
+        return own + sum(self._worker_errors.values())
 
     def _fold(self) -> None:
         block = self._recorder.fold() if self._recorder else None
@@ -81,18 +79,7 @@ class IntervalRecording:
         if report.get(FINAL_KEY):
             self.complete_workers.add(worker)
         self._worker_errors[worker] = report["errors"]
-        # The message was some time on its way, so the least difference seen is nearest to that of the clocks.
-        offset_s = min(time.time() - report["sent_s"], self._clock_offsets_s.get(worker, float("inf")))
-        self._clock_offsets_s[worker] = offset_s
-        shift_s = round(offset_s) if abs(offset_s) > MAX_CLOCK_OFFSET_S else 0
+        self._clocks.note(worker, report["sent_s"])
+        shift_s = self._clocks.shift_s(worker)
         for message in report["blocks"]:
             self._file.append(block_from_message(message), worker, self._stage_of, shift_s)
-
-    def _safely(self, step: Callable[[], None]) -> None:
-        """Run a step of the recording; a fault of it is counted, and told once, but ends nothing."""
-        try:
-            step()
-        except Exception:
-            self._errors += 1
-            if self._errors == 1:
-                logger.exception("requests could not be recorded; this run cannot pass")

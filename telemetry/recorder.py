@@ -39,15 +39,23 @@ class RequestRecorder:
         # Keys as they came, so that each is redacted once.
         self._key_numbers: dict[tuple[type | None, str, str], int] = {}
         self._kinds = FailureKinds()
+        self._is_listening = False
         self.errors = 0
 
     def listen(self, environment: Environment) -> None:
         """Keep every request of this process from now on."""
         environment.events.request.add_listener(self.record)
         add_listener(self.record_unfinished)
+        self._is_listening = True
 
     def stop(self, environment: Environment) -> None:
-        """Count what is still under way as unfinished, and keep no more; the last fold is still to come."""
+        """Count what is still under way as unfinished, and keep no more; the last fold is still to come.
+
+        Calling it again is fine.
+        """
+        if not self._is_listening:
+            return
+        self._is_listening = False
         cut_off_all()
         remove_listener(self.record_unfinished)
         environment.events.request.remove_listener(self.record)

@@ -14,11 +14,13 @@ import sys
 import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from shapes._scheduled import ScheduledShape
 from telemetry import run_facts
+from telemetry.faults import Faults
 from telemetry.health import HealthFile, HealthMonitor, reported_rows
 from telemetry.interval_recording import IntervalRecording
 from telemetry.judging import SUITE_FOLDER
@@ -33,6 +35,7 @@ from telemetry.run_directory import (
     write_facts,
 )
 from telemetry.stage_journal import StageJournal
+from telemetry.worker_clocks import WorkerClocks
 from telemetry.worker_watch import WorkerWatch
 
 JOURNAL_INTERVAL_S = 1.0
@@ -52,7 +55,7 @@ class Recording:
         self._started_s = time.monotonic()
         self._end_reason: str | None = None
         self._stage: str | None = None
-        self._write_errors = 0
+        self._faults = Faults()
         started = datetime.now(UTC)
         self.directory = self._create_directory(started)
         self._facts = self._start_facts(started, sut_version)
@@ -62,7 +65,10 @@ class Recording:
         self._workers_seen = WorkerWatch(environment.runner)
         self._health_file = HealthFile(self.directory)
         self._health = HealthMonitor(environment, "master" if self._workers_seen.is_watching else "local")
-        self._intervals = IntervalRecording(environment, self.directory, self._stage_of)
+        self._clocks = WorkerClocks()
+        self._intervals = IntervalRecording(
+            environment, self.directory, self._stage_of, self._clocks, self._faults
+        )
         self._journalling = gevent.spawn(self._write_journal)
         logger.info("recording to %s", self.directory)
 
@@ -85,8 +91,7 @@ class Recording:
     def on_worker_report(self, worker: str, data: Mapping[str, Any]) -> None:
         """Write down what a worker sent along with its report."""
         self._intervals.on_worker_report(worker, data)
-        for row in reported_rows(data):
-            self._health_file.write(row)
+        self._faults.tolerate(lambda: self._write_health(worker, data))
 
     def on_stats_reset(self) -> None:
         """Note that Locust's own figures were cleared by hand while the run lasted."""
@@ -95,18 +100,28 @@ class Recording:
     def finish(self, *, final_write: bool) -> None:
         """Close the files; with *final_write*, first write the figures that came in after the last second."""
         self._journalling.kill(block=True)
-        self._journal.close()
-        self._health.stop()
-        self._health_file.close()
-        self._csv_files.close(final_write=final_write)
-        # Nothing may be counted between the two: they must agree to the last request.
-        self._intervals.close()
+        # Nothing may be counted between the last two: they must agree to the last request.
+        for close in (
+            self._journal.close,
+            self._health.stop,
+            self._health_file.close,
+            lambda: self._csv_files.close(final_write=final_write),
+            self._intervals.close,
+        ):
+            self._faults.tolerate(close)
         totals = self._totals() if final_write else None
         lost = self._workers_seen.close(self._elapsed_s(), self._intervals.complete_workers)
         self._facts |= {"workers": self._workers(), "locust_totals": totals}
         self._facts |= {"lost_workers": [worker._asdict() for worker in lost]}
-        self._facts |= self._intervals.facts(self._write_errors)
-        write_facts(self.directory, self._facts)
+        self._facts |= self._recording_facts()
+        self._faults.tolerate(lambda: write_facts(self.directory, self._facts))
+
+    def _recording_facts(self) -> dict[str, object]:
+        """Return what is known about the recording itself."""
+        return {
+            "recording_errors": self._faults.count + self._intervals.request_errors,
+            "clock_offsets_s": self._clocks.facts(),
+        }
 
     def _note(self, **facts: object) -> None:
         """Write down at once what must not be lost with this process."""
@@ -148,6 +163,7 @@ class Recording:
             "lost_workers": [],
             "stats_reset": options.reset_stats,
             "locust_totals": None,
+            "recording_errors": 0,
             "think_time": None,
         }
 
@@ -177,13 +193,12 @@ class Recording:
 
     def _write_journal(self) -> None:
         for second in itertools.count():
-            try:
-                self._write_second(is_first=second == 0)
-            except OSError as error:  # the load goes on, and its recording as soon as it can
-                if not self._write_errors:
-                    logger.warning("the run cannot be written down and will not pass: %s", error)
-                self._write_errors += 1
+            self._faults.tolerate(partial(self._write_second, is_first=second == 0))
             gevent.sleep(JOURNAL_INTERVAL_S)
+
+    def _write_health(self, worker: str, data: Mapping[str, Any]) -> None:
+        for row in reported_rows(data, self._clocks.shift_s(worker)):
+            self._health_file.write(row)
 
     def _write_second(self, *, is_first: bool) -> None:
         assert self._environment.runner is not None

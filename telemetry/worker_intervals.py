@@ -49,8 +49,10 @@ class WorkerIntervals:
         self._recorder.stop(self._environment)
         # Locust's own next report comes after the master was told of the stop, or never.
         self._is_final = True
-        self._runner._send_stats()
-        self._recorder = None
+        try:
+            self._runner._send_stats()
+        finally:
+            self._recorder = None
 
     def _on_report(self, data: dict[str, Any], **_: Any) -> None:
         if self._recorder is None:

@@ -76,7 +76,7 @@ def test_no_samples_no_quantile() -> None:
 def test_rows_reach_the_file(tmp_path: Path) -> None:
     """What a worker reports is written as it came; unknown is empty."""
     file = HealthFile(tmp_path)
-    for row in reported_rows({"plimsoll_health": [list(ROW)]}):
+    for row in reported_rows({"plimsoll_health": [list(ROW)]}, shift_s=0):
         file.write(row)
     file.close()
     (written,) = csv.DictReader((tmp_path / "health.csv").read_text(encoding="utf-8").splitlines())
@@ -87,7 +87,14 @@ def test_rows_reach_the_file(tmp_path: Path) -> None:
 
 def test_reports_of_others_are_left_alone() -> None:
     """A report without health is not ours."""
-    assert reported_rows({"stats": []}) == []
+    assert reported_rows({"stats": []}, shift_s=0) == []
+
+
+def test_a_worker_whose_clock_is_wrong() -> None:
+    """Its seconds are moved to those of the master, as those of its requests are."""
+    (row,) = reported_rows({"plimsoll_health": [list(ROW)]}, shift_s=-3)
+
+    assert row == ROW._replace(unix_s=-2.0)
 
 
 class Master(MasterRunner):

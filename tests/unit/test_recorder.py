@@ -161,7 +161,8 @@ def test_wrong_values_break_nothing(
 
 
 def test_stopped(environment: Environment, recorder: RequestRecorder) -> None:
-    """After its run a recorder keeps no more requests."""
+    """After its run a recorder keeps no more requests, however often it is told to stop."""
+    recorder.stop(environment)
     recorder.stop(environment)
     fire(environment)
 
