@@ -21,7 +21,7 @@ class WorkerClocks:
         self._offsets_s[worker] = min(offset_s, self._offsets_s.get(worker, offset_s))
 
     def shift_s(self, worker: str) -> int:
-        """Return by how many whole seconds the times of a worker must be moved; 0 where its clock is right."""
+        """Return by how many whole seconds a worker's times must be moved; 0 where its clock is right."""
         offset_s = self._offsets_s.get(worker, 0.0)
         return round(offset_s) if abs(offset_s) > MAX_OFFSET_S else 0
 
