@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from telemetry import in_flight
+from telemetry.in_flight import OccupancyMeter
 from telemetry.run_directory import HEALTH_FILE
 
 LAG_SLEEP_S = 0.02
@@ -34,7 +34,8 @@ class HealthRow(NamedTuple):
 
     cpu_ratio is of one core; host_cpu_ratio and steal_ratio are of all cores. wait_ratio is the share of the
     time in which the event loop could have run and had no CPU. Lag is by how much a sleep of LAG_SLEEP_S was
-    too long; lag_late counts the samples over LATE_MS. in_flight is the mean of the second. None is unknown.
+    too long; lag_late counts the samples over LATE_MS. in_flight is the mean of the second, in_flight_max the
+    most at once. None is unknown.
     """
 
     unix_s: float
@@ -53,25 +54,20 @@ class HealthRow(NamedTuple):
     host_cpu_ratio: float
     steal_ratio: float | None
     wait_ratio: float | None
+    in_flight_max: int
 
 
 class LoopLag:
-    """How late the event loop wakes a greenlet that asked to be woken, and what is in flight when it does."""
+    """How late the event loop wakes a greenlet that asked to be woken."""
 
     def __init__(self) -> None:
         self._lags_ms: list[float] = []
-        self._in_flight: list[int] = []
         self._sampling = gevent.spawn(self._sample)
 
     def take(self) -> list[float]:
         """Return the lags of the time since the last call, in ms, ascending."""
         lags_ms, self._lags_ms = self._lags_ms, []
         return sorted(lags_ms)
-
-    def take_in_flight(self) -> float:
-        """Return the mean number of requests in flight since the last call."""
-        counts, self._in_flight = self._in_flight, []
-        return round(sum(counts) / len(counts), 2) if counts else float(in_flight.count())
 
     def stop(self) -> None:
         """Sample no more."""
@@ -82,7 +78,6 @@ class LoopLag:
             asleep_s = time.perf_counter()
             gevent.sleep(LAG_SLEEP_S)
             self._lags_ms.append(max(0.0, (time.perf_counter() - asleep_s - LAG_SLEEP_S) * 1000))
-            self._in_flight.append(in_flight.count())
 
 
 class HealthMonitor:
@@ -92,6 +87,7 @@ class HealthMonitor:
         self._environment, self._process = environment, process
         self._self = psutil.Process()
         self._lag = LoopLag()
+        self._in_flight = OccupancyMeter()
         self._before = self._clocks()
 
     def take(self) -> HealthRow:
@@ -100,7 +96,7 @@ class HealthMonitor:
         self._before = now
         wall_s = max(now.wall_s - before.wall_s, 1e-9)
         host_s = max(now.host_s - before.host_s, 1e-9)
-        lags_ms = self._lag.take()
+        lags_ms, in_flight = self._lag.take(), self._in_flight.take()
         runner = self._environment.runner
         return HealthRow(
             unix_s=round(time.time(), 3),
@@ -114,7 +110,8 @@ class HealthMonitor:
             lag_samples=len(lags_ms),
             lag_late=sum(lag_ms > LATE_MS for lag_ms in lags_ms),
             users=runner.user_count if runner else 0,
-            in_flight=self._lag.take_in_flight(),
+            in_flight=round(in_flight.mean, 2),
+            in_flight_max=in_flight.most,
             dropped=None,
             host_cpu_ratio=round(1 - (now.idle_s - before.idle_s) / host_s, 4),
             wait_ratio=None if now.wait_s is None else round((now.wait_s - (before.wait_s or 0)) / wall_s, 4),

@@ -1,19 +1,21 @@
 """Requests under way, and those that are cut off: Locust itself forgets a request whose user is stopped.
 
-Locust's two HTTP clients are wrapped once; a client of one's own says `with Request(type, name):`.
+Locust's two HTTP clients are wrapped once; a client of one's own says `with Request(type, name):`, or has its
+user's class ask for it.
 """
 
 from __future__ import annotations
 
 from gevent import GreenletExit, Timeout, getcurrent
+from locust import User
 from locust.clients import HttpSession
 from locust.contrib.fasthttp import FastHttpSession
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, wraps
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 Answer = TypeVar("Answer")
@@ -28,7 +30,17 @@ class CutOffListener(Protocol):
         """Take one request."""
 
 
+class _Totals:
+    """How long ended requests were under way, all together, and the most at once since the last look."""
+
+    __slots__ = ("ended_s", "most")
+
+    def __init__(self) -> None:
+        self.ended_s, self.most = 0.0, 0
+
+
 _under_way: set[Request] = set()
+_totals = _Totals()
 _listeners: list[CutOffListener] = []
 
 
@@ -41,17 +53,26 @@ class Request:
         self._request_type, self._name = request_type, name
 
     def __enter__(self) -> None:
-        self._user_class = current_user_class()
+        # Every request comes this way: no function is called that can be done without.
+        try:
+            self._user_class = getcurrent().plimsoll_user_class
+        except AttributeError:
+            self._user_class = current_user_class()
         self._started_s = time.time()
         _under_way.add(self)
+        if len(_under_way) > _totals.most:
+            _totals.most = len(_under_way)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        was_under_way = self in _under_way
-        _under_way.discard(self)
+        try:
+            _under_way.remove(self)
+        except KeyError:  # the end of the run was first
+            return
+        _totals.ended_s += time.time() - self._started_s
         # Whatever else is raised, Locust has seen the request end.
-        if was_under_way and isinstance(error, GreenletExit | Timeout):
+        if error is not None and isinstance(error, GreenletExit | Timeout):
             self._tell()
 
     def _tell(self) -> None:
@@ -60,9 +81,36 @@ class Request:
             listener(self._user_class, self._request_type, self._name, self._started_s, ended_s)
 
 
-def count() -> int:
-    """Return how many requests of this process are under way."""
-    return len(_under_way)
+class Occupancy(NamedTuple):
+    """How many requests were under way in a stretch of time: their exact mean, and the most at once."""
+
+    mean: float
+    most: int
+
+
+class OccupancyMeter:
+    """Measures from the moment it is made; there is one at a time."""
+
+    def __init__(self) -> None:
+        self._looked_s = time.time()
+        self._request_seconds = _request_seconds(self._looked_s)
+        _totals.most = len(_under_way)
+
+    def take(self) -> Occupancy:
+        """Return the occupancy since the last call: the integral of the number under way, by that time."""
+        now_s = time.time()
+        total, before = _request_seconds(now_s), self._request_seconds
+        elapsed_s = now_s - self._looked_s
+        self._looked_s, self._request_seconds = now_s, total
+        most, _totals.most = _totals.most, len(_under_way)
+        # A clock that was set back makes no time, or less than none.
+        mean = max(0.0, (total - before) / elapsed_s) if elapsed_s > 0 else float(most)
+        return Occupancy(mean, most)
+
+
+def _request_seconds(now_s: float) -> float:
+    """Return the integral up to now of the number of requests under way."""
+    return _totals.ended_s + sum(now_s - request._started_s for request in _under_way)
 
 
 def add_listener(listener: CutOffListener) -> None:
@@ -78,8 +126,7 @@ def remove_listener(listener: CutOffListener) -> None:
 def cut_off_all() -> None:
     """Count every request under way as cut off now: the run has ended, whoever still waits for it."""
     for request in list(_under_way):
-        _under_way.discard(request)
-        request._tell()
+        request.__exit__(GreenletExit, GreenletExit(), None)
 
 
 def current_user_class() -> type | None:
@@ -101,6 +148,13 @@ def watch_sessions() -> None:
     """Have the requests of HttpUser and FastHttpUser counted; calling it again is fine."""
     _watch(FastHttpSession, default_name=str)
     _watch(HttpSession, default_name=_path_of)
+
+
+def watch_users(user_classes: Iterable[type[User]]) -> None:
+    """Give `Request` to the users that ask for it by an attribute `request_watch`: their client calls it."""
+    for user_class in user_classes:
+        if hasattr(user_class, "request_watch"):
+            user_class.request_watch = Request
 
 
 def _watch(session_class: Any, default_name: Callable[[Any], str]) -> None:

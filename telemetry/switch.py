@@ -13,7 +13,7 @@ from typing import Any
 
 from telemetry.bundled_target import TargetError
 from telemetry.health import WorkerHealth
-from telemetry.in_flight import watch_sessions
+from telemetry.in_flight import watch_sessions, watch_users
 from telemetry.judging import EXIT_BAD_CONFIGURATION, EXIT_CRASH
 from telemetry.options import add_options, options_of
 from telemetry.session import Session
@@ -34,6 +34,7 @@ def _on_init(environment: Environment, web_ui: WebUI | None, **_: Any) -> None:
     options = options_of(environment)
     options.exit_code_on_error = 0
     watch_sessions()
+    watch_users(environment.user_classes)
     if isinstance(environment.runner, WorkerRunner):
         WorkerHealth(environment)
         WorkerIntervals(environment, environment.runner)

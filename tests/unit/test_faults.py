@@ -15,7 +15,7 @@ def fail_with(error: Exception) -> None:
 def test_faults(caplog: pytest.LogCaptureFixture) -> None:
     """Each is counted and the first is told; a full disk without a traceback."""
     faults = Faults()
-    with caplog.at_level(logging.ERROR, "plimsoll"):
+    with caplog.at_level(logging.WARNING, "plimsoll"):
         faults.tolerate(lambda: fail_with(OSError("no space left")))
         faults.tolerate(lambda: fail_with(KeyError("n")))
         faults.tolerate(lambda: None)
@@ -28,7 +28,7 @@ def test_faults(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_what_is_no_disk_has_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
     """A fault of our own can be found from what is logged."""
-    with caplog.at_level(logging.ERROR, "plimsoll"):
+    with caplog.at_level(logging.WARNING, "plimsoll"):
         Faults().tolerate(lambda: fail_with(KeyError("n")))
 
     assert caplog.records[0].exc_info

@@ -16,7 +16,7 @@ import pytest
 from telemetry.health import HealthFile, HealthMonitor, HealthRow, LoopLag, _quantile, reported_rows
 from telemetry.worker_watch import WorkerWatch
 
-ROW = HealthRow(1.0, "local", 7, 0.5, 1000, 0.1, 2.0, 3.0, 50, 0, 10, 2, None, 0.25, None, None)
+ROW = HealthRow(1.0, "local", 7, 0.5, 1000, 0.1, 2.0, 3.0, 50, 0, 10, 2, None, 0.25, None, None, 4)
 
 
 @pytest.fixture

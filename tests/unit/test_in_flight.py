@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from telemetry import in_flight
-from telemetry.in_flight import Request
+from telemetry.in_flight import OccupancyMeter, Request
 
 CutOff = tuple[type | None, str, str, float]
 
@@ -30,6 +30,11 @@ def cut_off() -> Iterator[list[CutOff]]:
     in_flight.remove_listener(note)
 
 
+def count() -> int:
+    """Return how many requests are under way."""
+    return OccupancyMeter().take().most
+
+
 def hang(begun: Event) -> None:
     """Send a request that is never answered."""
     with Request("GET", "home"):
@@ -40,9 +45,57 @@ def hang(begun: Event) -> None:
 def test_gauge() -> None:
     """A request is under way inside its block only."""
     with Request("GET", "home"):
-        assert in_flight.count() == 1
+        assert count() == 1
 
-    assert in_flight.count() == 0
+    assert count() == 0
+
+
+def test_occupancy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests of 1 s, 2 s and 1.5 s so far make 4.5 request-seconds: 1.5 in the mean of 3 s."""
+    now_s = 1000.0
+    monkeypatch.setattr("telemetry.in_flight.time.time", lambda: now_s)
+    meter, requests = OccupancyMeter(), [Request("GET", "home") for _ in range(3)]
+    for at_s, step in (
+        (1000.0, requests[0].__enter__),
+        (1000.5, requests[1].__enter__),
+        (1001.0, lambda: requests[0].__exit__(None, None, None)),
+        (1001.5, requests[2].__enter__),
+        (1002.5, lambda: requests[1].__exit__(None, None, None)),
+    ):
+        now_s = at_s
+        step()
+    now_s = 1003.0
+
+    assert meter.take() == (1.5, 2)
+    now_s = 1004.0
+    requests[2].__exit__(None, None, None)
+    assert meter.take() == (1.0, 1)
+    now_s = 1005.0
+    assert meter.take() == (0.0, 0)
+
+
+def test_occupancy_of_what_was_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time under way counts also of a request that never ended, up to where it was cut off."""
+    now_s = 1000.0
+    monkeypatch.setattr("telemetry.in_flight.time.time", lambda: now_s)
+    meter, request = OccupancyMeter(), Request("GET", "home")
+    request.__enter__()
+    now_s = 1001.0
+    in_flight.cut_off_all()
+    request.__exit__(None, None, None)
+    now_s = 1004.0
+
+    assert meter.take() == (0.25, 1)
+
+
+def test_clock_that_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that was set back makes no figure impossible."""
+    now_s = 1000.0
+    monkeypatch.setattr("telemetry.in_flight.time.time", lambda: now_s)
+    meter = OccupancyMeter()
+    with Request("GET", "home"):
+        now_s = 900.0
+        assert meter.take() == (1.0, 1)
 
 
 def test_stopped_user(cut_off: list[CutOff]) -> None:
@@ -54,7 +107,7 @@ def test_stopped_user(cut_off: list[CutOff]) -> None:
 
     assert [(request_type, name) for _, request_type, name, _ in cut_off] == [("GET", "home")]
     assert cut_off[0][3] >= 0
-    assert in_flight.count() == 0
+    assert count() == 0
 
 
 @pytest.mark.parametrize("cut", [GreenletExit, Timeout])
@@ -83,7 +136,7 @@ def test_end_of_run(cut_off: list[CutOff]) -> None:
     greenlet.kill()
 
     assert len(cut_off) == 1
-    assert in_flight.count() == 0
+    assert count() == 0
 
 
 class Silent:
@@ -94,7 +147,7 @@ class Silent:
 
     def __call__(self, *_: Any, **__: Any) -> None:
         """Send a request."""
-        self.under_way.append(in_flight.count())
+        self.under_way.append(count())
         raise GreenletExit
 
 
@@ -126,6 +179,17 @@ def test_locust_clients(
 
     assert silent.under_way == [1]
     assert [(request_type, found) for _, request_type, found, _ in cut_off] == [("GET", name)]
+
+
+def test_users_that_ask() -> None:
+    """A user class with an attribute `request_watch` gets what its client is to call; others stay as they are."""
+    asking: Any = type("Asking", (User,), {"request_watch": None, "abstract": True})
+    silent: Any = type("Silent", (User,), {"abstract": True})
+    in_flight.watch_users([asking, silent])
+
+    with asking.request_watch("GET", "home"):
+        assert count() == 1
+    assert not hasattr(silent, "request_watch")
 
 
 def test_renamed_request(cut_off: list[CutOff], monkeypatch: pytest.MonkeyPatch) -> None:
