@@ -59,7 +59,7 @@ class SteadyState:
 
 def steady_state(run: Run) -> SteadyState:
     """Return the window in which a run with intervals is judged."""
-    whole = SteadyState(run.started_unix_s, run.intervals.first_s, run.intervals.end_s, "whole run")
+    whole = SteadyState(run.started_unix_s, run.intervals.first_s, _end_s(run), "whole run")
     from_s, to_s, ramps = _planned(run) if run.meta.stages else _most_users(run)
     first_s = max(math.ceil(whole.start_unix_s + from_s), whole.first_s)
     end_s = min(math.floor(whole.start_unix_s + to_s), whole.end_s) if math.isfinite(to_s) else whole.end_s
@@ -71,6 +71,15 @@ def steady_state(run: Run) -> SteadyState:
     if cut.length_s < FEWEST_BATCHES * BATCH_S:
         return _named(cut, f"{ramps}; no warm-up sought in less than {FEWEST_BATCHES * BATCH_S} s")
     return _without_warm_up(run, cut)
+
+
+def _end_s(run: Run) -> int:
+    """Return the second after the last recorded one, or after the last with users: they may all hang."""
+    users = run.stages["unix_s"][run.stages["users"] > 0]
+    planned_s = run.meta.planned_duration_s
+    until_s = run.started_unix_s + planned_s if planned_s is not None else math.inf
+    last_s = min(float(users.max()), until_s) if len(users) else -math.inf
+    return max(run.intervals.end_s, math.floor(last_s)) if math.isfinite(last_s) else run.intervals.end_s
 
 
 def _named(window: SteadyState, method: str) -> SteadyState:

@@ -13,6 +13,7 @@ from reports.load.run import Run
 from reports.outcome import Outcome
 from reports.steady_state import SteadyState
 from reports.thresholds.grammar import UPPER_LIMITS, Statement
+from reports.verdict.answering_check import kept_answering
 from reports.verdict.check import Check
 from reports.verdict.generator_checks import generator_checks
 from reports.verdict.recording_checks import recording_checks
@@ -52,7 +53,8 @@ UNDERMINED: dict[str, set[str]] = {
     "clock_offsets": {LATENCY, RATE},
     "recording_errors": EVERYTHING,
     "totals_match": EVERYTHING,
-    "in_flight": {LATENCY},
+    "kept_answering": {LATENCY, RATE, SHARE},
+    "in_flight": set(),
     "littles_law": {LATENCY, RATE},
 }
 """Errors seen under too little load, by a generator out of breath, or in too short a run, are errors all the
@@ -62,6 +64,9 @@ but it never passes."""
 
 ONLY_GROWS = {"count", "failures"}
 """What was counted stays counted, whatever else would have come."""
+
+ONLY_WORSE = {"kept_answering"}
+"""What was hidden can only have been worse, so that a FAIL stands."""
 
 
 def check_validity(run: Run, window: SteadyState | None) -> list[Check]:
@@ -77,14 +82,15 @@ def check_validity(run: Run, window: SteadyState | None) -> list[Check]:
         *_enough_time(run, window),
         *_steady(window),
         *generator_checks(run, window),
-        *(recording_checks(run, window) if window is not None else ()),
+        *((*recording_checks(run, window), *kept_answering(run, window)) if window is not None else ()),
     ]
 
 
 def undermines(check: Check, statement: Statement, outcome: Outcome) -> bool:
     """Tell whether a failed check takes the ground from the outcome of a threshold."""
     metric = statement.metric
-    if outcome is Outcome.FAIL and metric.name in ONLY_GROWS and statement.operator in UPPER_LIMITS:
+    grown = metric.name in ONLY_GROWS and statement.operator in UPPER_LIMITS
+    if outcome is Outcome.FAIL and (grown or check.check in ONLY_WORSE):
         return False
     family = LATENCY if metric.is_latency else {"rps": RATE, "count": COUNT}.get(metric.name, SHARE)
     return not check.ok and family in UNDERMINED[check.check]
