@@ -37,7 +37,13 @@ class BundledTarget:
     def __init__(self) -> None:
         command = [sys.executable, "-m", "target", "--port", "0", "--until-stdin-closes"]
         self._process = subprocess.Popen(  # noqa: S603 - our own module, fixed words
-            command, cwd=SUITE_FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            cwd=SUITE_FOLDER,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            # Ctrl-C ends the load; the service must answer until it has ended.
+            start_new_session=True,
         )
         self.ready = self._await_ready()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -61,14 +62,43 @@ def check_thresholds(thresholds: Path, request_names: Iterable[str] | None) -> T
     return ThresholdsCheck(checked.stderr.strip() or status, [])
 
 
-def judge(run_directory: Path) -> Judgement:
-    """Judge a run directory: verdict.json and the report are in it afterwards."""
-    judged = _reports(["judge", str(run_directory.resolve())])
-    status = judged.returncode if judged.returncode in _WORDS else EXIT_CRASH
-    return Judgement(status, judged.stdout + judged.stderr)
+class Judging:
+    """The judge at work on a run directory; verdict.json and the report are in it afterwards."""
+
+    def __init__(self, run_directory: Path) -> None:
+        self._run_directory = run_directory
+        self._is_given_up = False
+        # In a session of its own: Ctrl-C in a terminal is sent to all processes of this one.
+        self._process = subprocess.Popen(  # noqa: S603 - our own module
+            _command(["judge", str(run_directory.resolve())]),
+            cwd=SUITE_FOLDER,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def wait(self) -> Judgement:
+        """Return the judgement once it is reached."""
+        output, errors = self._process.communicate()
+        if self._is_given_up:
+            again = f"python -m reports judge {shlex.quote(str(self._run_directory))}"
+            return Judgement(EXIT_INCONCLUSIVE, f"plimsoll: ended before the verdict; for one: {again}\n")
+        status = self._process.returncode
+        return Judgement(status if status in _WORDS else EXIT_CRASH, output + errors)
+
+    def give_up(self) -> None:
+        """End the judge without a verdict."""
+        self._is_given_up = True
+        self._process.kill()
 
 
 def _reports(arguments: list[str]) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "reports", *arguments]
-    # From the suite's folder: a user's own folder may hold a package of the name `reports`.
-    return subprocess.run(command, cwd=SUITE_FOLDER, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
+    return subprocess.run(  # noqa: S603 - our own module
+        _command(arguments), cwd=SUITE_FOLDER, capture_output=True, text=True, check=False
+    )
+
+
+def _command(arguments: list[str]) -> list[str]:
+    # To be run from the suite's folder: a user's own folder may hold a package of the name `reports`.
+    return [sys.executable, "-m", "reports", *arguments]

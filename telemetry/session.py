@@ -16,7 +16,7 @@ from typing import Any
 
 from telemetry import run_facts
 from telemetry.bundled_target import BundledTarget
-from telemetry.judging import EXIT_BAD_CONFIGURATION, EXIT_INCONCLUSIVE, SUITE_FOLDER, Judgement, judge
+from telemetry.judging import EXIT_BAD_CONFIGURATION, EXIT_INCONCLUSIVE, SUITE_FOLDER, Judgement, Judging
 from telemetry.options import options_of
 from telemetry.recording import Recording
 
@@ -40,7 +40,8 @@ class Session:
         self._received_signal: str | None = None
         self._closing = Semaphore()
         self._closed = False
-        self._is_judging = False
+        self._signals_ignored = 0
+        self._judging: Judging | None = None
         self.judgement: Judgement | None = None
         self.judged: dict[str, Path] = {}
 
@@ -55,6 +56,9 @@ class Session:
         events.quitting.add_listener(self._on_quitting)
         events.quit.add_listener(self._on_quit)
         # Locust has a handler of its own for SIGTERM only after the whole schedule of a shape.
+        self._take_signals()
+
+    def _take_signals(self) -> None:
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
 
@@ -63,7 +67,7 @@ class Session:
         """How far the last run is: idle (there was none), recording, judging or judged."""
         if self._recording and not self._recording.load_has_ended:
             return "recording"
-        if self._recording or self._is_judging:
+        if self._recording or self._judging:
             return "judging"
         return "judged" if self.judgement else "idle"
 
@@ -97,7 +101,7 @@ class Session:
         self.judgement = Judgement(EXIT_BAD_CONFIGURATION, text)
         runner = self._environment.runner
         assert runner is not None
-        gevent.spawn(runner.quit if options_of(self._environment).headless else runner.stop)
+        gevent.spawn(runner.quit if self._is_headless else runner.stop)
         self._print_judgement()
 
     def _on_worker_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
@@ -115,7 +119,7 @@ class Session:
             self._recording.mark_end(self._received_signal, schedule_ended=by_shape)
 
     def _on_test_stop(self, **_: Any) -> None:
-        if self._recording and not options_of(self._environment).headless and not self._closing.locked():
+        if self._recording and not self._is_headless and not self._closing.locked():
             self._finishing = gevent.spawn(self._finish_web_run)
 
     def _finish_web_run(self) -> None:
@@ -128,9 +132,9 @@ class Session:
         recording, self._recording = self._recording, None
         assert recording is not None
         recording.finish(final_write=final_write)
-        self._is_judging = True
-        self.judgement = judge(recording.directory)
-        self._is_judging = False
+        self._judging = Judging(recording.directory)
+        self.judgement = self._judging.wait()
+        self._judging = None
         self.judged[recording.directory.name] = recording.directory
         self._finishing = None
 
@@ -145,6 +149,7 @@ class Session:
 
     def _close(self) -> None:
         self._closed = True
+        self._take_signals()  # Locust's own handler would close a second time
         runner = self._environment.runner
         if self._recording and not self._recording.load_has_ended and runner:
             # Only Locust's own handler of SIGTERM comes here with the load still running.
@@ -162,10 +167,10 @@ class Session:
         if self.judgement:
             return self.judgement.exit_status
         # Headless without a run, e.g. stopped while waiting for workers: nothing was shown to be good.
-        return EXIT_INCONCLUSIVE if options_of(self._environment).headless else None
+        return EXIT_INCONCLUSIVE if self._is_headless else None
 
     def _on_quit(self, **_: Any) -> None:
-        if options_of(self._environment).headless:
+        if self._is_headless:
             self._print_judgement()
 
     def _print_judgement(self) -> None:
@@ -174,8 +179,29 @@ class Session:
             sys.stdout.flush()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._is_leaving:
+            self._on_impatience(number, frame)
+            return
         self._received_signal = signal.Signals(number).name
-        if self.state == "idle" and options_of(self._environment).headless:
+        if self.state == "idle" and self._is_headless:
             # Still waiting for workers: there is nothing to end or to judge.
             raise SystemExit(EXIT_INCONCLUSIVE)
         signal.default_int_handler(number, frame)
+
+    @property
+    def _is_headless(self) -> bool:
+        return bool(options_of(self._environment).headless)
+
+    @property
+    def _is_leaving(self) -> bool:
+        """Whether this process ends by itself, as soon as there is a verdict."""
+        return bool(self._closed or self._received_signal or (self._is_headless and self.state == "judging"))
+
+    def _on_impatience(self, number: int, frame: FrameType | None) -> None:
+        self._signals_ignored += 1
+        if self._signals_ignored == 1:
+            sys.stderr.write("\nplimsoll: the run is being judged; once more ends it without a verdict\n")
+        elif self._judging:
+            self._judging.give_up()
+        else:
+            signal.default_int_handler(number, frame)

@@ -182,7 +182,7 @@ def test_locust_clients(
 
 
 def test_users_that_ask() -> None:
-    """A user class with an attribute `request_watch` gets what its client is to call; others stay as they are."""
+    """A user class with an attribute `request_watch` gets what its client calls; others stay as they are."""
     asking: Any = type("Asking", (User,), {"request_watch": None, "abstract": True})
     silent: Any = type("Silent", (User,), {"abstract": True})
     in_flight.watch_users([asking, silent])
