@@ -18,14 +18,16 @@ LATE_RATIO = 0.01
 """Share of the loop's wake-ups that may be over LATE_MS late: with more, their p99 is over 10 ms."""
 WAIT_RATIO = 0.2
 CLOCK_S = 1.0
+MASTER = "master"
+"""Name of the master's own rows in health.csv."""
 
 
 def generator_checks(run: Run, window: SteadyState | None) -> Iterator[Check]:
     """Yield the checks of the generator's processes, of those in the judged window where there is one."""
-    health = run.health
-    if window is not None:
-        health = health[health["unix_s"].between(window.first_s, window.end_s)]
+    health = run.health if window is None else judged_health(run, window)
     processes = {str(name): rows for name, rows in health.groupby("process")}
+    if window is not None and not run.health.empty:
+        yield _all_watched(run, window, set(processes))
     yield from _cpu(processes)
     yield from _lag(processes)
     yield from _wait(processes)
@@ -33,6 +35,26 @@ def generator_checks(run: Run, window: SteadyState | None) -> Iterator[Check]:
         yield _workers_lost(run)
     if run.meta.clock_offsets_s:
         yield _clocks(run.meta.clock_offsets_s)
+
+
+def judged_health(run: Run, window: SteadyState) -> pd.DataFrame:
+    """Return the rows of health.csv about the window; each tells of the second before it was written."""
+    written_s = run.health["unix_s"]
+    return run.health[(written_s - 1 >= window.first_s) & (written_s <= window.end_s)]
+
+
+def _all_watched(run: Run, window: SteadyState, watched: set[str]) -> Check:
+    """Hold the processes that made load in the window, or were never watched, against those that were."""
+    rows = run.intervals.rows
+    inside = window.blocks(run.intervals.seconds("started_s"), 1) >= 0
+    loading = {str(worker) for worker in rows["worker"][inside].unique()}
+    others = {*run.meta.workers, MASTER} if run.meta.workers else set()
+    missing = sorted((loading | (others - set(run.health["process"]))) - watched - set(run.meta.lost_workers))
+    named = ", ".join(repr(process) for process in missing)
+    reason = (
+        f"nothing tells how the generator's processes fared: no health rows of {named}" if missing else ""
+    )
+    return Check("all_watched", float(len(missing)), 0.0, not missing, reason)
 
 
 def _cpu(processes: dict[str, pd.DataFrame]) -> Iterator[Check]:

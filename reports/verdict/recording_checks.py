@@ -1,12 +1,10 @@
-"""Check what was recorded against Locust's own counts and against the laws that any measurement obeys."""
+"""Check what was recorded against Locust's own counts, and for what it left hanging."""
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
 
-from reports.load.histogram import bucket_of, mean_ms
-from reports.load.interval_rows import summed
+from reports.load.histogram import bucket_of
 from reports.load.run import Run
 from reports.steady_state import SteadyState
 from reports.verdict.check import Check
@@ -14,8 +12,6 @@ from reports.verdict.check import Check
 UNFINISHED_RATIO = 0.05
 OUTSIDE = 5
 OUTSIDE_RATIO = 0.001
-LITTLE_RATIO = 0.3
-LITTLE_REQUESTS = 2.0
 
 
 def recording_checks(run: Run, window: SteadyState) -> Iterator[Check]:
@@ -23,7 +19,6 @@ def recording_checks(run: Run, window: SteadyState) -> Iterator[Check]:
     yield _recording_errors(run)
     yield from _totals_match(run)
     yield from _in_flight(run, window)
-    yield from _littles_law(run, window)
 
 
 def _recording_errors(run: Run) -> Check:
@@ -66,33 +61,3 @@ def _in_flight(run: Run, window: SteadyState) -> Iterator[Check]:
     cut_off = f"{hung - counted:.0f} requests were cut off later than any was answered"
     reason = f"{cut_off}, beside {finished:.0f} finished"
     yield Check("in_flight", ratio, UNFINISHED_RATIO, ok, "" if ok else reason)
-
-
-def _littles_law(run: Run, window: SteadyState) -> Iterator[Check]:
-    """Hold requests/s times mean latency, which makes the number in flight, against those seen.
-
-    Left out where the generator counted none in flight, as for clients it does not know.
-    """
-    seen = run.health[run.health["unix_s"].between(window.first_s, window.end_s)]
-    per_second = seen.groupby(np.floor(seen["unix_s"]))["in_flight"].sum()
-    if per_second.empty or not per_second.sum() or not math.isfinite(per_second.mean()):
-        return
-    found, expected = float(per_second.mean()), busy_ratio(run, window)
-    # Fewer are ordinary: events that wrap other requests, and clients whose requests nobody sees begin.
-    ok = found - expected <= LITTLE_RATIO * expected + LITTLE_REQUESTS
-    reason = (
-        f"{found:.1f} requests were seen in flight, but requests/s times mean latency makes {expected:.1f}:"
-        " requests hang, or their latencies are not those that the clients saw"
-    )
-    yield Check("littles_law", found, expected, ok, "" if ok else reason)
-
-
-def busy_ratio(run: Run, window: SteadyState) -> float:
-    """Return requests/s times mean latency of the window, failures included: the mean number in flight."""
-    intervals = run.intervals
-    started = window.blocks(intervals.seconds("started_s"), 1)
-    failed = intervals.merged(intervals.failed, started, 1)[0]
-    busy_ms = float(summed(intervals.column("sum_ms"), started, 1)[0])
-    if failed.any():
-        busy_ms += mean_ms(failed) * float(failed.sum())
-    return busy_ms / 1000 / window.length_s

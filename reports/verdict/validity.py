@@ -16,6 +16,7 @@ from reports.thresholds.grammar import UPPER_LIMITS, Statement
 from reports.verdict.answering_check import kept_answering
 from reports.verdict.check import Check
 from reports.verdict.generator_checks import generator_checks
+from reports.verdict.little_checks import little_checks
 from reports.verdict.recording_checks import recording_checks
 
 SHORTEST_S = 5.0
@@ -45,6 +46,7 @@ UNDERMINED: dict[str, set[str]] = {
     "stats_reset": EVERYTHING,
     "enough_time": set(),
     "steady_state": {LATENCY, RATE},
+    "all_watched": LOAD,
     "generator_cpu": LOAD,
     "generator_cpu_peak": LOAD,
     "generator_lag": LOAD,
@@ -56,6 +58,7 @@ UNDERMINED: dict[str, set[str]] = {
     "kept_answering": {LATENCY, RATE, SHARE},
     "in_flight": set(),
     "littles_law": {LATENCY, RATE},
+    "think_time": {LATENCY, RATE},
 }
 """Errors seen under too little load, by a generator out of breath, or in too short a run, are errors all the
 same; a latency or a rate under another load than planned says nothing, and neither does a count of requests
@@ -82,8 +85,14 @@ def check_validity(run: Run, window: SteadyState | None) -> list[Check]:
         *_enough_time(run, window),
         *_steady(window),
         *generator_checks(run, window),
-        *((*recording_checks(run, window), *kept_answering(run, window)) if window is not None else ()),
+        *(_of_requests(run, window) if window is not None else ()),
     ]
+
+
+def _of_requests(run: Run, window: SteadyState) -> Iterator[Check]:
+    yield from recording_checks(run, window)
+    yield from little_checks(run, window)
+    yield from kept_answering(run, window)
 
 
 def undermines(check: Check, statement: Statement, outcome: Outcome) -> bool:

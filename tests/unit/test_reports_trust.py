@@ -206,11 +206,83 @@ def test_little_s_law() -> None:
     assert found.reason.startswith(
         "4.0 requests were seen in flight, but requests/s times mean latency makes 1.0"
     )
-    assert "littles_law" not in checks(replace(run, health=health(in_flight=0.0)))
+    unseen = checks(replace(run, health=health(in_flight=0.0)))["littles_law"]
+    assert (unseen.ok, unseen.value) == (True, None)
+    assert unseen.reason == "not made: no client told which requests it had in flight"
     failing = intervals_of(
         interval_table(requests(START_S + np.arange(60.0), np.full(60, 900.0), failed=True))
     )
     assert checks(replace(run, intervals=failing, health=health()))["littles_law"].ok
+
+
+def many(latency_ms: float, request_type: str = "GET", users: float = 10.0) -> Run:
+    """Return a minute of 20 requests a second, of ten users unless told otherwise."""
+    made = requests(START_S + np.arange(1200) / 20, np.full(1200, latency_ms), request_type=request_type)
+    return replace(
+        run_of(), intervals=intervals_of(interval_table(made, [500.0])), stages=stages([users] * 60)
+    )
+
+
+def test_little_s_law_from_below() -> None:
+    """20 requests/s of 400 ms are 8 in flight: 2 seen are too few, but not for events that wrap requests."""
+    found = checks(replace(many(400.0), health=health(in_flight=2.0)))["littles_law"]
+    assert (found.ok, found.value) == (False, 2)
+    assert found.limit == pytest.approx(8 * 60 / 61)
+    assert ": some were not seen under way, or" in found.reason
+    assert checks(replace(many(400.0, "flow"), health=health(in_flight=2.0)))["littles_law"].ok
+
+
+def test_think_time_is_what_is_left_of_the_users() -> None:
+    """Ten users at 20 requests/s of 100 ms wait for 100 ms and think for 0.4 s between two requests."""
+    found = checks(many(100.0))["think_time"]
+    assert (found.ok, found.limit) == (True, 10)
+    assert found.value == pytest.approx(2, rel=0.02)
+    assert found.reason.startswith("users = X·(R + Z): 10 users make 19.7 requests/s of 100 ms")
+    assert found.reason.endswith("so think for 0.408 s between two")
+
+
+def test_think_time_cannot_be_negative() -> None:
+    """20 requests/s of 900 ms keep 18 users busy: of ten that is believed only if as many are in flight."""
+    found = checks(many(900.0))["think_time"]
+    assert not found.ok
+    assert "more than they have time for" in found.reason
+    several = checks(replace(many(900.0), health=health(in_flight=17.0)))["think_time"]
+    assert (several.ok, several.reason.rsplit(", ")[-1]) == (True, "several at once")
+
+
+def test_think_time_that_cannot_be_told() -> None:
+    """Without users or HTTP requests, and under a load that is not closed, there is no think time."""
+    assert checks(run_of())["think_time"].value is None
+    assert checks(many(100.0, "flow"))["think_time"].reason.startswith("not made: ")
+    assert "think_time" not in checks(run_of(load_model="open"))
+
+
+def test_every_process_must_be_watched() -> None:
+    """A worker that made load in the judged time without a row of health there is a failed check."""
+    made = pd.concat(
+        [
+            requests(START_S + np.arange(60.0), np.full(60, 9.0), worker="w1"),
+            requests(START_S + np.arange(60.0), np.full(60, 9.0), worker="w2"),
+        ]
+    )
+    run = replace(run_of(workers=("w1", "w2", "w3")), intervals=intervals_of(interval_table(made, [500.0])))
+    watched = pd.concat([health(process=name) for name in ("master", "w1")])
+
+    found = checks(replace(run, health=watched))["all_watched"]
+
+    assert (found.ok, found.value) == (False, 2)
+    assert found.reason.endswith("no health rows of 'w2', 'w3'")
+    # The third one came after the judged time.
+    late = health(process="w3", unix_s=START_S + 100.0 + np.arange(60))
+    whole = pd.concat([watched, health(process="w2"), late])
+    assert checks(replace(run, health=whole))["all_watched"].ok
+    assert "all_watched" not in checks(run)
+
+
+def test_health_rows_tell_of_the_second_before_them() -> None:
+    """Of a hold from 10 s to 50 s the rows written from 11 s to 50 s are judged."""
+    busy = health(unix_s=START_S + 1.0 + np.arange(60), cpu_ratio=[1.0] * 10 + [0.3] * 40 + [1.0] * 10)
+    assert checks(replace(run_of(stages=RAMPS), health=busy))["generator_cpu"].value == pytest.approx(0.3)
 
 
 def test_nothing_answered_is_named() -> None:
