@@ -1,4 +1,4 @@
-"""The one adapter between schedules and Locust: every shape of the suite is a subclass with a schedule.
+"""The adapters between schedules and Locust: every shape of the suite is a subclass with a schedule.
 
 The leading underscore keeps Locust from loading this file as a locustfile of its own.
 """
@@ -8,34 +8,45 @@ from __future__ import annotations
 from locust import LoadTestShape, events
 from locust.argument_parser import LocustArgumentParser, gt_zero
 
-from typing import ClassVar
+from typing import Generic, TypeVar
 
+from shapes import _arrival_desk
+from shapes.arrivals import ArrivalSchedule
 from shapes.schedule import Schedule
 
 # Locust asks once a second.
 TICK_S = 1.0
 
 
-class ScheduledShape(LoadTestShape):
-    """Play a schedule, scaled by --user-scale and --time-scale, in steps of at most one second.
+ScheduleT = TypeVar("ScheduleT", Schedule, ArrivalSchedule)
+
+
+class PlannedShape(LoadTestShape, Generic[ScheduleT]):
+    """A shape with a schedule, scaled by --user-scale and --time-scale."""
+
+    abstract = True
+    schedule: ScheduleT
+
+    def planned(self) -> ScheduleT:
+        """Return the schedule of this run, with the run's scales applied."""
+        options = self.runner.environment.parsed_options if self.runner else None
+        return self.schedule.scaled(
+            float(getattr(options, "user_scale", 1.0)), float(getattr(options, "time_scale", 1.0))
+        )
+
+
+class ScheduledShape(PlannedShape[Schedule]):
+    """Play a schedule of users in steps of at most one second.
 
     Each tick asks for the next second's users at a spawn rate that reaches them at once: a master blocks in a
     longer ramp, skips the stages meanwhile, and would play another load than a single process.
     """
 
     abstract = True
-    schedule: ClassVar[Schedule]
 
     def __init__(self) -> None:
         super().__init__()
         self._last_tick: tuple[int, float] = (0, TICK_S)
-
-    def planned(self) -> Schedule:
-        """Return the schedule of this run, with the run's scales applied."""
-        options = self.runner.environment.parsed_options if self.runner else None
-        return self.schedule.scaled(
-            float(getattr(options, "user_scale", 1.0)), float(getattr(options, "time_scale", 1.0))
-        )
 
     def reset_time(self) -> None:
         """Start from the beginning."""
@@ -63,7 +74,7 @@ def add_scale_options(parser: LocustArgumentParser) -> None:
         default=1.0,
         metavar="<number>",
         env_var="PLIMSOLL_USER_SCALE",
-        help="Multiply the users of the load shape, e.g. 0.1 for a tenth of full size. Defaults to 1.",
+        help="Multiply the users or arrivals of the load shape, e.g. 0.1 for a tenth. Defaults to 1.",
     )
     parser.add_argument(
         "--time-scale",
@@ -76,3 +87,4 @@ def add_scale_options(parser: LocustArgumentParser) -> None:
 
 
 events.init_command_line_parser.add_listener(add_scale_options)
+events.init.add_listener(_arrival_desk.keep_intended_starts)

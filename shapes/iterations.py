@@ -66,6 +66,10 @@ class Iterations:
         delay_ms, iteration.untaken_delay_ms = iteration.untaken_delay_ms, 0.0
         return delay_ms
 
+    def is_under_way(self) -> bool:
+        """Return whether the current greenlet is in an iteration."""
+        return _current.get() is not None
+
     def add_listener(self, listener: IterationListener) -> None:
         """Tell *listener* of every iteration that ends from now on."""
         self._listeners.append(listener)
@@ -107,9 +111,9 @@ class Iterations:
         """Forget the current greenlet's iteration, which was ended before it came to its end."""
         _current.set(None)
 
-    def drop(self) -> None:
-        """Count an arrival that never started."""
-        self.dropped += 1
+    def drop(self, arrivals: int) -> None:
+        """Count arrivals that will never start."""
+        self.dropped += arrivals
 
 
 ITERATIONS = Iterations()

@@ -55,7 +55,7 @@ def test_counts(iterations: Iterations) -> None:
     """An iteration is late from 10 ms on; one that never starts is dropped and nothing else."""
     for delay_s in (0.0, 0.010, 0.011, 3.0):
         iterations.start(delay_s)
-    iterations.drop()
+    iterations.drop(1)
 
     assert (iterations.started, iterations.late, iterations.dropped) == (4, 2, 1)
 

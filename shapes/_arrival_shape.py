@@ -1,0 +1,163 @@
+"""The adapter between arrival schedules and Locust: as many users as it takes, a share for each worker."""
+
+# mypy: disallow-untyped-calls=False
+# Half of Locust's functions carry no types.
+
+from __future__ import annotations
+
+from locust import events
+from locust.env import Environment
+from locust.rpc import Message
+from locust.runners import STATE_MISSING, LocalRunner, MasterRunner, Runner
+
+import math
+from time import perf_counter
+from typing import Any
+
+from shapes._arrival_desk import ARRIVALS_OPTION, REPORT_MESSAGE, SHARE_MESSAGE, Report, Share
+from shapes._scheduled import PlannedShape
+from shapes.arrivals import ArrivalSchedule
+
+# There are users for so many seconds of arrivals besides those who are busy: Locust asks a shape once a
+# second, and who is asked for then must be there before the next arrivals are due.
+RESERVE_S = 2.0
+# Users of rare classes must be there too, within reason.
+MOST_FOR_RARE_CLASSES = 100
+# The load begins when all of its first users have signed in, or after this time at the latest.
+PREPARATION_LIMIT_S = 10.0
+# How long before it takes effect a share is dealt, so that it is there in time.
+LEAD_S = 0.5
+# What is under way when the schedule ends may come to its end within this time.
+LAST_ITERATIONS_S = 30.0
+
+_reports: dict[str, Report] = {}
+
+
+class ArrivalShape(PlannedShape[ArrivalSchedule]):
+    """Start iterations as an arrival schedule says, however slow the service is.
+
+    First come the users that the first seconds take; the schedule begins when they are ready. From then on
+    there are more users whenever free ones run short, up to the most of the schedule.
+    """
+
+    abstract = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._forget()
+
+    def _forget(self) -> None:
+        _reports.clear()
+        self._began_s: float | None = None
+        self._users = 0
+        self._told: tuple[int, float] = (0, 1.0)
+        self._holders: list[str] = []
+        self._from_s = 0.0
+
+    def reset_time(self) -> None:
+        """Start from the beginning."""
+        super().reset_time()
+        self._forget()
+
+    def get_run_time(self) -> float:
+        """Return the seconds since the schedule began, 0.0 while its first users get ready."""
+        return 0.0 if self._began_s is None else max(0.0, perf_counter() - self._began_s)
+
+    def tick(self) -> tuple[int, float] | None:
+        """Return the users that it takes by now, and a spawn rate that adds them at once."""
+        planned, runner = self.planned(), self.runner
+        assert isinstance(runner, LocalRunner | MasterRunner)
+        setattr(runner.environment.parsed_options, ARRIVALS_OPTION, True)
+        present = _present(runner)
+        reports = {worker: report for worker, report in _reports.items() if worker in present}
+        if self._began_s is None and self._is_prepared(present, reports):
+            self._began_s = perf_counter() + LEAD_S
+        if self._has_ended(planned, list(reports.values())):
+            return None
+        self._ask_for_users(planned, runner, list(reports.values()), len(present))
+        if self._began_s is not None:
+            self._deal(planned, runner, reports)
+        return self._told
+
+    def _is_prepared(self, present: set[str], reports: dict[str, Report]) -> bool:
+        if perf_counter() - self.start_time > PREPARATION_LIMIT_S:
+            return True
+        users = sum(report.users for report in reports.values())
+        return (
+            reports.keys() == present
+            and users >= self._users > 0
+            and not any(report.starting for report in reports.values())
+        )
+
+    def _has_ended(self, planned: ArrivalSchedule, reports: list[Report]) -> bool:
+        over_s = self.get_run_time() - planned.duration_s
+        return over_s >= LAST_ITERATIONS_S or (
+            over_s >= 0 and all(report.is_over and not report.busy for report in reports)
+        )
+
+    def _ask_for_users(
+        self, planned: ArrivalSchedule, runner: Runner, reports: list[Report], workers: int
+    ) -> None:
+        elapsed_s = self.get_run_time()
+        arrivals = planned.arrivals_until(elapsed_s + RESERVE_S) - planned.arrivals_until(elapsed_s)
+        needed = sum(report.needed for report in reports) + math.ceil(arrivals)
+        least = max(workers, _users_of_all_classes(runner))
+        users = min(planned.most_users, max(self._users, least, needed))
+        if users != self._users:
+            fixed = sum(user_class.fixed_count for user_class in runner.user_classes)
+            self._told = (users + fixed, float(max(1, users - self._users)))
+            self._users = users
+
+    def _deal(self, planned: ArrivalSchedule, runner: Runner, reports: dict[str, Report]) -> None:
+        """Tell each worker its share, every time: it also says whether more users are to come."""
+        assert self._began_s is not None
+        elapsed_s = perf_counter() - self._began_s
+        holders = sorted(worker for worker, report in reports.items() if report.users)
+        if holders != self._holders:
+            self._from_s = max(0.0, elapsed_s + LEAD_S) if self._holders else 0.0
+            self._holders = holders
+        for part, worker in enumerate(holders):
+            share = Share(
+                stages=list(planned.stages),
+                most_users=planned.most_users,
+                spacing=planned.spacing,
+                seed=planned.seed,
+                part=part,
+                parts=len(holders),
+                from_s=self._from_s,
+                elapsed_s=perf_counter() - self._began_s,
+                is_full=self._users >= planned.most_users,
+            )
+            runner.send_message(SHARE_MESSAGE, share._asdict(), worker)
+
+
+def _present(runner: Runner) -> set[str]:
+    """Return the ids of the processes that have users, as their reports have them."""
+    if isinstance(runner, MasterRunner):
+        return {client.id for client in runner.clients.all if client.state != STATE_MISSING}
+    return {"local"}
+
+
+def _users_of_all_classes(runner: Runner) -> int:
+    """Return how many users there must be to have one of each class by Locust's weights."""
+    weights = [user_class.weight for user_class in runner.user_classes if not user_class.fixed_count]
+    weights = [weight for weight in weights if weight > 0]
+    return min(MOST_FOR_RARE_CLASSES, math.ceil(sum(weights) / min(weights))) if weights else 0
+
+
+def _receive_reports(environment: Environment, runner: Runner | None, **_: Any) -> None:
+    if isinstance(runner, LocalRunner | MasterRunner):
+        runner.register_message(REPORT_MESSAGE, _on_report)
+        environment.events.test_stop.add_listener(lambda **_: _end_arrivals(environment))
+
+
+def _on_report(environment: Environment, msg: Message) -> None:  # noqa: ARG001 - Locust's names
+    _reports[msg.node_id] = Report(**msg.data)
+
+
+def _end_arrivals(environment: Environment) -> None:
+    # The next run of the web UI may have another shape.
+    setattr(environment.parsed_options, ARRIVALS_OPTION, False)
+
+
+events.init.add_listener(_receive_reports)

@@ -1,0 +1,220 @@
+"""Users who begin each iteration at its intended start: when an arrival comes for them, or by a pace.
+
+An iteration is one run of a task function, also within nested TaskSets. Locust's TaskSet is wrapped once at
+the two places that decide when the next task begins; without a schedule both do what they always did.
+"""
+
+# mypy: disallow-untyped-calls=False
+# Half of Locust's functions carry no types.
+
+from __future__ import annotations
+
+import gevent
+from gevent.hub import Waiter
+from locust import TaskSet, User, constant_pacing
+from locust.exception import (
+    InterruptTaskSet,
+    RescheduleTask,
+    RescheduleTaskImmediately,
+    StopTest,
+    StopUser,
+)
+from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from time import perf_counter
+from typing import Any, Protocol
+
+from shapes.iterations import ITERATIONS
+from shapes.waiting_room import Due, WaitingRoom
+
+# How a task says on purpose what is to come next; it has ended as it should.
+_ORDERLY_ENDS = (RescheduleTask, RescheduleTaskImmediately, InterruptTaskSet, StopUser, StopTest)
+
+_execute_next_task = TaskSet.execute_next_task
+_wait = TaskSet.wait
+# constant_throughput is made of it too.
+_PACED_CODE = constant_pacing(1).__code__
+
+
+class Starts(Protocol):
+    """What decides when the iterations of one user start."""
+
+    def begin(self, user: User) -> float | None:
+        """Wait for the next start and return the seconds that it is late; None where it has no schedule."""
+
+    def rest(self, task_set: TaskSet) -> None:
+        """Do between two iterations what is due there."""
+
+
+class Unscheduled:
+    """Iterations start as Locust has them."""
+
+    def begin(self, user: User) -> float | None:  # noqa: ARG002 - asked as of any starts
+        """Return None."""
+        return None
+
+    def rest(self, task_set: TaskSet) -> None:
+        """Wait for the user's own wait time."""
+        _wait(task_set)
+
+
+class Arriving:
+    """Iterations start when an arrival comes for the user, who is free in between."""
+
+    def __init__(self, room: WaitingRoom) -> None:
+        self._room = room
+
+    def begin(self, user: User) -> float | None:
+        """Wait for an arrival."""
+        arrival = self._room.take(type(user)) or self._next_arrival(user)
+        return perf_counter() - arrival.intended_s
+
+    def rest(self, task_set: TaskSet) -> None:
+        """Be free at once: the schedule says when somebody comes, not the wait time."""
+        if task_set.user._state == LOCUST_STATE_STOPPING:
+            raise StopUser
+
+    def _next_arrival(self, user: User) -> Due:
+        waiter, run_callback = Waiter(), gevent.get_hub().loop.run_callback
+        place = self._room.wait(type(user), lambda: run_callback(waiter.switch, None))
+        user._state = LOCUST_STATE_WAITING
+        try:
+            waiter.get()
+        except BaseException:
+            self._room.give_up(place)
+            raise
+        user._state = LOCUST_STATE_RUNNING
+        assert place.arrival is not None
+        return place.arrival
+
+
+class Paced:
+    """Iterations start one pacing after the other from the first; after a stall the user catches up."""
+
+    def __init__(self) -> None:
+        self._intended_s = 0.0
+        self._due_s: float | None = None
+
+    def begin(self, user: User) -> float | None:  # noqa: ARG002 - asked as of any starts
+        """Return how late it is; the first iteration, or one that follows without a wait, is not."""
+        now_s = perf_counter()
+        self._intended_s, self._due_s = now_s if self._due_s is None else self._due_s, None
+        return now_s - self._intended_s
+
+    def rest(self, task_set: TaskSet) -> None:
+        """Wait until the next iteration is due."""
+        pacing_s = _pacing_s_of(task_set)
+        if pacing_s is None:
+            _wait(task_set)
+            return
+        user, self._due_s = task_set.user, self._intended_s + pacing_s
+        if user._state == LOCUST_STATE_STOPPING:
+            raise StopUser
+        user._state = LOCUST_STATE_WAITING
+        task_set._sleep(max(0.0, self._due_s - perf_counter()))
+        if user._state == LOCUST_STATE_STOPPING:
+            raise StopUser
+        user._state = LOCUST_STATE_RUNNING
+
+
+class Gate:
+    """Admits the users of this process to their iterations; *room* has the arrivals, if they are in force."""
+
+    def __init__(self) -> None:
+        self.room: WaitingRoom | None = None
+        # Users who have come as far as their first iteration.
+        self.present = 0
+
+    def admit(self, user: User) -> Starts:
+        """Return what decides about this user's starts, until its greenlet ends."""
+        room, user_class = self.room, type(user)
+        self.present += 1
+        # So many users of a class, at a pace of their own: they are no part of the arrivals.
+        takes_arrivals = room is not None and not user_class.fixed_count
+
+        def leave(_: object) -> None:
+            self.present -= 1
+            if room is not None and takes_arrivals:
+                room.leave(user_class)
+
+        user.greenlet.rawlink(leave)
+        if room is not None and takes_arrivals:
+            room.join(user_class)
+            return Arriving(room)
+        return Paced() if is_paced([user_class]) else Unscheduled()
+
+
+GATE = Gate()
+
+
+@cache
+def watch_task_sets() -> None:
+    """Have every TaskSet begin its tasks at their intended starts; calling it again is fine."""
+    TaskSet.execute_next_task = _execute_when_intended  # type: ignore[method-assign]
+    TaskSet.wait = _wait_as_intended  # type: ignore[method-assign]
+
+
+def is_paced(classes: Iterable[Any]) -> bool:
+    """Return whether one of these user classes, or of the TaskSets within them, has a constant pacing."""
+    return any(
+        pacing_s(candidate.wait_time) is not None
+        or is_paced(task for task in candidate.tasks if isinstance(task, type))
+        for candidate in classes
+    )
+
+
+def pacing_s(wait_time: Callable[..., Any] | None) -> float | None:
+    """Return the seconds of a `constant_pacing` or `constant_throughput`, None for any other wait time."""
+    function: Any = getattr(wait_time, "__func__", wait_time)
+    if getattr(function, "__code__", None) is not _PACED_CODE:
+        return None
+    return float(function.__closure__[0].cell_contents)
+
+
+def _pacing_s_of(task_set: TaskSet) -> float | None:
+    has_own = getattr(task_set.wait_time, "__func__", None) is not TaskSet.wait_time
+    return pacing_s(task_set.wait_time if has_own else task_set.user.wait_time)
+
+
+def _execute_when_intended(self: TaskSet) -> None:
+    task = self._task_queue[0]
+    if not ITERATIONS.is_scheduled or isinstance(task, type):  # within a TaskSet are the iterations
+        _execute_next_task(self)
+        return
+    user: Any = self.user
+    starts: Starts | None = getattr(user, "plimsoll_starts", None)
+    if starts is None:
+        starts = user.plimsoll_starts = GATE.admit(user)
+    delay_s = starts.begin(user)
+    if delay_s is None:
+        _execute_next_task(self)
+    else:
+        _execute_counted(self, f"{type(user).__name__}.{getattr(task, '__name__', 'task')}", delay_s)
+
+
+def _execute_counted(task_set: TaskSet, name: str, delay_s: float) -> None:
+    iteration = ITERATIONS.start(delay_s)
+    try:
+        _execute_next_task(task_set)
+    except _ORDERLY_ENDS:
+        ITERATIONS.end(iteration, type(task_set.user), name)
+        raise
+    except Exception:
+        iteration.failed = True
+        ITERATIONS.end(iteration, type(task_set.user), name)
+        raise
+    except BaseException:
+        ITERATIONS.cut_off()
+        raise
+    ITERATIONS.end(iteration, type(task_set.user), name)
+
+
+def _wait_as_intended(self: TaskSet) -> None:
+    # A wait within a task, or before the first, is the journey's own.
+    starts: Starts | None = getattr(self.user, "plimsoll_starts", None)
+    if starts is None or ITERATIONS.is_under_way():
+        _wait(self)
+    else:
+        starts.rest(self)

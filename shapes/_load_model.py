@@ -1,0 +1,19 @@
+"""By which model a run makes its load."""
+
+from __future__ import annotations
+
+from locust.env import Environment
+
+from typing import Literal
+
+from shapes._intended_starts import is_paced
+from shapes._scheduled import PlannedShape
+from shapes.arrivals import ArrivalSchedule
+
+
+def load_model(environment: Environment) -> Literal["open", "paced", "closed"]:
+    """Return open (arrivals), paced (users with a constant pacing, if only some) or closed (all other users)."""
+    shape = environment.shape_class
+    if isinstance(shape, PlannedShape) and isinstance(shape.schedule, ArrivalSchedule):
+        return "open"
+    return "paced" if is_paced(environment.user_classes) else "closed"
