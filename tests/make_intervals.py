@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,12 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from reports.load.interval_file import intervals_of
+from reports.load.run import Run
+from tests.make_run import empty_run
+
+START_S = 1_800_000_000
+STARTED = "2027-01-15T08:00:00Z"
 LABELS = ("worker", "request_type", "name", "user_class", "stage")
 KEYS = ["started_s", "ended_s", *LABELS]
 LABEL = pa.dictionary(pa.int32(), pa.string())
@@ -51,6 +58,17 @@ def requests(
     known: dict[str, Any] = {"failed": False, "unfinished": False, "name": "a", "request_type": "GET"}
     known |= {"worker": "local", "user_class": "User", "stage": ""} | columns
     return pd.DataFrame({"at_s": started_s, "latency_ms": latency_ms} | known)
+
+
+def even(n: int, latency_ms: float = 100.0, seconds: int = 60, **columns: Any) -> pd.DataFrame:
+    """Return n requests evenly over the seconds, all of one latency."""
+    return requests(START_S + np.arange(n) * seconds / n, np.full(n, latency_ms), **columns)
+
+
+def run_of(made: pd.DataFrame, *limits_ms: float, **meta: Any) -> Run:
+    """Return the run whose recorder saw these requests and counted over these limits."""
+    empty = empty_run(**{"started": STARTED, **meta})
+    return replace(empty, intervals=intervals_of(interval_table(made, limits_ms)))
 
 
 def interval_table(made: pd.DataFrame, limits_ms: Sequence[float] = ()) -> pa.Table:

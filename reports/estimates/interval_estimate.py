@@ -1,33 +1,27 @@
 """Estimate a metric from the recorder's seconds: successes alone in latencies, intervals from blocks of time.
 
-`pQ < T` says the same as "the share of requests at or over T is below 1 - Q". That share is counted exactly
-where T is one of the recorded limits. Its interval is the wider of Wilson's and Student's t over ten blocks,
-so that requests alike in a slow moment are not taken for independent. Requests cut off in flight when they
-were as old as T count as over it. Latencies belong to the second in which the request started, rates to the
-one in which it ended.
+Latencies belong to the second in which the request started, rates to the one in which it ended.
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from reports.estimates import intervals
+from reports.estimates.cut_off import cut_off, hanging, hidden
 from reports.estimates.estimate import INDEPENDENT, SMALLEST_MEAN_N, Estimate, exact
 from reports.estimates.part import Part
-from reports.load.histogram import PRECISION, Counts, bucket_of, lower_ms, middle_ms, percentile_ms
-from reports.outcome import Outcome
-from reports.thresholds.grammar import UPPER_LIMITS, Statement
-
-Floats = NDArray[np.float64]
+from reports.estimates.percentile import percentile
+from reports.load.histogram import Counts, lower_ms, middle_ms
+from reports.thresholds.grammar import Statement
 
 
 def estimate(statement: Statement, part: Part) -> Estimate | None:
     """Return the estimate of a statement's metric, None where nothing in the window tells it."""
     metric = statement.metric
     if metric.level is not None and metric.level < 100:  # p100 is the maximum
-        return _percentile(statement, metric.level / 100, part)
+        return percentile(statement, metric.level / 100, part)
     return {
         "mean": _mean,
         "min": _minimum,
@@ -38,119 +32,8 @@ def estimate(statement: Statement, part: Part) -> Estimate | None:
     }.get(metric.name, _maximum)(statement, part)
 
 
-@dataclass(frozen=True)
-class _Over:
-    """Hold how many requests out of n were at or over some latencies (columns) in each block (rows)."""
-
-    at_ms: Floats
-    k: Floats
-    n: Floats
-
-
-def _percentile(statement: Statement, q: float, part: Part) -> Estimate | None:
-    edge_ms, allowed = statement.edge, 1 - q
-    exact = _counted(part, edge_ms)
-    shown = part.histogram(part.recording.successes) + _hanging(part, edge_ms)
-    over = _with_counted(_over(shown), exact)
-    n = int(over.n[:, 0].sum())
-    if not n:
-        return None
-    low_share, high_share = _bounds(over)
-    surely_over, surely_under = over.at_ms[low_share > allowed], over.at_ms[high_share < allowed]
-    needed = intervals.smallest_n(q)
-    found = Estimate(
-        value=percentile_ms(shown.sum(axis=0), 100 * q),
-        low=float(surely_over.max()) if len(surely_over) else 0.0,
-        high=float(surely_under.min()) if len(surely_under) and n >= needed else None,
-        n=n,
-        method=_percentile_method(part, edge_ms, counted=exact is not None),
-        needed_n=None if n >= needed else needed,
-    )
-    return _decided(found, statement, over, allowed, (low_share, high_share))
-
-
-def _counted(part: Part, edge_ms: float) -> _Over | None:
-    """Return the exact counts at a limit, None where the recorder did not count at it."""
-    recording = part.recording
-    if edge_ms not in recording.limits_ms:
-        return None
-    at = recording.limits_ms.index(edge_ms)
-    hanging = part.sums(recording.unfinished_over[:, at], part.started)
-    k = part.sums(recording.over[:, at], part.started) + hanging
-    n = part.column("n") - part.column("failures") + hanging
-    return _Over(np.array([edge_ms]), k[:, None], n[:, None])
-
-
-def _hanging(part: Part, edge_ms: float) -> Counts:
-    """Return the requests that were cut off when they were as old as the limit, by their age."""
-    counts = part.histogram(part.recording.unfinished)
-    counts[:, : bucket_of(edge_ms)] = 0
-    return counts
-
-
-def _over(counts: Counts) -> _Over:
-    """Return the counts at and over the lower bounds of all buckets, to the one after the last in use."""
-    used = np.flatnonzero(counts.sum(axis=0))
-    first, last = (int(used[0]), int(used[-1])) if len(used) else (0, 0)
-    span = np.pad(counts[:, first : last + 1], ((0, 0), (0, 1)))
-    k = np.cumsum(span[:, ::-1], axis=1)[:, ::-1]
-    return _Over(lower_ms(np.arange(first, last + 2)), k, np.repeat(k[:, :1], k.shape[1], axis=1))
-
-
-def _with_counted(over: _Over, exact: _Over | None) -> _Over:
-    if exact is None or not exact.n.sum():
-        return over
-    at = int(np.searchsorted(over.at_ms, exact.at_ms[0]))
-    return _Over(
-        np.insert(over.at_ms, at, exact.at_ms[0]),
-        np.insert(over.k, at, exact.k[:, 0], axis=1),
-        np.insert(over.n, at, exact.n[:, 0], axis=1),
-    )
-
-
-def _bounds(over: _Over) -> tuple[Floats, Floats]:
-    """Return the ends of the intervals of the shares over each latency, falling with the latency as the
-    shares do.
-
-    Blocks may differ more at a higher latency than at a lower one; a looser limit must not do worse for that.
-    """
-    low, high = intervals.block_shares(over.k, over.n)
-    return np.minimum.accumulate(low), np.maximum.accumulate(high[::-1])[::-1]
-
-
-def _decided(
-    found: Estimate, statement: Statement, over: _Over, allowed: float, bounds: tuple[Floats, Floats]
-) -> Estimate:
-    """Return the estimate with its outcome: below its limit for sure, not below it for sure, or neither.
-
-    Where the limit lies between two bounds of a bucket the less certain one of each side is taken.
-    """
-    last = len(over.at_ms) - 1
-    above = min(int(np.searchsorted(over.at_ms, statement.edge)), last)
-    below = max(int(np.searchsorted(over.at_ms, statement.edge, side="right")) - 1, 0)
-    low, high = float(bounds[0][above]), float(bounds[1][below])
-    wanted, unwanted = high < allowed, low > allowed
-    if statement.operator not in UPPER_LIMITS:
-        wanted, unwanted = unwanted, wanted
-    if unwanted:
-        return replace(found, outcome=Outcome.FAIL)
-    if wanted and found.needed_n is None:
-        return replace(found, outcome=Outcome.PASS)
-    share = float(over.k[:, below].sum() / over.n[:, below].sum())
-    half, distance = (high - share if share < allowed else share - low), abs(share - allowed)
-    longer = (half / distance) ** 2 if distance else math.inf
-    return replace(found, outcome=Outcome.INCONCLUSIVE, longer=longer)
-
-
-def _percentile_method(part: Part, edge_ms: float, *, counted: bool) -> str:
-    histogram = f"read from the histogram {PRECISION}, as the run was recorded for other limits"
-    share = "counted exactly" if counted else histogram
-    hanging = int(_hanging(part, edge_ms).sum())
-    unfinished = f"; {hanging} cut off in flight count as over the limit" if hanging else ""
-    return f"share of requests over the limit, {share}, {part.words}; value {PRECISION}{unfinished}"
-
-
-def _mean(_: Statement, part: Part) -> Estimate | None:
+def _mean(statement: Statement, part: Part) -> Estimate | None:
+    """Return the mean of the successes; what was cut off took its age at least, which may be more."""
     successes, total_ms = part.column("n") - part.column("failures"), part.column("sum_ms")
     n = int(successes.sum())
     if not n:
@@ -162,7 +45,7 @@ def _mean(_: Statement, part: Part) -> Estimate | None:
     else:
         half = intervals.Z * _spread_ms(part.histogram(part.recording.successes)[0]) / math.sqrt(n)
         method = f"spread of the histogram, {INDEPENDENT}"
-    return Estimate(
+    found = Estimate(
         value=value,
         low=None if few else max(value - half, 0.0),
         high=None if few else value + half,
@@ -170,6 +53,10 @@ def _mean(_: Statement, part: Part) -> Estimate | None:
         method=method,
         needed_n=SMALLEST_MEAN_N if few else None,
     )
+    ages = part.histogram(part.recording.unfinished).sum(axis=0)
+    least = (float(total_ms.sum()) + float(ages @ lower_ms(np.arange(len(ages))))) / (n + float(ages.sum()))
+    hides = value + half < statement.edge <= least
+    return replace(found, high=max(value + half, least), doubt=hidden(ages)) if hides and not few else found
 
 
 def _spread_ms(counts: Counts) -> float:
@@ -183,13 +70,17 @@ def _maximum(statement: Statement, part: Part) -> Estimate | None:
     """Return the slowest success, or the age of a request that was cut off when it was over the limit."""
     n = part.n - part.failures
     slowest = part.recording.column("max_ms")[part.started >= 0]
-    hanging = _hanging(part, statement.edge).sum(axis=0)
-    if hanging.any():
-        age_ms = float(lower_ms(int(np.flatnonzero(hanging)[-1])))
+    late = hanging(part, statement.edge).sum(axis=0)
+    if late.any():
+        age_ms = float(lower_ms(int(np.flatnonzero(late)[-1])))
         low = float(np.nanmax(np.append(slowest, max(age_ms, statement.edge))))
-        method = f"{int(hanging.sum())} requests were cut off when over the limit: at least their age"
+        method = f"{int(late.sum())} requests were cut off when over the limit: at least their age"
         return Estimate(low, low, None, n, method)
-    return exact(float(np.nanmax(slowest)), n, "the slowest successful request") if n else None
+    if not n:
+        return None
+    found = exact(float(np.nanmax(slowest)), n, "the slowest successful request")
+    young = cut_off(part, above_ms=float(np.nanmax(slowest)), below_ms=statement.edge)
+    return replace(found, high=None, doubt=hidden(young)) if young.any() else found
 
 
 def _minimum(_: Statement, part: Part) -> Estimate | None:
@@ -208,12 +99,23 @@ def _failures(_: Statement, part: Part) -> Estimate:
     return exact(float(part.recording.column("failures")[part.rows].sum()), n, "counted over the whole run")
 
 
-def _error_rate(_: Statement, part: Part) -> Estimate | None:
+def _error_rate(statement: Statement, part: Part) -> Estimate | None:
+    """Return the share of failures; what was cut off later than any answer came may have been one."""
     if not part.n:
         return None
-    failures, n = part.column("failures"), part.column("n")
-    low, high = (float(end[0]) for end in intervals.block_shares(failures[:, None], n[:, None]))
-    return Estimate(100 * part.failures / part.n, 100 * low, 100 * high, part.n, part.words)
+    failures, n = part.column("failures")[:, None], part.column("n")[:, None]
+    low, high = (100 * float(end[0]) for end in intervals.block_shares(failures, n))
+    found = Estimate(100 * part.failures / part.n, low, high, part.n, part.words)
+    hung = cut_off(part, above_ms=_slowest_ms(part))
+    most = 100 * float(intervals.block_shares(failures + hung[:, None], n + hung[:, None])[1][0])
+    hides = hung.any() and high < statement.limit <= most
+    return replace(found, high=most, doubt=hidden(hung, "failures")) if hides else found
+
+
+def _slowest_ms(part: Part) -> float:
+    """Return how long the slowest finished request took, whether it failed or not."""
+    finished = part.histogram(part.recording.successes) + part.histogram(part.recording.failed)
+    return float(lower_ms(int(np.flatnonzero(finished.sum(axis=0))[-1])))
 
 
 def _rps(_: Statement, part: Part) -> Estimate:

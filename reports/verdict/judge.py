@@ -131,6 +131,8 @@ def _doubt(found: Estimate, limit: float, duration_s: float | None) -> str:
     if found.needed_n is not None:
         longer = _longer(found.needed_n / found.n, duration_s) if found.n else ""
         return f"{found.n} successful requests are too few, {found.needed_n} are needed{longer}"
+    if found.doubt:
+        return found.doubt
     if found.low is None and found.high is None:
         return "nothing tells how far the figure may be off"
     if found.longer is not None:

@@ -9,17 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from reports.load.interval_file import intervals_of
 from reports.load.run import HEALTH_COLUMNS, STAGE_COLUMNS, Run, Stage
 from reports.steady_state import steady_state
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.answering_check import Silence, kept_answering, longest_by_chance, worst_silence
 from reports.verdict.check import Check
 from reports.verdict.verdict import reach_verdict
-from tests.make_intervals import interval_table, requests
-from tests.make_run import empty_run
+from tests.make_intervals import START_S, requests
+from tests.make_intervals import run_of as recorded
 
-START_S = 1_800_000_000
 HOLD = (Stage("hold", 0, 60, 10, 10),)
 
 
@@ -28,11 +26,8 @@ def run_of(at_s: NDArray[np.float64], latency_ms: float = 20.0, users: float = 1
     seconds = np.arange(61, dtype=float)
     columns = {"unix_s": START_S + seconds, "elapsed_s": seconds, "stage": "", "planned_users": users}
     made = requests(START_S + at_s, np.full(len(at_s), latency_ms))
-    return replace(
-        empty_run(started="2027-01-15T08:00:00Z", stages=HOLD),
-        intervals=intervals_of(interval_table(made, [500.0])),
-        stages=pd.DataFrame(columns | {"users": users})[list(STAGE_COLUMNS)],
-    )
+    stages = pd.DataFrame(columns | {"users": users})[list(STAGE_COLUMNS)]
+    return replace(recorded(made, 500.0, stages=HOLD), stages=stages)
 
 
 def in_flight(*seconds: range) -> pd.DataFrame:

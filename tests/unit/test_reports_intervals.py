@@ -23,45 +23,19 @@ from reports.load.histogram import (
     middle_ms,
     percentile_ms,
 )
-from reports.load.interval_file import intervals_of, read_intervals
+from reports.load.interval_file import read_intervals
 from reports.load.interval_rows import Intervals
-from reports.load.run import Run
 from reports.outcome import Outcome
-from reports.steady_state import SteadyState, mser, steady_state
+from reports.steady_state import SteadyState, mser
 from reports.thresholds.reading import limits_ms, parse_thresholds
-from reports.verdict.judge import Judgement, judge_threshold
+from reports.verdict.judge import judge_threshold
 from reports.verdict.verdict import reach_verdict
-from tests.make_intervals import interval_table, requests, schema, write_intervals
+from tests.judged import judged, numbers
+from tests.make_intervals import START_S, even, interval_table, requests, run_of, schema, write_intervals
 from tests.make_run import empty_run
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
-START_S = 1_800_000_000
 LATENCIES = st.lists(st.floats(0.0001, 1e7), min_size=1, max_size=200)
-
-
-def run_of(made: pd.DataFrame, *limits: float, **meta: object) -> Run:
-    """Return the run whose recorder saw these requests and counted over these limits."""
-    empty = empty_run(started="2027-01-15T08:00:00Z", **meta)
-    assert empty.started_unix_s == START_S
-    return replace(empty, intervals=intervals_of(interval_table(made, limits)))
-
-
-def even(n: int, latency_ms: float = 100.0, seconds: int = 60, **columns: object) -> pd.DataFrame:
-    """Return n requests evenly over the seconds, all of one latency."""
-    return requests(START_S + np.arange(n) * seconds / n, np.full(n, latency_ms), **columns)
-
-
-def judged(run: Run, source: str) -> Judgement:
-    """Return the judgement on one threshold within the judged window."""
-    (threshold,) = parse_thresholds(json.dumps({"thresholds": [source]}))
-    return judge_threshold(threshold, run, steady_state(run))
-
-
-def numbers(judgement: Judgement) -> tuple[float | None, float | None, float | None, int]:
-    """Return value, interval and n of a judgement."""
-    found = judgement.estimate
-    assert found is not None
-    return found.value, found.low, found.high, found.n
 
 
 @pytest.mark.parametrize(
@@ -264,30 +238,6 @@ def test_only_failures_leave_latencies_open() -> None:
         judgement = judged(run, source)
         assert (judgement.outcome, judgement.estimate) == (INCONCLUSIVE, None)
         assert judgement.reason == "no successful request to judge in the judged time"
-
-
-def test_hanging_requests_count_as_over_the_limit() -> None:
-    """90 answers of 10 ms beside 10 requests cut off after 30 s break a p95 of 1 s, and a maximum."""
-    made = pd.concat([even(90, 10.0), even(10, 30_000.0, unfinished=True)])
-    run = run_of(made, 1000.0)
-
-    broken = judged(run, "p95 < 1 s")
-
-    assert broken.outcome is FAIL
-    assert numbers(broken)[0] == pytest.approx(30_000, rel=0.004)
-    assert broken.estimate is not None
-    assert "10 cut off in flight count as over the limit" in broken.estimate.method
-    assert judged(run, "max < 1 s").outcome is FAIL
-    assert judged(run, "p50 < 1 s").outcome is PASS
-    assert judged(run_of(made), "p95 < 1 s").outcome is FAIL
-
-
-def test_young_unfinished_requests_do_not_count() -> None:
-    """Requests cut off below the limit say nothing about it."""
-    run = run_of(pd.concat([even(600, 10.0), even(100, 20.0, unfinished=True)]), 1000.0)
-
-    assert numbers(judged(run, "p95 < 1 s"))[3] == 600
-    assert judged(run, "max < 1 s").outcome is PASS
 
 
 def test_names_merge_exactly() -> None:

@@ -14,11 +14,10 @@ from reports.thresholds.reading import parse_thresholds
 from reports.verdict.check import Check
 from reports.verdict.validity import UNDERMINED, check_validity
 from reports.verdict.verdict import reach_verdict
-from tests.make_intervals import interval_table, requests
+from tests.make_intervals import START_S, interval_table, requests
+from tests.make_intervals import run_of as recorded
 from tests.make_run import empty_run
 
-START_S = 1_800_000_000
-STARTED = "2027-01-15T08:00:00Z"
 RAMPS = (Stage("up", 0, 10, 0, 100), Stage("hold", 10, 50, 100, 100), Stage("down", 50, 60, 100, 0))
 
 
@@ -32,9 +31,7 @@ def run_of(seconds: int = 60, unfinished: int = 0, age_ms: float = 200.0, **meta
             requests(late, np.full(unfinished, age_ms), unfinished=True),
         ]
     )
-    return replace(
-        empty_run(**{"started": STARTED, **meta}), intervals=intervals_of(interval_table(made, [500.0]))
-    )
+    return recorded(made, 500.0, **meta)
 
 
 def stages(users: list[float]) -> pd.DataFrame:

@@ -1,0 +1,146 @@
+"""Estimate a percentile from the recorder's seconds, by the share of requests over the limit.
+
+`pQ < T` says the same as "the share of requests at or over T is below 1 - Q". That share is counted exactly
+where T is one of the recorded limits. Its interval is the wider of Wilson's and Student's t over ten blocks,
+so that requests alike in a slow moment are not taken for independent. Requests cut off in flight when they
+were as old as T count as over it; those that were younger, but older than what pQ says of the answers, must
+not matter: were they over it too, a PASS has to stand.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.estimates import intervals
+from reports.estimates.cut_off import cut_off, hanging, hidden
+from reports.estimates.estimate import Estimate
+from reports.estimates.part import Part
+from reports.load.histogram import PRECISION, Counts, lower_ms, percentile_ms
+from reports.outcome import Outcome
+from reports.thresholds.grammar import UPPER_LIMITS, Statement
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Over:
+    """Hold how many requests out of n were at or over some latencies (columns) in each block (rows)."""
+
+    at_ms: Floats
+    k: Floats
+    n: Floats
+
+
+def percentile(statement: Statement, q: float, part: Part) -> Estimate | None:
+    """Return the estimate of quantile q (0 < q < 1), None without a request that tells it."""
+    edge_ms, allowed = statement.edge, 1 - q
+    exact = _counted(part, edge_ms)
+    shown = part.histogram(part.recording.successes) + hanging(part, edge_ms)
+    over = _with_counted(_over(shown), exact)
+    n = int(over.n[:, 0].sum())
+    if not n:
+        return None
+    low_share, high_share = _bounds(over)
+    surely_over, surely_under = over.at_ms[low_share > allowed], over.at_ms[high_share < allowed]
+    needed, value = intervals.smallest_n(q), percentile_ms(shown.sum(axis=0), 100 * q)
+    found = Estimate(
+        value=value,
+        low=float(surely_over.max()) if len(surely_over) else 0.0,
+        high=float(surely_under.min()) if len(surely_under) and n >= needed else None,
+        n=n,
+        method=_percentile_method(part, edge_ms, counted=exact is not None),
+        needed_n=None if n >= needed else needed,
+    )
+    decided = _decided(found, statement, over, allowed, (low_share, high_share))
+    if decided.outcome is not Outcome.PASS or statement.operator not in UPPER_LIMITS:
+        return decided
+    young = cut_off(part, above_ms=value, below_ms=edge_ms)
+    hides = young.any() and _most(over, edge_ms, young) >= allowed
+    return replace(decided, outcome=Outcome.INCONCLUSIVE, doubt=hidden(young)) if hides else decided
+
+
+def _most(over: _Over, edge_ms: float, young: Floats) -> float:
+    """Return the upper end of the share over the limit if those cut off too young to tell were over it."""
+    at = _below(over, edge_ms)
+    _, high = intervals.block_shares((over.k[:, at] + young)[:, None], (over.n[:, at] + young)[:, None])
+    return float(high[0])
+
+
+def _counted(part: Part, edge_ms: float) -> _Over | None:
+    """Return the exact counts at a limit, None where the recorder did not count at it."""
+    recording = part.recording
+    if edge_ms not in recording.limits_ms:
+        return None
+    at = recording.limits_ms.index(edge_ms)
+    were = part.sums(recording.unfinished_over[:, at], part.started)
+    k = part.sums(recording.over[:, at], part.started) + were
+    n = part.column("n") - part.column("failures") + were
+    return _Over(np.array([edge_ms]), k[:, None], n[:, None])
+
+
+def _over(counts: Counts) -> _Over:
+    """Return the counts at and over the lower bounds of all buckets, to the one after the last in use."""
+    used = np.flatnonzero(counts.sum(axis=0))
+    first, last = (int(used[0]), int(used[-1])) if len(used) else (0, 0)
+    span = np.pad(counts[:, first : last + 1], ((0, 0), (0, 1)))
+    k = np.cumsum(span[:, ::-1], axis=1)[:, ::-1]
+    return _Over(lower_ms(np.arange(first, last + 2)), k, np.repeat(k[:, :1], k.shape[1], axis=1))
+
+
+def _with_counted(over: _Over, exact: _Over | None) -> _Over:
+    if exact is None or not exact.n.sum():
+        return over
+    at = int(np.searchsorted(over.at_ms, exact.at_ms[0]))
+    return _Over(
+        np.insert(over.at_ms, at, exact.at_ms[0]),
+        np.insert(over.k, at, exact.k[:, 0], axis=1),
+        np.insert(over.n, at, exact.n[:, 0], axis=1),
+    )
+
+
+def _bounds(over: _Over) -> tuple[Floats, Floats]:
+    """Return the ends of the intervals of the shares over each latency, falling with the latency as the
+    shares do.
+
+    Blocks may differ more at a higher latency than at a lower one; a looser limit must not do worse for that.
+    """
+    low, high = intervals.block_shares(over.k, over.n)
+    return np.minimum.accumulate(low), np.maximum.accumulate(high[::-1])[::-1]
+
+
+def _decided(
+    found: Estimate, statement: Statement, over: _Over, allowed: float, bounds: tuple[Floats, Floats]
+) -> Estimate:
+    """Return the estimate with its outcome: below its limit for sure, not below it for sure, or neither.
+
+    Where the limit lies between two bounds of a bucket the less certain one of each side is taken.
+    """
+    above = min(int(np.searchsorted(over.at_ms, statement.edge)), len(over.at_ms) - 1)
+    below = _below(over, statement.edge)
+    low, high = float(bounds[0][above]), float(bounds[1][below])
+    wanted, unwanted = high < allowed, low > allowed
+    if statement.operator not in UPPER_LIMITS:
+        wanted, unwanted = unwanted, wanted
+    if unwanted:
+        return replace(found, outcome=Outcome.FAIL)
+    if wanted and found.needed_n is None:
+        return replace(found, outcome=Outcome.PASS)
+    share = float(over.k[:, below].sum() / over.n[:, below].sum())
+    half, distance = (high - share if share < allowed else share - low), abs(share - allowed)
+    longer = (half / distance) ** 2 if distance else math.inf
+    return replace(found, outcome=Outcome.INCONCLUSIVE, longer=longer)
+
+
+def _below(over: _Over, edge_ms: float) -> int:
+    """Return the last column at or below a latency, the first where there is none."""
+    return max(int(np.searchsorted(over.at_ms, edge_ms, side="right")) - 1, 0)
+
+
+def _percentile_method(part: Part, edge_ms: float, *, counted: bool) -> str:
+    histogram = f"read from the histogram {PRECISION}, as the run was recorded for other limits"
+    share = "counted exactly" if counted else histogram
+    were = int(hanging(part, edge_ms).sum())
+    unfinished = f"; {were} cut off in flight count as over the limit" if were else ""
+    return f"share of requests over the limit, {share}, {part.words}; value {PRECISION}{unfinished}"
