@@ -137,7 +137,7 @@ def second_of(
     second: int, keys: list[Key], recorder: RequestRecorder, file: IntervalFile
 ) -> dict[str, float]:
     """Record a second of requests and return the milliseconds that each step with them took."""
-    for key, _, _, start_s, latency_ms, size in requests_of(second, keys, REQUESTS_PER_S).tolist():
+    for key, _, _, start_s, latency_ms, size, _ in requests_of(second, keys, REQUESTS_PER_S).tolist():
         recorder.record("GET", keys[int(key)].name, latency_ms, size, start_time=start_s)
     started = time.perf_counter()
     block = recorder.fold()
@@ -157,7 +157,15 @@ def requests_of(second: int, keys: list[Key], count: int) -> Any:
     start_s = 1_700_000_000 + second + random.random(count)
     failed = random.random(count) < 0.003
     return np.column_stack(
-        [key, failed, start_s + latency_ms / 1000, start_s, latency_ms, random.integers(200, 2000, count)]
+        [
+            key,
+            failed,
+            start_s + latency_ms / 1000,
+            start_s,
+            latency_ms,
+            random.integers(200, 2000, count),
+            np.full(count, np.nan),
+        ]
     )
 
 

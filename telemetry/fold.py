@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from telemetry.histogram import bucket_indices
 from telemetry.interval_block import IntervalBlock, Key, Tally
 
-# The columns of a sample, all of them floats.
-SAMPLE_COLUMNS = ("key", "outcome", "recorded_s", "started_s", "latency_ms", "bytes")
+# The columns of a sample, all of them floats. delay_ms is by how much the request started too late, NaN where
+# no schedule says when it should have started; with latency_ms it makes the response time.
+SAMPLE_COLUMNS = ("key", "outcome", "recorded_s", "started_s", "latency_ms", "bytes", "delay_ms")
 # What came of a request; any number above is the position of the kind of its failure, plus one.
 UNFINISHED = -1
 SUCCESS = 0
@@ -32,7 +33,7 @@ def fold(
     A latency that is not a number of 0 or more is in n but in no latency figure.
     """
     key, outcome = samples[:, 0].astype(np.int64), samples[:, 1].astype(np.int64)
-    latency_ms = samples[:, 4]
+    latency_ms, delay_ms = samples[:, 4], samples[:, 6]
     started_s, ended_s = _seconds(samples[:, 2], samples[:, 3], latency_ms)
     row_keys, row = _group(key, started_s, ended_s)
     row_count = len(row_keys[0])
@@ -40,6 +41,10 @@ def fold(
     finished, unfinished = outcome != UNFINISHED, (outcome == UNFINISHED) & measured
     failed, succeeded = outcome > SUCCESS, (outcome == SUCCESS) & measured
     buckets = bucket_indices(np.where(measured, latency_ms, 0.0))
+    is_scheduled = np.isfinite(delay_ms)
+    responded = succeeded & is_scheduled
+    response_row, response_ms = row[responded], (latency_ms + delay_ms)[responded]
+    response_limits_ms = limits_ms if is_scheduled.any() else ()
     used_keys, key_positions = np.unique(row_keys[0], return_inverse=True)
     used_kinds, kind_positions = np.unique(outcome[failed] - 1, return_inverse=True)
     return IntervalBlock(
@@ -53,16 +58,19 @@ def fold(
             "failures": _count(row[failed], row_count),
             "bytes": np.bincount(row, samples[:, 5], row_count).astype(np.int64),
             **_exact_latencies(row[succeeded], latency_ms[succeeded], row_count),
+            **_exact_responses(response_row, response_ms, row_count),
             "unfinished": _count(row[~finished], row_count),
         },
         tallies={
             "successes": _tally(row[succeeded], buckets[succeeded], row_count),
+            "responses": _tally(response_row, bucket_indices(response_ms), row_count),
             "failed": _tally(row[failed & measured], buckets[failed & measured], row_count),
             "unfinished_ages": _tally(row[unfinished], buckets[unfinished], row_count),
             "failure_kinds": _tally(row[failed], kind_positions, row_count),
         },
         over_limits={
             "over_limit": _over(row[succeeded], latency_ms[succeeded], limits_ms, row_count),
+            "response_over_limit": _over(response_row, response_ms, response_limits_ms, row_count),
             "unfinished_over_limit": _over(row[unfinished], latency_ms[unfinished], limits_ms, row_count),
         },
     )
@@ -93,13 +101,23 @@ def _count(row: Integers, row_count: int) -> NDArray[np.uint32]:
 
 
 def _exact_latencies(row: Integers, latency_ms: Floats, row_count: int) -> dict[str, Floats]:
-    lowest, highest = np.full(row_count, np.inf), np.full(row_count, -np.inf)
+    lowest = np.full(row_count, np.inf)
     np.minimum.at(lowest, row, latency_ms)
-    np.maximum.at(highest, row, latency_ms)
-    none = np.isinf(lowest)
-    total = np.bincount(row, latency_ms, row_count)
-    columns = {"sum_ms": total, "min_ms": lowest, "max_ms": highest}
-    return {name: np.where(none, np.nan, column) for name, column in columns.items()}
+    total, highest = _sum_and_most(row, latency_ms, row_count)
+    return {"sum_ms": total, "min_ms": np.where(np.isinf(lowest), np.nan, lowest), "max_ms": highest}
+
+
+def _exact_responses(row: Integers, response_ms: Floats, row_count: int) -> dict[str, Floats]:
+    total, highest = _sum_and_most(row, response_ms, row_count)
+    return {"response_sum_ms": total, "response_max_ms": highest}
+
+
+def _sum_and_most(row: Integers, value: Floats, row_count: int) -> tuple[Floats, Floats]:
+    """Return the sum and the greatest of the values of each row, NaN where it has none."""
+    highest = np.full(row_count, -np.inf)
+    np.maximum.at(highest, row, value)
+    none = np.isinf(highest)
+    return np.where(none, np.nan, np.bincount(row, value, row_count)), np.where(none, np.nan, highest)
 
 
 def _tally(row: Integers, value: Integers, row_count: int) -> Tally:

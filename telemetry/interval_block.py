@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 Message = dict[str, Any]
 
-# One value a row. The latencies are of successes, in milliseconds, NaN where a row has none.
+# One value a row. The latencies are of successes, in milliseconds, NaN where a row has none. Response times
+# count from the intended start; without a schedule of starts there are none.
 SCALARS: dict[str, type[np.generic]] = {
     "started_s": np.int64,
     "ended_s": np.int64,
@@ -23,12 +24,14 @@ SCALARS: dict[str, type[np.generic]] = {
     "sum_ms": np.float64,
     "min_ms": np.float64,
     "max_ms": np.float64,
+    "response_sum_ms": np.float64,
+    "response_max_ms": np.float64,
     "unfinished": np.uint32,
 }
 # Any number of (value, count) a row: buckets of latencies and ages, positions in the table of failure kinds.
-TALLIES = ("successes", "failed", "unfinished_ages", "failure_kinds")
-# One count a row and declared limit.
-OVER_LIMITS = ("over_limit", "unfinished_over_limit")
+TALLIES = ("successes", "responses", "failed", "unfinished_ages", "failure_kinds")
+# One count a row and declared limit; of response times none where there is no schedule.
+OVER_LIMITS = ("over_limit", "response_over_limit", "unfinished_over_limit")
 
 
 class Key(NamedTuple):

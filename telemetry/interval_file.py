@@ -16,12 +16,13 @@ import numpy as np
 import pyarrow as pa
 
 from telemetry.histogram import LAYOUT, UNIT
-from telemetry.interval_block import IntervalBlock, Tally
+from telemetry.interval_block import IntervalBlock
 
 SCHEMA_VERSION = "1"
 _TEXT_COLUMNS = ("worker", "request_type", "name", "user_class", "stage")
 _HISTOGRAMS = {
     "successes": ("buckets", "counts"),
+    "responses": ("response_buckets", "response_counts"),
     "failed": ("failed_buckets", "failed_counts"),
     "unfinished_ages": ("unfinished_buckets", "unfinished_counts"),
 }
@@ -45,6 +46,9 @@ _FIELDS = {
     "counts": _COUNTS,
     "response_buckets": _BUCKETS,
     "response_counts": _COUNTS,
+    "response_sum_ms": pa.float64(),
+    "response_max_ms": pa.float64(),
+    "response_over_limit": _COUNTS,
     "failed_buckets": _BUCKETS,
     "failed_counts": _COUNTS,
     "over_limit": _COUNTS,
@@ -139,9 +143,6 @@ def _list_columns(block: IntervalBlock) -> dict[str, pa.Array]:
     texts = pa.array(block.kinds, pa.string()).take(pa.array(kinds.values))
     columns["failure_kinds"] = pa.ListArray.from_arrays(kinds.offsets, texts)
     columns["failure_counts"] = _lists(kinds.offsets, kinds.counts)
-    none = Tally(np.zeros(block.row_count + 1, np.int32), np.empty(0, np.uint16), np.empty(0, np.uint32))
-    columns["response_buckets"] = _lists(none.offsets, none.values)
-    columns["response_counts"] = _lists(none.offsets, none.counts)
     for name, over in block.over_limits.items():
         offsets = np.arange(block.row_count + 1, dtype=np.int32) * np.int32(over.shape[1])
         columns[name] = _lists(offsets, over.ravel())

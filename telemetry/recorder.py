@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from shapes.iterations import ITERATIONS
 from telemetry.failure_kinds import FailureKinds
 from telemetry.fold import SAMPLE_COLUMNS, SUCCESS, UNFINISHED, fold
 from telemetry.in_flight import add_listener, current_user_class, cut_off_all, remove_listener
@@ -22,6 +23,9 @@ from telemetry.redact import storable
 
 _SAMPLE = struct.Struct(f"={len(SAMPLE_COLUMNS)}d")
 _NOT_KNOWN = math.nan
+# Iterations of a schedule are rows like requests, of a type that no request has.
+ITERATION = "iteration"
+ITERATION_FAILED = "a request failed, or the task raised an exception"
 
 logger = logging.getLogger("plimsoll")
 
@@ -46,6 +50,7 @@ class RequestRecorder:
         """Keep every request of this process from now on."""
         environment.events.request.add_listener(self.record)
         add_listener(self.record_unfinished)
+        ITERATIONS.add_listener(self.record_iteration)
         self._is_listening = True
 
     def stop(self, environment: Environment) -> None:
@@ -58,6 +63,7 @@ class RequestRecorder:
         self._is_listening = False
         cut_off_all()
         remove_listener(self.record_unfinished)
+        ITERATIONS.remove_listener(self.record_iteration)
         environment.events.request.remove_listener(self.record)
 
     def record(  # the hot path; the names are those of Locust's event
@@ -88,6 +94,8 @@ class RequestRecorder:
                 _NOT_KNOWN if start_time is None else start_time,
                 _NOT_KNOWN if response_time is None else response_time,
                 response_length or 0,
+                # Asked here already, because a closed load has no time for a call in vain.
+                ITERATIONS.take_delay_ms() if ITERATIONS.is_scheduled else _NOT_KNOWN,
             )
         except Exception as error:  # noqa: BLE001 - measuring must never break the load
             self.note_error(error)
@@ -99,7 +107,26 @@ class RequestRecorder:
         try:
             key = self._number_of((user_class, request_type, name))
             age_ms = (ended_s - started_s) * 1000
-            self._samples += _SAMPLE.pack(key, UNFINISHED, ended_s, started_s, age_ms, 0)
+            self._samples += _SAMPLE.pack(key, UNFINISHED, ended_s, started_s, age_ms, 0, _NOT_KNOWN)
+        except Exception as error:  # noqa: BLE001 - measuring must never break the load
+            self.note_error(error)
+
+    def record_iteration(
+        self,
+        user_class: type,
+        name: str,
+        intended_s: float,
+        started_s: float,
+        ended_s: float,
+        *,
+        failed: bool,
+    ) -> None:
+        """Keep a whole iteration that has ended; seconds since the epoch."""
+        try:
+            key = self._number_of((user_class, ITERATION, name))
+            outcome = self._kinds.number_of(ITERATION_FAILED) + 1 if failed else SUCCESS
+            duration_ms, delay_ms = (ended_s - started_s) * 1000, (started_s - intended_s) * 1000
+            self._samples += _SAMPLE.pack(key, outcome, ended_s, started_s, duration_ms, 0, delay_ms)
         except Exception as error:  # noqa: BLE001 - measuring must never break the load
             self.note_error(error)
 
@@ -122,6 +149,9 @@ class RequestRecorder:
             logger.error("a request could not be recorded: %r", error)
 
     def _number_of(self, told: tuple[type | None, str, str]) -> int:
+        known = self._key_numbers.get(told)
+        if known is not None:
+            return known
         user_class, request_type, name = told
         user = user_class.__name__ if user_class and issubclass(user_class, User) else ""
         key = Key(user, storable(str(request_type)), storable(str(name)))

@@ -27,6 +27,7 @@ samples = st.lists(
         starts,
         latencies,
         st.integers(0, 10**9),
+        st.floats(0, 4000) | st.just(math.nan),
     ),
     min_size=1,
     max_size=60,
@@ -51,37 +52,49 @@ def rows_of(block: IntervalBlock) -> dict[tuple[Any, ...], dict[str, Any]]:
 
 def counted_one_by_one(told: list[tuple[Any, ...]]) -> dict[tuple[Any, ...], dict[str, Any]]:
     """Return what `rows_of` must, by the slowest and plainest way."""
-    groups: dict[tuple[Any, ...], list[tuple[int, float, int]]] = defaultdict(list)
-    for key, outcome, recorded_s, start_s, latency_ms, size in told:
+    groups: dict[tuple[Any, ...], list[tuple[int, float, int, float]]] = defaultdict(list)
+    for key, outcome, recorded_s, start_s, latency_ms, size, delay_ms in told:
         duration_s = max(0.0, latency_ms) / 1000 if math.isfinite(latency_ms) else 0.0
         begun_s = start_s if start_s > NOW_S - 3600 else recorded_s - duration_s
         groups[math.floor(begun_s), math.floor(begun_s + duration_s), KEYS[key]].append(
-            (outcome, latency_ms, size)
+            (outcome, latency_ms, size, delay_ms)
         )
-    return {group: counted_row(requests) for group, requests in groups.items()}
+    response_limits_ms = [] if all(math.isnan(sample[-1]) for sample in told) else LIMITS_MS
+    return {group: counted_row(requests, response_limits_ms) for group, requests in groups.items()}
 
 
-def counted_row(requests: list[tuple[int, float, int]]) -> dict[str, Any]:
+def counted_row(
+    requests: list[tuple[int, float, int, float]], response_limits_ms: list[float]
+) -> dict[str, Any]:
     """Return one row."""
 
     def latencies_of(outcomes: set[int]) -> list[float]:
-        return [ms for outcome, ms, _ in requests if outcome in outcomes and math.isfinite(ms) and ms >= 0]
+        return [ms for outcome, ms, _, _ in requests if outcome in outcomes and math.isfinite(ms) and ms >= 0]
 
     failed = set(range(1, len(KINDS) + 1))
     good, cut_off = latencies_of({0}), latencies_of({-1})
+    responses = [
+        ms + delay_ms
+        for outcome, ms, _, delay_ms in requests
+        if outcome == 0 and math.isfinite(ms) and ms >= 0 and math.isfinite(delay_ms)
+    ]
     return {
-        "n": sum(outcome >= 0 for outcome, _, _ in requests),
-        "failures": sum(outcome > 0 for outcome, _, _ in requests),
-        "unfinished": sum(outcome < 0 for outcome, _, _ in requests),
-        "bytes": sum(size for _, _, size in requests),
+        "n": sum(outcome >= 0 for outcome, *_ in requests),
+        "failures": sum(outcome > 0 for outcome, *_ in requests),
+        "unfinished": sum(outcome < 0 for outcome, *_ in requests),
+        "bytes": sum(size for _, _, size, _ in requests),
         "sum_ms": math.fsum(good) if good else math.nan,
         "min_ms": min(good, default=math.nan),
         "max_ms": max(good, default=math.nan),
+        "response_sum_ms": math.fsum(responses) if responses else math.nan,
+        "response_max_ms": max(responses, default=math.nan),
         "successes": tally(good),
+        "responses": tally(responses),
         "failed": tally(latencies_of(failed)),
         "unfinished_ages": tally(cut_off),
-        "failure_kinds": dict(Counter(KINDS[outcome - 1] for outcome, _, _ in requests if outcome > 0)),
+        "failure_kinds": dict(Counter(KINDS[outcome - 1] for outcome, *_ in requests if outcome > 0)),
         "over_limit": [sum(ms >= limit for ms in good) for limit in LIMITS_MS],
+        "response_over_limit": [sum(ms >= limit for ms in responses) for limit in response_limits_ms],
         "unfinished_over_limit": [sum(ms >= limit for ms in cut_off) for limit in LIMITS_MS],
     }
 
@@ -112,14 +125,14 @@ def test_fold_counts_as_one_would_by_hand(told: list[tuple[Any, ...]]) -> None:
 
 def test_a_stall_shows_where_it_was() -> None:
     """A request of 2.5 s belongs to the second it started in and to the one it ended in."""
-    block = fold(np.array([[0, 0, NOW_S + 2.6, NOW_S + 0.1, 2500.0, 7]]), KEYS, KINDS, [])
+    block = fold(np.array([[0, 0, NOW_S + 2.6, NOW_S + 0.1, 2500.0, 7, math.nan]]), KEYS, KINDS, [])
 
     assert list(rows_of(block)) == [(NOW_S, NOW_S + 2, KEYS[0])]
 
 
 def test_limits_are_exact() -> None:
     """100 ms is not under a limit of 100 ms; only the next number after it is over "at most 100 ms"."""
-    told = [[0, 0, NOW_S, NOW_S, ms, 0] for ms in (99.999999, 100.0, 100.0000001)]
+    told = [[0, 0, NOW_S, NOW_S, ms, 0, math.nan] for ms in (99.999999, 100.0, 100.0000001)]
     block = fold(np.array(told), KEYS, KINDS, LIMITS_MS)
 
     assert block.over_limits["over_limit"].sum(axis=0).tolist() == [2, 1, 0]

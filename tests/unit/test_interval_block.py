@@ -2,6 +2,7 @@
 
 from locust.rpc import Message
 
+import math
 from typing import Any
 
 import numpy as np
@@ -22,9 +23,9 @@ KINDS = ["other", "wrong total"]
 def block() -> IntervalBlock:
     """Return a block of two keys with a failure and a request that was cut off."""
     told = [
-        [0, 0, 100.5, 100.0, 500.0, 20],
-        [0, -1, 102.0, 99.0, 3000.0, 0],
-        [2, 2, 100.5, 100.4, 100.0, 30],
+        [0, 0, 100.5, 100.0, 500.0, 20, 40.0],
+        [0, -1, 102.0, 99.0, 3000.0, 0, math.nan],
+        [2, 2, 100.5, 100.4, 100.0, 30, 0.0],
     ]
     return fold(np.array(told), KEYS, KINDS, [100.0, 200.0])
 
@@ -51,11 +52,20 @@ def test_own_tables(block: IntervalBlock) -> None:
     assert block.kinds == ["wrong total"]
 
 
-def test_no_limits() -> None:
-    """Without limits there is nothing to count over, also after the way."""
-    block = fold(np.array([[0, 0, 100.5, 100.0, 500.0, 20]]), KEYS, KINDS, [])
+@pytest.mark.parametrize(
+    ("limits_ms", "delay_ms", "columns"),
+    [
+        pytest.param([], 0.0, (0, 0), id="no limits"),
+        pytest.param([100.0], math.nan, (1, 0), id="no schedule, so that there are no response times"),
+        pytest.param([100.0], 0.0, (1, 1), id="a schedule"),
+    ],
+)
+def test_counts_over_limits(limits_ms: list[float], delay_ms: float, columns: tuple[int, int]) -> None:
+    """What can be over a limit is counted over each of them, also after the way."""
+    block = fold(np.array([[0, 0, 100.5, 100.0, 500.0, 20, delay_ms]]), KEYS, KINDS, limits_ms)
+    over = block_from_message(block.to_message()).over_limits
 
-    assert block_from_message(block.to_message()).over_limits["over_limit"].shape == (1, 0)
+    assert (over["over_limit"].shape[1], over["response_over_limit"].shape[1]) == columns
 
 
 def test_message_of_another_form(block: IntervalBlock) -> None:

@@ -1,6 +1,7 @@
 """intervals.arrow holds what was appended, column by column, also when its end is missing."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,9 @@ KEYS = [Key("Shopper", "GET", "home"), Key("Shopper", "POST", "order")]
 KINDS = ["other", "wrong total"]
 
 
-def block(second: int, *requests: tuple[int, int, float]) -> IntervalBlock:
+def block(second: int, *requests: tuple[int, int, float], delay_ms: float = math.nan) -> IntervalBlock:
     """Return a block of requests (key, outcome, latency_ms), all started in one second."""
-    told = [[key, outcome, second + 0.9, second + 0.1, ms, 20] for key, outcome, ms in requests]
+    told = [[key, outcome, second + 0.9, second + 0.1, ms, 20, delay_ms] for key, outcome, ms in requests]
     return fold(np.array(told), KEYS, KINDS, [100.0, 200.0])
 
 
@@ -56,6 +57,7 @@ def test_rows(path: Path) -> None:
     _, rows, ended = read_batches(path)
 
     assert ended
+    assert [math.isnan(rows[0].pop(name)) for name in ("response_sum_ms", "response_max_ms")] == [True, True]
     assert rows[0] == {
         "started_s": 50,
         "ended_s": 50,
@@ -74,6 +76,7 @@ def test_rows(path: Path) -> None:
         "counts": [1, 1],
         "response_buckets": [],
         "response_counts": [],
+        "response_over_limit": [],
         "failed_buckets": [9 * 128 + 122],
         "failed_counts": [1],
         "over_limit": [1, 1],
@@ -87,6 +90,23 @@ def test_rows(path: Path) -> None:
     assert rows[1]["n"] == 0
     assert rows[1]["unfinished"] == 1
     assert rows[1]["unfinished_over_limit"] == [1, 0]
+
+
+def test_response_times(path: Path) -> None:
+    """Where a schedule says when requests should have started, their response times are beside the others."""
+    file = IntervalFile(path, [100.0, 200.0])
+    file.append(block(50, (0, 0, 64.0), (0, 0, 128.0), (0, 2, 9.0), delay_ms=64.0), "w1", no_stage)
+    file.close()
+    _, (row,), _ = read_batches(path)
+
+    assert (row["sum_ms"], row["max_ms"], row["over_limit"]) == (192.0, 128.0, [1, 0])
+    assert (row["response_sum_ms"], row["response_max_ms"]) == (320.0, 192.0)
+    assert row["response_over_limit"] == [2, 0]
+    assert row["response_buckets"] == [
+        16 * 128 + 122,
+        17 * 128 + 59,
+    ]  # 192 ms = 2^17 · (1 + 59.5/128) us
+    assert row["response_counts"] == [1, 1]
 
 
 def test_metadata(path: Path) -> None:

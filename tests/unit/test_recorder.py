@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from shapes.iterations import Iterations
 from telemetry.recorder import RequestRecorder
 
 
@@ -158,6 +159,72 @@ def test_wrong_values_break_nothing(
     assert block.scalars["n"].tolist() == [1]
     assert recorder.errors == 2
     assert len([record for record in caplog.records if record.name == "plimsoll"]) == 1
+
+
+@pytest.fixture
+def scheduled(monkeypatch: pytest.MonkeyPatch) -> Iterations:
+    """Return the iterations of a process in which a schedule says when they start."""
+    iterations = Iterations()
+    iterations.is_scheduled = True
+    monkeypatch.setattr("telemetry.recorder.ITERATIONS", iterations)
+    return iterations
+
+
+def test_response_time(scheduled: Iterations, environment: Environment) -> None:
+    """The first request of an iteration that started late was waited for longer; the next ones were not."""
+    recorder = RequestRecorder([100.0])
+    recorder.listen(environment)
+    scheduled.start(delay_s=0.5)
+    fire(environment)
+    fire(environment)
+    block = recorder.fold()
+    recorder.stop(environment)
+
+    assert block is not None
+    assert block.scalars["sum_ms"].tolist() == [25.0]
+    assert block.scalars["response_sum_ms"].tolist() == [525.0]
+    assert block.over_limits["response_over_limit"].tolist() == [[1]]
+
+
+def test_no_response_time_without_a_schedule(environment: Environment, recorder: RequestRecorder) -> None:
+    """Nobody waits for users who start when they please."""
+    fire(environment)
+    block = recorder.fold()
+
+    assert block is not None
+    assert math.isnan(block.scalars["response_sum_ms"][0])
+    assert block.tallies["responses"].counts.sum() == 0
+    assert block.over_limits["response_over_limit"].shape == (1, 0)
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_iteration(recorder: RequestRecorder, failed: bool) -> None:
+    """A whole iteration is a row of its own, by both times, apart from the requests in it."""
+    recorder.record_iteration(
+        Visitor, "Visitor.browse", 1_700_000_000.0, 1_700_000_001.0, 1_700_000_003.0, failed=failed
+    )
+    block = recorder.fold()
+
+    assert block is not None
+    assert [tuple(key) for key in block.keys] == [("Visitor", "iteration", "Visitor.browse")]
+    figures = {name: column.tolist() for name, column in block.scalars.items()}
+    assert (figures["n"], figures["failures"]) == ([1], [int(failed)])
+    assert (figures["started_s"], figures["ended_s"]) == ([1_700_000_001], [1_700_000_003])
+    if not failed:
+        assert (figures["sum_ms"], figures["response_sum_ms"]) == ([2000.0], [3000.0])
+
+
+def test_iterations_of_a_run_only(scheduled: Iterations, environment: Environment) -> None:
+    """What a schedule starts is recorded from the start of a run to its end."""
+    recorder = RequestRecorder([100.0])
+    recorder.listen(environment)
+    scheduled.end(scheduled.start(delay_s=0.0), Visitor, "Visitor.browse")
+    recorder.stop(environment)
+    scheduled.end(scheduled.start(delay_s=0.0), Visitor, "Visitor.browse")
+    block = recorder.fold()
+
+    assert block is not None
+    assert block.scalars["n"].tolist() == [1]
 
 
 def test_stopped(environment: Environment, recorder: RequestRecorder) -> None:
