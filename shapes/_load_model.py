@@ -12,7 +12,7 @@ from shapes.arrivals import ArrivalSchedule
 
 
 def load_model(environment: Environment) -> Literal["open", "paced", "closed"]:
-    """Return open (arrivals), paced (users with a constant pacing, if only some) or closed (all other users)."""
+    """Return open (arrivals), paced (users with a constant pacing, be it only some), or closed."""
     shape = environment.shape_class
     if isinstance(shape, PlannedShape) and isinstance(shape.schedule, ArrivalSchedule):
         return "open"
