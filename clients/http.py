@@ -1,0 +1,248 @@
+"""A Locust user for HTTP/1.1, with FastHttpUser's interface at a fraction of its cost."""
+
+from __future__ import annotations
+
+from gevent import Greenlet
+from gevent.pool import Group
+from locust import User
+from locust.env import Environment
+from locust.exception import StopTest
+from locust.user.users import RestMixin
+
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, ClassVar
+
+from clients.wire.agent import Agent, Request
+from clients.wire.cookies import Jar
+from clients.wire.phases import Phases
+from clients.wire.request_body import encode_body
+from clients.wire.response import LeanResponse
+from clients.wire.settings import Settings, share
+from clients.wire.url import basic_auth, with_params, without_credentials
+
+_clock = time.perf_counter
+
+# Of FastHttpUser's settings, those which would change what is measured or ask for its own connections.
+_REFUSED = {"client_pool": None, "max_retries": 0, "proxy_host": None, "proxy_port": None}
+
+
+class LeanHttpSession:
+    """What a user asks with: each request ends in one request event, whatever comes of it.
+
+    `request_name` is the name of requests that are given none.
+    """
+
+    __slots__ = ("_agent", "_event", "_has_context", "_user", "_user_class", "request_name")
+
+    def __init__(self, user: LeanHttpUser, agent: Agent) -> None:
+        self.request_name: str | None = None
+        self._agent = agent
+        self._event = user.environment.events.request
+        self._user = user
+        self._user_class = type(user)
+        self._has_context = self._user_class.context is not User.context
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        name: str | None = None,
+        data: Any = None,
+        catch_response: bool = False,
+        stream: bool = False,
+        headers: Mapping[str, Any] | None = None,
+        auth: tuple[str | bytes, str | bytes] | None = None,
+        json: Any = None,
+        allow_redirects: bool = True,
+        context: dict[str, Any] | None = None,
+        *,
+        params: Any = None,
+        cookies: Mapping[str, object] | None = None,
+        timeout: float | None = None,
+        files: None = None,
+    ) -> LeanResponse:
+        """Send a request and return its answer, or what went wrong with it in `error`; nothing of that is raised.
+
+        The URL is a path on the host, or absolute. *data* is bytes, text, a form's fields or an open file; *json*
+        is sent where there is no data. The *name* in statistics is the URL where none is given. With
+        *catch_response* the answer is to be used in a with-block, and reported when that ends. *timeout* is for
+        all of it, in s. Codings of the body are undone where an Accept-Encoding header asks for them.
+
+        Raises ValueError and TypeError for a request that cannot be sent.
+        """
+        if stream or files:
+            raise ValueError("stream and files are not supported: FastHttpUser has them")
+        user_class, agent = self._user_class, self._agent
+        name = name or self.request_name or (url if "@" not in url else without_credentials(url))
+        request = Request(
+            method,
+            agent.line(method, url if params is None else with_params(url, params)),
+            _header_items(headers, auth),
+            encode_body(data, json),
+            cookies,
+        )
+        if self._has_context:
+            context = self._user.context() | (context or {})
+        phases = Phases() if user_class.record_phases else None
+        start_time, started_s = time.time(), _clock()
+        deadline_s = started_s + (user_class.total_timeout if timeout is None else timeout)
+        if user_class.request_watch is None:
+            response = agent.fetch(request, deadline_s, phases, follows_redirects=allow_redirects)
+        else:
+            with user_class.request_watch(method, name):
+                response = agent.fetch(request, deadline_s, phases, follows_redirects=allow_redirects)
+        response.elapsed_s = _clock() - started_s
+        context = {} if context is None else context
+        if phases is not None:
+            context = {**context, "phases": phases}
+        told = {
+            "request_type": method,
+            "name": name,
+            "response_time": response.elapsed_s * 1000,
+            "response_length": len(response.content or b""),
+            "context": context,
+            "exception": response.error,
+            "start_time": start_time,
+            "url": request.line.text,
+        }
+        if catch_response:
+            response.report_to(self._event, told)
+        else:
+            self._event.fire(response=response, **told)
+        return response
+
+    def get(self, url: str, **options: Any) -> LeanResponse:
+        """Send a GET request."""
+        return self.request("GET", url, **options)
+
+    def head(self, url: str, **options: Any) -> LeanResponse:
+        """Send a HEAD request."""
+        return self.request("HEAD", url, **options)
+
+    def options(self, url: str, **options: Any) -> LeanResponse:
+        """Send an OPTIONS request."""
+        return self.request("OPTIONS", url, **options)
+
+    def delete(self, url: str, **options: Any) -> LeanResponse:
+        """Send a DELETE request."""
+        return self.request("DELETE", url, **options)
+
+    def post(self, url: str, data: Any = None, json: Any = None, **options: Any) -> LeanResponse:
+        """Send a POST request."""
+        return self.request("POST", url, data=data, json=json, **options)
+
+    def put(self, url: str, data: Any = None, **options: Any) -> LeanResponse:
+        """Send a PUT request."""
+        return self.request("PUT", url, data=data, **options)
+
+    def patch(self, url: str, data: Any = None, **options: Any) -> LeanResponse:
+        """Send a PATCH request."""
+        return self.request("PATCH", url, data=data, **options)
+
+    @contextmanager
+    def rename_request(self, name: str) -> Iterator[None]:
+        """Give the requests of a with-block one name."""
+        self.request_name = name
+        try:
+            yield
+        finally:
+            self.request_name = None
+
+    @property
+    def cookiejar(self) -> Jar:
+        """The user's cookies, in a jar of the standard library's kind."""
+        return self._agent.cookiejar
+
+    @property
+    def reconnects(self) -> int:
+        """How many connections were opened again because the server had closed them while they were idle."""
+        return self._agent.reconnects
+
+    def close(self) -> None:
+        """Close the connections; a later request opens new ones."""
+        self._agent.close()
+
+    def __del__(self) -> None:
+        # The event loop holds what it watches: nobody else would ever close these connections.
+        self._agent.close()
+
+
+class LeanHttpUser(User, RestMixin[LeanResponse]):
+    """A user with an HTTP client that takes FastHttpUser's place by changing the base class.
+
+    It costs a fraction of the CPU time. It also verifies certificates, waits for less long, and asks for no
+    compression, unless told otherwise; and it has no stream, files, proxies, retries or shared pools.
+    """
+
+    abstract = True
+
+    connection_timeout: float = 5.0
+    """The longest time to open a connection, in s, from the look-up of the name to the end of the TLS handshake."""
+
+    network_timeout: float = 30.0
+    """The longest silence of a server that owes an answer, in s."""
+
+    total_timeout: float = 60.0
+    """The longest time for a request with its redirects, in s, where the request names no `timeout` of its own."""
+
+    max_redirects: int = 30
+    """The most redirects in a row; 0 follows none."""
+
+    concurrency: int = 10
+    """The most connections of one user to one origin, for requests in greenlets of its own."""
+
+    insecure: bool = False
+    """Whether any TLS certificate is taken."""
+
+    ssl_context_factory: Callable[[], ssl.SSLContext] | None = None
+    """What makes the TLS settings, in place of the default ones, once for all users of a class."""
+
+    default_headers: Mapping[str, str] | None = None
+    """Headers of every request, unless it has its own of the same name."""
+
+    record_phases: bool = False
+    """Whether a response tells the parts of its time as `phases`, and the request event as `context["phases"]`."""
+
+    request_watch: ClassVar[Callable[[str, str], AbstractContextManager[None]] | None] = None
+    """What holds a `with` block around each request, given its method and name: for those who count requests."""
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        user_class = type(self)
+        settings = Settings(
+            self.connection_timeout,
+            self.network_timeout,
+            self.total_timeout,
+            self.max_redirects,
+            self.concurrency,
+            tuple((self.default_headers or {}).items()),
+            self.insecure,
+            user_class.ssl_context_factory,
+        )
+        try:
+            _refuse_unsupported(user_class)
+            self.client = LeanHttpSession(self, Agent(share(self.host, settings)))
+        except ValueError as error:
+            raise StopTest(f"{user_class.__name__}: {error}") from None
+
+    def start(self, group: Group) -> Greenlet:
+        """Start the user, whose connections are closed as soon as it has ended."""
+        greenlet = super().start(group)
+        greenlet.rawlink(lambda _: self.client.close())
+        return greenlet
+
+
+def _refuse_unsupported(user_class: type) -> None:
+    told = [name for name, default in _REFUSED.items() if getattr(user_class, name, default) != default]
+    if told:
+        raise ValueError(f"{', '.join(told)}: LeanHttpUser has no such setting, FastHttpUser has")
+
+
+def _header_items(
+    headers: Mapping[str, Any] | None, auth: tuple[str | bytes, str | bytes] | None
+) -> tuple[tuple[str, Any], ...]:
+    items = tuple(headers.items()) if headers else ()
+    return items if auth is None else (*items, ("Authorization", basic_auth(*auth)))

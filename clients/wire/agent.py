@@ -1,0 +1,140 @@
+"""A user agent: it asks, keeps cookies, follows redirects, and says what has become of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from clients.wire.cookies import Jar, merge
+from clients.wire.decoding import decode_content
+from clients.wire.errors import BadStatus, HttpFailure, RedirectFailed, TooManyRedirects
+from clients.wire.phases import Phases
+from clients.wire.pool import Pool
+from clients.wire.redirects import REDIRECT_STATUSES, may_keep_authorization, next_step
+from clients.wire.request_body import Body, frame
+from clients.wire.request_head import HeaderItems, Headers, Line, encode_head, encode_headers
+from clients.wire.response import LeanResponse
+from clients.wire.response_head import HEAD_END
+from clients.wire.settings import Shared
+
+_FIRST_ERROR_STATUS = 400
+_BODY_HEADERS = ("Content-Type", "Content-Length", "Transfer-Encoding")
+
+
+class Request(NamedTuple):
+    """What to ask for; *headers* go over the default ones, *cookies* over those of the jar."""
+
+    method: str
+    line: Line
+    headers: HeaderItems = ()
+    body: Body | None = None
+    cookies: Mapping[str, object] | None = None
+
+
+class Agent:
+    """Ask servers on behalf of one user."""
+
+    __slots__ = ("_jar", "_max_redirects", "_pool", "_writer")
+
+    def __init__(self, shared: Shared) -> None:
+        self._writer = shared.writer
+        self._max_redirects = shared.max_redirects
+        self._pool = Pool(shared.limits)
+        self._jar: Jar | None = None
+
+    @property
+    def cookiejar(self) -> Jar:
+        """The cookies, which servers have set and which may be changed."""
+        if self._jar is None:
+            self._jar = Jar()
+        return self._jar
+
+    @property
+    def reconnects(self) -> int:
+        """How many connections the server closed while they were idle, so that they had to be opened again."""
+        return self._pool.reconnects
+
+    def line(self, method: str, url: str) -> Line:
+        """Return the request line for a path or an absolute URL; raises ValueError for what is none."""
+        return self._writer.line(method, url)
+
+    def fetch(
+        self, request: Request, deadline_s: float, phases: Phases | None, *, follows_redirects: bool
+    ) -> LeanResponse:
+        """Return the answer to a request, or that it failed; *deadline_s* is one of time.perf_counter."""
+        try:
+            response = self._ask(request, deadline_s, phases)
+            if follows_redirects and response.status_code in REDIRECT_STATUSES:
+                response = self._follow(request, response, deadline_s, phases)
+        except HttpFailure as failure:
+            response = LeanResponse(request.line.text, 0, b"", None)
+            # The way it came here holds on to everything it passed.
+            response.error = failure.with_traceback(None)
+        else:
+            if response.status_code >= _FIRST_ERROR_STATUS:
+                response.error = BadStatus(response.status_code)
+        response.phases = phases
+        return response
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pool.close()
+
+    def _ask(self, request: Request, deadline_s: float, phases: Phases | None) -> LeanResponse:
+        method, line, items, body, cookies = request
+        headers = self._writer.headers(items)
+        head = encode_head(line, headers)
+        if self._jar is not None or cookies:
+            head += self._cookie_line(line, headers, cookies)
+        to_send = head + frame(method, body, headers.names)
+        reply = self._pool.to(line.url.origin).exchange(method, to_send, deadline_s, phases)
+        response = LeanResponse(line.text, reply.status, reply.raw_head, reply.body)
+        if _may_set_cookies(reply.raw_head):
+            self.cookiejar.store(line.url, response.headers)
+        if "accept-encoding" in headers.names and (encoding := response.headers.get("content-encoding")):
+            response.content = decode_content(reply.body, encoding)
+        return response
+
+    def _cookie_line(self, line: Line, headers: Headers, cookies: Mapping[str, object] | None) -> bytes:
+        if "cookie" in headers.names:
+            return b""
+        header = "" if self._jar is None else self._jar.header_for(line.url)
+        if cookies:
+            header = merge(header, cookies)
+        return encode_headers((("Cookie", header),)).encoded if header else b""
+
+    def _follow(
+        self, request: Request, response: LeanResponse, deadline_s: float, phases: Phases | None
+    ) -> LeanResponse:
+        history: list[LeanResponse] = []
+        while response.status_code in REDIRECT_STATUSES and "location" in response.headers:
+            history.append(response)
+            if len(history) > self._max_redirects:
+                raise TooManyRedirects
+            request = self._redirected(request, response)
+            response = self._ask(request, deadline_s, phases)
+        response.history = history
+        return response
+
+    def _redirected(self, request: Request, response: LeanResponse) -> Request:
+        old_url = request.line.url
+        step = next_step(response.status_code, request.method, old_url, response.headers["location"])
+        try:
+            line = self._writer.line(step.method, step.url)
+        except ValueError:
+            raise RedirectFailed("its Location names no valid host and port") from None
+        dropped = ["Cookie"] if step.keeps_body else ["Cookie", *_BODY_HEADERS]
+        keeps_secrets = may_keep_authorization(old_url.origin, line.url.origin)
+        if not keeps_secrets:
+            dropped.append("Authorization")
+        return Request(
+            step.method,
+            line,
+            request.headers + tuple((name, None) for name in dropped),
+            request.body if step.keeps_body else None,
+            request.cookies if keeps_secrets else None,
+        )
+
+
+def _may_set_cookies(raw_head: bytes) -> bool:
+    return b"\nset-cookie:" in raw_head[: raw_head.find(HEAD_END)].lower()

@@ -1,0 +1,78 @@
+"""A user's cookies, by the standard library's rules, at the cost of a look-up where nothing changes."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from http.cookiejar import Cookie, CookieJar
+from typing import Any, cast
+from urllib.request import Request
+
+from clients.wire.response_head import ResponseHeaders
+from clients.wire.url import Origin, Url
+
+_MAX_KEPT_PATHS = 32
+
+
+class Jar(CookieJar):
+    """A cookie jar that remembers which cookies go where, until one changes or expires."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # The Cookie headers, and when (in Unix time) the first of the cookies expires.
+        self._headers: dict[Origin | tuple[Origin, str], str] = {}
+        self._valid_until_s = math.inf
+        self._depends_on_path = False
+
+    def header_for(self, url: Url) -> str:
+        """Return the Cookie header for a URL, "" for none."""
+        if time.time() >= self._valid_until_s:
+            self.clear_expired_cookies()
+        where = (url.origin, url.target.partition("?")[0]) if self._depends_on_path else url.origin
+        header = self._headers.get(where)
+        if header is None:
+            if len(self._headers) >= _MAX_KEPT_PATHS:
+                self._headers.clear()
+            request = Request(str(url))  # noqa: S310 - looked at by the jar, never opened
+            self.add_cookie_header(request)
+            header = self._headers[where] = request.get_header("Cookie", "")
+        return header
+
+    def store(self, url: Url, headers: ResponseHeaders) -> None:
+        """Take the cookies that an answer from a URL sets, as far as it may set them."""
+        self.extract_cookies(cast("Any", _Answer(headers)), Request(str(url)))  # noqa: S310 - likewise
+
+    def set_cookie(self, cookie: Cookie) -> None:
+        """Take a cookie."""
+        super().set_cookie(cookie)
+        self._forget_headers()
+
+    def clear(self, domain: str | None = None, path: str | None = None, name: str | None = None) -> None:
+        """Drop all cookies, or those of a domain, of a path in it, of a name there."""
+        super().clear(domain, path, name)
+        self._forget_headers()
+
+    def _forget_headers(self) -> None:
+        self._headers.clear()
+        self._valid_until_s = min((cookie.expires for cookie in self if cookie.expires), default=math.inf)
+        self._depends_on_path = any(cookie.path != "/" for cookie in self)
+
+
+class _Answer:
+    """What a jar wants to know of an answer."""
+
+    def __init__(self, headers: ResponseHeaders) -> None:
+        self._headers = headers
+
+    def info(self) -> _Answer:
+        return self
+
+    def get_all(self, name: str, default: list[str]) -> list[str]:
+        return self._headers.getlist(name) or default
+
+
+def merge(header: str, more: Mapping[str, object]) -> str:
+    """Return a Cookie header with further cookies, which replace those of the same names."""
+    kept = (pair for pair in header.split("; ") if pair and pair.partition("=")[0] not in more)
+    return "; ".join([*kept, *(f"{name}={value}" for name, value in more.items())])

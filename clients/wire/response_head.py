@@ -1,0 +1,39 @@
+"""The headers of an answer, read when somebody looks at them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+HEAD_END = b"\r\n\r\n"
+
+
+class ResponseHeaders(Mapping[str, str]):
+    """The headers of an answer; names in any case, and the values of one name joined by commas."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, raw_head: bytes) -> None:
+        """Read a head that the parser has accepted: status line, headers, and what may follow them."""
+        self._values: dict[str, tuple[str, list[str]]] = {}
+        for line in raw_head.partition(HEAD_END)[0].decode("latin-1").split("\r\n")[1:]:
+            name, _, value = line.partition(":")
+            self._values.setdefault(name.lower(), (name, []))[1].append(value.strip(" \t"))
+
+    def __getitem__(self, name: str) -> str:
+        return ", ".join(self._values[name.lower()][1])
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self._values.values())
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._values
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({dict(self)!r})"
+
+    def getlist(self, name: str) -> list[str]:
+        """Return every value of a header by itself, as Set-Cookie needs it."""
+        return list(self._values.get(name.lower(), ("", []))[1])

@@ -1,0 +1,116 @@
+"""Bytes in, answers out: the protocol of one connection, by httptools' C parser and without any I/O."""
+
+from __future__ import annotations
+
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+from clients.wire.errors import ClosedEarly, HeadersTooLarge, IncompleteBody, MalformedResponse
+from clients.wire.response_head import HEAD_END, ResponseHeaders
+
+MAX_HEAD_BYTES = 64 * 1024
+_FIRST_FINAL_STATUS = 200
+
+
+class ResponseParser:
+    """Read the answers of one connection, one after the other.
+
+    After `expect()`, `feed()` returns True as soon as the answer is whole: its `status`, its `body`, its head,
+    which `raw_head` begins with, and `is_reusable`, whether the connection may be asked again.
+    """
+
+    __slots__ = ("_feed", "_head_is_open", "_parser", "_pieces", "_without_body")
+    __slots__ += ("is_complete", "is_reusable", "raw_head", "status")
+
+    def __init__(self) -> None:
+        self._start_parser()
+        self.expect(without_body=False)
+
+    def expect(self, *, without_body: bool) -> None:
+        """Get ready for an answer; *without_body*: one to HEAD, which has none whatever its headers say."""
+        self.raw_head = b""
+        self.status = 0
+        self.is_complete = False
+        self._head_is_open = True
+        self._pieces: list[bytes] = []
+        self._without_body = without_body
+
+    @property
+    def body(self) -> bytes:
+        """The body as it was sent, its chunks joined."""
+        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
+
+    def feed(self, data: bytes) -> bool:
+        """Take bytes as they come; raises MalformedResponse, HeadersTooLarge."""
+        if self._head_is_open:
+            if self.raw_head:
+                self._extend_head(data)
+            else:
+                self.raw_head = data
+        try:
+            self._feed(data)
+        except HttpParserError as error:
+            if not self.is_complete:
+                raise MalformedResponse(str(error)) from None
+            self.is_reusable = False  # the answer is whole, what follows it is none
+        except HttpParserUpgrade:
+            raise MalformedResponse("the protocol was switched unasked") from None
+        if not self.is_complete and self._head_is_open and HEAD_END in self.raw_head:
+            self._end_head()
+        return self.is_complete
+
+    def finish(self, *, is_clean: bool) -> None:
+        """Take the end of the connection for that of the answer; raises ClosedEarly, IncompleteBody.
+
+        *is_clean*: the server has closed the connection, which was not reset nor cut off.
+        """
+        if self._head_is_open:
+            raise ClosedEarly
+        headers = ResponseHeaders(self.raw_head)
+        is_framed = "content-length" in headers or "chunked" in headers.get("transfer-encoding", "").lower()
+        if is_framed or not is_clean:
+            raise IncompleteBody
+        self._complete(is_reusable=False)
+
+    def release(self) -> None:
+        """Let go of the C parser, which holds this object as this object holds it."""
+        del self._parser, self._feed
+
+    def on_message_begin(self) -> None:
+        """Take note of the first byte of an answer: called by httptools."""
+        if self.is_complete:
+            self.is_reusable = False  # nobody asked for a second one
+
+    def on_body(self, piece: bytes) -> None:
+        """Take a piece of the body: called by httptools."""
+        if not self.is_complete:
+            self._pieces.append(piece)
+
+    def on_message_complete(self) -> None:
+        """Take the end of an answer: called by httptools."""
+        if self.is_complete:
+            return
+        if self._parser.get_status_code() < _FIRST_FINAL_STATUS:
+            self.raw_head = self.raw_head.partition(HEAD_END)[2]
+        else:
+            self._complete(is_reusable=self._parser.should_keep_alive())
+
+    def _complete(self, *, is_reusable: bool) -> None:
+        self.status = self._parser.get_status_code()
+        self.is_complete = True
+        self.is_reusable = is_reusable
+
+    def _extend_head(self, data: bytes) -> None:
+        self.raw_head += data
+        end = self.raw_head.find(HEAD_END)
+        if (len(self.raw_head) if end < 0 else end) > MAX_HEAD_BYTES:
+            raise HeadersTooLarge
+
+    def _end_head(self) -> None:
+        self._head_is_open = False
+        if self._without_body:
+            self._complete(is_reusable=self._parser.should_keep_alive() and self.raw_head.endswith(HEAD_END))
+            self._start_parser()  # the old one waits for a body
+
+    def _start_parser(self) -> None:
+        self._parser = HttpResponseParser(self)
+        self._feed = self._parser.feed_data
