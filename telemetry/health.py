@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
+from shapes.iterations import ITERATIONS
 from telemetry.in_flight import OccupancyMeter
 from telemetry.run_directory import HEALTH_FILE
 
@@ -25,6 +26,7 @@ LAG_SLEEP_S = 0.02
 LATE_MS = 10.0
 _SCHEDSTAT = Path("/proc/self/schedstat")
 INTERVAL_S = 1.0
+SHORTEST_S = 0.2
 # What a worker adds to Locust's own report under this key.
 REPORT_KEY = "plimsoll_health"
 
@@ -35,7 +37,7 @@ class HealthRow(NamedTuple):
     cpu_ratio is of one core; host_cpu_ratio and steal_ratio are of all cores. wait_ratio is the share of the
     time in which the event loop could have run and had no CPU. Lag is by how much a sleep of LAG_SLEEP_S was
     too long; lag_late counts the samples over LATE_MS. in_flight is the mean of the second, in_flight_max the
-    most at once. None is unknown.
+    most at once. started, late and dropped are iterations of a schedule, none without one. None is unknown.
     """
 
     unix_s: float
@@ -50,11 +52,13 @@ class HealthRow(NamedTuple):
     lag_late: int
     users: int
     in_flight: float
-    dropped: int | None
+    dropped: int
     host_cpu_ratio: float
     steal_ratio: float | None
     wait_ratio: float | None
     in_flight_max: int
+    started: int
+    late: int
 
 
 class LoopLag:
@@ -112,7 +116,9 @@ class HealthMonitor:
             users=runner.user_count if runner else 0,
             in_flight=round(in_flight.mean, 2),
             in_flight_max=in_flight.most,
-            dropped=None,
+            started=now.started - before.started,
+            late=now.late - before.late,
+            dropped=now.dropped - before.dropped,
             host_cpu_ratio=round(1 - (now.idle_s - before.idle_s) / host_s, 4),
             wait_ratio=None if now.wait_s is None else round((now.wait_s - (before.wait_s or 0)) / wall_s, 4),
             steal_ratio=None
@@ -120,9 +126,12 @@ class HealthMonitor:
             else round((now.steal_s - (before.steal_s or 0)) / host_s, 4),
         )
 
-    def stop(self) -> None:
-        """Measure no more."""
+    def stop(self) -> HealthRow | None:
+        """Measure no more, and return the health since the last call; None where it was over at once."""
         self._lag.stop()
+        since_s, row = time.perf_counter() - self._before.wall_s, self.take()
+        # CPU time is told in hundredths of a second; iterations must be counted to the last.
+        return row if since_s >= SHORTEST_S or row.started or row.dropped else None
 
     def _clocks(self) -> _Clocks:
         own, host = self._self.cpu_times(), psutil.cpu_times()
@@ -133,11 +142,14 @@ class HealthMonitor:
             idle_s=host.idle + getattr(host, "iowait", 0.0),
             steal_s=getattr(host, "steal", None),
             wait_s=_waited_s(),
+            started=ITERATIONS.started,
+            late=ITERATIONS.late,
+            dropped=ITERATIONS.dropped,
         )
 
 
 class _Clocks(NamedTuple):
-    """Running totals, in seconds; idle_s and steal_s are of the host_s of all cores."""
+    """Running totals: seconds, of which idle_s and steal_s are of the host_s of all cores, and iterations."""
 
     wall_s: float
     cpu_s: float
@@ -145,6 +157,9 @@ class _Clocks(NamedTuple):
     idle_s: float
     steal_s: float | None
     wait_s: float | None
+    started: int
+    late: int
+    dropped: int
 
 
 class HealthFile:
@@ -170,6 +185,7 @@ class WorkerHealth:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._rows: list[HealthRow] = []
+        self._monitor: HealthMonitor | None = None
         self._measuring: gevent.Greenlet | None = None
         environment.events.test_start.add_listener(self._on_test_start)
         environment.events.test_stop.add_listener(self._on_test_stop)
@@ -177,24 +193,27 @@ class WorkerHealth:
 
     def _on_test_start(self, **_: Any) -> None:
         self._on_test_stop()
-        self._measuring = gevent.spawn(self._measure)
+        self._rows = []
+        self._monitor = HealthMonitor(self._environment, process="")
+        self._measuring = gevent.spawn(self._measure, self._monitor)
 
     def _on_test_stop(self, **_: Any) -> None:
-        if self._measuring:
-            self._measuring.kill(block=False)
+        if self._monitor is None:
+            return
+        assert self._measuring is not None
+        self._measuring.kill(block=False)
+        if last := self._monitor.stop():
+            self._rows.append(last)
+        self._monitor = None
 
     def _on_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
         rows, self._rows = self._rows, []
         data[REPORT_KEY] = [row._replace(process=client_id) for row in rows]
 
-    def _measure(self) -> None:
-        monitor = HealthMonitor(self._environment, process="")
-        try:
-            while True:
-                gevent.sleep(INTERVAL_S)
-                self._rows.append(monitor.take())
-        finally:
-            monitor.stop()
+    def _measure(self, monitor: HealthMonitor) -> None:
+        while True:
+            gevent.sleep(INTERVAL_S)
+            self._rows.append(monitor.take())
 
 
 def reported_rows(data: Mapping[str, Any], shift_s: int) -> list[HealthRow]:

@@ -11,14 +11,12 @@ import itertools
 import logging
 import shutil
 import sys
-import time
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from shapes._scheduled import ScheduledShape
 from telemetry import run_facts
 from telemetry.faults import Faults
 from telemetry.health import HealthFile, HealthMonitor, reported_rows
@@ -34,6 +32,7 @@ from telemetry.run_directory import (
     directory_name,
     write_facts,
 )
+from telemetry.run_plan import RunPlan
 from telemetry.stage_journal import StageJournal
 from telemetry.worker_clocks import WorkerClocks
 from telemetry.worker_watch import WorkerWatch
@@ -50,9 +49,7 @@ class Recording:
 
     def __init__(self, environment: Environment, sut_version: str | None) -> None:
         self._environment = environment
-        self._shape = environment.shape_class if isinstance(environment.shape_class, ScheduledShape) else None
-        self._schedule = self._shape.planned() if self._shape else None
-        self._started_s = time.monotonic()
+        self._plan = RunPlan(environment)
         self._end_reason: str | None = None
         self._stage: str | None = None
         self._faults = Faults()
@@ -61,13 +58,13 @@ class Recording:
         self._facts = self._start_facts(started, sut_version)
         write_facts(self.directory, self._facts)
         self._csv_files = RunCsvFiles(environment, self.directory)
-        self._journal = StageJournal(self.directory, self._schedule)
+        self._journal = StageJournal(self.directory)
         self._workers_seen = WorkerWatch(environment.runner)
         self._health_file = HealthFile(self.directory)
         self._health = HealthMonitor(environment, "master" if self._workers_seen.is_watching else "local")
         self._clocks = WorkerClocks()
         self._intervals = IntervalRecording(
-            environment, self.directory, self._stage_of, self._clocks, self._faults
+            environment, self.directory, self._plan.stage_of, self._clocks, self._faults
         )
         self._journalling = gevent.spawn(self._write_journal)
         logger.info("recording to %s", self.directory)
@@ -79,7 +76,7 @@ class Recording:
 
     def mark_end(self, received_signal: str | None, *, schedule_ended: bool) -> None:
         """Note why the load ends, at the moment it does; *schedule_ended*: a shape ended it itself."""
-        elapsed_s = self._elapsed_s()
+        elapsed_s = self._plan.elapsed_s
         self._end_reason = run_facts.end_reason(
             received_signal=received_signal,
             schedule_ended=schedule_ended,
@@ -103,14 +100,14 @@ class Recording:
         # Nothing may be counted between the last two: they must agree to the last request.
         for close in (
             self._journal.close,
-            self._health.stop,
+            self._write_last_health,
             self._health_file.close,
             lambda: self._csv_files.close(final_write=final_write),
             self._intervals.close,
         ):
             self._faults.tolerate(close)
         totals = self._totals() if final_write else None
-        lost = self._workers_seen.close(self._elapsed_s(), self._intervals.complete_workers)
+        lost = self._workers_seen.close(self._plan.elapsed_s, self._intervals.complete_workers)
         self._facts |= {"workers": self._workers(), "locust_totals": totals}
         self._facts |= {"lost_workers": [worker._asdict() for worker in lost]}
         self._facts |= self._recording_facts()
@@ -145,12 +142,7 @@ class Recording:
             "profile": self._profile(),
             "journeys": sorted(user_class.__name__ for user_class in environment.user_classes),
             "request_names": names and sorted(names),
-            "load_model": "closed",
-            "shape": type(environment.shape_class).__name__ if environment.shape_class else None,
-            "stages": run_facts.stage_facts(self._schedule),
-            "planned_duration_s": self._schedule.duration_s if self._schedule else options.run_time,
-            "user_scale": options.user_scale if self._shape else 1.0,
-            "time_scale": options.time_scale if self._shape else 1.0,
+            **self._plan.facts(),
             "host": redact(environment.host) if environment.host else None,
             "command": redact_command([Path(sys.argv[0]).name, *sys.argv[1:]]),
             "versions": run_facts.package_versions(),
@@ -179,18 +171,6 @@ class Recording:
         runner = self._environment.runner
         return sorted(runner.worker_indexes) if isinstance(runner, MasterRunner) else []
 
-    def _elapsed_s(self) -> float:
-        """Seconds since the schedule began, by the clock that the schedule itself is played by."""
-        elapsed_s = self._shape.get_run_time() if self._shape else time.monotonic() - self._started_s
-        return float(elapsed_s)
-
-    def _stage_of(self, unix_s: int) -> str:
-        """Return the stage that was played in the middle of a second."""
-        if not self._schedule:
-            return ""
-        elapsed_s = unix_s + 0.5 - time.time() + self._elapsed_s()
-        return self._schedule.stage_at(max(0.0, elapsed_s)) or ""
-
     def _write_journal(self) -> None:
         for second in itertools.count():
             self._faults.tolerate(partial(self._write_second, is_first=second == 0))
@@ -200,20 +180,28 @@ class Recording:
         for row in reported_rows(data, self._clocks.shift_s(worker)):
             self._health_file.write(row)
 
+    def _write_last_health(self) -> None:
+        if last := self._health.stop():
+            self._health_file.write(last)
+
     def _write_second(self, *, is_first: bool) -> None:
         assert self._environment.runner is not None
-        runner, elapsed_s = self._environment.runner, self._elapsed_s()
-        users, wanted_users = runner.user_count, None if self.load_has_ended else runner.target_user_count
-        self._journal.write(elapsed_s, users, self._environment.stats.total.num_requests, wanted_users)
+        runner, elapsed_s = self._environment.runner, self._plan.elapsed_s
+        if self._plan.has_just_begun():
+            self._note(**self._plan.facts())
+        planned = self._plan.now(None if self.load_has_ended else runner.target_user_count)
+        self._journal.write(elapsed_s, planned, runner.user_count, self._environment.stats.total.num_requests)
         self._csv_files.flush()
         self._intervals.tick()
         if not is_first:  # the health of no time at all says nothing
             self._health_file.write(self._health.take())
         if not self.load_has_ended and self._workers_seen.look(elapsed_s):
             self._note(lost_workers=[worker._asdict() for worker in self._workers_seen.lost])
-        if self._schedule and self._stage != (stage := self._schedule.stage_at(elapsed_s)):
-            self._stage = stage
-            logger.info("%.0f s: %s, %d users", elapsed_s, stage or "schedule ended", users)
+        if self._stage != planned.stage:
+            self._stage = planned.stage
+            logger.info(
+                "%.0f s: %s, %d users", elapsed_s, planned.stage or "schedule ended", runner.user_count
+            )
 
 
 def known_request_names(user_classes: Iterable[type[User]]) -> set[str] | None:

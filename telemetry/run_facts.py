@@ -10,8 +10,6 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from shapes.schedule import Schedule
-
 SCHEMA_VERSION = 1
 _PACKAGES = (
     "plimsoll",
@@ -62,25 +60,6 @@ def environment_fingerprint(sut_version: str | None) -> dict[str, object]:
         "kernel": f"{platform.system()} {platform.release()}",
         "sut_version": sut_version,
     }
-
-
-def stage_facts(schedule: Schedule | None) -> list[dict[str, object]]:
-    """Return the planned stages with their start and end in seconds since the start of the run."""
-    facts: list[dict[str, object]] = []
-    start_s = 0.0
-    for stage in schedule.stages if schedule else ():
-        end_s = start_s + stage.duration_s
-        facts.append(
-            {
-                "name": stage.name,
-                "from_s": round(start_s, 3),
-                "to_s": round(end_s, 3),
-                "from_users": stage.from_users,
-                "to_users": stage.to_users,
-            }
-        )
-        start_s = end_s
-    return facts
 
 
 def end_reason(

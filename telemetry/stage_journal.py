@@ -1,4 +1,4 @@
-"""stages.csv: the users that were planned and the users that were there, second by second."""
+"""stages.csv: what was planned and what was there, second by second."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import csv
 import time
 from pathlib import Path
 
-from shapes.schedule import Schedule
 from telemetry.run_directory import STAGES_FILE
+from telemetry.run_plan import Planned
 
 COLUMNS = ("unix_s", "elapsed_s", "stage", "planned_users", "users", "planned_rate", "requests_per_s")
 
@@ -15,29 +15,22 @@ COLUMNS = ("unix_s", "elapsed_s", "stage", "planned_users", "users", "planned_ra
 class StageJournal:
     """Append one row a second; each row is with the operating system as soon as it is written."""
 
-    def __init__(self, directory: Path, schedule: Schedule | None) -> None:
-        self._schedule = schedule
+    def __init__(self, directory: Path) -> None:
         self._before = (0.0, 0)
         self._file = (directory / STAGES_FILE).open("w", newline="", encoding="utf-8", buffering=1)
         self._writer = csv.writer(self._file)
         self._writer.writerow(COLUMNS)
 
-    def write(self, elapsed_s: float, users: int, requests: int, wanted_users: int | None) -> None:
-        """Write down that *users* run at *elapsed_s* and that *requests* have been counted since the start.
-
-        Without a schedule the plan is what Locust was told, *wanted_users*, from the first second on. Users
-        who wait for their answers have no planned rate.
-        """
-        stage = self._schedule.stage_at(elapsed_s) if self._schedule else None
-        planned_users = self._schedule.users_at(elapsed_s) if self._schedule else wanted_users
+    def write(self, elapsed_s: float, planned: Planned, users: int, requests: int) -> None:
+        """Write down that *users* run at *elapsed_s*, and that *requests* have ended since the start."""
         self._writer.writerow(
             (
                 round(time.time(), 3),
                 round(elapsed_s, 3),
-                stage,
-                planned_users,
+                planned.stage,
+                planned.users,
                 users,
-                None,
+                planned.rate_per_s,
                 self._rate(elapsed_s, requests),
             )
         )

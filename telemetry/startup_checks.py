@@ -9,9 +9,10 @@ from locust.env import Environment
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
-from shapes._scheduled import TICK_S, ScheduledShape
+from shapes._scheduled import TICK_S, PlannedShape
 from shapes.schedule import ScheduleError
 from telemetry.judging import check_thresholds
 from telemetry.options import declare_limits_ms, options_of
@@ -59,12 +60,10 @@ def _shape_faults(environment: Environment) -> list[str]:
         return [
             f"several shapes are loaded ({', '.join(names)}): load one, e.g. -f locustfiles,shapes/ramp.py"
         ]
-    return (
-        _scale_faults(environment.shape_class) if isinstance(environment.shape_class, ScheduledShape) else []
-    )
+    return _scale_faults(environment.shape_class) if isinstance(environment.shape_class, PlannedShape) else []
 
 
-def _scale_faults(shape: ScheduledShape) -> list[str]:
+def _scale_faults(shape: PlannedShape[Any]) -> list[str]:
     try:
         duration_s = shape.planned().duration_s
     except ScheduleError as error:

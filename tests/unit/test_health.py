@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
+from shapes.iterations import Iterations
 from telemetry.health import HealthFile, HealthMonitor, HealthRow, LoopLag, _quantile, reported_rows
 from telemetry.worker_watch import WorkerWatch
 
-ROW = HealthRow(1.0, "local", 7, 0.5, 1000, 0.1, 2.0, 3.0, 50, 0, 10, 2, None, 0.25, None, None, 4)
+ROW = HealthRow(1.0, "local", 7, 0.5, 1000, 0.1, 2.0, 3.0, 50, 0, 10, 2, 0, 0.25, None, None, 4, 3, 1)
 
 
 @pytest.fixture
@@ -60,6 +61,31 @@ def test_the_first_second_has_a_cpu_figure(environment: Environment) -> None:
     assert 0 <= row.host_cpu_ratio <= 1
 
 
+def test_iterations_are_counted_to_the_last(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each second has the iterations since the one before; those after the last are not lost."""
+    iterations = Iterations()
+    iterations.start(delay_s=1.0)
+    monkeypatch.setattr("telemetry.health.ITERATIONS", iterations)
+    monitor = HealthMonitor(environment, "local")
+    iterations.start(delay_s=0.0)
+    iterations.start(delay_s=0.5)
+    iterations.drop(3)
+    second = monitor.take()
+    iterations.start(delay_s=0.0)
+    last = monitor.stop()
+
+    assert (second.started, second.late, second.dropped) == (2, 1, 3)
+    assert last is not None
+    assert (last.started, last.late, last.dropped) == (1, 0, 0)
+
+
+def test_no_row_of_no_time(environment: Environment) -> None:
+    """Of a moment after the last row there is nothing to tell."""
+    assert HealthMonitor(environment, "local").stop() is None
+
+
 @pytest.mark.parametrize(
     ("q", "value"), [(0.5, 2.0), (0.75, 3.0), (0.76, 4.0), (0.99, 4.0), (1.0, 4.0), (0.01, 1.0)]
 )
@@ -82,7 +108,8 @@ def test_rows_reach_the_file(tmp_path: Path) -> None:
     (written,) = csv.DictReader((tmp_path / "health.csv").read_text(encoding="utf-8").splitlines())
 
     assert written["process"] == "local"
-    assert (written["lag_late"], written["dropped"], written["steal_ratio"]) == ("0", "", "")
+    assert (written["lag_late"], written["dropped"], written["steal_ratio"]) == ("0", "0", "")
+    assert (written["started"], written["late"]) == ("3", "1")
 
 
 def test_reports_of_others_are_left_alone() -> None:

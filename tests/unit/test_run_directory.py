@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shapes.schedule import Schedule, Stage
 from telemetry.run_directory import create_run_directory, directory_name, write_facts
+from telemetry.run_plan import Planned
 from telemetry.stage_journal import StageJournal
 
 START = datetime(2026, 11, 21, 0, 21, 30, tzinfo=UTC)
@@ -53,25 +53,16 @@ def test_facts_are_replaced_whole(tmp_path: Path) -> None:
 
 def test_journal_rows_are_on_disk_at_once(tmp_path: Path) -> None:
     """A process that is killed between two rows loses neither."""
-    journal = StageJournal(tmp_path, Schedule((Stage("up", 10, 0, 20), Stage("hold", 10, 20, 20))))
-    journal.write(5, 9, 40, 7)
-    journal.write(10, 20, 90, 7)
-    journal.write(21, 3, 90, 7)
+    journal = StageJournal(tmp_path)
+    journal.write(5, Planned("up", 10, None), 9, 40)
+    journal.write(10, Planned("hold", None, 12.5), 20, 90)
+    journal.write(21, Planned(None, None, None), 3, 90)
     lines = (tmp_path / "stages.csv").read_text().splitlines()
     journal.close()
 
     assert lines[0] == "unix_s,elapsed_s,stage,planned_users,users,planned_rate,requests_per_s"
     assert [line.partition(",")[2] for line in lines[1:]] == [
         "5,up,10,9,,8.0",
-        "10,hold,20,20,,10.0",
+        "10,hold,,20,12.5,10.0",
         "21,,,3,,0.0",
     ]
-
-
-def test_journal_without_a_schedule(tmp_path: Path) -> None:
-    """A run by hand has users and no plan."""
-    journal = StageJournal(tmp_path, None)
-    journal.write(1, 7, 0, 7)
-    journal.close()
-
-    assert (tmp_path / "stages.csv").read_text().splitlines()[1].endswith(",1,,7,7,,0.0")

@@ -5,13 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from shapes.ramp import RAMP
 from telemetry.run_facts import (
     end_reason,
     environment_fingerprint,
     git_commit,
     package_versions,
-    stage_facts,
     timestamp,
 )
 
@@ -39,20 +37,6 @@ def test_end_reason(
         )
         == reason
     )
-
-
-def test_stage_facts() -> None:
-    """Stages carry their start and end in seconds since the start of the run, scales applied."""
-    first, second, third = stage_facts(RAMP.scaled(0.1, 0.01))
-
-    assert first == {"name": "ramp_up", "from_s": 0.0, "to_s": 3.0, "from_users": 0, "to_users": 100}
-    assert (second["from_s"], second["to_s"]) == (3.0, 21.0)
-    assert (third["from_s"], third["to_s"]) == (21.0, 24.0)
-
-
-def test_no_stages_without_a_schedule() -> None:
-    """A run by hand has no stages."""
-    assert stage_facts(None) == []
 
 
 def test_timestamp() -> None:

@@ -1,0 +1,121 @@
+"""What a run is to do, and how far it is, by the clock that its schedule itself is played by."""
+
+from __future__ import annotations
+
+from locust.env import Environment
+
+import time
+from typing import NamedTuple
+
+from shapes._load_model import load_model
+from shapes._scheduled import PlannedShape
+from shapes.arrivals import ArrivalSchedule, RateStage
+from shapes.schedule import Schedule, Stage
+from telemetry.options import options_of
+
+
+class Planned(NamedTuple):
+    """What is planned for a moment: a stage, users, iterations started a second; None where nothing is."""
+
+    stage: str | None
+    users: int | None
+    rate_per_s: float | None
+
+
+class RunPlan:
+    """The plan of one run, which starts now.
+
+    An open load's schedule begins when its first users are ready, *preparation_s* after the start.
+    """
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        shape = environment.shape_class
+        self._shape = shape if isinstance(shape, PlannedShape) else None
+        self._schedule: Schedule | ArrivalSchedule | None = self._shape.planned() if self._shape else None
+        self._started_s = time.monotonic()
+        self.preparation_s: float | None = None
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the start of the run."""
+        if self._shape is None or self._is_open:
+            return time.monotonic() - self._started_s
+        return float(self._shape.get_run_time())
+
+    def has_just_begun(self) -> bool:
+        """Return True once, when the arrivals have begun; *preparation_s* is known from then on."""
+        position_s = self._position_s
+        if self.preparation_s is not None or position_s is None or not self._is_open:
+            return False
+        self.preparation_s = round(max(0.0, self.elapsed_s - position_s), 3)
+        return True
+
+    def now(self, wanted_users: int | None) -> Planned:
+        """Return what is planned for this moment; without a schedule it is what Locust was told."""
+        schedule, position_s = self._schedule, self._position_s
+        if schedule is None:
+            return Planned(None, wanted_users, None)
+        if position_s is None:
+            return Planned(None, None, None)
+        return Planned(
+            schedule.stage_at(position_s), schedule.users_at(position_s), schedule.rate_at(position_s)
+        )
+
+    def stage_of(self, unix_s: int) -> str:
+        """Return the stage that was played in the middle of a second, empty where there was none."""
+        position_s = self._position_s
+        if self._schedule is None or position_s is None:
+            return ""
+        middle_s = unix_s + 0.5 - time.time() + position_s
+        # The second in which the schedule began is one of its first stage.
+        return self._schedule.stage_at(max(0.0, middle_s)) or "" if middle_s > -0.5 else ""
+
+    def facts(self) -> dict[str, object]:
+        """Return what run.json says of the plan; its times count from the start of the run."""
+        options, schedule = options_of(self._environment), self._schedule
+        preparation_s = self.preparation_s or 0.0
+        facts: dict[str, object] = {
+            "load_model": load_model(self._environment),
+            "shape": type(self._environment.shape_class).__name__ if self._environment.shape_class else None,
+            "stages": stage_facts(schedule, preparation_s),
+            "planned_duration_s": schedule.duration_s + preparation_s if schedule else options.run_time,
+            "user_scale": options.user_scale if schedule else 1.0,
+            "time_scale": options.time_scale if schedule else 1.0,
+        }
+        if isinstance(schedule, ArrivalSchedule):
+            facts["arrivals"] = {
+                "spacing": schedule.spacing,
+                "most_users": schedule.most_users,
+                "planned": round(schedule.planned_arrivals),
+                "began_s": self.preparation_s,
+            }
+        return facts
+
+    @property
+    def _is_open(self) -> bool:
+        return isinstance(self._schedule, ArrivalSchedule)
+
+    @property
+    def _position_s(self) -> float | None:
+        """Seconds since the schedule began, None before that."""
+        run_time_s = float(self._shape.get_run_time()) if self._shape else 0.0
+        return run_time_s if run_time_s > 0 else None
+
+
+def stage_facts(schedule: Schedule | ArrivalSchedule | None, begins_s: float) -> list[dict[str, object]]:
+    """Return the planned stages of a schedule that begins *begins_s* after the start of the run."""
+    facts: list[dict[str, object]] = []
+    start_s = begins_s
+    for stage in schedule.stages if schedule else ():
+        end_s = start_s + stage.duration_s
+        bounds = {"name": stage.name, "from_s": round(start_s, 3), "to_s": round(end_s, 3)}
+        facts.append({**bounds, **_levels(stage)})
+        start_s = end_s
+    return facts
+
+
+def _levels(stage: Stage | RateStage) -> dict[str, object]:
+    if isinstance(stage, RateStage):
+        return {"from_rate": stage.from_rate, "to_rate": stage.to_rate}
+    return {"from_users": stage.from_users, "to_users": stage.to_users}
