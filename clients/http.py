@@ -64,14 +64,14 @@ class LeanHttpSession:
         timeout: float | None = None,
         files: None = None,
     ) -> LeanResponse:
-        """Send a request and return its answer, or what went wrong with it in `error`; nothing of that is raised.
+        """Send a request and return its answer; what goes wrong is not raised but is the answer's `error`.
 
-        The URL is a path on the host, or absolute. *data* is bytes, text, a form's fields or an open file; *json*
-        is sent where there is no data. The *name* in statistics is the URL where none is given. With
-        *catch_response* the answer is to be used in a with-block, and reported when that ends. *timeout* is for
-        all of it, in s. Codings of the body are undone where an Accept-Encoding header asks for them.
+        The URL is a path on the host, or absolute. *data* is bytes, text, a form's fields or an open file;
+        *json* is sent where there is no data. The *name* in statistics is the URL where none is given. With
+        *catch_response* the answer is for a with-block, and reported when that ends. *timeout* is for all of
+        it, in s. Codings of the body are undone where an Accept-Encoding header asks for them.
 
-        Raises ValueError and TypeError for a request that cannot be sent.
+        Raises ValueError or TypeError for a request that cannot be sent.
         """
         if stream or files:
             raise ValueError("stream and files are not supported: FastHttpUser has them")
@@ -180,13 +180,13 @@ class LeanHttpUser(User, RestMixin[LeanResponse]):
     abstract = True
 
     connection_timeout: float = 5.0
-    """The longest time to open a connection, in s, from the look-up of the name to the end of the TLS handshake."""
+    """The longest time to open a connection, in s: to look up the name, to connect, to agree on TLS."""
 
     network_timeout: float = 30.0
     """The longest silence of a server that owes an answer, in s."""
 
     total_timeout: float = 60.0
-    """The longest time for a request with its redirects, in s, where the request names no `timeout` of its own."""
+    """The longest time for a request with its redirects, in s, where it names no `timeout` of its own."""
 
     max_redirects: int = 30
     """The most redirects in a row; 0 follows none."""
@@ -204,10 +204,10 @@ class LeanHttpUser(User, RestMixin[LeanResponse]):
     """Headers of every request, unless it has its own of the same name."""
 
     record_phases: bool = False
-    """Whether a response tells the parts of its time as `phases`, and the request event as `context["phases"]`."""
+    """Whether the parts of the time are kept: in `phases` of a response, `context["phases"]` of its event."""
 
     request_watch: ClassVar[Callable[[str, str], AbstractContextManager[None]] | None] = None
-    """What holds a `with` block around each request, given its method and name: for those who count requests."""
+    """What holds a with-block around each request, by its method and name, for whoever counts requests."""
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)

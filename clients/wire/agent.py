@@ -51,7 +51,7 @@ class Agent:
 
     @property
     def reconnects(self) -> int:
-        """How many connections the server closed while they were idle, so that they had to be opened again."""
+        """How many connections were opened again because the server had closed them while idle."""
         return self._pool.reconnects
 
     def line(self, method: str, url: str) -> Line:

@@ -1,8 +1,8 @@
 """One connection: a request goes out, its answer comes in, and nobody is woken before it is whole.
 
-The event loop watches the socket from its first to its last moment, as starting and stopping to watch would cost a
-system call each; so a connection which the server closes while it is idle is known as closed at once. What comes in
-is parsed in the event loop. Time limits share one timer, which is not set anew for each request: when it goes off
+The event loop watches the socket from its first to its last moment, as starting and stopping to watch would
+cost a system call each; so a connection which the server closes while it is idle is known as closed at once.
+What comes in is parsed in the event loop. Time limits share one timer, not set anew for each request: going off,
 it looks at the limit of the present request, and sets itself again.
 """
 
@@ -33,9 +33,26 @@ class Reply(NamedTuple):
 class Connection:
     """An open connection to one origin, for one request at a time; points in time are time.perf_counter's."""
 
-    __slots__ = ("_deadline_s", "_failure", "_hub", "_parser", "_reader", "_silence_s", "_silent_since_s")
-    __slots__ += ("_socket", "_timer", "_timer_due_s", "_tls", "_unsent", "_waiting", "_writer")
-    __slots__ += ("first_byte_s", "idle_since_s", "is_open", "sent_s")
+    __slots__ = (
+        "_deadline_s",
+        "_failure",
+        "_hub",
+        "_parser",
+        "_reader",
+        "_silence_s",
+        "_silent_since_s",
+        "_socket",
+        "_timer",
+        "_timer_due_s",
+        "_tls",
+        "_unsent",
+        "_waiting",
+        "_writer",
+        "first_byte_s",
+        "idle_since_s",
+        "is_open",
+        "sent_s",
+    )
 
     def __init__(self, socket: Any, tls: TlsCodec | None) -> None:
         self._socket = socket
@@ -60,8 +77,8 @@ class Connection:
     def exchange(self, request: bytes, *, without_body: bool, silence_s: float, deadline_s: float) -> Reply:
         """Send a request and return its answer; afterwards the connection is idle or closed.
 
-        Raises ReadTimeout after *silence_s* without a byte, TotalTimeout at *deadline_s*, and what is wrong with
-        the answer.
+        Raises ReadTimeout after *silence_s* without a byte, TotalTimeout at *deadline_s*, or what is
+        wrong with the answer.
         """
         parser = self._parser
         parser.expect(without_body=without_body)
@@ -75,8 +92,7 @@ class Connection:
             # Whoever else switches to a greenlet that waits here has made a mistake, and is not heeded.
             while not parser.is_complete and self._failure is None:
                 self._hub.switch()
-            if self._failure is not None:
-                raise self._failure
+            self._raise_failure()
         except BaseException:
             self.close()
             raise
@@ -86,8 +102,12 @@ class Connection:
             self.close()
         return Reply(parser.status, parser.raw_head, parser.body)
 
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
     def look(self) -> None:
-        """Look whether the server has closed the idle connection, where the event loop may not have got to it."""
+        """Look whether the server has closed the idle connection, which the event loop may not know yet."""
         self._on_readable()
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from clients.wire.errors import DecodingFailed
 
 try:
-    import brotli
+    import brotli  # type: ignore[import-untyped]  # it carries no types
 except ImportError:  # only who asks for br needs it
     brotli = None
 
@@ -61,7 +61,7 @@ def _decode(body: bytes, encoding: str) -> bytes:
 
 
 def _gunzip(body: bytes) -> bytes:
-    pieces = []
+    pieces: list[bytes] = []
     while body.startswith(_GZIP_START) or not pieces:
         member = zlib.decompressobj(_GZIP_BITS)
         pieces.append(member.decompress(body))

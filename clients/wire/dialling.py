@@ -107,18 +107,25 @@ def _connect(family: int, kind: int, protocol: int, address: Any) -> Any:
     except OSError as error:
         raise _failure(error.errno) from None
     try:
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        code = sock.connect_ex(address)
-        if code in {errno.EINPROGRESS, errno.EWOULDBLOCK}:
-            _wait(sock, WRITABLE)
-            code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if code:
-            raise _failure(code)
+        code = _connect_socket(sock, address)
     except BaseException:
         sock.close()
         raise
+    if code:
+        sock.close()
+        raise _failure(code)
     return sock
+
+
+def _connect_socket(sock: Any, address: Any) -> int:
+    """Connect and return the error's number, 0 for none."""
+    sock.settimeout(0)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    code: int = sock.connect_ex(address)
+    if code == errno.EINPROGRESS:
+        _wait(sock, WRITABLE)
+        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    return code
 
 
 def _failure(code: int | None) -> ConnectFailed:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Phases:
-    """The parts of a request's time in ms, summed over its redirects: to look up the name, to connect, to agree on
-    TLS (none of them on a connection that is open already), to send, to wait for the first byte, to receive.
+    """The parts of a request's time in ms, summed over its redirects.
+
+    They are: to look up the name, to connect, to agree on TLS (none of these where the connection is open
+    already), to send, to wait for the first byte, and to receive.
     """
 
     dns_ms: float = 0.0

@@ -1,4 +1,4 @@
-"""The connections of one user: as many to each origin as it makes requests at the same time, up to a limit."""
+"""The connections of one user: to each origin as many as it has requests under way, up to a limit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LOOK_AFTER_IDLE_S = 0.5
 
 
 class Limits(NamedTuple):
-    """What all connections of a user class have in common: time limits, connections per origin, TLS settings."""
+    """What all connections of a user class share: limits of time and number, and the TLS settings."""
 
     connect_timeout_s: float
     silence_s: float

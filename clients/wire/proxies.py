@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from urllib.request import getproxies_environment, proxy_bypass_environment
+import urllib.request
 
 from clients.wire.url import Origin
 
@@ -14,8 +14,8 @@ def proxy_variable_for(origin: Origin) -> str | None:
     """Return the name of the environment variable that wants requests to an origin to go through a proxy."""
     if not any(name in os.environ for name in _VARIABLES):
         return None
-    proxies = getproxies_environment()
+    proxies = urllib.request.getproxies_environment()
     kind = next((kind for kind in (origin.scheme, "all") if kind in proxies), None)
-    if kind is None or proxy_bypass_environment(origin.authority, proxies):
+    if kind is None or urllib.request.proxy_bypass_environment(origin.authority, proxies):  # type: ignore[attr-defined]  # typeshed has it for Windows and macOS only
         return None
     return f"{kind.upper()}_PROXY"

@@ -21,7 +21,7 @@ class Step(NamedTuple):
 
 
 def next_step(status: int, method: str, url: Url, location: str) -> Step:
-    """Return what to ask for after a redirect from a URL; raises RedirectFailed for what is no http or https URL.
+    """Return what to ask for after a redirect from a URL; raises RedirectFailed for what is no web address.
 
     303 becomes GET, 302 too, 301 only when it was POST, HEAD never; only 307 and 308 carry the body along.
     """
@@ -31,7 +31,7 @@ def next_step(status: int, method: str, url: Url, location: str) -> Step:
         target = ""
     if not is_absolute(target):
         raise RedirectFailed("its Location is no http or https URL")
-    becomes_get = (status in {302, 303} and method != "HEAD") or (status == 301 and method == "POST")
+    becomes_get = (method != "HEAD") if status in {302, 303} else (status, method) == (301, "POST")
     return Step("GET" if becomes_get else method, target, status in _KEEPING_THE_BODY)
 
 

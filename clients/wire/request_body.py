@@ -26,8 +26,9 @@ class Body(NamedTuple):
 def encode_body(data: Any, json: Any) -> Body | None:
     """Return the body of data, or else of a value as JSON, or else none.
 
-    Data is bytes, text, an open file, or the fields of a form as a mapping or pairs. Raises TypeError for anything
-    else, and TypeError or ValueError for a value that has no JSON.
+    Data is bytes, text, an open file, or the fields of a form as a mapping or pairs.
+
+    Raises TypeError for any other data, TypeError or ValueError for a value that has no JSON.
     """
     if data:
         return _encode_data(data)

@@ -25,9 +25,7 @@ HeaderItems = tuple[tuple[str, Any], ...]
 
 
 class Line(NamedTuple):
-    """A request line: its URL, the same as text without credentials, and its bytes without and with the headers
-    that follow from the URL.
-    """
+    """A request line: its URL, the same as text without credentials, its bytes without and with headers."""
 
     url: Url
     text: str
@@ -97,7 +95,7 @@ def encode_headers(items: HeaderItems) -> Headers:
 
     Raises ValueError for a name or value that would break the protocol; the text does not quote the value.
     """
-    last = {name.lower() if isinstance(name, str) else name: (name, value) for name, value in items}
+    last = {str(name).lower(): (name, value) for name, value in items}
     kept = {lower: pair for lower, pair in last.items() if pair[1] is not None}
     encoded = b"".join(_encode_header(*pair) for pair in kept.values())
     return Headers(encoded, frozenset(kept), not kept.keys().isdisjoint({"host", "authorization"}))
@@ -134,7 +132,7 @@ def _encode_header(name: Any, value: Any) -> bytes:
     if not isinstance(name, str) or not _HEADER_NAME(name):
         raise ValueError(f"header name {name!r} must be letters, digits and hyphens")
     if not isinstance(value, str | bytes | int | float):
-        raise ValueError(f"header {name!r} must be text or a number, got {type(value).__name__}")
+        raise TypeError(f"header {name!r} must be text or a number, got {type(value).__name__}")
     text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
     if not _HEADER_VALUE(text):
         raise ValueError(f"header {name!r} must not hold a line break or NUL")

@@ -18,8 +18,8 @@ from clients.wire.response_head import ResponseHeaders
 class LeanResponse:
     """The answer to a request; where none came, `error` says why, the status is 0 and there is no content.
 
-    `url` is where the answer came from in the end, `history` the answers that led there, `encoding` the charset of
-    the text, to be set where it is not known, and `phases`, where they are recorded, the parts of the time.
+    `url` is where the answer came from in the end, `history` the answers that led there, `encoding` the
+    charset of the text, which may be set, and `phases`, where they are recorded, the parts of the time.
     """
 
     __slots__ = (
@@ -31,8 +31,15 @@ class LeanResponse:
         "content",
         "elapsed_s",
         "encoding",
+        "error",
+        "history",
+        "js",
+        "phases",
+        "request_meta",
+        "status_code",
+        "url",
     )
-    __slots__ += ("error", "history", "js", "phases", "request_meta", "status_code", "url")
+    elapsed_s: float
     js: Any  # the parsed JSON, set by Locust's rest()
 
     def __init__(self, url: str, status_code: int, raw_head: bytes, content: bytes | None) -> None:
@@ -95,7 +102,7 @@ class LeanResponse:
             raise self.error
 
     def report_to(self, event: EventHook, request_meta: dict[str, Any]) -> None:
-        """Have Locust told of the request when the with-block ends; until then *request_meta* may be changed."""
+        """Tell Locust of the request when the with-block ends; until then *request_meta* may be changed."""
         self._event = event
         self.request_meta = request_meta
         self._has_entered = False
@@ -106,7 +113,7 @@ class LeanResponse:
         self._verdict = True
 
     def failure(self, reason: object) -> None:
-        """Say, in the with-block, that the answer is wrong: by an exception, or a text, equal for equal faults."""
+        """Say, in the with-block, why the answer is wrong: an exception, or a text alike for like faults."""
         self._require_block("failure")
         self._verdict = reason if isinstance(reason, Exception) else CatchResponseError(reason)
 

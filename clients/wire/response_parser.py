@@ -14,12 +14,21 @@ _FIRST_FINAL_STATUS = 200
 class ResponseParser:
     """Read the answers of one connection, one after the other.
 
-    After `expect()`, `feed()` returns True as soon as the answer is whole: its `status`, its `body`, its head,
-    which `raw_head` begins with, and `is_reusable`, whether the connection may be asked again.
+    After `expect()`, `feed()` returns True as soon as the answer is whole: its `status`, its `body`, its head
+    with which `raw_head` begins, and `is_reusable`, whether the connection may be asked again.
     """
 
-    __slots__ = ("_feed", "_head_is_open", "_parser", "_pieces", "_without_body")
-    __slots__ += ("is_complete", "is_reusable", "raw_head", "status")
+    __slots__ = (
+        "_feed",
+        "_head_is_open",
+        "_parser",
+        "_pieces",
+        "_without_body",
+        "is_complete",
+        "is_reusable",
+        "raw_head",
+        "status",
+    )
 
     def __init__(self) -> None:
         self._start_parser()

@@ -12,6 +12,7 @@ from clients.wire.pool import Limits
 from clients.wire.proxies import proxy_variable_for
 from clients.wire.request_head import HeaderItems, RequestWriter
 from clients.wire.tls import default_context
+from clients.wire.url import parse_url
 
 _MAX_KEPT = 64
 _USER_AGENT = ("User-Agent", "plimsoll")
@@ -19,7 +20,7 @@ _USER_AGENT = ("User-Agent", "plimsoll")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a user class talks HTTP: the timeouts in s, the most redirects in a row, connections to an origin."""
+    """How a user class talks HTTP; the timeouts are in s."""
 
     connection_timeout: float = 5.0
     network_timeout: float = 30.0
@@ -41,22 +42,10 @@ class Shared(NamedTuple):
 
 def share(base_url: str | None, settings: Settings) -> Shared:
     """Return what users with these settings share; raises ValueError with all that is wrong with them."""
-    faults = _faults_of(settings)
-    shared = None
-    try:
-        if base_url is None:
-            raise ValueError("host is not set: give it to the user class, or on the command line as --host")
-        shared = _share(base_url, settings)
-    except ValueError as error:
-        faults.append(str(error))
-    if shared and (variable := proxy_variable_for(shared.writer.base_url.origin)):
-        host = shared.writer.base_url.origin.host
-        faults.append(
-            f"{variable} is set, but proxies are not supported: unset it, or add {host} to NO_PROXY"
-        )
-    if faults or not shared:
+    faults = _faults_of(settings) + _faults_of_url(base_url)
+    if base_url is None or faults:
         raise ValueError("; ".join(faults))
-    return shared
+    return _share(base_url, settings)
 
 
 @lru_cache(maxsize=_MAX_KEPT)
@@ -73,19 +62,26 @@ def _share(base_url: str, settings: Settings) -> Shared:
 
 
 def _faults_of(settings: Settings) -> list[str]:
-    times_s = {
-        "connection_timeout": settings.connection_timeout,
-        "network_timeout": settings.network_timeout,
-        "total_timeout": settings.total_timeout,
-    }
-    faults = [
-        f"{name} must be seconds above 0, got {s!r}" for name, s in times_s.items() if not _is_above(0, s)
-    ]
+    times = ("connection_timeout", "network_timeout", "total_timeout")
+    told = [(name, getattr(settings, name), "seconds above 0") for name in times]
+    told = [(name, value, valid) for name, value, valid in told if not _is_above(0, value)]
     if not _is_above(0, settings.concurrency):
-        faults.append(f"concurrency must be at least 1, got {settings.concurrency!r}")
+        told.append(("concurrency", settings.concurrency, "at least 1"))
     if not _is_above(-1, settings.max_redirects):
-        faults.append(f"max_redirects must be at least 0, got {settings.max_redirects!r}")
-    return faults
+        told.append(("max_redirects", settings.max_redirects, "at least 0"))
+    return [f"{name} must be {valid}, got {value!r}" for name, value, valid in told]
+
+
+def _faults_of_url(base_url: str | None) -> list[str]:
+    if base_url is None:
+        return ["host is not set: give it to the user class, or on the command line as --host"]
+    try:
+        origin = parse_url(base_url).origin
+    except ValueError as error:
+        return [f"host: {error}"]
+    variable = proxy_variable_for(origin)
+    told = f"{variable} is set, but proxies are not supported: unset it, or have NO_PROXY name {origin.host}"
+    return [told] if variable else []
 
 
 def _is_above(least: float, value: object) -> bool:

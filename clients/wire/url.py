@@ -43,7 +43,7 @@ class Url(NamedTuple):
 
 
 def parse_url(text: str) -> Url:
-    """Take an absolute http or https URL apart; raises ValueError, without the password, for anything else."""
+    """Take an absolute http or https URL apart; raises ValueError, without its password, for others."""
     try:
         parts = urlsplit(text)
         scheme, host, port = parts.scheme, _ascii(parts.hostname or ""), parts.port
