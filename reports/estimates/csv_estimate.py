@@ -30,6 +30,11 @@ class Chosen:
         return blocks_of(self.run, self.rows)
 
     @property
+    def caveat(self) -> str:
+        """Say what blocks leave open that are short."""
+        return self.blocks.length.caveat if self.blocks is not None else ""
+
+    @property
     def n(self) -> int:
         """Return how many requests were made."""
         return int(self.rows["n"].sum())
@@ -83,6 +88,7 @@ def _percentile(level: float, chosen: Chosen) -> Estimate | None:
         method=f"bounds over {len(known)} names, as percentiles cannot be averaged; {known[0].method}",
         fixed=max(member.fixed for member in known),
         needed_n=max((member.needed_n for member in known if member.needed_n is not None), default=None),
+        caveat=chosen.caveat,
     )
 
 
@@ -107,6 +113,7 @@ def _percentile_of(level: float, member: Chosen) -> Estimate | None:
         method=_percentile_method(level, points, effect) + _mixed(failures),
         fixed=rounding_ms(value) + (points.read(q_high) - points.read(q_low)) / 2,
         needed_n=None if bounded else needed,
+        caveat=member.caveat,
     )
 
 
@@ -125,7 +132,7 @@ def _design_effect(chosen: Chosen) -> float:
     spread_ms = _spread_ms(chosen.rows)
     if not _has_blocks(chosen.blocks) or not spread_ms:
         return 1.0
-    half = intervals.block_halfwidth(chosen.blocks.latency_ms, chosen.blocks.n)
+    half = chosen.blocks.halfwidth(chosen.blocks.latency_ms, chosen.blocks.n)
     return max(1.0, (half / (intervals.Z * spread_ms / math.sqrt(chosen.n))) ** 2)
 
 
@@ -146,13 +153,14 @@ def _mean(chosen: Chosen) -> Estimate | None:
         method=method + _mixed(chosen.failures),
         fixed=max(below, above),
         needed_n=SMALLEST_MEAN_N if few else None,
+        caveat=chosen.caveat,
     )
 
 
 def _mean_halfwidth(chosen: Chosen) -> tuple[float | None, str]:
     if _has_blocks(chosen.blocks):
-        half = intervals.block_halfwidth(chosen.blocks.latency_ms, chosen.blocks.n)
-        return half, f"Student's t over {chosen.blocks.words}"
+        half = chosen.blocks.halfwidth(chosen.blocks.latency_ms, chosen.blocks.n)
+        return half, f"Student's t over {chosen.blocks.length.words}"
     spread_ms = _spread_ms(chosen.rows)
     if spread_ms is None:
         return None, "no history and no percentiles to tell the spread"
@@ -223,10 +231,10 @@ def _error_rate(chosen: Chosen) -> Estimate:
     low, high = intervals.share(chosen.failures, n)
     method = f"Wilson {INDEPENDENT}" if chosen.failures else "no failure seen: 1 - 0.05^(1/n)"
     if chosen.failures and _has_blocks(chosen.blocks):
-        half = intervals.block_halfwidth(chosen.blocks.failures, chosen.blocks.n)
+        half = chosen.blocks.halfwidth(chosen.blocks.failures, chosen.blocks.n)
         low, high = min(low, max(ratio - half, 0.0)), max(high, min(ratio + half, 1.0))
-        method = f"wider of Wilson and Student's t over {chosen.blocks.words}"
-    return Estimate(100 * ratio, 100 * low, 100 * high, n, method)
+        method = f"wider of Wilson and Student's t over {chosen.blocks.length.words}"
+    return Estimate(100 * ratio, 100 * low, 100 * high, n, method, caveat=chosen.caveat)
 
 
 def _rps(chosen: Chosen, duration_s: float | None) -> Estimate | None:
@@ -235,10 +243,10 @@ def _rps(chosen: Chosen, duration_s: float | None) -> Estimate | None:
     value = chosen.n / duration_s
     half, method = intervals.Z * math.sqrt(chosen.n) / duration_s, f"requests over seconds, {INDEPENDENT}"
     if chosen.blocks is not None:
-        lengths = np.full(len(chosen.blocks.n), chosen.blocks.length_s)
-        half = intervals.block_halfwidth(chosen.blocks.n, lengths)
-        method = f"requests over seconds, Student's t over {chosen.blocks.words}"
-    return Estimate(value, max(value - half, 0.0), value + half, chosen.n, method)
+        lengths = np.full(len(chosen.blocks.n), chosen.blocks.length.length_s)
+        half = chosen.blocks.halfwidth(chosen.blocks.n, lengths)
+        method = f"requests over seconds, Student's t over {chosen.blocks.length.words}"
+    return Estimate(value, max(value - half, 0.0), value + half, chosen.n, method, caveat=chosen.caveat)
 
 
 def _if_all(combine: Callable[[list[float]], float], ends: Sequence[float | None]) -> float | None:

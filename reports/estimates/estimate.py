@@ -16,7 +16,8 @@ class Estimate:
     `value` is None where only the interval is known, `low` and `high` where it has no such end. `fixed` is
     the half width that a longer run would not shrink. `needed_n` is set where too few requests bound the
     figure. `outcome` is set where exact counts decide rather than the interval shown, `longer` then says how
-    many times as long a run would decide (infinite if none would). `doubt` says why none would.
+    many times as long a run would decide (infinite if none would). `doubt` says why none would. `caveat` is
+    what to bear in mind whatever the outcome.
     """
 
     value: float | None
@@ -29,6 +30,7 @@ class Estimate:
     outcome: Outcome | None = None
     longer: float | None = None
     doubt: str = ""
+    caveat: str = ""
 
 
 def exact(value: float, n: int, method: str) -> Estimate:

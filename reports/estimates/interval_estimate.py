@@ -40,8 +40,8 @@ def _mean(statement: Statement, part: Part) -> Estimate | None:
         return None
     value, few = float(total_ms.sum()) / n, n < SMALLEST_MEAN_N
     if part.blocks > 1:
-        half = intervals.block_halfwidth(total_ms, successes)
-        method = f"Student's t over {part.blocks} blocks"
+        half = part.halfwidth(total_ms, successes)
+        method = f"Student's t over {part.length.words}"
     else:
         half = intervals.Z * _spread_ms(part.histogram(part.recording.successes)[0]) / math.sqrt(n)
         method = f"spread of the histogram, {INDEPENDENT}"
@@ -52,6 +52,7 @@ def _mean(statement: Statement, part: Part) -> Estimate | None:
         n=n,
         method=method,
         needed_n=SMALLEST_MEAN_N if few else None,
+        caveat=part.length.caveat,
     )
     ages = part.histogram(part.recording.unfinished).sum(axis=0)
     least = (float(total_ms.sum()) + float(ages @ lower_ms(np.arange(len(ages))))) / (n + float(ages.sum()))
@@ -104,10 +105,10 @@ def _error_rate(statement: Statement, part: Part) -> Estimate | None:
     if not part.n:
         return None
     failures, n = part.column("failures")[:, None], part.column("n")[:, None]
-    low, high = (100 * float(end[0]) for end in intervals.block_shares(failures, n))
-    found = Estimate(100 * part.failures / part.n, low, high, part.n, part.words)
+    low, high = (100 * float(end[0]) for end in part.shares(failures, n))
+    found = Estimate(100 * part.failures / part.n, low, high, part.n, part.words, caveat=part.length.caveat)
     hung = cut_off(part, above_ms=_slowest_ms(part))
-    most = 100 * float(intervals.block_shares(failures + hung[:, None], n + hung[:, None])[1][0])
+    most = 100 * float(part.shares(failures + hung[:, None], n + hung[:, None])[1][0])
     hides = hung.any() and high < statement.limit <= most
     return replace(found, high=most, doubt=hidden(hung, "failures")) if hides else found
 
@@ -123,7 +124,7 @@ def _rps(_: Statement, part: Part) -> Estimate:
     n, length_s = float(ended.sum()), float(part.lengths_s.sum())
     half, method = intervals.Z * math.sqrt(n) / length_s, INDEPENDENT
     if part.blocks > 1:
-        half = intervals.block_halfwidth(ended, part.lengths_s)
-        method = f"Student's t over {part.blocks} blocks"
+        half = part.halfwidth(ended, part.lengths_s)
+        method = f"Student's t over {part.length.words}"
     value, method = n / length_s, f"requests ended over seconds, {method}"
-    return Estimate(value, max(value - half, 0.0), value + half, int(n), method)
+    return Estimate(value, max(value - half, 0.0), value + half, int(n), method, caveat=part.length.caveat)

@@ -6,6 +6,7 @@ because they are near in time.
 """
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,14 +54,15 @@ def shares(k: Floats, n: Floats) -> tuple[Floats, Floats]:
     return low, np.where(k == 0, 1 - ALPHA ** (1 / n), high)
 
 
-def block_shares(k: Floats, n: Floats) -> tuple[Floats, Floats]:
+def block_shares(k: Floats, n: Floats, coarser: Sequence[int] = ()) -> tuple[Floats, Floats]:
     """Return the wider of Wilson's interval and Student's t over blocks, a column of k cases in n each.
 
     The rows are blocks of time; of a single block there is Wilson's interval alone. Columns need a case in n.
+    `coarser` is as for `block_halfwidths`.
     """
     low, high = shares(k.sum(axis=0), n.sum(axis=0))
     if len(k) > 1:
-        ratio, half = k.sum(axis=0) / n.sum(axis=0), block_halfwidths(k, n)
+        ratio, half = k.sum(axis=0) / n.sum(axis=0), block_halfwidths(k, n, coarser)
         # Fewer cases swing less: as in Wilson's upper end the variance taken is that of the end itself.
         swing = np.divide(half**2, ratio, out=np.zeros_like(half), where=ratio > 0)
         upper = ratio + swing / 2 + np.sqrt(swing * (ratio + swing / 4))
@@ -68,13 +70,29 @@ def block_shares(k: Floats, n: Floats) -> tuple[Floats, Floats]:
     return np.maximum(low, 0.0), np.minimum(high, 1.0)
 
 
-def block_halfwidth(amounts: Floats, weights: Floats) -> float:
+def block_halfwidth(amounts: Floats, weights: Floats, coarser: Sequence[int] = ()) -> float:
     """Return the half width of the interval of sum(amounts) / sum(weights) over blocks."""
-    return float(block_halfwidths(amounts[:, None], weights[:, None])[0])
+    return float(block_halfwidths(amounts[:, None], weights[:, None], coarser)[0])
 
 
-def block_halfwidths(amounts: Floats, weights: Floats) -> Floats:
+def block_halfwidths(amounts: Floats, weights: Floats, coarser: Sequence[int] = ()) -> Floats:
     """Return the half widths of the intervals of the ratios of sums, a column each, over m >= 2 blocks.
+
+    `coarser` are fewer blocks to merge them into: the widest of all is returned.
+    """
+    parts = [(amounts, weights), *((_merged(amounts, m), _merged(weights, m)) for m in coarser)]
+    widest: Floats = np.max([_halfwidths(a, w) for a, w in parts], axis=0)
+    return widest
+
+
+def _merged(rows: Floats, count: int) -> Floats:
+    """Return blocks added up to as nearly equal ones as `count` allows."""
+    merged: Floats = np.add.reduceat(rows, np.arange(count) * len(rows) // count, axis=0)
+    return merged
+
+
+def _halfwidths(amounts: Floats, weights: Floats) -> Floats:
+    """Return the half widths over the blocks as they are.
 
     se = sqrt(sum((a_i - r * w_i)^2) * m / (m - 1)) / sum(w) with r the ratio; times t with m - 1 degrees.
     """

@@ -6,7 +6,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.estimates.blocks import BLOCKS, SHORTEST_S
+from reports.estimates import intervals
+from reports.estimates.blocks import BLOCKS, BlockLength
 from reports.estimates.estimate import INDEPENDENT
 from reports.load.histogram import Counts, Histograms
 from reports.load.interval_rows import Group, Intervals, summed
@@ -72,8 +73,19 @@ class Part:
     @property
     def words(self) -> str:
         """Describe the blocks for the method of an estimate."""
-        length_s = self.window.length_s / self.blocks
         if self.blocks == 1:
             return f"Wilson {INDEPENDENT}, as {self.window.length_s} s are too short for blocks"
-        short = " (shorter than 10 s: slow swings may be missed)" if length_s < SHORTEST_S else ""
-        return f"wider of Wilson and Student's t over {self.blocks} blocks of {round(length_s, 1):g} s{short}"
+        return f"wider of Wilson and Student's t over {self.length.words}"
+
+    @cached_property
+    def length(self) -> BlockLength:
+        """Return how long the blocks are."""
+        return BlockLength(self.blocks, self.window.length_s / self.blocks)
+
+    def shares(self, k: Floats, n: Floats) -> tuple[Floats, Floats]:
+        """Return the intervals of k cases in n, blocks by columns."""
+        return intervals.block_shares(k, n, self.length.coarser)
+
+    def halfwidth(self, amounts: Floats, weights: Floats) -> float:
+        """Return the half width of the interval of a ratio of sums over blocks."""
+        return intervals.block_halfwidth(amounts, weights, self.length.coarser)

@@ -42,7 +42,7 @@ def percentile(statement: Statement, q: float, part: Part) -> Estimate | None:
     n = int(over.n[:, 0].sum())
     if not n:
         return None
-    low_share, high_share = _bounds(over)
+    low_share, high_share = _bounds(over, part)
     surely_over, surely_under = over.at_ms[low_share > allowed], over.at_ms[high_share < allowed]
     needed, value = intervals.smallest_n(q), percentile_ms(shown.sum(axis=0), 100 * q)
     found = Estimate(
@@ -52,19 +52,20 @@ def percentile(statement: Statement, q: float, part: Part) -> Estimate | None:
         n=n,
         method=_percentile_method(part, edge_ms, counted=exact is not None),
         needed_n=None if n >= needed else needed,
+        caveat=part.length.caveat,
     )
     decided = _decided(found, statement, over, allowed, (low_share, high_share))
     if decided.outcome is not Outcome.PASS or statement.operator not in UPPER_LIMITS:
         return decided
     young = cut_off(part, above_ms=value, below_ms=edge_ms)
-    hides = young.any() and _most(over, edge_ms, young) >= allowed
+    hides = young.any() and _most(over, part, edge_ms, young) >= allowed
     return replace(decided, outcome=Outcome.INCONCLUSIVE, doubt=hidden(young)) if hides else decided
 
 
-def _most(over: _Over, edge_ms: float, young: Floats) -> float:
+def _most(over: _Over, part: Part, edge_ms: float, young: Floats) -> float:
     """Return the upper end of the share over the limit if those cut off too young to tell were over it."""
     at = _below(over, edge_ms)
-    _, high = intervals.block_shares((over.k[:, at] + young)[:, None], (over.n[:, at] + young)[:, None])
+    _, high = part.shares((over.k[:, at] + young)[:, None], (over.n[:, at] + young)[:, None])
     return float(high[0])
 
 
@@ -100,13 +101,13 @@ def _with_counted(over: _Over, exact: _Over | None) -> _Over:
     )
 
 
-def _bounds(over: _Over) -> tuple[Floats, Floats]:
+def _bounds(over: _Over, part: Part) -> tuple[Floats, Floats]:
     """Return the ends of the intervals of the shares over each latency, falling with the latency as the
     shares do.
 
     Blocks may differ more at a higher latency than at a lower one; a looser limit must not do worse for that.
     """
-    low, high = intervals.block_shares(over.k, over.n)
+    low, high = part.shares(over.k, over.n)
     return np.minimum.accumulate(low), np.maximum.accumulate(high[::-1])[::-1]
 
 

@@ -63,12 +63,32 @@ def read_history(path: Path) -> tuple[pd.DataFrame, list[str]]:
     known = frame.dropna(subset=["unix_s", "n", "failures"])
     if len(known) < len(frame):
         notes.append(f"{path.name}: {len(frame) - len(known)} unreadable rows dropped")
-    ordered = known.sort_values("unix_s", kind="stable", ignore_index=True)
+    ordered = _merged_twins(known.sort_values("unix_s", kind="stable", ignore_index=True))
     # Locust writes 0 for a window it does not know.
     windows = ["p50_ms", "p95_ms", "p99_ms"]
     unknown = (ordered[windows] == 0).all(axis=1) & (ordered["mean_ms"] >= 1)
     ordered.loc[unknown, windows] = math.nan
     return _active(ordered)[list(HISTORY_COLUMNS)], notes
+
+
+def _merged_twins(history: pd.DataFrame) -> pd.DataFrame:
+    """Add up the rows of one name within one of Locust's writes: names that differed only in a secret.
+
+    Locust ends each of its writes with the row over all requests; two writes may bear the same second.
+    """
+    whole = is_aggregated(history)
+    keys = ["write", "unix_s", "request_type", "name"]
+    written = history.assign(write=whole.cumsum() - whole.astype(int))
+    if not written.duplicated(keys).any():
+        return history
+    written["mean_ms"] = (written["mean_ms"] * written["n"]).where(written["n"] > 0, 0.0)
+    groups = written.groupby(keys, sort=False)
+    merged, counted = groups.first(), groups[["n", "failures", "rps", "mean_ms"]].sum()
+    merged[counted.columns] = counted
+    # Percentiles do not add up.
+    merged.loc[groups.size() > 1, ["p50_ms", "p95_ms", "p99_ms"]] = math.nan
+    merged["mean_ms"] /= merged["n"].where(merged["n"] > 0)
+    return merged.reset_index().drop(columns="write")
 
 
 def _active(history: pd.DataFrame) -> pd.DataFrame:

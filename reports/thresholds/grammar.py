@@ -132,6 +132,9 @@ def _in_unit_of(metric: Metric, number: float, unit: str) -> float:
     limit = number * kind.factors[unit]
     if not math.isfinite(limit):
         raise ValueError(f"the limit {number!r} is too large, valid is any finite number")
+    if limit > kind.most:
+        most = f"{kind.most:g}{kind.unit}"
+        raise ValueError(f"the limit {number:g}{unit} can never be met or broken, valid is 0{unit} to {most}")
     return limit
 
 

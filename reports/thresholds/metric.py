@@ -1,5 +1,6 @@
 """What a threshold can be about: metrics, their units, and how their limits follow the scales of a run."""
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
@@ -19,16 +20,20 @@ class Scaling(Enum):
 
 @dataclass(frozen=True)
 class Kind:
-    """Describe a family of metrics: its unit in the verdict, accepted units and their factors to it."""
+    """Describe a family of metrics: its unit in the verdict, accepted units and their factors to it.
+
+    No figure of it is above `most`, which a limit must not be either.
+    """
 
     unit: str
     factors: dict[str, float]
     wanted: str
     scaling: Scaling = Scaling.NONE
+    most: float = math.inf
 
 
 LATENCY = Kind("ms", LATENCY_UNITS, "a time in us, ms, s or min, such as '500 ms'")
-SHARE = Kind("%", SHARE_UNITS, "per cent, such as '1%' (a bare number could be meant as a ratio)")
+SHARE = Kind("%", SHARE_UNITS, "per cent, such as '1%' (a bare number could be meant as a ratio)", most=100.0)
 RATE = Kind("/s", RATE_UNITS, "a number a second, such as '100/s' or '100'", Scaling.USERS)
 COUNT = Kind("", COUNT_UNITS, "a bare number, such as '1000'", Scaling.USERS_AND_TIME)
 

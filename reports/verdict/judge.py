@@ -40,7 +40,8 @@ def judge_threshold(threshold: Threshold, run: Run, window: SteadyState | None) 
     statement = threshold.statement
     limit, scaled = scaled_limit(statement, run)
     verdict = _judge(Judgement(threshold, limit, None, Outcome.INCONCLUSIVE), run, window)
-    return replace(verdict, reason="; ".join(part for part in (verdict.reason, scaled) if part))
+    caveat = verdict.estimate.caveat if verdict.estimate is not None else ""
+    return replace(verdict, reason="; ".join(part for part in (verdict.reason, scaled, caveat) if part))
 
 
 def scaled_limit(statement: Statement, run: Run) -> tuple[float, str]:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.estimates import intervals
-from reports.estimates.blocks import blocks_of
+from reports.estimates.blocks import BlockLength, blocks_of
 from reports.estimates.csv_estimate import choose, estimate
 from reports.estimates.estimate import Estimate
 from reports.estimates.levels import levels_of, rounding_ms
@@ -27,10 +27,10 @@ def estimate_of(run: Run, source: str) -> Estimate:
     return found
 
 
-def ramp(n: int, start_ms: float = 1.0) -> Samples:
-    """Return n requests in a minute with latencies start, start + 1, …, in a shuffled order."""
+def ramp(n: int, start_ms: float = 1.0, duration_s: float = 60.0) -> Samples:
+    """Return n requests over the duration with latencies start, start + 1, …, in a shuffled order."""
     latency_ms = np.random.default_rng(1).permutation(np.arange(n) + start_ms)
-    return Samples(np.linspace(0, 60, n), latency_ms, np.zeros(n, dtype=bool))
+    return Samples(np.linspace(0, duration_s, n), latency_ms, np.zeros(n, dtype=bool))
 
 
 @pytest.mark.parametrize(("q", "n"), [(0.9, 29), (0.95, 59), (0.99, 299), (0.999, 2995)])
@@ -111,11 +111,12 @@ def test_blocks_hold_what_each_tenth_of_the_run_added() -> None:
     run = run_of({"a": even(61, failures=0), "b": even(61)})
     blocks = blocks_of(run, run.requests.iloc[:1])
     assert blocks is not None
-    assert blocks.length_s == 6
+    assert blocks.length == BlockLength(10, 6.0)
     assert blocks.n.sum() == 61
     assert set(blocks.n[1:]) == {6}
     assert blocks.latency_ms[1:].tolist() == pytest.approx([600] * 9)
-    assert "shorter than 10 s" in blocks.words
+    assert blocks.length.words == "10 blocks of 6 s, or 5 or 3 longer ones if wider"
+    assert blocks.length.caveat.startswith("blocks of 6 s are shorter than 10 s: slow swings")
     both = blocks_of(run, run.requests)
     assert both is not None
     assert both.n.sum() == 122
@@ -140,12 +141,30 @@ def test_blocks_need_a_history() -> None:
     long = run_of({"a": even(10, duration_s=200)}, duration_s=200)
     blocks = blocks_of(long, long.total)
     assert blocks is not None
-    assert blocks.words == "10 blocks of 20 s"
+    assert (blocks.length.words, blocks.length.caveat) == ("10 blocks of 20 s", "")
+
+
+def test_short_blocks_take_the_widest_of_longer_ones() -> None:
+    """Where half of a run is slow the longer blocks are wider; where blocks alternate the ten are widest.
+
+    Of 1 0 1 0 … in one each the ratio is 1/2: se sqrt(10 * 0.25 * 10 / 9) / 10 = 1/6, times t 2.262.
+    Merged to 3 + 3 + 4 rows they hold 2, 1 and 2: residuals 1/2, -1/2, 0; se sqrt(0.5 * 3 / 2) / 10, t 4.303.
+    """
+    k, n = np.tile([1.0, 0.0], 5), np.ones(10)
+    assert intervals.block_halfwidth(k, n) == pytest.approx(2.262 / 6, rel=1e-3)
+    assert intervals.block_halfwidth(k, n, (5, 3)) == intervals.block_halfwidth(k, n)
+    assert intervals.block_halfwidth(np.add.reduceat(k, [0, 3, 6]), np.array([3.0, 3.0, 4.0])) == (
+        pytest.approx(4.303 * math.sqrt(0.75) / 10, rel=1e-3)
+    )
+    slow = np.repeat([1.0, 0.0], 5)
+    assert intervals.block_halfwidth(slow, n, (5, 3)) > intervals.block_halfwidth(slow, n)
 
 
 def test_percentile_has_its_ranks_and_rounding() -> None:
     """p95 of 1…999 ms is about 950; its ranks by Clopper-Pearson are 934 and 963, half buckets 5 ms."""
-    found = estimate_of(run_of({"a": ramp(999)}, named_history=False), "p95 of a < 1 s")
+    found = estimate_of(
+        run_of({"a": ramp(999, duration_s=120)}, named_history=False, duration_s=120), "p95 of a < 1 s"
+    )
     assert found.value == 950
     assert found.low == pytest.approx(934 - 5, abs=8)
     assert found.high == pytest.approx(963 + 5, abs=8)
@@ -225,7 +244,8 @@ def test_all_names_are_judged_by_locusts_total() -> None:
 def test_mean_uses_blocks_or_the_spread() -> None:
     """The mean of 1…999 ms is 500 with either method, whose half widths are near 1.96 * 288 / sqrt(999)."""
     for named, words in ((True, "blocks"), (False, "spread")):
-        found = estimate_of(run_of({"a": ramp(999), "b": even(9)}, named_history=named), "mean of a < 1 s")
+        samples = {"a": ramp(999, duration_s=120), "b": even(9)}
+        found = estimate_of(run_of(samples, named_history=named, duration_s=120), "mean of a < 1 s")
         assert found.value == 500
         assert found.high is not None
         assert found.high - found.value == pytest.approx(18, rel=0.5)

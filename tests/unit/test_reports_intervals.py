@@ -188,7 +188,7 @@ def test_foreign_file_is_left_unread(damage: str, tmp_path: Path) -> None:
         ("count >= 1200", PASS),
         ("count > 1200", FAIL),
         ("failures < 1", PASS),
-        ("rps > 19", PASS),
+        ("rps > 18", PASS),
         ("rps > 21", FAIL),
         ("error_rate < 1%", PASS),
         ("error_rate < 0.1%", INCONCLUSIVE),
@@ -368,14 +368,16 @@ def recorded(at_s: NDArray[np.float64], latency_ms: NDArray[np.float64], limit_m
     return Intervals(rows, successes, none, none, (limit_ms,), over[:, None].astype(float), unfinished_over)
 
 
-def shares_of_verdicts(source: str, limit_ms: float, kind: str, n: int = 3000) -> dict[Outcome, float]:
+def shares_of_verdicts(
+    source: str, limit_ms: float, kind: str, n: int = 3000, seconds: int = SECONDS
+) -> dict[Outcome, float]:
     """Return the share of each verdict over runs of lognormal latencies (median 200 ms, sigma 0.5)."""
     random = np.random.default_rng(20261121)
     (threshold,) = parse_thresholds(json.dumps({"thresholds": [source.format(limit_ms)]}))
-    window = SteadyState(START_S, START_S, START_S + SECONDS, "by hand")
+    window = SteadyState(START_S, START_S, START_S + seconds, "by hand")
     found = []
     for _ in range(RUNS):
-        at_s = np.sort(random.uniform(0, SECONDS, n))
+        at_s = np.sort(random.uniform(0, seconds, n))
         level = alike(random, 0.8, 0.15) if kind == "alike" else np.zeros(SECONDS)
         latency_ms = 200 * np.exp(level[at_s.astype(int)] + random.normal(0, 0.5, n))
         if kind == "stall":  # nothing is answered from second 100 to 110
@@ -397,9 +399,13 @@ P95_ALIKE_MS = round(200 * math.exp(1.645 * math.hypot(0.5, 0.15)), 3)
     [("iid", P95_MS, 3000), ("alike", P95_ALIKE_MS, 3000), ("iid", P95_MS, 300), ("iid", P95_MS, 40)],
     ids=["independent", "alike", "few", "too few"],
 )
-def test_wrong_verdicts_are_rare_at_the_limit(kind: str, limit_ms: float, n: int) -> None:
-    """With the truth exactly at the limit at most 5 % of the runs pass, and at most 5 % fail."""
-    shares = shares_of_verdicts("p95 < {} ms", limit_ms, kind, n)
+@pytest.mark.parametrize("seconds", [SECONDS, 30])
+def test_wrong_verdicts_are_rare_at_the_limit(kind: str, limit_ms: float, n: int, seconds: int) -> None:
+    """With the truth exactly at the limit at most 5 % of the runs pass, and at most 5 % fail.
+
+    So it is in half a minute, as long as the demo holds its load, whose ten blocks are alike.
+    """
+    shares = shares_of_verdicts("p95 < {} ms", limit_ms, kind, n, seconds)
 
     assert shares[PASS] <= 0.05
     assert shares[FAIL] <= 0.05

@@ -202,6 +202,27 @@ def test_idle_history_stays_when_there_was_no_load(tmp_path: Path) -> None:
     assert reach_verdict(run, THRESHOLDS)["reasons"][0] == "requests_made: no request was made"
 
 
+def test_names_that_became_one_add_up(tmp_path: Path) -> None:
+    """Two names that differed in a secret are rows of one name in each of Locust's writes: they add up.
+
+    Two writes that bear the same second stay two.
+    """
+    rows = []
+    for second, write in ((0, 0), (1, 1), (2, 2), (2, 3)):
+        twins = (10 * write, 3 * write)
+        rows += [history_row(second, 5, n, name="GET,/?key=***") for n in twins]
+        rows += [history_row(second, 5, 7 * write, name="GET,b"), history_row(second, 5, 20 * write)]
+    run = loaded(tmp_path, stats=lines(STATS_HEADER, ROW, TOTAL), stats_history=lines(HISTORY_HEADER, *rows))
+
+    merged = run.history[run.history["name"] == "/?key=***"]
+
+    assert merged["n"].tolist() == [0, 13, 26, 39]
+    assert merged["mean_ms"].tolist()[1:] == [10, 10, 10]
+    assert merged["p95_ms"].isna().all()
+    assert run.history[run.history["name"] == "b"]["n"].tolist() == [0, 7, 14, 21]
+    assert run.history[run.history["name"] == "b"]["p95_ms"].tolist()[1:] == [10, 10, 10]
+
+
 def test_start_beyond_any_calendar_is_unknown(tmp_path: Path) -> None:
     """A damaged time stamp gives an unknown start, not a crash."""
     row = history_row(0, 1, 1).replace("1800000000", "99999999999999")

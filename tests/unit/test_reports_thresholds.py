@@ -54,6 +54,7 @@ def test_statement_is_understood(
         ("p95 < 5", "the limit has no unit: p95 takes a time in us, ms, s or min"),
         ("p95 < 5 MB", "unit 'MB' does not fit p95: p95 takes a time"),
         ("error_rate < 0.01", "the limit has no unit: error_rate takes per cent, such as '1%'"),
+        ("error_rate < 101%", "the limit 101% can never be met or broken, valid is 0% to 100%"),
         ("rps > 5 ms", "unit 'ms' does not fit rps: rps takes a number a second"),
         ("count > 5%", "unit '%' does not fit count: count takes a bare number"),
         ("eror_rate < 1%", "unknown metric 'eror_rate', valid are a percentile such as p95.*'error_rate'"),

@@ -205,7 +205,7 @@ def test_lower_limit_is_doubted_from_its_side() -> None:
 def test_limits_of_rates_and_counts_follow_the_scales() -> None:
     """At a tenth of the users 100/s are 10/s; counts follow the time too; latencies stay."""
     meta = RunMeta("test", user_scale=0.1, time_scale=0.5)
-    run = run_of({"a": even(1200)}, meta=meta)
+    run = run_of({"a": even(2400, duration_s=120)}, meta=meta, duration_s=120)
     rate = judge_threshold(thresholds("rps > 100")[0], run, None)
     assert (rate.limit, rate.outcome, rate.reason) == (10, PASS, "limit 100/s × user scale 0.1")
     count = judge_threshold(thresholds("count > 20000")[0], run, None)
