@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from locust.env import Environment
 
+import math
 import time
 from typing import NamedTuple
 
@@ -68,8 +69,11 @@ class RunPlan:
         if self._schedule is None or position_s is None:
             return ""
         middle_s = unix_s + 0.5 - time.time() + position_s
-        # The second in which the schedule began is one of its first stage.
-        return self._schedule.stage_at(max(0.0, middle_s)) or "" if middle_s > -0.5 else ""
+        # Of a second that the schedule began or ended in, a part is played.
+        if middle_s <= -0.5 or middle_s >= self._schedule.duration_s + 0.5:
+            return ""
+        played_s = min(max(0.0, middle_s), math.nextafter(self._schedule.duration_s, 0.0))
+        return self._schedule.stage_at(played_s) or ""
 
     def facts(self) -> dict[str, object]:
         """Return what run.json says of the plan; its times count from the start of the run."""

@@ -30,7 +30,7 @@ class StageJournal:
                 planned.stage,
                 planned.users,
                 users,
-                planned.rate_per_s,
+                None if planned.rate_per_s is None else round(planned.rate_per_s, 3),
                 self._rate(elapsed_s, requests),
             )
         )

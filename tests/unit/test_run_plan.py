@@ -106,18 +106,13 @@ def test_arrivals_begin_later_than_their_run(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize("shape", [FewUsers(), FewArrivals()])
 def test_stage_of_a_second(monkeypatch: pytest.MonkeyPatch, shape: Any) -> None:
-    """A second is of the stage of its middle; the one in which the schedule began is of the first."""
+    """A second is of the stage of its middle; those in which the schedule began and ended are played too."""
     monkeypatch.setattr("telemetry.run_plan.time.time", lambda: 1000.25)
     plan = plan_of(shape)
     at(monkeypatch, shape, 15.0)  # it began at 985.25, and its second stage at 995.25
 
-    assert [plan.stage_of(second) for second in (984, 985, 994, 995, 1000)] == [
-        "",
-        "rise",
-        "rise",
-        "hold",
-        "hold",
-    ]
+    stages = [plan.stage_of(second) for second in (984, 985, 994, 995, 1000, 1015, 1016)]
+    assert stages == ["", "rise", "rise", "hold", "hold", "hold", ""]
 
 
 def test_stage_facts() -> None:
