@@ -2,8 +2,8 @@
 
 The event loop watches the socket from its first to its last moment, as starting and stopping to watch would
 cost a system call each; so a connection which the server closes while it is idle is known as closed at once.
-What comes in is parsed in the event loop. Time limits share one timer, not set anew for each request: going off,
-it looks at the limit of the present request, and sets itself again.
+What comes in is parsed in the event loop. Time limits share one timer, which is never set anew for a request;
+going off, it looks at the limit of the present request and sets itself again.
 """
 
 from __future__ import annotations
