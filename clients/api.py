@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gevent
-from locust.contrib.fasthttp import FastHttpUser, LocustBadStatusCode, ResponseContextManager
 from locust.env import Environment
 from locust.exception import RescheduleTask
 
@@ -22,7 +21,10 @@ from clients.answers import (
     reason_of,
     status_only,
 )
+from clients.http import LeanHttpUser
 from clients.identities import Credentials, Roster
+from clients.wire.errors import BadStatus
+from clients.wire.response import LeanResponse
 
 T = TypeVar("T")
 
@@ -36,7 +38,7 @@ class Account(NamedTuple):
     role: str
 
 
-class ApiUser(FastHttpUser):
+class ApiUser(LeanHttpUser):
     """Talk JSON with a service: each request is named, its answer checked, a wrong one counted as a failure.
 
     A wrong answer also ends the iteration, as there is nothing right to go on with: the user pauses for its
@@ -45,11 +47,6 @@ class ApiUser(FastHttpUser):
 
     abstract = True
     request_names: ClassVar[frozenset[str]] = frozenset()
-
-    # FastHttpUser's own defaults verify no certificate and wait a minute.
-    insecure = False
-    connection_timeout = 5.0
-    network_timeout = 30.0
 
     _account: Account | None = None
 
@@ -130,12 +127,10 @@ class MemberUser(ApiUser):
         return self._account or self.sign_in(self.credentials)
 
 
-def _answer_to(response: ResponseContextManager, statuses: tuple[int, ...]) -> Answer:
-    fault = response.request_meta["exception"]
-    # A status of 400 or more is recorded as an exception too, but whether it is wrong is for us to say.
-    if fault is not None and not isinstance(fault, LocustBadStatusCode):
-        came = "the answer broke off" if response.status_code else "no answer"
-        raise WrongAnswerError(f"{came} ({type(fault).__name__})")
+def _answer_to(response: LeanResponse, statuses: tuple[int, ...]) -> Answer:
+    # A status of 400 or more is an error too, but whether it is wrong is for us to say.
+    if response.error is not None and not isinstance(response.error, BadStatus):
+        raise WrongAnswerError(str(response.error))
     if response.status_code not in statuses:
         expected = " or ".join(map(str, statuses))
         raise WrongAnswerError(f"got status {response.status_code}, expected {expected}")

@@ -148,7 +148,7 @@ LIES: dict[str, tuple[type[ApiUser], str, Lie, str]] = {
         CareersUser,
         "learn",
         Lie(r"POST /api/v1/students/\d+/careers/select", drops_the_connection),
-        "careers.select: no answer (HTTPConnectionClosed)",
+        "careers.select: the server closed the connection before the headers were complete",
     ),
     "cut_json": (
         CareersUser,
@@ -190,7 +190,7 @@ LIES: dict[str, tuple[type[ApiUser], str, Lie, str]] = {
         CareersUser,
         "look_at_dashboard",
         Lie("GET /api/v1/students/dashboard", lambda reply: reply._replace(missing_bytes=1)),
-        "careers.dashboard: the answer broke off (HTTPParseError)",
+        "careers.dashboard: the server closed the connection before the body was complete",
     ),
     "someone_else": (
         CareersUser,

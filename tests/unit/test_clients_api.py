@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from clients.answers import MAX_REASON_CHARS, Answer, field
 from clients.api import ApiUser, MemberUser
 from clients.identities import Roster
+from clients.wire.errors import BadStatus, ConnectionRefused, IncompleteBody
 
 LOGIN = {"token": "t0ken", "userId": 1, "studentId": 7, "role": "student"}
 
@@ -22,11 +23,11 @@ LOGIN = {"token": "t0ken", "userId": 1, "studentId": 7, "role": "student"}
 class StubResponse:
     """What the client hands out: an answer, and in `outcome` what the user made of it."""
 
-    def __init__(self, status: int, content: bytes | None, fault: Exception | None = None) -> None:
+    def __init__(self, status: int, content: bytes | None, error: Exception | None = None) -> None:
         self.status_code = status
         self.content = content
         self.headers: dict[str, str] = {}
-        self.request_meta = {"exception": fault}
+        self.error = error or (BadStatus(status) if status >= 400 else None)
         self.outcome = "none"
 
     def __enter__(self) -> StubResponse:
@@ -97,10 +98,13 @@ def test_a_right_answer_is_read_and_counted_as_success() -> None:
         (answered(500), "shop.home: got status 500, expected 200 or 429"),
         (answered(200, {}), "shop.home: 'name' is missing"),
         (StubResponse(200, b"<html>"), "shop.home: the body is not JSON"),
-        (StubResponse(0, None, ConnectionRefusedError()), "shop.home: no answer (ConnectionRefusedError)"),
         (
-            StubResponse(200, b"{", ConnectionResetError()),
-            "shop.home: the answer broke off (ConnectionResetError)",
+            StubResponse(0, None, ConnectionRefused()),
+            "shop.home: the server refused the connection",
+        ),
+        (
+            StubResponse(0, None, IncompleteBody("2 of 9 bytes")),
+            "shop.home: the server closed the connection before the body was complete: 2 of 9 bytes",
         ),
     ],
 )
