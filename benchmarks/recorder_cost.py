@@ -29,6 +29,7 @@ import pandas as pd
 import pyarrow as pa
 
 from reports.load.interval_file import read_intervals
+from shapes.iterations import ITERATIONS
 from telemetry.fold import fold
 from telemetry.in_flight import Request
 from telemetry.interval_block import SCALARS, IntervalBlock, Key
@@ -66,16 +67,20 @@ def print_cost() -> None:
         "Locust alone": [],
         "with the recorder": [],
         "of it the fold": [],
+        "with the recorder, where a schedule starts the iterations": [],
         "knowing that it is under way, apart": [],
     }
     for _ in range(ROUNDS):
         cost["Locust alone"].append(gevent.spawn(fire_requests, visitor).get())
         recorder.listen(environment)
-        recording_us = gevent.spawn(fire_requests, visitor).get()
-        fold_us = timed_ms(recorder.fold) * 1000 / REQUESTS
+        recording_us, fold_us = recorded_requests(visitor, recorder)
+        ITERATIONS.is_scheduled = True
+        scheduled_us = sum(recorded_requests(visitor, recorder))
+        ITERATIONS.is_scheduled = False
         recorder.stop(environment)
         cost["with the recorder"].append(recording_us + fold_us)
         cost["of it the fold"].append(fold_us)
+        cost["with the recorder, where a schedule starts the iterations"].append(scheduled_us)
         cost["knowing that it is under way, apart"].append(gevent.spawn(watch_requests).get())
     medians = {name: statistics.median(values) for name, values in cost.items()}
     added_us = medians["with the recorder"] - medians["Locust alone"]
@@ -84,6 +89,12 @@ def print_cost() -> None:
         ("µs a request", "median", "min–max"),
         [*rows, ("**added by the recorder**", f"**{added_us:.2f}**", "")],
     )
+
+
+def recorded_requests(visitor: Visitor, recorder: RequestRecorder) -> tuple[float, float]:
+    """Return the microseconds that each request took, and the fold for each of them."""
+    recording_us = gevent.spawn(fire_requests, visitor).get()
+    return recording_us, timed_ms(recorder.fold) * 1000 / REQUESTS
 
 
 def fire_requests(visitor: User) -> float:
