@@ -20,7 +20,7 @@ from clients.wire.cookies import Jar
 from clients.wire.phases import Phases
 from clients.wire.request_body import encode_body
 from clients.wire.response import LeanResponse
-from clients.wire.settings import Settings, share
+from clients.wire.settings import Settings, is_above, share
 from clients.wire.url import basic_auth, with_params, without_credentials
 
 _clock = time.perf_counter
@@ -76,6 +76,9 @@ class LeanHttpSession:
         if stream or files:
             raise ValueError("stream and files are not supported: FastHttpUser has them")
         user_class, agent = self._user_class, self._agent
+        total_s = user_class.total_timeout if timeout is None else timeout
+        if not is_above(0, total_s):
+            raise ValueError(f"timeout must be seconds above 0, got {timeout!r}")
         name = name or self.request_name or (url if "@" not in url else without_credentials(url))
         request = Request(
             method,
@@ -88,7 +91,7 @@ class LeanHttpSession:
             context = self._user.context() | (context or {})
         phases = Phases() if user_class.record_phases else None
         start_time, started_s = time.time(), _clock()
-        deadline_s = started_s + (user_class.total_timeout if timeout is None else timeout)
+        deadline_s = started_s + total_s
         if user_class.request_watch is None:
             response = agent.fetch(request, deadline_s, phases, follows_redirects=allow_redirects)
         else:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Mapping
-from http.cookiejar import Cookie, CookieJar
+from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
 from typing import Any, cast
 from urllib.request import Request
 
@@ -13,13 +14,14 @@ from clients.wire.response_head import ResponseHeaders
 from clients.wire.url import Origin, Url
 
 _MAX_KEPT_PATHS = 32
+_COOKIE = re.compile(r"[^\x00-\x1f\x7f;=]+=[^\x00-\x1f\x7f;]*").fullmatch
 
 
 class Jar(CookieJar):
     """A cookie jar that remembers which cookies go where, until one changes or expires."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__(_Policy())
         # The Cookie headers, and when (in Unix time) the first of the cookies expires.
         self._headers: dict[Origin | tuple[Origin, str], str] = {}
         self._valid_until_s = math.inf
@@ -59,6 +61,18 @@ class Jar(CookieJar):
         self._depends_on_path = any(cookie.path != "/" for cookie in self)
 
 
+class _Policy(DefaultCookiePolicy):
+    """The standard library's rules, and one that it lacks: an IP address is in no domain with others."""
+
+    def set_ok_domain(self, cookie: Cookie, request: Request) -> bool:
+        """Say whether an answer to a request may set a cookie for the cookie's domain."""
+        host = request.host.rpartition(":")[0] or request.host
+        is_address = host.startswith("[") or host.replace(".", "").isdigit()
+        if is_address and cookie.domain_specified and cookie.domain.lstrip(".") != host:
+            return False
+        return super().set_ok_domain(cookie, request)
+
+
 class _Answer:
     """What a jar wants to know of an answer."""
 
@@ -73,6 +87,12 @@ class _Answer:
 
 
 def merge(header: str, more: Mapping[str, object]) -> str:
-    """Return a Cookie header with further cookies, which replace those of the same names."""
+    """Return a Cookie header with further cookies, which replace those of the same names.
+
+    Raises ValueError for a cookie that cannot be sent; the text does not quote its value.
+    """
+    for name, value in more.items():
+        if not _COOKIE(f"{name}={value}"):
+            raise ValueError(f"header 'Cookie': cookie {name!r} must hold no line break and no semicolon")
     kept = (pair for pair in header.split("; ") if pair and pair.partition("=")[0] not in more)
     return "; ".join([*kept, *(f"{name}={value}" for name, value in more.items())])

@@ -80,15 +80,16 @@ def dial(origin: Origin, context: ssl.SSLContext | None, timeout_s: float, deadl
 
 def _resolve(origin: Origin) -> list[Any]:
     host, port = origin.host, origin.port
+    addresses: list[Any]
     try:
-        # Asks nobody, and so need not wait for a thread.
-        return _getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)  # type: ignore[no-any-return]
-    except socket.gaierror:
-        pass
-    try:
-        return gevent_socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)  # type: ignore[no-any-return]
+        try:
+            # Asks nobody, and so need not wait for a thread.
+            addresses = _getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        except socket.gaierror:
+            addresses = gevent_socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError):
         raise NameNotResolved from None
+    return addresses
 
 
 def _connect_to_any(addresses: list[Any]) -> Any:
@@ -125,7 +126,8 @@ def _connect_socket(sock: Any, address: Any) -> int:
     if code == errno.EINPROGRESS:
         _wait(sock, WRITABLE)
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    return code
+    # A server that resets the connection has accepted it: that is for the first use of it to find out.
+    return 0 if code == errno.ECONNRESET else code
 
 
 def _failure(code: int | None) -> ConnectFailed:

@@ -26,7 +26,9 @@ def next_step(status: int, method: str, url: Url, location: str) -> Step:
     303 becomes GET, 302 too, 301 only when it was POST, HEAD never; only 307 and 308 carry the body along.
     """
     try:
-        target = urljoin(str(url), _as_sent(location).strip())
+        target = _as_sent(location).strip()
+        # Joined, an absolute URL without a host would take on the old one's.
+        target = target if is_absolute(target) else urljoin(str(url), target)
     except ValueError:
         target = ""
     if not is_absolute(target):

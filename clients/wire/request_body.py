@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from clients.wire.url import encode_pairs
 
-# Servers may wait for a body after these; a length of none tells them not to.
-_METHODS_WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
+# Servers expect no body after these; after others, a length of 0 tells them not to wait for one.
+_BODILESS_METHODS = frozenset({"GET", "HEAD"})
 _JSON_HEADERS = (b"Content-Type: application/json\r\n", b"Accept: application/json\r\n")
 _NO_LENGTH = b"\r\n"
 _ZERO_LENGTH = b"Content-Length: 0\r\n\r\n"
@@ -55,7 +55,7 @@ def frame(method: str, body: Body | None, names: frozenset[str]) -> bytes:
     *names* are those of the user's headers in lower case, which are not written twice.
     """
     if body is None:
-        return _ZERO_LENGTH if method in _METHODS_WITH_BODY and "content-length" not in names else _NO_LENGTH
+        return _NO_LENGTH if method in _BODILESS_METHODS or "content-length" in names else _ZERO_LENGTH
     content_type = b"" if "content-type" in names else body.content_type
     accept = b"" if "accept" in names else body.accept
     length = b"" if "content-length" in names else b"Content-Length: %d\r\n" % len(body.content)

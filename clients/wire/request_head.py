@@ -20,6 +20,7 @@ MAX_KEPT = 4096
 _METHOD = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
 _HEADER_NAME = _METHOD
 _HEADER_VALUE = re.compile(r"[^\x00\r\n]*").fullmatch
+_URL_HEADERS = frozenset({"host", "authorization"})
 
 HeaderItems = tuple[tuple[str, Any], ...]
 
@@ -34,11 +35,11 @@ class Line(NamedTuple):
 
 
 class Headers(NamedTuple):
-    """A block of headers: its bytes, its names in lower case, and whether it replaces a header of the URL."""
+    """A block of headers: its bytes, its names in lower case, and which of the URL's headers not to write."""
 
     encoded: bytes
     names: frozenset[str]
-    replaces_url_headers: bool
+    replaced: frozenset[str]
 
 
 class RequestWriter:
@@ -98,13 +99,13 @@ def encode_headers(items: HeaderItems) -> Headers:
     last = {str(name).lower(): (name, value) for name, value in items}
     kept = {lower: pair for lower, pair in last.items() if pair[1] is not None}
     encoded = b"".join(_encode_header(*pair) for pair in kept.values())
-    return Headers(encoded, frozenset(kept), not kept.keys().isdisjoint({"host", "authorization"}))
+    return Headers(encoded, frozenset(kept), _URL_HEADERS & last.keys())
 
 
 def encode_head(line: Line, headers: Headers) -> bytes:
     """Return a request's head but for its framing and last line."""
-    if headers.replaces_url_headers:
-        return line.request_line + _url_headers(line.url, headers.names) + headers.encoded
+    if headers.replaced:
+        return line.request_line + _url_headers(line.url, headers.replaced) + headers.encoded
     return line.encoded + headers.encoded
 
 

@@ -53,6 +53,7 @@ class LeanResponse:
         self._raw_head = raw_head
         self._headers: ResponseHeaders | None = None
         self._event: EventHook | None = None
+        self._has_entered = False
         self._verdict: Exception | bool | None = None
 
     @property
@@ -105,7 +106,6 @@ class LeanResponse:
         """Tell Locust of the request when the with-block ends; until then *request_meta* may be changed."""
         self._event = event
         self.request_meta = request_meta
-        self._has_entered = False
 
     def success(self) -> None:
         """Say, in the with-block, that the answer is right, whatever its status."""
@@ -118,14 +118,15 @@ class LeanResponse:
         self._verdict = reason if isinstance(reason, Exception) else CatchResponseError(reason)
 
     def __enter__(self) -> Self:
+        if self._event is None:
+            raise LocustError("to use a request as a with-block, pass catch_response=True")
         self._has_entered = True
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        if self._event is None:
-            return False
+        assert self._event is not None  # __enter__ saw to it
         if self._verdict is not None:
             self.request_meta["exception"] = None if self._verdict is True else self._verdict
         elif isinstance(error, ResponseError):
@@ -137,5 +138,5 @@ class LeanResponse:
         return error is None
 
     def _require_block(self, method: str) -> None:
-        if self._event is None or not self._has_entered:
+        if not self._has_entered:
             raise LocustError(f"to call {method}(), pass catch_response=True and use a with-block")

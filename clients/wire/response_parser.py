@@ -19,6 +19,7 @@ class ResponseParser:
     """
 
     __slots__ = (
+        "_bodiless_bytes",
         "_feed",
         "_head_is_open",
         "_parser",
@@ -41,6 +42,7 @@ class ResponseParser:
         self.is_complete = False
         self._head_is_open = True
         self._pieces: list[bytes] = []
+        self._bodiless_bytes = 0
         self._without_body = without_body
 
     @property
@@ -55,6 +57,7 @@ class ResponseParser:
                 self._extend_head(data)
             else:
                 self.raw_head = data
+        pieces_before = len(self._pieces)
         try:
             self._feed(data)
         except HttpParserError as error:
@@ -63,8 +66,13 @@ class ResponseParser:
             self.is_reusable = False  # the answer is whole, what follows it is none
         except HttpParserUpgrade:
             raise MalformedResponse("the protocol was switched unasked") from None
-        if not self.is_complete and self._head_is_open and HEAD_END in self.raw_head:
-            self._end_head()
+        if not self.is_complete:
+            self._look_for_end_of_head()
+            self._bodiless_bytes = (
+                self._bodiless_bytes + len(data) if len(self._pieces) == pieces_before else 0
+            )
+            if self._bodiless_bytes > MAX_HEAD_BYTES:  # of headers, of trailers, or of interim answers
+                raise HeadersTooLarge
         return self.is_complete
 
     def finish(self, *, is_clean: bool) -> None:
@@ -114,7 +122,9 @@ class ResponseParser:
         if (len(self.raw_head) if end < 0 else end) > MAX_HEAD_BYTES:
             raise HeadersTooLarge
 
-    def _end_head(self) -> None:
+    def _look_for_end_of_head(self) -> None:
+        if not self._head_is_open or HEAD_END not in self.raw_head:
+            return
         self._head_is_open = False
         if self._without_body:
             self._complete(is_reusable=self._parser.should_keep_alive() and self.raw_head.endswith(HEAD_END))

@@ -64,10 +64,10 @@ def _share(base_url: str, settings: Settings) -> Shared:
 def _faults_of(settings: Settings) -> list[str]:
     times = ("connection_timeout", "network_timeout", "total_timeout")
     told = [(name, getattr(settings, name), "seconds above 0") for name in times]
-    told = [(name, value, valid) for name, value, valid in told if not _is_above(0, value)]
-    if not _is_above(0, settings.concurrency):
+    told = [(name, value, valid) for name, value, valid in told if not is_above(0, value)]
+    if not is_above(0, settings.concurrency):
         told.append(("concurrency", settings.concurrency, "at least 1"))
-    if not _is_above(-1, settings.max_redirects):
+    if not is_above(-1, settings.max_redirects):
         told.append(("max_redirects", settings.max_redirects, "at least 0"))
     return [f"{name} must be {valid}, got {value!r}" for name, value, valid in told]
 
@@ -84,5 +84,6 @@ def _faults_of_url(base_url: str | None) -> list[str]:
     return [told] if variable else []
 
 
-def _is_above(least: float, value: object) -> bool:
+def is_above(least: float, value: object) -> bool:
+    """Say whether a value is a number above another."""
     return isinstance(value, int | float) and value > least

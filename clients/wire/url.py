@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 # What may stand in a request line as it is; everything else is percent-encoded.
 _PLAIN_TARGET = re.compile(r"(?:[A-Za-z0-9\-._~/?=&:@!$'()*+,;]|%[0-9A-Fa-f]{2})*").fullmatch
-_SAFE = "!$%&'()*+,/:;=?@[]~"
+_SAFE = "!$%&'()*+,/:;=?@~"
 _LOOSE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 _HOST = re.compile(r"[a-z0-9\-._]+|[0-9a-f:.]*:[0-9a-f:.]*").fullmatch
 
