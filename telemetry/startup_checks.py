@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from locust import HttpUser, User
-from locust.contrib.fasthttp import FastHttpUser
 from locust.env import Environment
 
 import os
@@ -85,11 +84,16 @@ def _host_faults(environment: Environment) -> list[str]:
     hostless = sorted(
         user_class.__name__
         for user_class in environment.user_classes
-        if issubclass(user_class, HttpUser | FastHttpUser) and not user_class.host
+        if _speaks_http(user_class) and not user_class.host
     )
     if not _starts_by_itself(environment) or options_of(environment).with_target or not hostless:
         return []
     return [f"{', '.join(hostless)}: no host; give --host URL, or --with-target for the bundled service"]
+
+
+def _speaks_http(user_class: type[User]) -> bool:
+    """Tell HttpUser, and FastHttpUser or whatever has its interface, by an attribute that only HTTP needs."""
+    return issubclass(user_class, HttpUser) or hasattr(user_class, "max_redirects")
 
 
 def url_faults(host: str) -> list[str]:

@@ -1,0 +1,33 @@
+"""A run that could only mislead is refused before any load."""
+
+from locust import FastHttpUser, HttpUser, User
+from locust.env import Environment
+
+from argparse import Namespace
+from typing import Any
+
+import pytest
+
+from clients.http import LeanHttpUser
+from telemetry.startup_checks import _host_faults
+
+
+def host_faults(user_class: type[User], **attributes: Any) -> list[str]:
+    """Return what is wrong with the host of a headless run of such a user."""
+    visitor: Any = type("Visitor", (user_class,), attributes)
+    options = Namespace(headless=True, autostart=False, with_target=False)
+    return _host_faults(Environment(user_classes=[visitor], parsed_options=options))
+
+
+@pytest.mark.parametrize("user_class", [HttpUser, FastHttpUser, LeanHttpUser])
+def test_users_of_http_need_a_host(user_class: type[User]) -> None:
+    """Without one there is nothing to send a request to, whichever client is to do it."""
+    assert host_faults(user_class) == [
+        "Visitor: no host; give --host URL, or --with-target for the bundled service"
+    ]
+    assert host_faults(user_class, host="http://127.0.0.1:8000") == []
+
+
+def test_other_users_need_none() -> None:
+    """A user of another protocol knows by itself whom to ask."""
+    assert host_faults(User) == []
