@@ -130,8 +130,12 @@ class HostileServer:
             while goes_on:
                 request = reader.request(number)
                 self.requests.append(request)
-                goes_on = self._play(connection, next(self._scripts[request.target.partition("?")[0]]))
+                goes_on = self._play(connection, self._next_turn(request.target.partition("?")[0]))
         self._open.discard(connection)
+
+    def _next_turn(self, path: str) -> Turn:
+        script = self._scripts.get(path)
+        return [answer(b"no script", "404 Not Found")] if script is None else next(script)
 
     def _play(self, connection: socket.socket, turn: Turn) -> bool:
         """Play the steps; return whether the connection goes on."""

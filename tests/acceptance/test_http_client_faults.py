@@ -1,0 +1,155 @@
+"""Answers that break off or break the protocol are failures with names of their own, of one request only."""
+
+from __future__ import annotations
+
+import socket
+from contextlib import closing
+
+import pytest
+
+from clients.wire import errors
+from tests.hostile_server import Ending, HostileServer, Turn, answer
+from tests.visitor import Visitor, wait_in_loop
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+TEN_BYTES = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n"
+BREAKS_OFF: dict[str, tuple[Turn, type[Exception]]] = {
+    "closed before the first byte": ([Ending.CLOSE], errors.ClosedEarly),
+    "reset before the first byte": ([Ending.RESET], errors.ClosedEarly),
+    "closed in the status line": ([b"HTTP/1.1 20", Ending.CLOSE], errors.ClosedEarly),
+    "closed in the headers": ([b"HTTP/1.1 200 OK\r\nContent-Le", Ending.CLOSE], errors.ClosedEarly),
+    "reset in the headers": ([b"HTTP/1.1 200 OK\r\nContent-Le", 0.05, Ending.RESET], errors.ClosedEarly),
+    "closed after an interim answer": ([b"HTTP/1.1 100 Continue\r\n\r\n", Ending.CLOSE], errors.ClosedEarly),
+    "closed before the body": ([TEN_BYTES, Ending.CLOSE], errors.IncompleteBody),
+    "closed in the body": ([TEN_BYTES + b"half", Ending.CLOSE], errors.IncompleteBody),
+    "reset in the body": ([TEN_BYTES + b"half", 0.05, Ending.RESET], errors.IncompleteBody),
+    "closed in a chunk": ([CHUNKED + b"a\r\nhalf", Ending.CLOSE], errors.IncompleteBody),
+    "closed in a chunk's size": ([CHUNKED + b"1", Ending.CLOSE], errors.IncompleteBody),
+    "closed between chunks": ([CHUNKED + b"2\r\nok\r\n", Ending.CLOSE], errors.IncompleteBody),
+    "closed before the end of the trailers": ([CHUNKED + b"0\r\n", Ending.CLOSE], errors.IncompleteBody),
+    "reset in a chunk": ([CHUNKED + b"a\r\nhalf", 0.05, Ending.RESET], errors.IncompleteBody),
+    "reset in a body until the end": (
+        [b"HTTP/1.0 200 OK\r\n\r\nhalf", 0.05, Ending.RESET],
+        errors.IncompleteBody,
+    ),
+}
+MALFORMED = {
+    "no HTTP at all": b"SSH-2.0-OpenSSH_9.2\r\n",
+    "an alert of TLS": b"\x15\x03\x01\x00\x02\x02\x46",
+    "an empty line and text": b"\r\n\r\nhello\r\n\r\n",
+    "a status that is no number": b"HTTP/1.1 abc OK\r\nContent-Length: 0\r\n\r\n",
+    "no status": b"HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+    "a status of four digits": b"HTTP/1.1 2000 OK\r\nContent-Length: 0\r\n\r\n",
+    "a version yet to come": b"HTTP/9.9 200 OK\r\nContent-Length: 0\r\n\r\n",
+    "another protocol's name": b"ICY 200 OK\r\nContent-Length: 0\r\n\r\n",
+    "a header without a colon": b"HTTP/1.1 200 OK\r\nContent-Length 2\r\n\r\nok",
+    "a header without a name": b"HTTP/1.1 200 OK\r\n: value\r\nContent-Length: 2\r\n\r\nok",
+    "a space before the colon": b"HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nok",
+    "a NUL in a header": b"HTTP/1.1 200 OK\r\nX-A: a\x00b\r\nContent-Length: 2\r\n\r\nok",
+    "a negative length": b"HTTP/1.1 200 OK\r\nContent-Length: -2\r\n\r\nok",
+    "a length that is no number": b"HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\nok",
+    "a length of 30 digits": b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 30 + b"\r\n\r\nok",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nok",
+    "a length and chunks": CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Length: 2\r\n\r\n0\r\n\r\n"),
+    "a chunk's size that is no number": CHUNKED + b"zz\r\nok\r\n0\r\n\r\n",
+    "a negative chunk's size": CHUNKED + b"-2\r\nok\r\n0\r\n\r\n",
+    "a chunk's size of 30 digits": CHUNKED + b"f" * 30 + b"\r\nok",
+    "a chunk longer than it said": CHUNKED + b"2\r\nokay\r\n0\r\n\r\n",
+}
+OVERSIZE = {
+    "one header of 70 kB": b"HTTP/1.1 200 OK\r\nX-A: " + b"a" * 70_000,
+    "3000 headers": b"HTTP/1.1 200 OK\r\n" + b"X-A: 0123456789abcdef\r\n" * 3000,
+    "a header name of 70 kB": b"HTTP/1.1 200 OK\r\n" + b"a" * 70_000,
+    "a reason of 70 kB": b"HTTP/1.1 200 " + b"O" * 70_000,
+    "headers without end": b"HTTP/1.1 200 OK\r\n" + b"X-A: b\r\n" * 500_000,
+    "trailers of 70 kB": CHUNKED + b"0\r\nX-A: " + b"a" * 70_000,
+    "interim answers without end": b"HTTP/1.1 100 Continue\r\n\r\n" * 100_000,
+}
+
+
+@pytest.mark.parametrize("name", BREAKS_OFF)
+def test_answer_breaks_off(hostile: HostileServer, name: str) -> None:
+    """The failure says how far the answer came; the next request is answered on a new connection."""
+    turn, fault = BREAKS_OFF[name]
+    visitor = Visitor(hostile.url)
+
+    assert visitor.fault("GET", hostile.script(turn)) is fault
+    assert visitor.get(hostile.script([answer()])).text == "ok"
+    assert len(visitor.events) == 2
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_malformed_answer(hostile: HostileServer, name: str) -> None:
+    """What is no right HTTP is said to be so, at once, and the connection is given up."""
+    visitor = Visitor(hostile.url)
+
+    assert visitor.fault("GET", hostile.script([MALFORMED[name], Ending.HOLD])) is errors.MalformedResponse
+    wait_in_loop(lambda: hostile.open_connections == 0)
+    assert visitor.get(hostile.script([answer()])).text == "ok"
+
+
+@pytest.mark.parametrize("name", OVERSIZE)
+def test_oversize_headers(hostile: HostileServer, name: str) -> None:
+    """Headers beyond 64 kB are not taken, so that no server fills the generator's memory with them."""
+    visitor = Visitor(hostile.url)
+
+    assert visitor.fault("GET", hostile.script([OVERSIZE[name], Ending.HOLD])) is errors.HeadersTooLarge
+    wait_in_loop(lambda: hostile.open_connections == 0)
+    assert visitor.get(hostile.script([answer()])).text == "ok"
+
+
+def test_headers_of_60_kb_are_taken(hostile: HostileServer) -> None:
+    """The limit is for all headers together, and what is below it is right."""
+    response = Visitor(hostile.url).get(hostile.script([answer(X_A="a" * 60_000)]))
+
+    assert response.headers["X-A"] == "a" * 60_000
+
+
+@pytest.mark.parametrize(
+    "junk", [b"junk", b"\x00", answer(b"never asked for")], ids=["text", "a NUL", "a second answer"]
+)
+@pytest.mark.parametrize("pause_s", [0.0, 0.05], ids=["at once", "later"])
+def test_junk_after_the_answer(hostile: HostileServer, junk: bytes, pause_s: float) -> None:
+    """What comes after the answer belongs to no request: the connection is given up, nothing fails."""
+    steps: Turn = [answer() + junk] if not pause_s else [answer(), pause_s, junk]
+    visitor = Visitor(hostile.url)
+    first = visitor.get(hostile.script([*steps, Ending.HOLD]))
+    wait_in_loop(lambda: hostile.open_connections == 0)
+    second = visitor.get(hostile.script([answer(b"second")]))
+
+    assert (first.text, second.text) == ("ok", "second")
+    assert [event["exception"] for event in visitor.events] == [None, None]
+
+
+def test_connection_refused() -> None:
+    """A port that nobody listens on is named, at once."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        visitor = Visitor(f"http://127.0.0.1:{unused.getsockname()[1]}")
+
+        assert visitor.fault("GET", "/") is errors.ConnectionRefused
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "a" * 64 + ".example", "a..b"])
+def test_name_is_not_resolved(host: str) -> None:
+    """A name that is unknown, or can be no name, is the same failure."""
+    assert Visitor(f"http://{host}").fault("GET", "/") is errors.NameNotResolved
+
+
+def test_equal_faults_group(hostile: HostileServer) -> None:
+    """The text of a failure names what failed, not ports, addresses or sizes, so that reports count it."""
+    visitor = Visitor(hostile.url)
+    for received in (b"half", b"hal"):
+        visitor.fault("GET", hostile.script([TEN_BYTES + received, Ending.CLOSE]))
+
+    assert len({str(event["exception"]) for event in visitor.events}) == 1
+
+
+@pytest.mark.parametrize("ending", [Ending.CLOSE, Ending.HOLD])
+def test_early_refusal_of_an_upload(ending: Ending) -> None:
+    """A server that answers without reading the body has answered, whether or not it closes then."""
+    refusal = answer(b"too much", "413 Content Too Large", Connection="close")
+    with closing(HostileServer(on_connect=[0.05, refusal, ending])) as server:
+        response = Visitor(server.url, network_timeout=2.0).ask("POST", "/", data=bytes(16 << 20))
+
+    assert (response.status_code, response.text) == (413, "too much")

@@ -1,0 +1,243 @@
+"""Requests and answers as they should be, over connections that are kept."""
+
+from __future__ import annotations
+
+import gevent
+
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from clients.wire import errors
+from tests.fix_http_servers import BIG_FILE_BYTES, Nginx
+from tests.hostile_server import Ending, HostileServer, Turn, answer
+from tests.visitor import Visitor, wait_in_loop
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+BODIES: dict[str, tuple[Turn, bytes]] = {
+    "of a length": ([answer(b"body")], b"body"),
+    "of no length": ([answer(b"")], b""),
+    "in chunks": ([CHUNKED + b"2\r\nbo\r\n2\r\ndy\r\n0\r\n\r\n"], b"body"),
+    "in no chunk": ([CHUNKED + b"0\r\n\r\n"], b""),
+    "in chunks with extensions": ([CHUNKED + b'4;a="b;c"\r\nbody\r\n0;d\r\n\r\n'], b"body"),
+    "in chunks with trailers": ([CHUNKED + b"4\r\nbody\r\n0\r\nX-A: b\r\n\r\n"], b"body"),
+    "in chunks of zero-padded sizes": ([CHUNKED + b"0004\r\nbody\r\n000\r\n\r\n"], b"body"),
+    "in single bytes": ([bytes([byte]) for byte in CHUNKED + b"4\r\nbody\r\n0\r\n\r\n"], b"body"),
+    "in single bytes, slowly": (
+        [step for byte in answer(b"body") for step in (bytes([byte]), 0.001)],
+        b"body",
+    ),
+    "after 100 Continue": ([b"HTTP/1.1 100 Continue\r\n\r\n" + answer(b"body")], b"body"),
+    "after 103 Early Hints, later": (
+        [b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n", 0.02, answer(b"body")],
+        b"body",
+    ),
+    "after an empty reason": ([b"HTTP/1.1 200 \r\nContent-Length: 4\r\n\r\nbody"], b"body"),
+    "after no reason": ([b"HTTP/1.1 200\r\nContent-Length: 4\r\n\r\nbody"], b"body"),
+    "after headers in odd cases": ([b"HTTP/1.1 200 OK\r\ncONTENT-lENGTH:4\r\n\r\nbody"], b"body"),
+    "to keep, of HTTP/1.0": (
+        [b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 4\r\n\r\nbody"],
+        b"body",
+    ),
+}
+ENDING_BODIES: dict[str, Turn] = {
+    "of HTTP/1.0": [b"HTTP/1.0 200 OK\r\n\r\nbo", 0.02, b"dy", Ending.CLOSE],
+    "of HTTP/1.1": [b"HTTP/1.1 200 OK\r\n\r\nbody", Ending.CLOSE],
+    "with Connection: close": [answer(b"body", Connection="close"), Ending.CLOSE],
+    "of a length in HTTP/1.0": [b"HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\nbody", Ending.CLOSE],
+}
+WITHOUT_BODY = {
+    "HEAD": ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"),
+    "HEAD in chunks": ("HEAD", CHUNKED),
+    "204": ("GET", b"HTTP/1.1 204 No Content\r\n\r\n"),
+    "304": ("GET", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 1000\r\n\r\n"),
+    "204 to DELETE": ("DELETE", b"HTTP/1.1 204 No Content\r\n\r\n"),
+}
+
+
+def test_connection_is_kept(nginx: Nginx) -> None:
+    """Twenty requests, of whatever kind, come on one connection."""
+    visitor = Visitor(nginx.url)
+    paths = ["/ok", "/text.txt", "/no-content", "/missing"] * 5
+    replies = [visitor.get(path) for path in paths]
+
+    assert [reply.status_code for reply in replies] == [200, 200, 204, 404] * 5
+    assert len({reply.headers["X-Connection"] for reply in replies}) == 1
+    assert visitor.client.reconnects == 0
+
+
+def test_users_have_connections_of_their_own(nginx: Nginx) -> None:
+    """What a server limits or balances by connection, it does by user."""
+    replies = [Visitor(nginx.url).get("/ok") for _ in range(3)]
+
+    assert len({reply.headers["X-Connection"] for reply in replies}) == 3
+
+
+@pytest.mark.parametrize("kind", BODIES)
+def test_body(hostile: HostileServer, kind: str) -> None:
+    """It arrives whole, and the connection is kept."""
+    turn, body = BODIES[kind]
+    path = hostile.script(turn)
+    visitor = Visitor(hostile.url)
+
+    assert [visitor.get(path).content for _ in range(2)] == [body, body]
+    assert hostile.connections == 1
+    assert [event["response_length"] for event in visitor.events] == [len(body)] * 2
+
+
+@pytest.mark.parametrize("kind", ENDING_BODIES)
+def test_body_that_ends_with_the_connection(hostile: HostileServer, kind: str) -> None:
+    """It arrives whole; the next request opens a connection, and that is no reconnect after a loss."""
+    path = hostile.script(ENDING_BODIES[kind])
+    visitor = Visitor(hostile.url)
+
+    assert [visitor.get(path).text for _ in range(2)] == ["body", "body"]
+    assert hostile.connections == 2
+    assert [event["exception"] for event in visitor.events] == [None, None]
+
+
+@pytest.mark.parametrize("kind", WITHOUT_BODY)
+def test_answer_without_body(hostile: HostileServer, kind: str) -> None:
+    """Whatever its headers say, no body is waited for, and the connection is kept."""
+    method, head = WITHOUT_BODY[kind]
+    path = hostile.script([head], [answer()])
+    visitor = Visitor(hostile.url, network_timeout=0.5)
+    replies = [visitor.ask(method, path), visitor.get(path)]
+
+    assert [reply.text for reply in replies] == ["", "ok"]
+    assert hostile.connections == 1
+
+
+def test_repeated_headers(hostile: HostileServer) -> None:
+    """Names are found in any case; what came twice is joined."""
+    path = hostile.script(
+        [b"HTTP/1.1 200 OK\r\nX-A: 1\r\nx-a: 2\r\nX-B:  spaced \r\nContent-Length: 0\r\n\r\n"]
+    )
+    headers = Visitor(hostile.url).get(path).headers
+
+    assert headers["x-A"] == "1, 2"
+    assert headers["X-B"] == "spaced"
+    assert "X-C" not in headers
+    assert headers.get("X-C", "none") == "none"
+
+
+def test_huge_body(nginx: Nginx) -> None:
+    """32 MiB arrive, and the connection serves on."""
+    visitor = Visitor(nginx.url)
+    big = visitor.get("/big")
+
+    assert len(big.content) == visitor.events[0]["response_length"] == BIG_FILE_BYTES
+    assert visitor.get("/ok").headers["X-Connection"] == big.headers["X-Connection"]
+
+
+def test_huge_upload(hostile: HostileServer) -> None:
+    """A body that no socket buffer holds is sent whole."""
+    body = bytes(range(256)) * (1 << 15)
+    path = hostile.script([answer()])
+
+    assert Visitor(hostile.url).ask("POST", path, data=body).status_code == 200
+    assert hostile.seen(path)[0].body == body
+
+
+def test_ipv6() -> None:
+    """A host may be an IPv6 address, which the Host header gives in brackets."""
+    with closing(HostileServer("::1")) as server:
+        path = server.script([answer()])
+        response = Visitor(server.url).get(path)
+
+        assert response.text == "ok"
+        assert server.seen(path)[0].header("Host") == f"[::1]:{server.port}"
+
+
+@pytest.fixture
+def other() -> Iterator[HostileServer]:
+    """Run a second origin."""
+    with closing(HostileServer()) as server:
+        yield server
+
+
+def test_absolute_url(hostile: HostileServer, other: HostileServer) -> None:
+    """Each origin has a connection of its own, which is kept too."""
+    here, there = hostile.script([answer(b"here")]), other.script([answer(b"there")])
+    visitor = Visitor(hostile.url)
+    texts = [visitor.get(url).text for url in (here, other.url + there) * 3]
+
+    assert texts == ["here", "there"] * 3
+    assert (hostile.connections, other.connections) == (1, 1)
+    assert other.seen(there)[0].header("Host") == f"127.0.0.1:{other.port}"
+
+
+def test_host_with_a_path(hostile: HostileServer) -> None:
+    """Paths are put behind the path of the host, as Locust does."""
+    path = hostile.script([answer()])
+    base, _, last = path.rpartition("/")
+
+    assert Visitor(hostile.url + base).get(f"/{last}").text == "ok"
+
+
+@pytest.mark.parametrize("ending", [Ending.CLOSE, Ending.RESET])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_connection_closed_while_idle(hostile: HostileServer, method: str, ending: Ending) -> None:
+    """The next request reopens a connection that the server ended meanwhile: counted, and no failure."""
+    path = hostile.script([answer(), 0.02, ending], [answer(b"again")])
+    visitor = Visitor(hostile.url)
+    visitor.ask(method, path)
+    wait_in_loop(lambda: hostile.open_connections == 0)
+    gevent.sleep(0.02)  # the end has left the server; give the loop a turn to see it
+
+    assert visitor.ask(method, path).text == "again"
+    assert [event["exception"] for event in visitor.events] == [None, None]
+    assert (hostile.connections, visitor.client.reconnects) == (2, 1)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "OPTIONS"])
+def test_idempotent_request_on_a_stale_connection(hostile: HostileServer, method: str) -> None:
+    """Sent just as the server closed, with no byte of an answer, it is sent once more on a new connection."""
+    path = hostile.script([answer()], [Ending.CLOSE], [answer()])
+    visitor = Visitor(hostile.url)
+    visitor.get(path)
+
+    assert visitor.ask(method, path).status_code == 200
+    assert [seen.method for seen in hostile.seen(path)] == ["GET", method, method]
+    assert visitor.client.reconnects == 1
+    assert len(visitor.events) == 2
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+def test_other_request_on_a_stale_connection(hostile: HostileServer, method: str) -> None:
+    """Nobody knows whether the server took it, so it is never sent twice: it failed."""
+    path = hostile.script([answer()], [Ending.CLOSE], [answer()])
+    visitor = Visitor(hostile.url)
+    visitor.get(path)
+
+    assert visitor.fault(method, path, data="order") is errors.ClosedEarly
+    assert [seen.method for seen in hostile.seen(path)] == ["GET", method]
+
+
+def test_retry_is_no_loop(hostile: HostileServer) -> None:
+    """A server that closes on the second try as well has failed the request."""
+    path = hostile.script([answer()], [Ending.CLOSE])
+    visitor = Visitor(hostile.url)
+    visitor.get(path)
+
+    assert visitor.fault("GET", path) is errors.ClosedEarly
+    assert len(hostile.seen(path)) == 3
+
+
+def test_no_retry_on_a_fresh_connection(hostile: HostileServer) -> None:
+    """A new connection cannot be stale: the server did close on this request."""
+    path = hostile.script([Ending.CLOSE], [answer()])
+
+    assert Visitor(hostile.url).fault("GET", path) is errors.ClosedEarly
+    assert len(hostile.seen(path)) == 1
+
+
+def test_no_retry_after_the_first_byte(hostile: HostileServer) -> None:
+    """A server that began to answer had taken the request."""
+    path = hostile.script([answer()], [b"H", Ending.CLOSE], [answer()])
+    visitor = Visitor(hostile.url)
+    visitor.get(path)
+
+    assert visitor.fault("GET", path) is errors.ClosedEarly
+    assert len(hostile.seen(path)) == 2

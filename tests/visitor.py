@@ -1,0 +1,47 @@
+"""A Locust user of the lean client for tests, and what it reported."""
+
+from __future__ import annotations
+
+import gevent
+from locust.env import Environment
+
+from collections.abc import Callable
+from typing import Any
+
+from clients.http import LeanHttpUser
+from tests.hostile_server import wait_until
+
+PATIENCE_S = 20  # longer than any test may take: a client that hangs is to fail, not to stop the suite
+
+
+class Visitor:
+    """One user of a class made for the test; it runs in this process, on the event loop of its own thread."""
+
+    def __init__(self, host: str, **attributes: Any) -> None:
+        self.environment = Environment()
+        self.user = type("Visitor", (LeanHttpUser,), {"host": host, **attributes})(self.environment)
+        self.client = self.user.client
+        self.events: list[dict[str, Any]] = []
+        add_listener: Any = self.environment.events.request.add_listener  # which Locust gives no type
+        add_listener(lambda **event: self.events.append(event))
+
+    def ask(self, method: str, url: str, **options: Any) -> Any:
+        """Send a request and return what the client returns."""
+        with gevent.Timeout(PATIENCE_S):
+            return self.client.request(method, url, **options)
+
+    def get(self, url: str, **options: Any) -> Any:
+        """Send the most ordinary request."""
+        return self.ask("GET", url, **options)
+
+    def fault(self, method: str, url: str, **options: Any) -> type[Exception]:
+        """Send a request that must fail without an answer; return how the event and the response name it."""
+        response = self.ask(method, url, **options)
+        fault = self.events[-1]["exception"]
+        assert (response.status_code, response.error) == (0, fault)
+        return type(fault)
+
+
+def wait_in_loop(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds, at most 5 s, while the client's event loop goes on."""
+    wait_until(condition, gevent.sleep)
