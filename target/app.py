@@ -1,6 +1,6 @@
 """The ASGI application: services wired to a database, routes, errors as JSON."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import cast
 
@@ -10,33 +10,56 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
-from target import account_routes, career_routes, health_routes, order_routes
+from target import (
+    account_routes,
+    career_routes,
+    health_routes,
+    limit_routes,
+    order_routes,
+    parent_routes,
+    school_routes,
+)
 from target.accounts import Accounts
 from target.body_limit import BodyLimit
 from target.careers import Careers
 from target.database import Database
 from target.errors import ApiError
 from target.health import Health
+from target.jobs import Jobs
 from target.orders import Orders
+from target.parents import Parents
+from target.rate_limit import RateLimit
+from target.reports import build_report
 from target.routing import Services
+from target.schools import Schools
 from target.tokens import Tokens
 from target.ttl_cache import TtlCache
 
 TRENDING_TTL_S = 5.0
+AREAS = (
+    account_routes,
+    career_routes,
+    order_routes,
+    parent_routes,
+    school_routes,
+    limit_routes,
+    health_routes,
+)
 
 
 def create_app(conninfo: str, token_secret: str, version: str) -> FastAPI:
     """Build the application; its database must be prepared, the pool opens when the application starts."""
     database = Database(conninfo)
+    services = _wire(database, Tokens(token_secret), version)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with database.opened():
+        async with database.opened(), services.report_jobs.worked_off():
             yield
 
     app = FastAPI(title="Plimsoll target", version=version, lifespan=lifespan)
-    app.state.services = _wire(database, Tokens(token_secret), version)
-    for routes in (account_routes, career_routes, order_routes, health_routes):
+    app.state.services = services
+    for routes in AREAS:
         app.include_router(routes.router)
     app.add_middleware(BodyLimit)
     app.add_exception_handler(ApiError, _answer_api_error)
@@ -52,20 +75,25 @@ def _wire(database: Database, tokens: Tokens, version: str) -> Services:
         accounts=Accounts(database, tokens),
         careers=careers,
         orders=Orders(database),
+        parents=Parents(database),
+        schools=Schools(database),
+        report_jobs=Jobs(database, build_report),
         health=Health(database, version),
         tokens=tokens,
         trending=TtlCache(careers.get_trending, TRENDING_TTL_S),
+        trending_limit=RateLimit(),
     )
 
 
-def _error(status: int, message: str, detail: object, headers: dict[str, str] | None = None) -> JSONResponse:
+def _error(
+    status: int, message: str, detail: object, headers: Mapping[str, str] | None = None
+) -> JSONResponse:
     return JSONResponse({"error": message, "detail": detail}, status, headers)
 
 
 async def _answer_api_error(_: Request, error: Exception) -> JSONResponse:
     error = cast("ApiError", error)
-    headers = {"WWW-Authenticate": "Bearer"} if error.status == 401 else None
-    return _error(error.status, error.message, error.detail, headers)
+    return _error(error.status, error.message, error.detail, error.headers)
 
 
 async def _answer_invalid(_: Request, error: Exception) -> JSONResponse:
@@ -81,7 +109,7 @@ async def _answer_invalid(_: Request, error: Exception) -> JSONResponse:
 
 async def _answer_http_error(_: Request, error: Exception) -> JSONResponse:
     error = cast("HTTPException", error)
-    return _error(error.status_code, error.detail, None, cast("dict[str, str] | None", error.headers))
+    return _error(error.status_code, error.detail, None, error.headers)
 
 
 async def _answer_unexpected(_: Request, error: Exception) -> JSONResponse:  # noqa: ARG001 - logged by the server

@@ -1,8 +1,9 @@
 """Routes of career selection and learning."""
 
-from typing import Literal
+import time
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from target.routing import BIGINT_MAX, CurrentAccount, Id, errors, json_answer, services
@@ -59,6 +60,23 @@ async def select(request: Request, account: CurrentAccount, student_id: Id, sele
     return json_answer(await services(request).careers.select(account, student_id, selection.careerId))
 
 
+@router.get(
+    "/students/{student_id}/career-history",
+    tags=["careers"],
+    summary="Past selections",
+    responses=errors(422),
+)
+async def get_history(
+    request: Request,
+    account: CurrentAccount,
+    student_id: Id,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    offset: Annotated[int, Query(ge=0, le=BIGINT_MAX)] = 0,
+) -> Response:
+    """Answer `selections`, newest first, and `hasMore`."""
+    return json_answer(await services(request).careers.get_history(account, student_id, limit, offset))
+
+
 @router.get("/students/{student_id}/flow-state", tags=["learning"], summary="Share of right answers")
 async def get_flow_state(request: Request, account: CurrentAccount, student_id: Id) -> Response:
     """Answer `percentage`, 0 to 100, of right answers among the last 50."""
@@ -87,9 +105,12 @@ async def interact(
     )
 
 
-@router.get("/careers/trending", tags=["careers"], summary="The ten most chosen careers")
+@router.get(
+    "/careers/trending", tags=["careers"], summary="The ten most chosen careers", responses=errors(429)
+)
 async def get_trending(request: Request, account: CurrentAccount) -> Response:  # noqa: ARG001 - for its 401
-    """Answer them with X-Cache: HIT, or MISS when they had to be counted."""
+    """Answer them with X-Cache: HIT, or MISS when they had to be counted; 429 above the rate that is set."""
+    services(request).trending_limit.take(time.monotonic())
     body, hit = await services(request).trending.get()
     return json_answer(body, headers={"X-Cache": "HIT" if hit else "MISS"})
 

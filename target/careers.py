@@ -81,6 +81,14 @@ class Careers:
         """Return the account's own recent sessions and answers as JSON."""
         return await self._about_student("get_dashboard", account, _own_student(account))
 
+    async def get_history(self, account: Account, student_id: int, limit: int, offset: int) -> bytes:
+        """Return *limit* selections from the *offset*-th newest on as JSON, with `hasMore`."""
+        await self._check_student(account, student_id)
+        parameters = {"student_id": student_id, "limit": limit, "offset": offset}
+        history = await self._database.fetch_json("get_career_history", parameters)
+        assert history is not None
+        return history
+
     async def get_trending(self) -> bytes:
         """Return the ten most chosen careers of late as JSON."""
         trending = await self._database.fetch_json("get_trending")
@@ -116,5 +124,5 @@ def _check_owner(account: Account, student_id: int) -> None:
 
 def _own_student(account: Account) -> int:
     if account.student_id is None:
-        raise ForbiddenError("only students have this, the token is an admin's")
+        raise ForbiddenError("only students have this", {"role": account.role})
     return account.student_id

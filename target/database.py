@@ -91,6 +91,16 @@ class Database:
         """The number of requests waiting for a connection."""
         return self._pool.get_stats().get("requests_waiting", 0)
 
+    @property
+    def pool_state(self) -> dict[str, int]:
+        """How many connections there are, how many are free, and how many requests wait for one."""
+        figures = self._pool.get_stats()
+        return {
+            "size": figures.get("pool_size", 0),
+            "available": figures.get("pool_available", 0),
+            "waiting": figures.get("requests_waiting", 0),
+        }
+
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
         """Borrow a connection; each statement commits by itself."""

@@ -9,9 +9,13 @@ TargetError                     whatever the target itself raises
     ├── ForbiddenError          403
     ├── NotFoundError           404
     ├── ConflictError           409
+    ├── TooManyRequestsError    429
     ├── UnavailableError        503
     └── ConstraintError         409 unless a service knows better; names the constraint
 """
+
+from collections.abc import Mapping
+from typing import ClassVar
 
 
 class TargetError(Exception):
@@ -30,6 +34,7 @@ class ApiError(TargetError):
     """A request cannot be answered as asked; *status* is the HTTP status that says so."""
 
     status = 500
+    headers: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, message: str, detail: object = None) -> None:
         super().__init__(message)
@@ -47,6 +52,7 @@ class UnauthorizedError(ApiError):
     """Nobody, or nobody known, is asking."""
 
     status = 401
+    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer"}
 
 
 class ForbiddenError(ApiError):
@@ -65,6 +71,13 @@ class ConflictError(ApiError):
     """The present state does not allow it."""
 
     status = 409
+
+
+class TooManyRequestsError(ApiError):
+    """More is asked for than is allowed to be."""
+
+    status = 429
+    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
 
 
 class UnavailableError(ApiError):

@@ -22,16 +22,24 @@ class Health:
         self._peak_bytes = 0
 
     async def check(self) -> dict[str, object]:
-        """Ask the database: healthy, degraded (slow, or requests wait for a connection) or unavailable."""
+        """Ask the database: healthy, or degraded because it is slow, away or out of connections."""
+        if self._database.waiting:  # asking would only make the queue longer
+            return self.answer("degraded") | {"reason": "requests wait for a database connection"}
         started_s = time.perf_counter()
         try:
             async with asyncio.timeout(GIVE_UP_S):
                 await self._database.fetch_row("check_database")
         except (TargetError, TimeoutError):
-            return self.answer("unavailable")
-        latency_ms = (time.perf_counter() - started_s) * 1000
-        degraded = latency_ms > SLOW_MS or self._database.waiting > 0
-        return self.answer("degraded" if degraded else "healthy") | {"database_ms": round(latency_ms, 3)}
+            return self.answer("degraded") | {"reason": "the database does not answer"}
+        latency_ms = round((time.perf_counter() - started_s) * 1000, 3)
+        if latency_ms > SLOW_MS:
+            return self.answer("degraded") | {"reason": "the database is slow", "database_ms": latency_ms}
+        return self.answer("healthy") | {"database_ms": latency_ms}
+
+    def get_status(self) -> dict[str, object]:
+        """Return the state of the process and of its pool, without asking the database."""
+        uptime_s = round(time.time() - self._process.create_time(), 3)
+        return self.answer("operational") | {"uptime_s": uptime_s, "pool": self._database.pool_state}
 
     def answer(self, status: str) -> dict[str, object]:
         """Return *status* with the version."""

@@ -14,12 +14,17 @@ async def get_liveness(request: Request) -> JSONResponse:
     return JSONResponse(services(request).health.answer("healthy"))
 
 
-@router.get("/api/health", tags=["health"], summary="Is the shop up", responses=errors(503))
-@router.get("/api/v1/health", tags=["health"], summary="Is the career platform up", responses=errors(503))
+@router.get("/api/health", tags=["health"], summary="Is the shop up")
+@router.get("/api/v1/health", tags=["health"], summary="Is the career platform up")
 async def get_health(request: Request) -> JSONResponse:
-    """Answer 200 with status healthy or degraded; 503 when the database does not answer."""
-    health = await services(request).health.check()
-    return JSONResponse(health, 503 if health["status"] == "unavailable" else 200)
+    """Answer 200 with status healthy, or degraded when the database is slow, away or out of connections."""
+    return JSONResponse(await services(request).health.check())
+
+
+@router.get("/api/v1/status", tags=["health"], summary="How the process and its pool are doing")
+async def get_status(request: Request) -> JSONResponse:
+    """Answer version, uptime and the pool's connections without asking the database."""
+    return JSONResponse(services(request).health.get_status())
 
 
 @router.get("/api/v1/metrics/memory", tags=["health"], summary="Memory of the process", responses=errors(401))

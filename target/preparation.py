@@ -6,12 +6,14 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL
 
 from target.errors import SettingsError
-from target.queries import SCHEMA
+from target.queries import COMMUNITY_KEYS, SCHEMA
 from target.seed_size import SeedSize
 from target.seeding import seed
 
 CONNECT_TIMEOUT_S = 5
 OLDEST_SERVER = 15
+SCHEMA_VERSION = "version 2"
+"""What the comment on the schema in schema.sql says."""
 # Any fixed number: targets that start at once on one database take turns on it.
 PREPARATION_LOCK = 7_546_110
 
@@ -29,6 +31,8 @@ def prepare_database(conninfo: str, size: SeedSize) -> str:
             if not _has_schema(connection):
                 connection.execute(SQL(SCHEMA.decode()))
                 seed(connection, size)
+                connection.execute(SQL(COMMUNITY_KEYS.decode()))
+                connection.execute("ANALYZE")
             return _version_text(connection)
     except psycopg.Error as error:
         raise SettingsError(
@@ -49,8 +53,15 @@ def _version_text(connection: Connection) -> str:
 
 
 def _has_schema(connection: Connection) -> bool:
-    row = connection.execute("SELECT to_regclass('plimsoll.users')").fetchone()
-    return row is not None and row[0] is not None
+    row = connection.execute(
+        "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = 'plimsoll'"
+    ).fetchone()
+    if row is not None and row[0] != SCHEMA_VERSION:
+        raise SettingsError(
+            f"the schema 'plimsoll' in the database of DATABASE_URL must be of {SCHEMA_VERSION}, "
+            f"got {row[0]!r}; DROP SCHEMA plimsoll CASCADE lets it be made anew"
+        )
+    return row is not None
 
 
 def _without_password(error: psycopg.Error, conninfo: str) -> str:

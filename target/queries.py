@@ -4,7 +4,15 @@ import re
 from pathlib import Path
 
 SQL_FOLDER = Path(__file__).parent / "sql"
-QUERY_FILES = ("accounts.sql", "careers.sql", "orders.sql")
+QUERY_FILES = (
+    "accounts.sql",
+    "careers.sql",
+    "jobs.sql",
+    "orders.sql",
+    "parents.sql",
+    "reports.sql",
+    "volume.sql",
+)
 
 
 def parse_queries(text: str) -> dict[str, bytes]:
@@ -22,4 +30,5 @@ def parse_queries(text: str) -> dict[str, bytes]:
 
 
 SCHEMA = (SQL_FOLDER / "schema.sql").read_bytes()
+COMMUNITY_KEYS = (SQL_FOLDER / "community_keys.sql").read_bytes()
 QUERIES = parse_queries("\n".join((SQL_FOLDER / name).read_text("utf-8") for name in QUERY_FILES))

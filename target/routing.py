@@ -1,22 +1,29 @@
 """What the routes of all areas share: services, identity, error documentation, plain JSON answers."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request, Response
 from fastapi.security import HTTPBearer
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from target.accounts import Accounts
 from target.careers import Careers
 from target.errors import ForbiddenError, UnauthorizedError
 from target.health import Health
+from target.jobs import Jobs
 from target.orders import Orders
+from target.parents import Parents
+from target.rate_limit import RateLimit
+from target.schools import Schools
 from target.tokens import Account, Tokens
 from target.ttl_cache import TtlCache
 
 BIGINT_MAX = 2**63 - 1
 Id = Annotated[int, Path(ge=1, le=BIGINT_MAX)]
+BodyId = Annotated[int, Field(ge=1, le=BIGINT_MAX)]
+Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2100, 1, 1))]
 
 
 @dataclass(frozen=True)
@@ -26,9 +33,13 @@ class Services:
     accounts: Accounts
     careers: Careers
     orders: Orders
+    parents: Parents
+    schools: Schools
+    report_jobs: Jobs
     health: Health
     tokens: Tokens
     trending: TtlCache
+    trending_limit: RateLimit
 
 
 def services(request: Request) -> Services:
@@ -75,6 +86,7 @@ ERRORS = {
     409: "The present state does not allow it",
     413: "Body too large",
     422: "Input not acceptable",
+    429: "More than the rate limit",
     503: "Database not available",
 }
 

@@ -19,3 +19,15 @@ CHOICES = ("north", "east", "south", "west")
 QUESTIONS_PER_OCCUPATION = 10
 CAREER_LEVELS = 5
 PRODUCT_CATEGORIES = ("books", "kits", "tools", "games", "maps")
+POST_WORDS = (
+    "lighthouse",
+    "tugboat",
+    "crane",
+    "beehive",
+    "workshop",
+    "telescope",
+    "oven",
+    "bridge",
+    "printing press",
+)
+COMMENT_WORDS = ("captain", "colleague", "neighbour", "friend", "everybody", "dear reader", "stranger")

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import count, islice
 
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
 from target.passwords import hash_password
+from target.seed_community import comments, posts
 from target.seed_size import SeedSize
 from target.seed_text import (
     CAREER_LEVELS,
@@ -19,9 +20,23 @@ from target.seed_text import (
 )
 
 PASSWORD = "plimsoll"  # noqa: S105 - published on purpose: journeys log in with it
+WITH_SEQUENCES = (
+    "users",
+    "schools",
+    "students",
+    "careers",
+    "selections",
+    "products",
+    "orders",
+    "posts",
+    "comments",
+)
 ADMINS = 20
+SCHOOLS = 10
 # Ages in days of each student's past selections: two inside the last five days, two outside.
 SELECTION_AGES_DAYS = (30, 12, 4, 1)
+# The first student looks back on many more, all of them older: what the volume journey pages through.
+VETERAN_ID, VETERAN_SELECTIONS, VETERAN_SINCE_DAYS = 1, 1_200, 700
 # No load of the catalogue sells a product out; the confirm query still takes every piece from it.
 STOCK = 1_000_000_000
 
@@ -34,8 +49,12 @@ def seed(connection: Connection[Row], size: SeedSize) -> None:
     password_hash = hash_password(PASSWORD)
     titles = [(field, title) for field, titles in OCCUPATIONS.items() for title in titles]
     careers = len(titles) * CAREER_LEVELS
-    _copy(connection, "users", "id email password_hash role name", _users(size.students, password_hash))
-    _copy(connection, "students", "id user_id", ((i, i) for i in _ids(size.students)))
+    _copy(connection, "users", "id email password_hash role name", _users(size, password_hash))
+    _copy(connection, "schools", "id name", ((i, f"School {i}") for i in _ids(SCHOOLS)))
+    _copy(
+        connection, "students", "id user_id school_id", ((i, i, i % SCHOOLS + 1) for i in _ids(size.students))
+    )
+    _copy(connection, "guardians", "user_id student_id", _guardians(size))
     _copy(connection, "occupations", "id field title", ((i, *row) for i, row in enumerate(titles, 1)))
     _copy(connection, "lessons", "occupation_id phase position title body", _lessons(titles))
     _copy(connection, "questions", "id occupation_id prompt choices answer", _questions(titles))
@@ -44,6 +63,8 @@ def seed(connection: Connection[Row], size: SeedSize) -> None:
     _copy(connection, "products", "id name category price stock", _products(size.products))
     _copy(connection, "orders", "id user_id status total payment_method created_at", _orders(size))
     _copy(connection, "order_items", "order_id product_id quantity unit_price", _order_items(size))
+    _copy(connection, "posts", "id author_id title body created_at", posts(size))
+    _copy(connection, "comments", "id post_id author_id parent_id body created_at", comments(size))
     _finish(connection)
 
 
@@ -52,24 +73,30 @@ def _copy(connection: Connection[Row], table: str, columns: str, rows: Iterable[
         Identifier(table), SQL(", ").join(map(Identifier, columns.split()))
     )
     with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in rows:
-            # No value above holds a tab, a line end or a backslash, so COPY's text format needs no escapes.
-            copy.write("\t".join(map(str, row)) + "\n")
+        for batch in _batches(rows):
+            # No value holds a tab, a line end or a backslash, but for null (\N): COPY needs no escapes.
+            copy.write("".join("\t".join(map(str, row)) + "\n" for row in batch))
+
+
+def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """Yield the rows by a thousand: one write each would take longer than PostgreSQL does."""
+    remaining = iter(rows)
+    while batch := list(islice(remaining, 1000)):
+        yield batch
 
 
 def _finish(connection: Connection[Row]) -> None:
-    """Derive latest_choices, move the id sequences past the copied rows, give the planner its figures."""
+    """Derive latest_choices and move the id sequences past the copied rows."""
     connection.execute(
         "INSERT INTO latest_choices "
         "SELECT student_id, career_id, max(chosen_at) FROM selections GROUP BY 1, 2"
     )
-    for table in ("users", "students", "careers", "selections", "products", "orders"):
+    for table in WITH_SEQUENCES:
         connection.execute(
             SQL("SELECT setval(pg_get_serial_sequence({}, 'id'), max(id)) FROM {}").format(
                 table, Identifier(table)
             )
         )
-    connection.execute("ANALYZE")
 
 
 def _ids(number: int) -> range:
@@ -80,11 +107,18 @@ def _days_ago(days: int) -> str:
     return (datetime.now(UTC) - timedelta(days=days)).isoformat()
 
 
-def _users(students: int, password_hash: str) -> Iterator[Row]:
-    for i in _ids(students):
-        yield i, f"student-{i:06}@plimsoll.test", password_hash, "student", f"Student {i}"
-    for i in _ids(ADMINS):
-        yield students + i, f"admin-{i:06}@plimsoll.test", password_hash, "admin", f"Admin {i}"
+def _users(size: SeedSize, password_hash: str) -> Iterator[Row]:
+    user_ids = count(1)
+    for role, number in (("student", size.students), ("admin", ADMINS), ("parent", size.parents)):
+        for i in _ids(number):
+            yield next(user_ids), f"{role}-{i:06}@plimsoll.test", password_hash, role, f"{role.title()} {i}"
+
+
+def _guardians(size: SeedSize) -> Iterator[Row]:
+    """Parent 1 has students 1 and 2, parent 2 has 3 and 4, and so on."""
+    first_parent = size.students + ADMINS + 1
+    for student_id in _ids(size.students):
+        yield first_parent + (student_id - 1) // 2, student_id
 
 
 def _lessons(titles: list[tuple[str, str]]) -> Iterator[Row]:
@@ -119,6 +153,9 @@ def _careers(occupations: int) -> Iterator[Row]:
 
 def _selections(students: int, careers: int) -> Iterator[Row]:
     selection_ids = count(1)
+    for i in _ids(VETERAN_SELECTIONS):
+        age_days = VETERAN_SINCE_DAYS - i // 2
+        yield next(selection_ids), VETERAN_ID, i % careers + 1, _days_ago(age_days)
     for age_days in SELECTION_AGES_DAYS:
         chosen_at = _days_ago(age_days)
         for student_id in _ids(students):

@@ -26,6 +26,13 @@ PROTECTED = [
     ("PUT", "/api/users/profile"),
     ("GET", "/api/admin/dashboard"),
     ("GET", "/api/admin/analytics"),
+    ("GET", "/api/v1/students/1/career-history"),
+    ("POST", "/api/v1/schools/bulk-enroll"),
+    ("POST", "/api/v1/reports/generate"),
+    ("GET", "/api/v1/reports/jobs/1"),
+    ("GET", "/api/v1/parents/dashboard"),
+    ("POST", "/api/v1/parents/reports"),
+    ("PUT", "/api/v1/admin/rate-limits/trending"),
 ]
 
 

@@ -179,6 +179,7 @@ def test_students_see_themselves_only(student: Visitor, other_student: Visitor) 
         client.get(f"/api/v1/students/{other}/careers/pool"),
         client.post(f"/api/v1/students/{other}/careers/select", json={"careerId": 1}),
         client.get(f"/api/v1/students/{other}/flow-state"),
+        client.get(f"/api/v1/students/{other}/career-history"),
         client.get(f"/api/v1/sessions/{session_id}/content"),
         interact(student, session_id, 1, "north"),
         client.post("/api/v1/pathiq/analyze", json={"studentId": other}),
@@ -238,6 +239,36 @@ def test_trending_is_cached(student: Visitor) -> None:
     assert {answer.headers["X-Cache"] for answer in answers} <= {"HIT", "MISS"}
     assert [answer.headers["X-Cache"] for answer in answers].count("HIT") >= 15
     assert all(len(answer.json()["careers"]) == 10 for answer in answers)
+
+
+def test_trending_can_be_limited(open_target: TargetProcess) -> None:
+    """Above the rate an admin sets, trending is 429 with a time to wait; set free again, it never is."""
+    limit = f"{open_target.url}/api/v1/admin/rate-limits/trending"
+    admin = Visitor(open_target.url, "admin-000001@plimsoll.test")
+    with admin.client as client:
+        assert client.put(limit, json={"requestsPerS": 0.5}).json() == {"requestsPerS": 0.5}
+        limited = [client.get("/api/v1/careers/trending") for _ in range(3)]
+        assert client.put(limit, json={"requestsPerS": None}).status_code == 200
+        free = [client.get("/api/v1/careers/trending").status_code for _ in range(3)]
+
+    assert [answer.status_code for answer in limited] == [200, 429, 429]
+    assert limited[1].headers["Retry-After"] == "1"
+    assert free == [200, 200, 200]
+
+
+@pytest.mark.parametrize("rate", [0, -1, "fast", 1e9])
+def test_rates_that_cannot_be_are_422(admin: Visitor, rate: object) -> None:
+    """A rate is a number above 0."""
+    setting = {"requestsPerS": rate}
+
+    assert admin.client.put("/api/v1/admin/rate-limits/trending", json=setting).status_code == 422
+
+
+def test_only_admins_limit(student: Visitor) -> None:
+    """A student may not set the limits of others."""
+    setting = {"requestsPerS": 1}
+
+    assert student.client.put("/api/v1/admin/rate-limits/trending", json=setting).status_code == 403
 
 
 def test_pod_is_named(open_target: TargetProcess, anyone: httpx.Client) -> None:

@@ -177,6 +177,22 @@ def test_unusable_database_is_one_line_without_the_password(url: str) -> None:
     assert "s3cret" not in errors
 
 
+def test_schema_of_another_version_is_refused(ascii_database_url: str) -> None:
+    """A database whose schema is of another version is left alone, and one line tells how to go on."""
+    with psycopg.connect(ascii_database_url, autocommit=True) as database:
+        database.execute("CREATE SCHEMA plimsoll")
+        database.execute("COMMENT ON SCHEMA plimsoll IS 'version 1'")
+
+    status, errors = refuse_target("--port", "0", DATABASE_URL=ascii_database_url)
+
+    assert status == 2
+    assert errors == (
+        "target: the schema 'plimsoll' in the database of DATABASE_URL must be of version 2, "
+        "got 'version 1'; "
+        "DROP SCHEMA plimsoll CASCADE lets it be made anew\n"
+    )
+
+
 def test_all_faults_are_told_at_once() -> None:
     """Three wrong settings give three lines, each with what was given and what would be valid."""
     status, errors = refuse_target("--port", "65536", "--size", "huge", TARGET_TOKEN_SECRET="short")

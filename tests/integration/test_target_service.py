@@ -1,5 +1,7 @@
 """What the bundled target says about itself: health, memory, OpenAPI, and its named queries."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import httpx
@@ -28,6 +30,16 @@ PARAMETERS = {
     "quantity": 1,
     "status": "shipped",
     "payment_method": "invoice",
+    "parameters": "{}",
+    "job_id": 1,
+    "result": "{}",
+    "error": "none",
+    "student_ids": [1, 2],
+    "first_day": "2026-01-01",
+    "last_day": "2026-01-31",
+    "school_id": 1,
+    "emails": ["query@plimsoll.test"],
+    "names": ["Query"],
 }
 
 
@@ -41,17 +53,52 @@ def test_health_needs_no_token(anyone: httpx.Client, path: str) -> None:
 
 
 def test_lost_database_is_told() -> None:
-    """When its database goes, the target lives, tells 503 wherever it needs it, and still stops cleanly."""
+    """When its database goes, the target is degraded, answers 503 where it needs it, and stops cleanly."""
     with ExitStack() as database:
         conninfo = database.enter_context(embedded_postgres())
         with running_target(DATABASE_URL=conninfo) as target:
             database.close()
-            paths = ["/health", "/api/v1/health", "/api/products/1"]
+            paths = ["/health", "/api/v1/status", "/api/v1/health", "/api/products/1"]
             answers = [httpx.get(f"{target.url}{path}", timeout=15) for path in paths]
 
-    assert [answer.status_code for answer in answers] == [200, 503, 503]
-    assert answers[2].json() == {"error": "the database is not available", "detail": None}
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 503]
+    assert answers[2].json()["status"] == "degraded"
+    assert answers[2].json()["reason"] == "the database does not answer"
+    assert answers[3].json() == {"error": "the database is not available", "detail": None}
     assert target.process.returncode == 0
+
+
+def test_status_needs_no_database(anyone: httpx.Client) -> None:
+    """The status tells the version, for how long the process runs, and that its ten connections are there."""
+    status = anyone.get("/api/v1/status").json()
+
+    assert status["status"] == "operational"
+    assert 0 < status["uptime_s"] < 3600
+    assert status["pool"]["size"] == 10
+
+
+def test_exhausted_pool_is_told(database_url: str, open_target: TargetProcess) -> None:
+    """While requests wait for a connection, health says degraded at once, and recovers after."""
+    with psycopg.connect(database_url) as obstacle, ThreadPoolExecutor(20) as threads:
+        obstacle.execute("LOCK TABLE plimsoll.products")
+        url = open_target.url
+        blocked = [threads.submit(httpx.get, f"{url}/api/products/1", timeout=30) for _ in range(20)]
+        await_status(url, "degraded")
+        health = httpx.get(f"{url}/api/v1/health").json()
+        obstacle.rollback()
+        served = [answer.result().status_code for answer in blocked]
+
+    assert health["reason"] == "requests wait for a database connection"
+    assert served == [200] * 20
+    await_status(url, "healthy")
+
+
+def await_status(url: str, status: str) -> None:
+    """Ask for the health until it is this."""
+    deadline_s = time.monotonic() + 8
+    while httpx.get(f"{url}/api/v1/health").json()["status"] != status:
+        assert time.monotonic() < deadline_s
+        time.sleep(0.02)
 
 
 def test_memory_is_in_bytes(student: Visitor) -> None:
@@ -70,14 +117,14 @@ def test_unknown_paths_and_methods_answer_in_the_common_form(anyone: httpx.Clien
 
 
 def test_openapi_describes_every_route(anyone: httpx.Client) -> None:
-    """All 26 routes have a tag, a summary and a description; the 19 that want a token tell their 401."""
+    """All 34 routes have a tag, a summary and a description; the 26 that want a token tell their 401."""
     paths = anyone.get("/openapi.json").json()["paths"]
     routes = [route for methods in paths.values() for route in methods.values()]
 
-    assert len(routes) == 26
+    assert len(routes) == 34
     assert all(route["tags"] and route["summary"] and route["description"] for route in routes)
     assert all("401" in route["responses"] for route in routes if "security" in route)
-    assert sum("security" in route for route in routes) == 19
+    assert sum("security" in route for route in routes) == 26
 
 
 @pytest.mark.parametrize("name", sorted(QUERIES))

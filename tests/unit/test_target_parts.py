@@ -1,12 +1,17 @@
-"""The pure parts of the bundled target: passwords, tokens, query files."""
+"""The pure parts of the bundled target: passwords, tokens, query files, limits, periods."""
+
+from contextlib import suppress
+from datetime import date
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from target.errors import UnauthorizedError
+from target.errors import InvalidInputError, TooManyRequestsError, UnauthorizedError
 from target.passwords import hash_password, password_matches
 from target.queries import parse_queries
+from target.rate_limit import RateLimit
+from target.reports import Period, period_until_today
 from target.tokens import Account, Tokens
 
 SECRET = "s" * 32
@@ -48,6 +53,39 @@ def test_remembered_token_still_expires() -> None:
     for _ in range(2):
         with pytest.raises(UnauthorizedError, match="the bearer token has expired"):
             tokens.verify(token)
+
+
+def test_rate_limit_serves_its_rate() -> None:
+    """Asked 100 times a second for ten seconds, a limit of 20 a second serves 200 and a burst of 2."""
+    limit = RateLimit()
+    limit.set_rate(20)
+    served = 0
+    for i in range(1000):
+        with suppress(TooManyRequestsError):
+            limit.take(now_s=1000 + i / 100)
+            served += 1
+
+    assert served in range(200, 203)
+
+
+def test_no_limit_serves_all() -> None:
+    """Until a rate is set, and after it is taken away, everything is served."""
+    limit = RateLimit()
+    limit.take(now_s=1.0)
+    limit.set_rate(0.001)
+    limit.take(now_s=10_000.0)
+    limit.set_rate(None)
+
+    for _ in range(10):
+        limit.take(now_s=10_000.0)
+
+
+def test_report_covers_a_year_until_today() -> None:
+    """Without days a report covers a year; with one, the other follows; the wrong way round is refused."""
+    assert period_until_today(None, date(2026, 3, 1)) == Period(date(2025, 3, 1), date(2026, 3, 1))
+    assert period_until_today(date(2000, 1, 1), None).last_day >= date(2026, 1, 1)
+    with pytest.raises(InvalidInputError, match="must not come after"):
+        period_until_today(date(2026, 3, 2), date(2026, 3, 1))
 
 
 def test_queries_are_split_at_their_names() -> None:
