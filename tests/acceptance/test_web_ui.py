@@ -71,7 +71,8 @@ def test_every_journey_and_shape_can_be_picked(tmp_path: Path, page: Page) -> No
         for journey in ("AuthUser", "CareersUser", "OrdersUser"):
             expect(page.get_by_text(journey, exact=True)).to_be_visible()
         shapes = page.get_by_label("Shape Class").locator("option")
-        expect(shapes).to_have_text(["Default", "RampShape", "SoakShape", "SpikeShape"])
+        names = ["ArrivalPhases", "DoubleSpike", "GradualArrivals", "Ramp", "Soak", "Spike"]
+        expect(shapes).to_have_text(["Default", *(f"{name}Shape" for name in names)])
         sockets = psutil.Process(running.process.pid).net_connections("tcp")
         assert {tuple(one.laddr) for one in sockets if one.status == "LISTEN"} == {
             ("127.0.0.1", running.port)

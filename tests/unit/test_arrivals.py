@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shapes.arrival_phases import ARRIVAL_PHASES
 from shapes.arrivals import ArrivalSchedule, RateStage, Spacing
+from shapes.double_spike import DOUBLE_SPIKE
+from shapes.gradual_arrivals import GRADUAL_ARRIVALS
 from shapes.schedule import Schedule, ScheduleError, Stage
 
 # 10/s for 10 s, up to 30/s in 10 s, down to none in 10 s: 100 + 200 + 150 arrivals.
@@ -47,6 +50,35 @@ def test_rate_at(elapsed_s: float, rate: float | None) -> None:
 def test_planned_arrivals(elapsed_s: float, arrivals: float) -> None:
     """What is planned until a moment is the area below the rate."""
     assert HILL.arrivals_until(elapsed_s) == pytest.approx(arrivals)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "elapsed_s", "rate"),
+    [
+        pytest.param(GRADUAL_ARRIVALS, 9, 1, id="gradual arrivals begin with 1 a second"),
+        pytest.param(GRADUAL_ARRIVALS, 39, 5, id="then 5 for 30 s"),
+        pytest.param(GRADUAL_ARRIVALS, 99, 10, id="10 for 60 s"),
+        pytest.param(GRADUAL_ARRIVALS, 159, 20, id="20 for 60 s"),
+        pytest.param(GRADUAL_ARRIVALS, 189, 5, id="5 for 30 s"),
+        pytest.param(GRADUAL_ARRIVALS, 199, 1, id="1 for 10 s"),
+        pytest.param(GRADUAL_ARRIVALS, 200, None, id="and end after 200 s"),
+        pytest.param(ARRIVAL_PHASES, 59, 5, id="the phases warm up with 5 a second"),
+        pytest.param(ARRIVAL_PHASES, 60, 10, id="ramp up from 10"),
+        pytest.param(ARRIVAL_PHASES, 210, 30, id="half of the way up is 30"),
+        pytest.param(ARRIVAL_PHASES, 360, 50, id="hold 50"),
+        pytest.param(ARRIVAL_PHASES, 480, 100, id="push to 100 after two minutes"),
+        pytest.param(ARRIVAL_PHASES, 540, None, id="and end after 9 minutes"),
+        pytest.param(DOUBLE_SPIKE, 59, 10, id="the double spike has 10 a second"),
+        pytest.param(DOUBLE_SPIKE, 60, 100, id="but 100 from 60 s on"),
+        pytest.param(DOUBLE_SPIKE, 90, 10, id="to 90 s"),
+        pytest.param(DOUBLE_SPIKE, 150, 100, id="and from 150 s on"),
+        pytest.param(DOUBLE_SPIKE, 180, 10, id="to 180 s"),
+        pytest.param(DOUBLE_SPIKE, 300, None, id="and ends after 300 s"),
+    ],
+)
+def test_catalogue(schedule: ArrivalSchedule, elapsed_s: float, rate: float | None) -> None:
+    """The catalogue's loads have the catalogue's rates at the catalogue's seconds."""
+    assert schedule.rate_at(elapsed_s) == rate
 
 
 def test_facts() -> None:

@@ -1,0 +1,328 @@
+"""A process hands its share of the arrivals to its users, by the clock."""
+
+# mypy: disallow-untyped-calls=False
+# Half of Locust's functions carry no types.
+
+import gevent
+from locust import User, constant_pacing
+from locust.env import Environment
+from locust.exception import RPCError
+from locust.runners import LocalRunner, MasterRunner
+
+from collections.abc import Iterator
+from time import perf_counter
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from shapes import _arrival_desk
+from shapes._arrival_desk import (
+    ARRIVALS_OPTION,
+    REPORT_MESSAGE,
+    SHARE_MESSAGE,
+    ArrivalDesk,
+    Report,
+    Share,
+    keep_intended_starts,
+)
+from shapes._intended_starts import GATE
+from shapes.arrivals import ArrivalSchedule, RateStage
+from shapes.iterations import ITERATIONS
+from shapes.waiting_room import Place, WaitingRoom
+
+# 100/s for 1 s: arrivals at 5, 15, … 995 ms.
+SCHEDULE = ArrivalSchedule((RateStage("hold", 1, 100, 100),), most_users=10)
+
+
+class Visitor(User):
+    """A user class."""
+
+
+class FakeRunner:
+    """Knows how many users there are and what it was told to send."""
+
+    def __init__(self) -> None:
+        self.user_count = 0
+        self.sent: list[tuple[str, dict[str, Any]]] = []
+        self.fails = False
+
+    def send_message(self, kind: str, data: dict[str, Any]) -> None:
+        """Note a message, or fail to send it."""
+        if self.fails:
+            raise RPCError("broken")
+        self.sent.append((kind, data))
+
+
+class FreeUser:
+    """A user who is free again at once, and notes what it was given."""
+
+    def __init__(self, room: WaitingRoom) -> None:
+        self.room = room
+        self.given_s: list[float] = []
+        self.given_at_s: list[float] = []
+        self.place: Place
+        room.join(Visitor)
+        self.wait()
+
+    def wait(self) -> None:
+        """Be free."""
+        self.place = self.room.wait(Visitor, self.take)
+
+    def take(self) -> None:
+        """Take what has come."""
+        assert self.place.arrival is not None
+        self.given_s.append(self.place.arrival.intended_s)
+        self.given_at_s.append(perf_counter())
+        self.wait()
+
+
+@pytest.fixture
+def runner() -> FakeRunner:
+    """Return a runner without users."""
+    return FakeRunner()
+
+
+@pytest.fixture
+def desk(runner: FakeRunner, monkeypatch: pytest.MonkeyPatch) -> Iterator[ArrivalDesk]:
+    """Open a desk that reports often."""
+    monkeypatch.setattr(_arrival_desk, "REPORT_INTERVAL_S", 0.02)
+    monkeypatch.setattr(GATE, "present", 0)
+    desk = ArrivalDesk(runner)  # type: ignore[arg-type] # all that a desk wants of a runner
+    yield desk
+    desk.close()
+
+
+def share(
+    part: int = 0, parts: int = 1, from_s: float = 0.0, elapsed_s: float = 0.0, *, is_full: bool = False
+) -> Share:
+    """Return a share of the schedule, at a moment of the run."""
+    return Share(
+        stages=list(SCHEDULE.stages),
+        most_users=SCHEDULE.most_users,
+        spacing=SCHEDULE.spacing,
+        seed=SCHEDULE.seed,
+        part=part,
+        parts=parts,
+        from_s=from_s,
+        elapsed_s=elapsed_s,
+        is_full=is_full,
+    )
+
+
+def until_over(desk: ArrivalDesk) -> None:
+    """Wait for the end of the schedule."""
+    assert desk._handing is not None
+    desk._handing.join(timeout=5)
+    assert desk._is_over
+
+
+def test_the_whole_schedule(desk: ArrivalDesk) -> None:
+    """Each arrival is given at its intended start and not before; the first moment is the master's."""
+    user = FreeUser(desk.room)
+    began_s = perf_counter() + 0.1
+    desk.take_share(share(elapsed_s=-0.1))
+    until_over(desk)
+    first_s = user.given_s[0]
+
+    assert first_s - began_s == pytest.approx(0.005, abs=0.05)
+    assert [given_s - first_s + 0.005 for given_s in user.given_s] == pytest.approx(list(SCHEDULE.starts()))
+    assert all(given <= at for given, at in zip(user.given_s, user.given_at_s, strict=True))
+
+
+def test_what_was_missed_comes_at_once(desk: ArrivalDesk) -> None:
+    """A process that was away catches up, each arrival with the start it was to have."""
+    user = FreeUser(desk.room)
+    desk.take_share(share(elapsed_s=0.5))
+    gevent.sleep(0)
+
+    assert len(user.given_s) == pytest.approx(50, abs=5)
+    assert user.given_at_s[0] - user.given_s[0] == pytest.approx(0.495, abs=0.05)
+
+
+def test_a_share_that_is_told_again_changes_nothing(desk: ArrivalDesk) -> None:
+    """The master repeats itself every second."""
+    user = FreeUser(desk.room)
+    desk.take_share(share(part=1, parts=2))
+    for _ in range(3):
+        gevent.sleep(0.02)
+        desk.take_share(share(part=1, parts=2, elapsed_s=0.9))
+    until_over(desk)
+
+    assert len(user.given_s) == 50
+
+
+@pytest.mark.parametrize("turn_s", [0.5, 0.52])
+def test_a_new_share_follows_the_old(desk: ArrivalDesk, turn_s: float) -> None:
+    """Up to the moment of the new share the old one holds, then the new one does."""
+    user = FreeUser(desk.room)
+    desk.take_share(share(part=0, parts=2))
+    gevent.sleep(0.05)
+    desk.take_share(share(part=0, parts=1, from_s=turn_s))
+    until_over(desk)
+    before = [start_s for start_s in SCHEDULE.starts(0, 2) if start_s < turn_s]
+
+    after = [start_s for start_s in SCHEDULE.starts() if start_s >= turn_s]
+
+    first_s = user.given_s[0]
+    assert [given_s - first_s + 0.005 for given_s in user.given_s] == pytest.approx([*before, *after])
+
+
+def test_nothing_is_dropped_while_users_are_added(desk: ArrivalDesk) -> None:
+    """What finds no free user waits for the users that are still to come."""
+    dropped = ITERATIONS.dropped
+    desk.take_share(share())
+    gevent.sleep(0.15)
+
+    assert ITERATIONS.dropped == dropped
+    assert desk.room.needed_users >= 10
+
+
+def test_drops_when_all_users_are_there(desk: ArrivalDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With all users there, what has waited for its grace is dropped, what is younger waits."""
+    monkeypatch.setattr(_arrival_desk, "DROP_AFTER_S", 0.05)
+    dropped = ITERATIONS.dropped
+    desk.room.join(Visitor)  # and never free
+    desk.take_share(share(is_full=True))
+    gevent.sleep(0.3)
+
+    assert ITERATIONS.dropped - dropped == pytest.approx(25, abs=10)
+    assert desk.room.oldest_noticed_s() is not None
+
+
+def test_no_drops_while_users_sign_in(
+    desk: ArrivalDesk, runner: FakeRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user who was started and has not come to its first iteration is still to come."""
+    monkeypatch.setattr(_arrival_desk, "DROP_AFTER_S", 0.02)
+    dropped = ITERATIONS.dropped
+    runner.user_count = 1
+    desk.take_share(share(is_full=True))
+    gevent.sleep(0.1)
+
+    assert ITERATIONS.dropped == dropped
+
+
+def test_what_has_not_begun_at_the_end_never_does(desk: ArrivalDesk) -> None:
+    """Started and dropped are together what was planned."""
+    dropped = ITERATIONS.dropped
+    desk.take_share(share(elapsed_s=0.75))
+    until_over(desk)
+
+    assert ITERATIONS.dropped == dropped + 100
+    assert desk.room.oldest_noticed_s() is None
+
+
+def test_reports(desk: ArrivalDesk, runner: FakeRunner) -> None:
+    """The master is told of users, of who is needed, and of the end; a broken connection is tried again."""
+    runner.user_count = 1
+    runner.fails = True
+    FreeUser(desk.room)
+    gevent.sleep(0.05)
+    runner.fails = False
+    gevent.sleep(0.05)
+    first = runner.sent[0]
+    desk.take_share(share(elapsed_s=1.0))
+    until_over(desk)
+    gevent.sleep(0.05)
+
+    assert first == (REPORT_MESSAGE, Report(1, 1, 0, 0, is_over=False)._asdict())
+    assert runner.sent[-1][1]["is_over"]
+
+
+class LocalRun:
+    """A local runner's listeners, without the runner."""
+
+    def __init__(self, user_classes: list[type[User]]) -> None:
+        self.environment = Environment(user_classes=user_classes)
+        self.environment.parsed_options = SimpleNamespace()
+        self.runner = LocalRunner(self.environment)
+        keep_intended_starts(self.environment, self.runner)
+
+    def start(self, *, is_open: bool) -> None:
+        """Start a run."""
+        setattr(self.environment.parsed_options, ARRIVALS_OPTION, is_open)
+        self.environment.events.test_start.fire(environment=self.environment)
+
+    def stop(self) -> None:
+        """End the run."""
+        self.environment.events.test_stop.fire(environment=self.environment)
+
+
+@pytest.fixture
+def restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave this process without a schedule."""
+    monkeypatch.setattr(ITERATIONS, "is_scheduled", False)
+    monkeypatch.setattr(GATE, "room", None)
+
+
+@pytest.mark.usefixtures("restored")
+def test_an_open_run_and_another_after_it() -> None:
+    """Arrivals are in force in the run that has them, from its start to its end."""
+    run = LocalRun([Visitor])
+    run.runner.send_message(SHARE_MESSAGE, share()._asdict())  # before the start: nobody to take it
+    run.start(is_open=True)
+    during = (ITERATIONS.is_scheduled, GATE.room)
+    run.stop()
+    after = GATE.room
+    run.start(is_open=False)
+    run.stop()
+
+    assert during[0]
+    assert during[1] is not None
+    assert after is None
+    assert not ITERATIONS.is_scheduled
+
+
+@pytest.mark.usefixtures("restored")
+def test_a_share_is_taken_by_the_desk_of_the_run() -> None:
+    """The master's message begins the schedule."""
+    run = LocalRun([Visitor])
+    run.start(is_open=True)
+    assert GATE.room is not None
+    user = FreeUser(GATE.room)
+    run.runner.send_message(SHARE_MESSAGE, share(elapsed_s=0.5)._asdict())
+    gevent.sleep(0.01)
+    run.stop()
+
+    assert len(user.given_s) >= 50
+
+
+@pytest.mark.usefixtures("restored")
+def test_failed_requests_fail_their_iterations() -> None:
+    """A request that fails within an iteration makes it fail, in runs with a schedule."""
+
+    class Paced(User):
+        """A paced user."""
+
+        wait_time = constant_pacing(1)
+
+    run = LocalRun([Paced])
+    run.start(is_open=False)
+    iteration = ITERATIONS.start(0.0)
+    run.environment.events.request.fire(exception=None)
+    before = iteration.failed
+    run.environment.events.request.fire(exception=ValueError("no"))
+    run.stop()
+    ITERATIONS.cut_off()
+
+    assert (ITERATIONS.is_scheduled, before, iteration.failed) == (True, False, True)
+
+
+class Master(MasterRunner):
+    """A master without its sockets."""
+
+    def __init__(self) -> None:
+        """Have nothing."""
+
+    def __del__(self) -> None:
+        """There is nothing to free."""
+
+
+def test_a_master_has_no_users_to_hand_arrivals_to() -> None:
+    """Nothing is registered with a runner that only tells others."""
+    environment = Environment()
+    before = len(environment.events.test_start._handlers)
+    keep_intended_starts(environment, Master())
+
+    assert len(environment.events.test_start._handlers) == before

@@ -1,0 +1,240 @@
+"""Users take arrivals: one iteration each, at once or when one comes, whatever becomes of it."""
+
+# mypy: disallow-untyped-calls=False
+# Half of Locust's functions carry no types.
+
+import gevent
+from gevent.pool import Group
+from locust import TaskSet, User, constant, task
+from locust.env import Environment
+from locust.exception import RescheduleTask, StopUser
+
+from collections.abc import Iterator
+from time import perf_counter
+from typing import Any
+
+import pytest
+
+from shapes._intended_starts import GATE, watch_task_sets
+from shapes.iterations import ITERATIONS
+from shapes.waiting_room import WaitingRoom
+
+
+class Told(list[tuple[str, bool]]):
+    """The iterations that have ended: name, and whether it failed."""
+
+    def __call__(
+        self,
+        user_class: type,
+        name: str,
+        intended_s: float,
+        started_s: float,
+        ended_s: float,
+        *,
+        failed: bool,
+    ) -> None:
+        """Take one."""
+        assert intended_s <= started_s <= ended_s
+        assert name.startswith(user_class.__name__)
+        self.append((name, failed))
+
+
+@pytest.fixture
+def told() -> Iterator[Told]:
+    """Listen to the iterations of this process."""
+    told = Told()
+    ITERATIONS.add_listener(told)
+    yield told
+    ITERATIONS.remove_listener(told)
+
+
+@pytest.fixture
+def room() -> Iterator[WaitingRoom]:
+    """Have arrivals in force, and users who look for them."""
+    watch_task_sets()
+    ITERATIONS.is_scheduled, GATE.room = True, WaitingRoom()
+    yield GATE.room
+    ITERATIONS.is_scheduled, GATE.room = False, None
+
+
+class Visitor(User):
+    """A user whose wait time would be a minute."""
+
+    wait_time = constant(60)
+    outcome: Any = None
+
+    @task
+    def visit(self) -> None:
+        """Come to the end that the test wants."""
+        if self.outcome:
+            raise self.outcome
+
+
+class Sitting(Visitor):
+    """A user of a fixed number, at a pace of its own."""
+
+    fixed_count = 1
+
+
+def started(user_class: type[User], count: int = 1) -> Group:
+    """Start users and let them come as far as they can."""
+    users = Group()
+    for _ in range(count):
+        user_class(Environment()).start(users)
+    settle()
+    return users
+
+
+def settle() -> None:
+    """Let all greenlets run until they wait."""
+    for _ in range(5):
+        gevent.sleep(0)
+
+
+def arrive(room: WaitingRoom, arrivals: int, late_s: float = 0.0) -> None:
+    """Let arrivals come, and users take them."""
+    for _ in range(arrivals):
+        room.arrive(perf_counter() - late_s, perf_counter())
+    settle()
+
+
+def test_each_arrival_is_an_iteration(room: WaitingRoom, told: Told) -> None:
+    """No iteration begins by itself, not the first either, and each arrival begins one."""
+    users = started(Visitor, 2)
+    before = list(told)
+    arrive(room, 5)
+    users.kill()
+
+    assert before == []
+    assert told == [("Visitor.visit", False)] * 5
+
+
+def test_late_arrivals_are_taken_at_once(room: WaitingRoom, told: Told) -> None:
+    """What was due before the user was free is begun without a wait, and known to be late."""
+    late = ITERATIONS.late
+    arrive(room, 3, late_s=0.5)
+    users = started(Visitor)
+    users.kill()
+
+    assert len(told) == 3
+    assert ITERATIONS.late == late + 3
+
+
+@pytest.mark.parametrize(
+    ("outcome", "is_told"),
+    [
+        pytest.param(ValueError("no"), [("Visitor.visit", True)], id="an exception is a failure"),
+        pytest.param(RescheduleTask(), [("Visitor.visit", False)], id="going on to the next task is none"),
+        pytest.param(StopUser(), [("Visitor.visit", False)], id="a user who leaves has done its task"),
+        pytest.param(gevent.GreenletExit(), [], id="who is cut off has not come to an end"),
+    ],
+)
+def test_ends(
+    room: WaitingRoom, told: Told, outcome: BaseException, is_told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The end of an iteration is told of as what it is."""
+    monkeypatch.setattr(Visitor, "outcome", outcome)
+    users = started(Visitor)
+    arrive(room, 1)
+    users.kill()
+
+    assert told == is_told
+
+
+def test_users_come_and_go(room: WaitingRoom) -> None:
+    """The room knows who is there, also when users are stopped while they are free."""
+    present = GATE.present
+    users = started(Visitor, 3)
+    counts = (room.users, room.busy, GATE.present - present)
+    users.kill()
+    settle()
+
+    assert counts == (3, 0, 3)
+    assert (room.users, room.busy, GATE.present - present) == (0, 0, 0)
+
+
+def test_an_arrival_for_a_user_who_is_stopped(room: WaitingRoom, told: Told) -> None:
+    """It goes to the next user who is free."""
+    users = started(Visitor, 2)
+    room.arrive(perf_counter(), perf_counter())
+    users.killone(next(iter(users)), block=False)
+    settle()
+    settle()
+    users.kill()
+
+    assert told == [("Visitor.visit", False)]
+
+
+def test_fixed_users_keep_their_pace(room: WaitingRoom, told: Told) -> None:
+    """Users of a fixed count take no arrivals, and their iterations are not counted."""
+    users = started(Sitting)
+    counts = (room.users, len(told))
+    users.kill()
+
+    assert counts == (0, 0)
+
+
+def test_waits_within_a_task_are_the_journeys_own(room: WaitingRoom, told: Told) -> None:
+    """A task that waits does so for its wait time; only between tasks an arrival ends the wait."""
+
+    class Thinking(User):
+        """A user who thinks in the midst of a task."""
+
+        wait_time = constant(60)
+
+        @task
+        def think(self) -> None:
+            self.wait()
+
+    users = started(Thinking)
+    arrive(room, 1)
+    counts = (room.busy, len(told))
+    users.kill()
+
+    assert counts == (1, 0)
+
+
+def test_graceful_stop(room: WaitingRoom, told: Told) -> None:
+    """A user who was asked to stop ends after its task and takes no other arrival."""
+    ends = gevent.event.Event()
+
+    class Slow(User):
+        """A user whose task lasts until the test ends it."""
+
+        @task
+        def last(self) -> None:
+            ends.wait()
+
+    user = Slow(Environment())
+    users = Group()
+    user.start(users)
+    settle()
+    arrive(room, 2)
+    user.stop(force=False)
+    ends.set()
+    settle()
+
+    assert told == [("Slow.last", False)]
+    assert (len(users), room.users) == (0, 0)
+
+
+def test_nested_tasks(room: WaitingRoom, told: Told) -> None:
+    """A TaskSet is no iteration, the tasks in it are."""
+
+    class Nested(User):
+        """A user of nested tasks."""
+
+        @task
+        class Tasks(TaskSet):
+            """The nested ones."""
+
+            @task
+            def step(self) -> None:
+                """Go back to the user's tasks."""
+                self.interrupt()
+
+    users = started(Nested)
+    arrive(room, 3)
+    users.kill()
+
+    assert told == [("Nested.step", False)] * 3
