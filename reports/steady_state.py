@@ -89,9 +89,9 @@ def _named(window: SteadyState, method: str) -> SteadyState:
 def _planned(run: Run) -> tuple[float, float, str]:
     """Return the plan without the ramp from zero at its start and the one to zero at its end."""
     first, last = run.meta.stages[0], run.meta.stages[-1]
-    from_s = first.to_s if first.from_users == 0 < first.to_users else first.from_s
-    to_s = last.from_s if last.to_users == 0 < last.from_users else last.to_s
-    return from_s, to_s, "without the planned ramps from and to zero users"
+    from_s = first.to_s if first.from_load == 0 < first.to_load else first.from_s
+    to_s = last.from_s if last.to_load == 0 < last.from_load else last.to_s
+    return from_s, to_s, "without the planned ramps from and to zero"
 
 
 def _most_users(run: Run) -> tuple[float, float, str]:
@@ -106,7 +106,7 @@ def _most_users(run: Run) -> tuple[float, float, str]:
 def _is_constant(run: Run, window: SteadyState) -> bool:
     if run.meta.stages:
         inside = [s for s in run.meta.stages if s.from_s < window.to_s and s.to_s > window.from_s]
-        return len({users for stage in inside for users in (stage.from_users, stage.to_users)}) == 1
+        return len({load for stage in inside for load in (stage.from_load, stage.to_load)}) == 1
     seen = run.stages["users"][run.stages["elapsed_s"].between(window.from_s, window.to_s - 1)]
     return len(seen) > 0 and float(seen.min()) >= (1 - CONSTANT_RATIO) * float(seen.max())
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from reports.load.interval_file import intervals_of
+from reports.load.interval_file import intervals_of, parted
 from reports.load.run import Run
 from tests.make_run import empty_run
 
@@ -33,6 +33,9 @@ SCHEMA = pa.schema(
         ("counts", COUNTS),
         ("response_buckets", BUCKETS),
         ("response_counts", COUNTS),
+        ("response_sum_ms", pa.float64()),
+        ("response_max_ms", pa.float64()),
+        ("response_over_limit", COUNTS),
         ("failed_buckets", BUCKETS),
         ("failed_counts", COUNTS),
         ("over_limit", COUNTS),
@@ -53,9 +56,11 @@ def requests(
 ) -> pd.DataFrame:
     """Return requests by their start in Unix seconds and their latency; the rest as told.
 
-    `failed` and `unfinished` are booleans; of an unfinished request the latency is its age.
+    `failed` and `unfinished` are booleans; of an unfinished request the latency is its age. `delay_ms` is by
+    how much the start was later than intended, NaN without a schedule; `kind` the text of a failure.
     """
     known: dict[str, Any] = {"failed": False, "unfinished": False, "name": "a", "request_type": "GET"}
+    known |= {"delay_ms": math.nan, "kind": "boom"}
     known |= {"worker": "local", "user_class": "User", "stage": ""} | columns
     return pd.DataFrame({"at_s": started_s, "latency_ms": latency_ms} | known)
 
@@ -68,7 +73,8 @@ def even(n: int, latency_ms: float = 100.0, seconds: int = 60, **columns: Any) -
 def run_of(made: pd.DataFrame, *limits_ms: float, **meta: Any) -> Run:
     """Return the run whose recorder saw these requests and counted over these limits."""
     empty = empty_run(**{"started": STARTED, **meta})
-    return replace(empty, intervals=intervals_of(interval_table(made, limits_ms)))
+    of_requests, iterations = parted(intervals_of(interval_table(made, limits_ms)))
+    return replace(empty, intervals=of_requests, iterations=iterations)
 
 
 def interval_table(made: pd.DataFrame, limits_ms: Sequence[float] = ()) -> pa.Table:
@@ -106,6 +112,8 @@ def _row(key: tuple[Any, ...], group: pd.DataFrame, limits_ms: Sequence[float]) 
     finished = group[~group["unfinished"]]
     good, bad = finished["latency_ms"][~finished["failed"]], finished["latency_ms"][finished["failed"]]
     cut_off = group["latency_ms"][group["unfinished"]]
+    response = (finished["latency_ms"] + finished["delay_ms"])[~finished["failed"]].dropna()
+    kinds, failures = np.unique(finished["kind"][finished["failed"]].to_numpy(dtype=str), return_counts=True)
     return {
         **dict(zip(KEYS, key, strict=True)),
         "n": len(finished),
@@ -115,12 +123,16 @@ def _row(key: tuple[Any, ...], group: pd.DataFrame, limits_ms: Sequence[float]) 
         "min_ms": float(good.min()) if len(good) else math.nan,
         "max_ms": float(good.max()) if len(good) else math.nan,
         **_histogram("", good),
-        "response_buckets": [],
-        "response_counts": [],
+        **_histogram("response_", response),
+        "response_sum_ms": float(response.sum()) if len(response) else math.nan,
+        "response_max_ms": float(response.max()) if len(response) else math.nan,
+        "response_over_limit": [int((response >= limit).sum()) for limit in limits_ms]
+        if len(response)
+        else [],
         **_histogram("failed_", bad),
         "over_limit": [int((good >= limit).sum()) for limit in limits_ms],
-        "failure_kinds": ["boom"] if len(bad) else [],
-        "failure_counts": [len(bad)] if len(bad) else [],
+        "failure_kinds": kinds.tolist(),
+        "failure_counts": failures.tolist(),
         "unfinished": len(cut_off),
         **_histogram("unfinished_", cut_off),
         "unfinished_over_limit": [int((cut_off >= limit).sum()) for limit in limits_ms],

@@ -168,6 +168,7 @@ def make_verdict(word: str = "PASS", **parts: Any) -> dict[str, Any]:
             "failures": 80,
             "host": "http://127.0.0.1:8000",
             "load_model": "closed",
+            "arrivals": None,
             "user_scale": 0.1,
             "time_scale": 1 / 60,
             "end_reason": "schedule ended",
@@ -177,6 +178,7 @@ def make_verdict(word: str = "PASS", **parts: Any) -> dict[str, Any]:
         "steady_state": {"from_s": 0.0, "to_s": 40.0, "method": "whole run"},
         "thresholds": [threshold()],
         "requests": [request()],
+        "iterations": [],
         "errors": [],
         "exceptions": [],
     } | parts

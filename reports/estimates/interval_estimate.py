@@ -29,12 +29,13 @@ def estimate(statement: Statement, part: Part) -> Estimate | None:
         "failures": _failures,
         "error_rate": _error_rate,
         "rps": _rps,
-    }.get(metric.name, _maximum)(statement, part)
+    }.get(metric.figure, _maximum)(statement, part)
 
 
 def _mean(statement: Statement, part: Part) -> Estimate | None:
     """Return the mean of the successes; what was cut off took its age at least, which may be more."""
-    successes, total_ms = part.column("n") - part.column("failures"), part.column("sum_ms")
+    answered = part.histogram(part.latencies.histograms)
+    successes, total_ms = answered.sum(axis=1), part.sums(part.latencies.sum_ms, part.started)
     n = int(successes.sum())
     if not n:
         return None
@@ -43,7 +44,7 @@ def _mean(statement: Statement, part: Part) -> Estimate | None:
         half = part.halfwidth(total_ms, successes)
         method = f"Student's t over {part.length.words}"
     else:
-        half = intervals.Z * _spread_ms(part.histogram(part.recording.successes)[0]) / math.sqrt(n)
+        half = intervals.Z * _spread_ms(answered[0]) / math.sqrt(n)
         method = f"spread of the histogram, {INDEPENDENT}"
     found = Estimate(
         value=value,
@@ -69,8 +70,8 @@ def _spread_ms(counts: Counts) -> float:
 
 def _maximum(statement: Statement, part: Part) -> Estimate | None:
     """Return the slowest success, or the age of a request that was cut off when it was over the limit."""
-    n = part.n - part.failures
-    slowest = part.recording.column("max_ms")[part.started >= 0]
+    n = int(part.histogram(part.latencies.histograms).sum())
+    slowest = part.latencies.max_ms[part.started >= 0]
     late = hanging(part, statement.edge).sum(axis=0)
     if late.any():
         age_ms = float(lower_ms(int(np.flatnonzero(late)[-1])))

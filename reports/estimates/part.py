@@ -10,7 +10,7 @@ from reports.estimates import intervals
 from reports.estimates.blocks import BLOCKS, BlockLength
 from reports.estimates.estimate import INDEPENDENT
 from reports.load.histogram import Counts, Histograms
-from reports.load.interval_rows import Group, Intervals, summed
+from reports.load.interval_rows import Group, Intervals, Latencies, summed
 from reports.steady_state import SteadyState
 
 Floats = NDArray[np.float64]
@@ -18,11 +18,15 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Part:
-    """Hold the requests a threshold is about: rows of the recording, within the judged window."""
+    """Hold the requests a threshold is about: rows of the recording, within the judged window.
+
+    `latencies` are the ones it is about.
+    """
 
     recording: Intervals
     window: SteadyState
     rows: NDArray[np.bool_]
+    latencies: Latencies
 
     @property
     def blocks(self) -> int:

@@ -36,8 +36,9 @@ class _Over:
 def percentile(statement: Statement, q: float, part: Part) -> Estimate | None:
     """Return the estimate of quantile q (0 < q < 1), None without a request that tells it."""
     edge_ms, allowed = statement.edge, 1 - q
-    exact = _counted(part, edge_ms)
-    shown = part.histogram(part.recording.successes) + hanging(part, edge_ms)
+    answered, late = part.histogram(part.latencies.histograms), hanging(part, edge_ms)
+    exact = _counted(part, edge_ms, answered.sum(axis=1))
+    shown = answered + late
     over = _with_counted(_over(shown), exact)
     n = int(over.n[:, 0].sum())
     if not n:
@@ -50,7 +51,7 @@ def percentile(statement: Statement, q: float, part: Part) -> Estimate | None:
         low=float(surely_over.max()) if len(surely_over) else 0.0,
         high=float(surely_under.min()) if len(surely_under) and n >= needed else None,
         n=n,
-        method=_percentile_method(part, edge_ms, counted=exact is not None),
+        method=_percentile_method(part, int(late.sum()), counted=exact is not None),
         needed_n=None if n >= needed else needed,
         caveat=part.length.caveat,
     )
@@ -69,16 +70,18 @@ def _most(over: _Over, part: Part, edge_ms: float, young: Floats) -> float:
     return float(high[0])
 
 
-def _counted(part: Part, edge_ms: float) -> _Over | None:
-    """Return the exact counts at a limit, None where the recorder did not count at it."""
+def _counted(part: Part, edge_ms: float, answered: Floats) -> _Over | None:
+    """Return the exact counts at a limit, None where the recorder did not count at it.
+
+    `answered` are the successes of each block that have the latency.
+    """
     recording = part.recording
     if edge_ms not in recording.limits_ms:
         return None
     at = recording.limits_ms.index(edge_ms)
-    were = part.sums(recording.unfinished_over[:, at], part.started)
-    k = part.sums(recording.over[:, at], part.started) + were
-    n = part.column("n") - part.column("failures") + were
-    return _Over(np.array([edge_ms]), k[:, None], n[:, None])
+    late = part.sums(recording.unfinished_over[:, at], part.started)
+    k = part.sums(part.latencies.over[:, at], part.started) + late
+    return _Over(np.array([edge_ms]), k[:, None], (answered + late)[:, None])
 
 
 def _over(counts: Counts) -> _Over:
@@ -139,9 +142,8 @@ def _below(over: _Over, edge_ms: float) -> int:
     return max(int(np.searchsorted(over.at_ms, edge_ms, side="right")) - 1, 0)
 
 
-def _percentile_method(part: Part, edge_ms: float, *, counted: bool) -> str:
+def _percentile_method(part: Part, late: int, *, counted: bool) -> str:
     histogram = f"read from the histogram {PRECISION}, as the run was recorded for other limits"
     share = "counted exactly" if counted else histogram
-    were = int(hanging(part, edge_ms).sum())
-    unfinished = f"; {were} cut off in flight count as over the limit" if were else ""
+    unfinished = f"; {late} cut off in flight count as over the limit" if late else ""
     return f"share of requests over the limit, {share}, {part.words}; value {PRECISION}{unfinished}"

@@ -1,45 +1,69 @@
 """The figures of each request over the whole run: from intervals with Locust's beside, or Locust's alone."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from reports.load.histogram import percentile_ms
-from reports.load.interval_rows import Intervals, summed
+from reports.load.interval_rows import Group, Intervals, Latencies, summed
 from reports.load.run import Run
 
 KEYS = ["request_type", "name"]
 LEVELS = (50, 95, 99, 99.9)
 LOCUST_LEVELS = (50, 95, 99)
+RESPONSE_LEVELS = (50, 95, 99)
 
 
 def request_figures(run: Run) -> pd.DataFrame:
     """Return a row per request type and name; latencies in ms, from intervals those of successes."""
     if not run.intervals:
         return run.requests
-    own = _recorded(run.intervals)
+    own = recorded_figures(run.intervals)
     # An earlier Locust's file may lack a percentile, and a lost file all rows.
     columns = [f"p{level}_ms" for level in LOCUST_LEVELS]
     locust = run.requests.reindex(columns=[*KEYS, *columns]).drop_duplicates(KEYS)
     return own.merge(locust.rename(columns={c: f"locust_{c}" for c in columns}), on=KEYS, how="left")
 
 
-def _recorded(intervals: Intervals) -> pd.DataFrame:
+def recorded_figures(intervals: Intervals) -> pd.DataFrame:
+    """Return a row per type and name of a recording; with response times where there was a schedule."""
     group, keys = intervals.grouped_by(KEYS)
     n, failures, total_ms = (
         summed(intervals.column(c), group, len(keys)) for c in ("n", "failures", "sum_ms")
     )
-    counts = intervals.merged(intervals.successes, group, len(keys))
     successes = np.where(n > failures, n - failures, np.nan)
-    slowest = intervals.rows["max_ms"].groupby(group).max().reindex(range(len(keys))).to_numpy()
+    levels = _levels(intervals, intervals.service, group, LEVELS)
+    response = intervals.response
+    if response is not None:
+        levels |= {
+            f"response_{name}": values
+            for name, values in _levels(intervals, response, group, RESPONSE_LEVELS).items()
+        }
     return keys.assign(
         n=n,
         failures=failures,
         mean_ms=total_ms / successes,
-        max_ms=slowest,
+        max_ms=_slowest_ms(intervals.service, group),
         rps=n / (intervals.end_s - intervals.first_s),
-        # The middle of a bucket may lie above the slowest request in it.
-        **{
-            f"p{level}_ms": np.minimum([percentile_ms(row, level) for row in counts], slowest)
-            for level in LEVELS
-        },
+        **levels,
     )
+
+
+def _levels(
+    intervals: Intervals, latencies: Latencies, group: Group, levels: Sequence[float]
+) -> dict[str, NDArray[np.float64]]:
+    """Return the percentiles of each group, in ms."""
+    slowest_ms = _slowest_ms(latencies, group)
+    counts = intervals.merged(latencies.histograms, group, len(slowest_ms))
+    # The middle of a bucket may lie above the slowest request in it.
+    return {
+        f"p{level}_ms": np.minimum([percentile_ms(row, level) for row in counts], slowest_ms)
+        for level in levels
+    }
+
+
+def _slowest_ms(latencies: Latencies, group: Group) -> NDArray[np.float64]:
+    slowest_ms: NDArray[np.float64] = np.asarray(pd.Series(latencies.max_ms).groupby(group).max())
+    return slowest_ms

@@ -1,12 +1,13 @@
 """Read run.json, trusting none of it: whatever has the wrong type is unknown."""
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from reports.load.run import RunMeta, Stage
+from reports.load.run import Arrivals, RunMeta, Stage
 
 TEXTS = ("profile", "load_model", "shape", "host", "git_commit", "started", "ended", "end_reason")
 LISTS = ("journeys", "command", "workers")
@@ -34,6 +35,7 @@ def _meta(content: dict[str, Any], run_id: str) -> RunMeta:
         id=_text(content.get("id")) or run_id,
         request_names=_texts(content.get("request_names")),
         stages=_stages(content.get("stages")),
+        arrivals=_arrivals(content.get("arrivals")),
         planned_duration_s=_positive(content.get("planned_duration_s")),
         versions={key: str(value) for key, value in _mapping(content.get("versions")).items()},
         environment=_mapping(content.get("environment")),
@@ -57,13 +59,30 @@ def _stages(value: object) -> Sequence[Stage]:
                     str(item["name"]),
                     float(item["from_s"]),
                     float(item["to_s"]),
-                    int(item["from_users"]),
-                    int(item["to_users"]),
+                    *(_load(item, end) for end in ("from", "to")),
                 )
             )
         except (KeyError, TypeError, ValueError, OverflowError):
             continue
     return tuple(stages)
+
+
+def _load(item: dict[str, Any], end: str) -> float:
+    """Return the load at one end of a stage: users, or iterations a second."""
+    load = float(item[f"{end}_rate" if f"{end}_rate" in item else f"{end}_users"])
+    if not math.isfinite(load):
+        raise ValueError(f"{end} {load!r} is no load, valid is any finite number")
+    return load
+
+
+def _arrivals(value: object) -> Arrivals | None:
+    found = _mapping(value)
+    planned, most_users = _number(found.get("planned")), _number(found.get("most_users"))
+    if planned is None:
+        return None
+    return Arrivals(
+        int(planned), _text(found.get("spacing")), None if most_users is None else int(most_users)
+    )
 
 
 def _lost(value: object) -> tuple[str, ...]:

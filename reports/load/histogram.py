@@ -69,6 +69,13 @@ class Histograms:
         """Return how many buckets it takes to hold every entry."""
         return int(self.buckets.max()) + 1 if len(self.buckets) else 1
 
+    def only(self, rows: NDArray[np.bool_]) -> "Histograms":
+        """Return the histograms of some of the rows."""
+        sizes = np.diff(self.starts)
+        entries = np.repeat(rows, sizes)
+        starts = np.concatenate(([0], np.cumsum(sizes[rows])))
+        return Histograms(starts, self.buckets[entries], self.counts[entries])
+
     def merged(self, group: NDArray[np.int64], groups: int, width: int) -> Counts:
         """Return the sums of the rows of each group, groups by buckets; rows of group -1 stay out.
 

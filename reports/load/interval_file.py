@@ -7,6 +7,7 @@ no stream at all, is left unread with a note, and the run is judged from Locust'
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +16,30 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from reports.load.histogram import LAYOUT, Histograms
-from reports.load.interval_rows import COUNTS, LABELS, LATENCIES, NO_INTERVALS, SECONDS, Intervals
+from reports.load.interval_rows import (
+    COUNTS,
+    ITERATION,
+    KIND_COLUMNS,
+    LABELS,
+    LATENCIES,
+    NO_INTERVALS,
+    RESPONSES,
+    SECONDS,
+    Intervals,
+)
 
 SCHEMA_VERSION = "1"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 HISTOGRAMS = {
     "successes": ("buckets", "counts"),
+    "responses": ("response_buckets", "response_counts"),
     "failed": ("failed_buckets", "failed_counts"),
     "unfinished": ("unfinished_buckets", "unfinished_counts"),
 }
 OVER = ("over_limit", "unfinished_over_limit")
+FAILURES = ("failure_kinds", "failure_counts")
+LATER = (*RESPONSES, "response_over_limit")
+"""Columns that files of before the open model lack."""
 WANTED = (
     *SECONDS,
     *LABELS,
@@ -32,6 +47,7 @@ WANTED = (
     *LATENCIES,
     *(name for pair in HISTOGRAMS.values() for name in pair),
     *OVER,
+    *FAILURES,
 )
 
 
@@ -53,7 +69,8 @@ def intervals_of(table: pa.Table) -> Intervals:
     Raises ValueError for another version, layout, or lists that do not fit together.
     """
     limits_ms = _limits_ms(table.schema.metadata or {})
-    rows = pd.DataFrame({name: table[name].to_numpy() for name in (*SECONDS, *COUNTS, *LATENCIES)})
+    numbers = (*SECONDS, *COUNTS, *LATENCIES, *(name for name in RESPONSES if name in table.column_names))
+    rows = pd.DataFrame({name: table[name].to_numpy() for name in numbers})
     for name in LABELS:
         rows[name] = _labels(table[name])
     return Intervals(
@@ -61,19 +78,30 @@ def intervals_of(table: pa.Table) -> Intervals:
         limits_ms=limits_ms,
         over=_matrix(table["over_limit"], len(limits_ms)),
         unfinished_over=_matrix(table["unfinished_over_limit"], len(limits_ms)),
+        response_over=_response_over(table, len(limits_ms)),
+        kinds=_kinds(rows, *(table[name] for name in FAILURES)),
         **{
             kind: _histograms(table[buckets], table[counts]) for kind, (buckets, counts) in HISTOGRAMS.items()
         },
     )
 
 
+def parted(recorded: Intervals) -> tuple[Intervals, Intervals]:
+    """Return the requests of a recording, and its iterations."""
+    is_iteration = (recorded.rows["request_type"] == ITERATION).to_numpy(dtype=bool)
+    if not is_iteration.any():
+        return recorded, NO_INTERVALS
+    of_requests = recorded.kinds[recorded.kinds["request_type"] != ITERATION]
+    return replace(recorded.only(~is_iteration), kinds=of_requests), recorded.only(is_iteration)
+
+
 def _table(path: Path) -> tuple[pa.Table, list[str]]:
     with _opened(path) as source:
         schema = pa.ipc.open_stream(source).schema
-    wanted = [schema.get_field_index(name) for name in WANTED]
-    missing = [name for name, index in zip(WANTED, wanted, strict=True) if index < 0]
+    missing = [name for name in WANTED if name not in schema.names]
     if missing:
         raise ValueError(f"it lacks the columns {', '.join(missing)}")
+    wanted = [schema.get_field_index(name) for name in (*WANTED, *LATER) if name in schema.names]
     # Threads cost more than they save on batches this small: 6 s against 3 s for 8 hours of 50 names.
     options = pa.ipc.IpcReadOptions(included_fields=wanted, use_threads=False)
     notes: list[str] = []
@@ -130,6 +158,29 @@ def _matrix(column: pa.ChunkedArray, limits: int) -> NDArray[np.float64]:
     if (np.diff(_starts(column)) != limits).any():
         raise ValueError(f"a row does not count over each of the {limits} limits")
     return _values(column).astype(np.float64).reshape(len(column), limits)
+
+
+def _response_over(table: pa.Table, limits: int) -> NDArray[np.float64]:
+    """Return the counts over the limits, 0 in the rows that have no response times."""
+    over = np.zeros((len(table), limits))
+    if "response_over_limit" not in table.column_names:
+        return over
+    column = table["response_over_limit"]
+    sizes = np.diff(_starts(column))
+    if not np.isin(sizes, (0, limits)).all():
+        raise ValueError(f"a row does not count over each of the {limits} limits")
+    over[sizes > 0] = _values(column).astype(np.float64).reshape(-1, limits) if limits else 0.0
+    return over
+
+
+def _kinds(rows: pd.DataFrame, kinds: pa.ChunkedArray, counts: pa.ChunkedArray) -> pd.DataFrame:
+    starts = _starts(kinds)
+    if not np.array_equal(starts, _starts(counts)):
+        raise ValueError("a row has more kinds of failures than counts, or fewer")
+    row = np.repeat(np.arange(len(rows)), np.diff(starts))
+    found = rows[["ended_s", "request_type", "name"]].iloc[row].reset_index(drop=True)
+    told = found.assign(kind=_one_chunk(kinds).flatten().to_pylist(), n=_values(counts))
+    return told[list(KIND_COLUMNS)]
 
 
 def _starts(column: pa.ChunkedArray) -> NDArray[np.int64]:

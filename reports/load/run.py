@@ -12,6 +12,7 @@ import pandas as pd
 
 from reports.load.interval_rows import NO_INTERVALS, Intervals
 
+OPEN, PACED = "open", "paced"
 AGGREGATED = "Aggregated"
 """Name of Locust's own row over all requests."""
 
@@ -46,7 +47,8 @@ Locust's 10 s sliding window with per-name rows (--csv-full-history) and cumulat
 
 FAILURE_COLUMNS = ("request_type", "name", "error", "occurrences", "first_seen", "last_seen")
 EXCEPTION_COLUMNS = ("count", "message", "traceback")
-STAGE_COLUMNS = ("unix_s", "elapsed_s", "stage", "planned_users", "users")
+STAGE_COLUMNS = ("unix_s", "elapsed_s", "stage", "planned_users", "users", "planned_rate")
+"""`planned_rate` is in iterations started a second, NaN where the users are planned instead."""
 HEALTH_COLUMNS = (
     "unix_s",
     "process",
@@ -58,9 +60,13 @@ HEALTH_COLUMNS = (
     "users",
     "in_flight",
     "wait_ratio",
+    "started",
+    "late",
+    "dropped",
 )
 """One row a second and generator process; `cpu_ratio` is of one core, `wait_ratio` (for a CPU) of the time,
-`lag_late` counts the samples of the event loop's lag that were over 10 ms."""
+`lag_late` counts the samples of the event loop's lag that were over 10 ms. The last three count iterations
+that a schedule wanted: started, of those later than intended, and never started for lack of a free user."""
 
 
 TEXTS = {
@@ -78,13 +84,25 @@ TEXTS = {
 
 @dataclass(frozen=True)
 class Stage:
-    """Hold one planned stage of a shape, in seconds since the start (already scaled)."""
+    """Hold one planned stage of a shape, in seconds since the start (already scaled).
+
+    The load is in users, or under an open load in iterations started a second.
+    """
 
     name: str
     from_s: float
     to_s: float
-    from_users: int
-    to_users: int
+    from_load: float
+    to_load: float
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """Hold what an open load planned: how many iterations, how they are spaced, the most users for them."""
+
+    planned: int
+    spacing: str | None = None
+    most_users: int | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +117,8 @@ class RunMeta:
     journeys: Sequence[str] = ()
     request_names: Sequence[str] | None = None
     load_model: str | None = None
+    """closed, paced (users who keep a pace of their own) or open (arrivals)."""
+    arrivals: Arrivals | None = None
     shape: str | None = None
     stages: Sequence[Stage] = ()
     planned_duration_s: float | None = None
@@ -137,6 +157,8 @@ class Run:
     stages: pd.DataFrame
     warnings: Sequence[str] = ()
     intervals: Intervals = NO_INTERVALS
+    iterations: Intervals = NO_INTERVALS
+    """What was recorded of whole iterations of the users' tasks, where a schedule started them."""
     health: pd.DataFrame = field(default_factory=lambda: empty_frame(HEALTH_COLUMNS))
     damage: Sequence[str] = ()
     """What is missing of the files and would have to be there for a pass, in words."""
@@ -174,8 +196,17 @@ class Run:
     @property
     def names(self) -> list[str]:
         """Return the names of the requests that were made, each once."""
-        rows = self.intervals.rows if self.intervals else self.requests
-        return [str(name) for name in rows["name"].unique()]
+        return self.intervals.names if self.intervals else [str(n) for n in self.requests["name"].unique()]
+
+    @property
+    def has_schedule(self) -> bool:
+        """Tell whether iterations had an intended start."""
+        return self.meta.load_model in {OPEN, PACED}
+
+    @property
+    def iterations_counted(self) -> dict[str, float]:
+        """Return how many iterations were started, late and dropped over the run; NaN where nothing tells."""
+        return {key: float(self.health[key].sum(min_count=1)) for key in ("started", "late", "dropped")}
 
     @property
     def has_named_history(self) -> bool:

@@ -19,7 +19,7 @@ from reports.load.csv_files import (
     totals_from_history,
 )
 from reports.load.description import read_description
-from reports.load.interval_file import read_intervals
+from reports.load.interval_file import parted, read_intervals
 from reports.load.run import (
     AGGREGATED,
     HEALTH_COLUMNS,
@@ -149,7 +149,9 @@ def _recorded(place: Place) -> tuple[dict[str, Any], list[str]]:
     intervals, notes = read_intervals(place.folder / "intervals.arrow")
     path = place.folder / "health.csv"
     health, health_notes = read_table(path, HEALTH) if path.exists() else (empty_frame(HEALTH_COLUMNS), [])
-    return {"intervals": intervals, "health": health.dropna(subset=["unix_s"])}, notes + health_notes
+    requests, iterations = parted(intervals)
+    known = health.dropna(subset=["unix_s"])
+    return {"intervals": requests, "iterations": iterations, "health": known}, notes + health_notes
 
 
 def _utc(unix_s: float) -> str | None:

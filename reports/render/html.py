@@ -8,13 +8,13 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from reports.load.run import Run, RunMeta
+from reports.load.run import OPEN, Run, RunMeta
 from reports.render import wording
 from reports.render.answers import GLYPHS, answer, deciding_row
 from reports.render.charts import LinearScale, line_path, thinned
 from reports.render.drawing import HEIGHT_PX
 from reports.render.ranking import failure_ratio, most_frequent, worst_first
-from reports.render.recorded import recorded_rates_by_request
+from reports.render.recorded import recorded_failures, recorded_rates_by_request
 from reports.render.threshold_rows import threshold_rows
 from reports.render.time_charts import generator_charts, time_charts
 from reports.render.timelines import Timeline, rates_by_request
@@ -28,7 +28,10 @@ NAME_WIDTH = 64
 SPARK_POINTS = 48
 LOAD_MODELS = {
     "closed": "closed: users who wait for each answer and think before the next request",
-    "open": "open: requests arrive at a given rate, whether or not the service keeps up",
+    "open": "open: iterations start at a given rate, whether or not the service keeps up; response times"
+    " count from the intended start",
+    "paced": "paced: users who start at a pace of their own and wait for each answer; response times"
+    " count from the intended start",
 }
 
 ENVIRONMENT = Environment(
@@ -83,11 +86,13 @@ def report_html(run: Run, verdict: dict[str, Any]) -> str:
         generator=generator_charts(run),
         requests=_request_rows(run, verdict["requests"]),
         requests_left_out=max(0, len(verdict["requests"]) - MAX_REQUESTS),
-        errors=most_frequent(verdict["errors"])[:MAX_ERRORS],
+        iterations=_rows(verdict["iterations"], {}),
+        errors=_error_rows(run, verdict["errors"]),
         errors_left_out=max(0, len(verdict["errors"]) - MAX_ERRORS),
         exceptions=verdict["exceptions"][:MAX_EXCEPTIONS],
         exceptions_left_out=max(0, len(verdict["exceptions"]) - MAX_EXCEPTIONS),
         stages=run.meta.stages,
+        load_unit="iterations/s" if run.meta.load_model == OPEN else "users",
         facts=_facts(run),
     )
 
@@ -97,10 +102,24 @@ def _load_model(name: str | None) -> str:
 
 
 def _request_rows(run: Run, requests: Sequence[dict[str, Any]]) -> list[RequestRow]:
-    rates = recorded_rates_by_request(run) if run.intervals else rates_by_request(run)
-    shown = worst_first(requests)[:MAX_REQUESTS]
+    return _rows(requests, recorded_rates_by_request(run) if run.intervals else rates_by_request(run))
+
+
+def _rows(figures: Sequence[dict[str, Any]], rates: dict[tuple[str, str], Timeline]) -> list[RequestRow]:
+    shown = worst_first(figures)[:MAX_REQUESTS]
     end_s = max((timeline.end_s for timeline in rates.values()), default=1.0)
     return [_request_row(r, rates.get((r["type"] or "", r["name"])), end_s) for r in shown]
+
+
+def _error_rows(run: Run, errors: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the most frequent errors, each with `spark`, the path of its failures a second where known."""
+    over_time = recorded_failures(run)
+    end_s = max((timeline.end_s for timeline in over_time.values()), default=1.0)
+    rows = []
+    for error in most_frequent(errors)[:MAX_ERRORS]:
+        failures = over_time.get((error["type"] or "", error["name"], error["error"]))
+        rows.append(error | {"spark": "" if failures is None else _spark(failures, end_s)})
+    return rows
 
 
 def _request_row(request: dict[str, Any], rate: Timeline | None, end_s: float) -> RequestRow:
@@ -116,7 +135,8 @@ def _request_row(request: dict[str, Any], rate: Timeline | None, end_s: float) -
 
 
 def _spark(rate: Timeline, end_s: float) -> str:
-    cut = thinned(rate.elapsed_s, rate.columns["rps"], SPARK_POINTS)
+    (column,) = rate.columns.values()
+    cut = thinned(rate.elapsed_s, column, SPARK_POINTS)
     highest = max((float(v) for v in cut.mean if v > 0), default=1.0)
     return line_path(cut.x, cut.mean, LinearScale(0.0, max(end_s, 1.0)), LinearScale(0.0, highest))
 

@@ -50,6 +50,39 @@ def recorded_rates_by_request(run: Run) -> dict[tuple[str, str], Timeline]:
     return {(str(kind), str(name)): Timeline(elapsed_s, {"rps": row}) for kind, name, row in names}
 
 
+def recorded_failures(run: Run) -> dict[tuple[str, str, str], Timeline]:
+    """Return failures a second per (type, name, kind)."""
+    kinds, count = run.intervals.kinds, run.intervals.end_s - run.intervals.first_s if run.intervals else 0
+    elapsed_s = _elapsed_s(run, count, 1) if count else np.empty(0)
+    keys = ["request_type", "name", "kind"]
+    return {
+        (str(kind), str(name), str(text)): Timeline(
+            elapsed_s, {"failures_per_s": _by_second(rows, run.intervals.first_s, count)}
+        )
+        for (kind, name, text), rows in kinds.astype(dict.fromkeys(keys, "object")).groupby(keys, sort=False)
+    }
+
+
+def _by_second(kinds: pd.DataFrame, first_s: int, count: int) -> Floats:
+    ended = np.asarray(kinds["ended_s"], dtype=np.int64) - first_s
+    failures: Floats = np.zeros(count)
+    np.add.at(failures, ended, np.asarray(kinds["n"], dtype=np.float64))
+    return failures
+
+
+def starts_timeline(run: Run) -> Timeline:
+    """Return by second the iterations planned, started, late and dropped; empty without a schedule."""
+    counted = ["started", "late", "dropped"]
+    if not run.has_schedule or run.health.empty:
+        return Timeline(np.empty(0), {key: np.empty(0) for key in ("planned_rate", *counted)})
+    # A row tells of the second before it was written.
+    seconds = run.health.groupby(np.floor(run.health["unix_s"]) - 1)[counted].sum(min_count=1)
+    plan = run.stages.groupby(np.floor(run.stages["unix_s"]))["planned_rate"].last()
+    elapsed_s = np.maximum(_floats(seconds.index.to_series()) - math.floor(run.started_unix_s), 0.0)
+    columns = {key: _floats(seconds[key]) for key in counted}
+    return Timeline(elapsed_s, {"planned_rate": _floats(plan.reindex(seconds.index)), **columns})
+
+
 def generator_timeline(run: Run) -> Timeline:
     """Return by second the busiest process (% of a core), the latest loop, and all requests in flight."""
     second = np.floor(run.health["unix_s"])

@@ -42,6 +42,7 @@ def terminal_text(verdict: dict[str, Any], *, colour: bool = False) -> str:
         [line for row in rows if row.verdict == "PASS" for line in _passed_threshold(row, colour=colour)],
         [line for check in verdict["validity"] if not check["ok"] for line in _failed_check(check)],
         _request_table(verdict["requests"]),
+        _arrivals(verdict["run"]["arrivals"]),
         _errors(verdict["errors"]),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
@@ -91,6 +92,15 @@ def _first_line(row: ThresholdRow, *, colour: bool, note: str = "") -> str:
 def _failed_check(check: dict[str, Any]) -> list[str]:
     measured = f"{figure(check['value'])} (limit {figure(check['limit'])})"
     return _wrapped(f"check {plain(check['check'], 40)}: {plain(check['reason'])}: {measured}", "  ")
+
+
+def _arrivals(arrivals: dict[str, Any] | None) -> list[str]:
+    """Say what became of the iterations that a schedule wanted started."""
+    if arrivals is None:
+        return []
+    planned = "" if arrivals["planned"] is None else f"{count(arrivals['planned'])} planned, "
+    told = f"{count(arrivals['started'])} started, {count(arrivals['late'])} late"
+    return [f"  iterations: {planned}{told}, {count(arrivals['dropped'])} dropped"]
 
 
 def _request_table(requests: Sequence[dict[str, Any]]) -> list[str]:

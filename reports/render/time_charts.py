@@ -8,7 +8,13 @@ import numpy as np
 from reports.load.run import Run
 from reports.render.charts import NOTHING, Floats, linear_axis, log_axis
 from reports.render.drawing import Axis, Band, Chart, Limit, Series, Sketch
-from reports.render.recorded import block_s, generator_timeline, recorded_percentiles, recorded_rates
+from reports.render.recorded import (
+    block_s,
+    generator_timeline,
+    recorded_percentiles,
+    recorded_rates,
+    starts_timeline,
+)
 from reports.render.timelines import PERCENTILES, Timeline, stage_bounds, total_timeline, users_timeline
 from reports.render.wording import known, plain
 from reports.verdict.generator_checks import CPU_RATIO, LATE_MS
@@ -23,14 +29,15 @@ HEALTH_NOTES = {
 
 
 def time_charts(run: Run, verdict: dict[str, Any]) -> list[Chart]:
-    """Return the charts of users, rates and latencies, all ending at the last second known."""
+    """Return the charts of users, starts, rates and latencies, all ending at the last second known."""
     users, rates, latencies = users_timeline(run), _rates(run, verdict), _latencies(run, verdict)
-    end_s = max(users.end_s, rates.timeline.end_s, latencies.timeline.end_s, 1.0)
+    sketches = [_users(users), *_starts(run), rates, latencies]
+    end_s = max(*(sketch.timeline.end_s for sketch in sketches), 1.0)
     bands = [
         Band(plain(name, 80), 100 * from_s / end_s, 100 * (to_s - from_s) / end_s)
         for name, from_s, to_s in stage_bounds(run, end_s)[:MAX_STAGES]
     ]
-    return [chart.drawn(end_s, bands) for chart in (_users(users), rates, latencies)]
+    return [sketch.drawn(end_s, bands) for sketch in sketches]
 
 
 def generator_charts(run: Run) -> list[Chart]:
@@ -85,6 +92,35 @@ def _users(timeline: Timeline) -> Sketch:
         ],
         axis=axis,
     )
+
+
+def _starts(run: Run) -> list[Sketch]:
+    """Return the charts of a schedule's iterations; none without one."""
+    if not run.has_schedule:
+        return []
+    timeline = starts_timeline(run)
+    planned, started, late, dropped = timeline.columns.values()
+    return [
+        Sketch(
+            key="starts",
+            question="Did everybody arrive when planned?",
+            note="Iterations started a second, against those the schedule planned.",
+            nothing="health.csv does not tell which iterations were started.",
+            timeline=timeline,
+            series=[Series("planned", "planned", planned), Series("started", "users", started)],
+            axis=_linear([planned, started], (), "/s"),
+        ),
+        Sketch(
+            key="waits",
+            question="Who came late, or never?",
+            note="Iterations a second that started over 10 ms after their intended start, and those dropped"
+            " because no user was free.",
+            nothing="health.csv does not tell which iterations were late or dropped.",
+            timeline=timeline,
+            series=[Series("late", "p95", late), Series("dropped", "failed", dropped)],
+            axis=_linear([late, dropped], (), "/s"),
+        ),
+    ]
 
 
 def _rates(run: Run, verdict: dict[str, Any]) -> Sketch:

@@ -1,8 +1,10 @@
 """Parse one threshold statement, such as `p95 of careers.select < 500 ms`.
 
     statement  = metric [ "of" selector ] operator limit
-    metric     = "p" number | "mean" | "max" | "min" | "rps" | "count" | "failures" | "error_rate"
-    selector   = word | quoted               request name or glob with * and ?
+    metric     = [ "response_" ] ( "p" number | "mean" | "max" ) | "min"
+               | "rps" | "count" | "failures" | "error_rate" | "dropped" | "late"
+    selector   = word | quoted               request name or glob with * and ?, or that of an iteration
+                                             after "iteration:"; not with dropped and late
     operator   = "<" | "<=" | ">" | ">="
     limit      = number [ unit ]             the space between them is free
     unit       = "us" | "ms" | "s" | "min" | "%" | "/s"
@@ -17,14 +19,14 @@ import math
 import re
 from dataclasses import dataclass, field
 
-from reports.thresholds.metric import KINDS, SYNONYMS, Kind, Metric
+from reports.thresholds.metric import KINDS, RESPONSE, SYNONYMS, Kind, Metric
 from reports.thresholds.nearest import nearest_hint
 from reports.thresholds.selector import ALL, Selector
 from reports.thresholds.tokens import Token, TokenKind, tokenize
 
 UPPER_LIMITS = ("<", "<=")
 OPERATORS = (*UPPER_LIMITS, ">", ">=")
-METRIC_WORDS = "a percentile such as p95, " + ", ".join(KINDS)
+METRIC_WORDS = f"a percentile such as p95 or {RESPONSE}p95, " + ", ".join(KINDS)
 NUMBER = re.compile(r"(?P<number>\d+(?:\.\d+)?|\.\d+)(?P<unit>.*)", re.DOTALL)
 
 
@@ -51,9 +53,9 @@ def parse(source: str) -> Statement:
     """
     parser = _Parser(tokenize(source))
     metric = parser.metric()
-    selector = parser.selector()
+    selector = parser.selector(metric)
     operator = parser.operator(metric)
-    limit = parser.limit(metric)
+    metric, limit = parser.limit(metric)
     parser.end()
     return Statement(metric, selector, operator, limit, source)
 
@@ -74,15 +76,19 @@ class _Parser:
         token = self.take()
         if token.kind is not TokenKind.WORD:
             raise ValueError(f"starts with {_shown(token)}, where a metric is wanted: {METRIC_WORDS}")
-        if percentile := re.fullmatch(r"p(\d+(?:\.\d+)?)", token.text):
+        if percentile := re.fullmatch(rf"(?:{RESPONSE})?p(\d+(?:\.\d+)?)", token.text):
             return _percentile(token.text, float(percentile[1]))
         if token.text not in KINDS:
             raise ValueError(f"unknown metric {token.text!r}, valid are {METRIC_WORDS}{_hint(token.text)}")
         return Metric(token.text)
 
-    def selector(self) -> Selector:
+    def selector(self, metric: Metric) -> Selector:
         if self.token != Token(TokenKind.WORD, "of"):
             return Selector(ALL)
+        if metric.is_of_schedule:
+            raise ValueError(
+                f"{metric.name!r} is about the whole run, valid is '{metric.name} < 1%' without 'of'"
+            )
         self.take()
         token = self.take()
         if token.kind not in {TokenKind.WORD, TokenKind.QUOTED} or not token.text:
@@ -100,7 +106,7 @@ class _Parser:
             raise ValueError(f"unknown operator {token.text!r}, valid are {' '.join(OPERATORS)}")
         return token.text
 
-    def limit(self, metric: Metric) -> float:
+    def limit(self, metric: Metric) -> tuple[Metric, float]:
         token = self.take()
         match = NUMBER.fullmatch(token.text) if token.kind is TokenKind.WORD else None
         if match is None:
@@ -111,7 +117,8 @@ class _Parser:
         unit = match["unit"]
         if not unit and self.token.kind is TokenKind.WORD:
             unit = self.take().text
-        return _in_unit_of(metric, float(match["number"]), unit)
+        stated = metric.stated_in(unit)
+        return stated, _in_unit_of(stated, float(match["number"]), unit)
 
     def end(self) -> None:
         if self.token.kind is not TokenKind.END:

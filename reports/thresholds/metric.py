@@ -1,7 +1,7 @@
 """What a threshold can be about: metrics, their units, and how their limits follow the scales of a run."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 LATENCY_UNITS = {"us": 0.001, "µs": 0.001, "ms": 1.0, "s": 1000.0, "min": 60_000.0}
@@ -36,6 +36,12 @@ LATENCY = Kind("ms", LATENCY_UNITS, "a time in us, ms, s or min, such as '500 ms
 SHARE = Kind("%", SHARE_UNITS, "per cent, such as '1%' (a bare number could be meant as a ratio)", most=100.0)
 RATE = Kind("/s", RATE_UNITS, "a number a second, such as '100/s' or '100'", Scaling.USERS)
 COUNT = Kind("", COUNT_UNITS, "a bare number, such as '1000'", Scaling.USERS_AND_TIME)
+STARTS = Kind(
+    "",
+    COUNT_UNITS | SHARE_UNITS,
+    "a bare number, such as '10', or per cent of the iterations, such as '1%'",
+    Scaling.USERS_AND_TIME,
+)
 
 KINDS = {
     "mean": LATENCY,
@@ -45,8 +51,15 @@ KINDS = {
     "count": COUNT,
     "failures": COUNT,
     "error_rate": SHARE,
+    "response_mean": LATENCY,
+    "response_max": LATENCY,
+    "dropped": STARTS,
+    "late": STARTS,
 }
-"""Metrics by name; percentiles (`p95`) are latencies too."""
+"""Metrics by name; percentiles (`p95`, `response_p95`) are latencies too."""
+
+RESPONSE = "response_"
+"""Latencies of this prefix count from the intended start of a schedule, all others from the actual one."""
 
 SYNONYMS = {
     "avg": "mean",
@@ -65,15 +78,40 @@ SYNONYMS = {
 
 @dataclass(frozen=True)
 class Metric:
-    """Name one metric; `level` is the percentile in per cent (0 < level <= 100), None for the others."""
+    """Name one metric; `level` is the percentile in per cent (0 < level <= 100), None for the others.
+
+    `is_share` tells of those that are either a number or a share which one is meant.
+    """
 
     name: str
     level: float | None = None
+    is_share: bool = False
 
     @property
     def kind(self) -> Kind:
         """Return the family the metric belongs to."""
+        if self.is_share:
+            return SHARE
         return LATENCY if self.level is not None else KINDS[self.name]
+
+    def stated_in(self, unit: str) -> "Metric":
+        """Return the metric as the unit of a limit means it."""
+        return replace(self, is_share=True) if self.is_of_schedule and unit in SHARE_UNITS else self
+
+    @property
+    def figure(self) -> str:
+        """Return the name without what says from where a latency counts: mean, max."""
+        return self.name.removeprefix(RESPONSE)
+
+    @property
+    def is_response(self) -> bool:
+        """Tell whether the metric is a latency from the intended start."""
+        return self.name.startswith(RESPONSE)
+
+    @property
+    def is_of_schedule(self) -> bool:
+        """Tell whether the metric is about the iterations that a schedule wanted started."""
+        return self.name in {"dropped", "late"}
 
     @property
     def is_latency(self) -> bool:
@@ -82,5 +120,5 @@ class Metric:
 
     @property
     def is_count(self) -> bool:
-        """Tell whether the metric is a number of requests of the whole run."""
-        return self.kind is COUNT
+        """Tell whether the metric is counted over the whole run."""
+        return self.kind is COUNT or self.is_of_schedule

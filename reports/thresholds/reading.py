@@ -17,6 +17,7 @@ import yaml
 from reports.errors import ConfigError
 from reports.thresholds.grammar import Statement, parse
 from reports.thresholds.nearest import nearest_hint
+from reports.thresholds.selector import ITERATIONS
 
 LEVELS = ("fail", "warn")
 LATER = ("abort", "after")
@@ -70,9 +71,12 @@ def parse_thresholds(text: str) -> list[Threshold]:
 def validate(thresholds: Sequence[Threshold], known_names: Sequence[str]) -> list[str]:
     """Return a fault for every selector that matches none of the request names, with the nearest names."""
     return [
-        f"threshold {threshold.statement.source!r}: {unmatched(threshold.statement, known_names)}"
-        for threshold in thresholds
-        if not threshold.statement.selector.choose(known_names) and not threshold.statement.selector.is_all
+        f"threshold {statement.source!r}: {unmatched(statement, known_names)}"
+        for statement in (threshold.statement for threshold in thresholds)
+        # Which tasks a user has is not known here.
+        if not statement.selector.of_iterations
+        and not statement.selector.choose(known_names)
+        and not statement.selector.is_all
     ]
 
 
@@ -83,13 +87,15 @@ def limits_ms(thresholds: Sequence[Threshold]) -> list[float]:
 
 
 def unmatched(statement: Statement, known_names: Sequence[str]) -> str:
-    """Say that a selector matches no request name, what there is, and what may have been meant."""
-    pattern = statement.selector.pattern
+    """Say that a selector matches no name, what there is, and what may have been meant."""
+    selector = statement.selector
+    what, pattern = "iteration" if selector.of_iterations else "request", selector.pattern
+    pattern = pattern.removeprefix(ITERATIONS)
     hint = nearest_hint(pattern, known_names)
     if not hint and known_names:
         shown = ", ".join(repr(name) for name in sorted(known_names)[:5])
         hint = f"; there are {shown}{', …' if len(known_names) > 5 else ''}"
-    return f"no request is named {pattern!r}{hint}"
+    return f"no {what} is named {pattern!r}{hint}"
 
 
 class _Loader(yaml.SafeLoader):

@@ -5,16 +5,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 ALL = "*"
+ITERATIONS = "iteration:"
 
 
 @dataclass(frozen=True)
 class Selector:
     """Hold a request name or a glob, in which `*` is any text and `?` any one character.
 
-    Brackets are ordinary: names like `/users/[id]` are common.
+    After `iteration:` it is that of an iteration, `UserClass.task_name`, and no request is meant. Brackets
+    are ordinary: names like `/users/[id]` are common.
     """
 
     pattern: str = ALL
+
+    @property
+    def of_iterations(self) -> bool:
+        """Tell whether iterations are meant, and no requests."""
+        return self.pattern.startswith(ITERATIONS)
 
     @property
     def is_all(self) -> bool:
@@ -23,8 +30,9 @@ class Selector:
 
     def choose(self, names: Sequence[str]) -> list[str]:
         """Return the names that are meant; a name equal to the pattern is meant alone."""
-        if self.pattern in names:
-            return [self.pattern]
-        expression = re.escape(self.pattern).replace(r"\*", ".*").replace(r"\?", ".")
+        pattern = self.pattern.removeprefix(ITERATIONS)
+        if pattern in names:
+            return [pattern]
+        expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
         matcher = re.compile(expression, re.DOTALL)
         return [name for name in names if matcher.fullmatch(name)]

@@ -8,6 +8,8 @@ from reports.estimates import interval_estimate
 from reports.estimates.csv_estimate import choose, estimate
 from reports.estimates.estimate import Estimate
 from reports.estimates.part import Part
+from reports.estimates.starts_estimate import estimate_of_starts
+from reports.load.interval_rows import Intervals
 from reports.load.run import Run
 from reports.outcome import Outcome
 from reports.steady_state import SteadyState
@@ -17,6 +19,7 @@ from reports.thresholds.reading import Threshold, unmatched
 
 DAY_S = 86_400.0
 EXTREMES = ("max", "min")
+NO_SCHEDULE = "the run had no schedule, so that there is no intended start to count a response time from"
 FEWEST_FOR_EXTREMES = 30
 """The slowest of a handful of requests says nothing of the slowest that users meet."""
 
@@ -81,17 +84,22 @@ def decide(found: Estimate, operator: str, limit: float) -> Outcome:
 
 def _judge(judgement: Judgement, run: Run, window: SteadyState | None) -> Judgement:
     statement = judgement.threshold.statement
-    names = statement.selector.choose(run.names)
+    recording = run.iterations if statement.selector.of_iterations else run.intervals
+    known = recording.names if statement.selector.of_iterations else run.names
+    names = statement.selector.choose(known)
     if not names and not statement.selector.is_all:
-        return replace(judgement, reason=_absent(statement, run.names, run))
-    if window is None:
+        return replace(judgement, reason=_absent(statement, known, run))
+    if statement.metric.is_of_schedule:
+        found, absent = estimate_of_starts(statement.metric, run)
+        length_s = run.duration_s
+    elif window is None:
         found, absent, length_s = *_from_csv(statement, names, run), run.duration_s
     else:
-        found, absent = _from_intervals(statement, names, run, window)
+        found, absent = _from_intervals(statement, names, recording, window)
         length_s = float(window.length_s)
     if found is None:
         return replace(judgement, reason=absent)
-    if statement.metric.name in EXTREMES and found.n < FEWEST_FOR_EXTREMES:
+    if statement.metric.figure in EXTREMES and found.n < FEWEST_FOR_EXTREMES:
         found = replace(found, needed_n=FEWEST_FOR_EXTREMES)
     outcome = decide(found, statement.operator, judgement.limit)
     reason = _doubt(found, judgement.limit, length_s) if outcome is Outcome.INCONCLUSIVE else ""
@@ -100,6 +108,8 @@ def _judge(judgement: Judgement, run: Run, window: SteadyState | None) -> Judgem
 
 def _from_csv(statement: Statement, names: Sequence[str], run: Run) -> tuple[Estimate | None, str]:
     """Return the estimate from Locust's figures, or None and why there is none."""
+    if statement.metric.is_response:
+        return None, NO_SCHEDULE
     chosen = choose(run, names, statement.metric)
     if chosen.n == 0:
         success = "successful " if statement.metric.is_latency and names else ""
@@ -110,11 +120,14 @@ def _from_csv(statement: Statement, names: Sequence[str], run: Run) -> tuple[Est
 
 
 def _from_intervals(
-    statement: Statement, names: Sequence[str], run: Run, window: SteadyState
+    statement: Statement, names: Sequence[str], recording: Intervals, window: SteadyState
 ) -> tuple[Estimate | None, str]:
     """Return the estimate from what was recorded in the judged window, or None and why there is none."""
-    rows = run.intervals.rows["name"].isin(names).to_numpy(dtype=bool)
-    found = interval_estimate.estimate(statement, Part(run.intervals, window, rows))
+    latencies = recording.response if statement.metric.is_response else recording.service
+    if latencies is None:
+        return None, NO_SCHEDULE
+    rows = recording.rows["name"].isin(names).to_numpy(dtype=bool)
+    found = interval_estimate.estimate(statement, Part(recording, window, rows, latencies))
     success = "successful " if statement.metric.is_latency else ""
     return found, f"no {success}request to judge in the judged time"
 

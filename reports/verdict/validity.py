@@ -13,7 +13,9 @@ from reports.load.run import Run
 from reports.outcome import Outcome
 from reports.steady_state import SteadyState
 from reports.thresholds.grammar import UPPER_LIMITS, Statement
+from reports.thresholds.metric import Metric
 from reports.verdict.answering_check import kept_answering
+from reports.verdict.arrivals_check import arrivals_check
 from reports.verdict.check import Check
 from reports.verdict.generator_checks import generator_checks
 from reports.verdict.little_checks import little_checks
@@ -30,9 +32,9 @@ LAG_S = 2.0
 """Locust starts users in steps of a second: their number is right if the plan of a near moment allows it."""
 
 
-LATENCY, RATE, COUNT, SHARE = "latency", "rps", "count", "share"
+LATENCY, RATE, COUNT, SHARE, STARTS = "latency", "rps", "count", "share", "starts"
 
-EVERYTHING = {LATENCY, RATE, COUNT, SHARE}
+EVERYTHING = {LATENCY, RATE, COUNT, SHARE, STARTS}
 LOAD = {LATENCY, RATE, COUNT}
 
 UNDERMINED: dict[str, set[str]] = {
@@ -41,12 +43,13 @@ UNDERMINED: dict[str, set[str]] = {
     "requests_made": EVERYTHING,
     "some_success": {LATENCY},
     "load_reached": LOAD,
-    "planned_end": {COUNT},
+    "arrivals": {LATENCY},
+    "planned_end": {COUNT, STARTS},
     "totals_consistent": EVERYTHING,
     "stats_reset": EVERYTHING,
     "enough_time": set(),
     "steady_state": {LATENCY, RATE},
-    "all_watched": LOAD,
+    "all_watched": {*LOAD, STARTS},
     "generator_cpu": LOAD,
     "generator_cpu_peak": LOAD,
     "generator_lag": LOAD,
@@ -65,10 +68,10 @@ same; a latency or a rate under another load than planned says nothing, and neit
 that were not all made. A short run takes the ground from no single limit, whose interval is the wider for it,
 but it never passes."""
 
-ONLY_GROWS = {"count", "failures"}
+ONLY_GROWS = {"count", "failures", "dropped", "late"}
 """What was counted stays counted, whatever else would have come."""
 
-ONLY_WORSE = {"kept_answering"}
+ONLY_WORSE = {"kept_answering", "arrivals"}
 """What was hidden can only have been worse, so that a FAIL stands."""
 
 
@@ -90,6 +93,7 @@ def check_validity(run: Run, window: SteadyState | None) -> list[Check]:
 
 
 def _of_requests(run: Run, window: SteadyState) -> Iterator[Check]:
+    yield from arrivals_check(run, window)
     yield from recording_checks(run, window)
     yield from little_checks(run, window)
     yield from kept_answering(run, window)
@@ -98,11 +102,16 @@ def _of_requests(run: Run, window: SteadyState) -> Iterator[Check]:
 def undermines(check: Check, statement: Statement, outcome: Outcome) -> bool:
     """Tell whether a failed check takes the ground from the outcome of a threshold."""
     metric = statement.metric
-    grown = metric.name in ONLY_GROWS and statement.operator in UPPER_LIMITS
+    grown = metric.name in ONLY_GROWS and not metric.is_share and statement.operator in UPPER_LIMITS
     if outcome is Outcome.FAIL and (grown or check.check in ONLY_WORSE):
         return False
-    family = LATENCY if metric.is_latency else {"rps": RATE, "count": COUNT}.get(metric.name, SHARE)
-    return not check.ok and family in UNDERMINED[check.check]
+    return not check.ok and _family(metric) in UNDERMINED[check.check]
+
+
+def _family(metric: Metric) -> str:
+    if metric.is_of_schedule:
+        return STARTS
+    return LATENCY if metric.is_latency else {"rps": RATE, "count": COUNT}.get(metric.name, SHARE)
 
 
 def _complete_files(run: Run) -> Iterator[Check]:

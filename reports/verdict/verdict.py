@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from reports.estimates.estimate import Estimate
-from reports.estimates.request_table import request_figures
+from reports.estimates.failure_table import failures_by_kind
+from reports.estimates.request_table import recorded_figures, request_figures
 from reports.load.histogram import PRECISION
 from reports.load.run import Run
 from reports.outcome import Outcome
@@ -47,6 +48,8 @@ REQUEST_FIGURES = {
 }
 LOCUST_FIGURES = {"locust_p50": "locust_p50_ms", "locust_p95": "locust_p95_ms", "locust_p99": "locust_p99_ms"}
 """Locust's own percentiles of a run with intervals, so that anyone sees by how much they differ."""
+RESPONSE_FIGURES = {f"response_{level}": f"response_{level}_ms" for level in ("p50", "p95", "p99")}
+"""Response times from the intended start, of a run with a schedule."""
 ERROR_FIGURES = {
     "type": "request_type",
     "name": "name",
@@ -74,12 +77,34 @@ def reach_verdict(run: Run, thresholds: Sequence[Threshold]) -> dict[str, Any]:
         "validity": [_plain(asdict(check)) for check in checks],
         "steady_state": _judged_time(run, window),
         "thresholds": [_entry(judgement, window) for judgement in judgements],
-        "requests": _records(
-            request_figures(run), REQUEST_FIGURES | (LOCUST_FIGURES if run.intervals else {})
-        ),
-        "errors": _records(run.failures, ERROR_FIGURES),
+        "requests": _requests(run),
+        "iterations": _iterations(run),
+        "errors": _records(failures_by_kind(run), ERROR_FIGURES),
         "exceptions": _records(run.exceptions, EXCEPTION_FIGURES),
     }
+
+
+def _requests(run: Run) -> list[dict[str, Any]]:
+    more = LOCUST_FIGURES if run.intervals else {}
+    if run.intervals.response is not None:
+        more = more | RESPONSE_FIGURES
+    return _records(request_figures(run), REQUEST_FIGURES | more)
+
+
+def _iterations(run: Run) -> list[dict[str, Any]]:
+    """Return the figures of whole iterations, which only a schedule's are recorded of."""
+    if not run.iterations:
+        return []
+    return _records(recorded_figures(run.iterations), REQUEST_FIGURES | RESPONSE_FIGURES)
+
+
+def _arrivals(run: Run) -> dict[str, float | int | None] | None:
+    """Return how many iterations a schedule planned, started, started late and dropped."""
+    if not run.has_schedule:
+        return None
+    planned = run.meta.arrivals.planned if run.meta.arrivals is not None else None
+    counted = {key: _number(value, count=True) for key, value in run.iterations_counted.items()}
+    return {"planned": planned, **counted}
 
 
 def _trusted(judgement: Judgement, checks: Sequence[Check]) -> Judgement:
@@ -163,6 +188,7 @@ def _run_facts(run: Run) -> dict[str, Any]:
         "unfinished": int(run.intervals.total("unfinished")) if run.intervals else None,
         "host": meta.host,
         "load_model": meta.load_model,
+        "arrivals": _arrivals(run),
         "user_scale": meta.user_scale,
         "time_scale": meta.time_scale,
         "end_reason": meta.end_reason,

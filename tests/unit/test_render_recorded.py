@@ -38,7 +38,7 @@ def two_processes() -> pd.DataFrame:
         (START_S + 0.7, "w2", 0.25, 1e8, 30.0, 50.0, 2.0, 5.0, 4.0, 0.01),
         (START_S + 1.2, "w1", 0.75, 1e8, np.nan, 0.0, 0.0, 5.0, 1.0, 0.01),
     ]
-    return pd.DataFrame(rows, columns=list(HEALTH_COLUMNS))
+    return pd.DataFrame(rows, columns=list(HEALTH_COLUMNS[:10])).reindex(columns=list(HEALTH_COLUMNS))
 
 
 def slow_then_fast() -> pd.DataFrame:

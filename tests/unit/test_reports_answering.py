@@ -26,7 +26,7 @@ def run_of(at_s: NDArray[np.float64], latency_ms: float = 20.0, users: float = 1
     seconds = np.arange(61, dtype=float)
     columns = {"unix_s": START_S + seconds, "elapsed_s": seconds, "stage": "", "planned_users": users}
     made = requests(START_S + at_s, np.full(len(at_s), latency_ms))
-    stages = pd.DataFrame(columns | {"users": users})[list(STAGE_COLUMNS)]
+    stages = pd.DataFrame(columns | {"users": users}).reindex(columns=list(STAGE_COLUMNS))
     return replace(recorded(made, 500.0, stages=HOLD), stages=stages)
 
 

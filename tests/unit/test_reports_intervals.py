@@ -24,7 +24,7 @@ from reports.load.histogram import (
     percentile_ms,
 )
 from reports.load.interval_file import read_intervals
-from reports.load.interval_rows import Intervals
+from reports.load.interval_rows import NO_INTERVALS, Intervals
 from reports.outcome import Outcome
 from reports.steady_state import SteadyState, mser
 from reports.thresholds.reading import limits_ms, parse_thresholds
@@ -358,14 +358,23 @@ def recorded(at_s: NDArray[np.float64], latency_ms: NDArray[np.float64], limit_m
     n = np.bincount(second, minlength=SECONDS)
     over = np.bincount(second, weights=latency_ms >= limit_ms, minlength=SECONDS)
     rows = pd.DataFrame({"started_s": START_S + np.arange(SECONDS), "name": "a", "n": n, "failures": 0})
+    rows = rows.assign(sum_ms=math.nan, max_ms=math.nan)
     successes = Histograms(
         np.searchsorted(found // 2**16, np.arange(SECONDS + 1)),
         (found % 2**16).astype(np.uint16),
         counts.astype(np.uint32),
     )
     none = replace(NO_HISTOGRAMS, starts=np.zeros(SECONDS + 1, dtype=np.int64))
-    unfinished_over = np.zeros((SECONDS, 1))
-    return Intervals(rows, successes, none, none, (limit_ms,), over[:, None].astype(float), unfinished_over)
+    return replace(
+        NO_INTERVALS,
+        rows=rows,
+        successes=successes,
+        failed=none,
+        unfinished=none,
+        limits_ms=(limit_ms,),
+        over=over[:, None].astype(float),
+        unfinished_over=np.zeros((SECONDS, 1)),
+    )
 
 
 def shares_of_verdicts(

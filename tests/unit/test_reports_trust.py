@@ -38,7 +38,7 @@ def stages(users: list[float]) -> pd.DataFrame:
     """Return stages.csv of a run without a plan, one row a second."""
     seconds = np.arange(len(users), dtype=float)
     columns = {"unix_s": START_S + seconds, "elapsed_s": seconds, "stage": "", "planned_users": np.nan}
-    return pd.DataFrame(columns | {"users": users})[list(STAGE_COLUMNS)]
+    return pd.DataFrame(columns | {"users": users}).reindex(columns=list(STAGE_COLUMNS))
 
 
 def health(process: str = "local", **columns: Any) -> pd.DataFrame:
@@ -55,7 +55,7 @@ def health(process: str = "local", **columns: Any) -> pd.DataFrame:
         "in_flight": 1.0,
         "wait_ratio": 0.01,
     }
-    return pd.DataFrame(sound | columns)[list(HEALTH_COLUMNS)]
+    return pd.DataFrame(sound | columns).reindex(columns=list(HEALTH_COLUMNS))
 
 
 def checks(run: Run) -> dict[str, Check]:

@@ -432,12 +432,12 @@ def test_verdict_has_the_keys_of_the_contract() -> None:
     )
     assert list(verdict) == [
         "schema_version", "verdict", "reasons", "run", "source", "validity", "steady_state", "thresholds",
-        "requests", "errors", "exceptions",
+        "requests", "iterations", "errors", "exceptions",
     ]  # fmt: skip
     assert verdict["run"] == {
         "id": "test", "profile": None, "started": RECORDED.started, "duration_s": 60.0, "requests": 1000,
-        "failures": 3, "unfinished": None, "host": None, "load_model": None, "user_scale": 1.0,
-        "time_scale": 1.0, "end_reason": "schedule ended",
+        "failures": 3, "unfinished": None, "host": None, "load_model": None, "arrivals": None,
+        "user_scale": 1.0, "time_scale": 1.0, "end_reason": "schedule ended",
     }  # fmt: skip
     decided, too_few = verdict["thresholds"]
     assert list(decided) == [
