@@ -28,8 +28,9 @@ ARRIVALS_OPTION = "plimsoll_arrivals"
 SHARE_MESSAGE = "plimsoll_share"
 REPORT_MESSAGE = "plimsoll_arrival_users"
 REPORT_INTERVAL_S = 0.5
-# With all users there, an arrival that finds none free waits for so long from when that was noticed: bursts
-# pass in the meantime. Whoever would have to wait for longer waits for the service, and that is overload.
+# With all users there, an arrival that finds none free waits for so long from when that was noticed, so that
+# bursts pass: random arrivals that keep 20 users of 50 ms busy to 90 % lose 0.1 % of them with it and 11 %
+# without. At 120 % they lose the sixth that is too much with it, and a quarter without.
 DROP_AFTER_S = 0.1
 
 
@@ -79,8 +80,9 @@ class ArrivalDesk:
         self._reporting = gevent.spawn(self._report)
 
     def close(self) -> None:
-        """Hand over no more."""
+        """Hand over no more; what is due and has not begun never will."""
         gevent.killall([greenlet for greenlet in (self._handing, self._reporting) if greenlet])
+        ITERATIONS.drop(self.room.drop(math.inf))
 
     def take_share(self, share: Share) -> None:
         """Go by this share from its moment on; the one before ends there."""
@@ -98,11 +100,10 @@ class ArrivalDesk:
             starts = itertools.chain(
                 itertools.takewhile(lambda start_s: start_s < share.from_s, rest), starts
             )
-        self._starts = starts
+        self._starts, self._awaited = starts, []
         self._handing = gevent.spawn(self._hand_over, share.schedule.duration_s)
 
     def _hand_over(self, duration_s: float) -> None:
-        self._awaited = []
         for start_s in self._starts:
             self._awaited = [start_s]
             intended_s = self._began_s + start_s
@@ -110,7 +111,7 @@ class ArrivalDesk:
             self.room.arrive(intended_s, perf_counter())
             self._awaited = []
         self._wait_until(self._began_s + duration_s)
-        # The load has ended: whoever has not begun by now never does.
+        # The load has ended: nothing begins any more.
         ITERATIONS.drop(self.room.drop(math.inf))
         self._is_over = True
 

@@ -24,7 +24,7 @@ RESERVE_S = 2.0
 # Users of rare classes must be there too, within reason.
 MOST_FOR_RARE_CLASSES = 100
 # The load begins when all of its first users have signed in, or after this time at the latest.
-PREPARATION_LIMIT_S = 10.0
+PREPARATION_LIMIT_S = 30.0
 # How long before it takes effect a share is dealt, so that it is there in time.
 LEAD_S = 0.5
 # What is under way when the schedule ends may come to its end within this time.

@@ -213,6 +213,16 @@ def test_what_has_not_begun_at_the_end_never_does(desk: ArrivalDesk) -> None:
     assert desk.room.oldest_noticed_s() is None
 
 
+def test_what_has_not_begun_when_the_run_is_stopped_never_does(desk: ArrivalDesk) -> None:
+    """A run that is stopped early counts what was due by then."""
+    dropped = ITERATIONS.dropped
+    desk.take_share(share(elapsed_s=0.5))
+    gevent.sleep(0)
+    desk.close()
+
+    assert ITERATIONS.dropped - dropped == pytest.approx(50, abs=5)
+
+
 def test_reports(desk: ArrivalDesk, runner: FakeRunner) -> None:
     """The master is told of users, of who is needed, and of the end; a broken connection is tried again."""
     runner.user_count = 1
