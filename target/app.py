@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from target import (
     account_routes,
     career_routes,
+    graphql_routes,
     health_routes,
     limit_routes,
     order_routes,
@@ -24,6 +25,7 @@ from target.body_limit import BodyLimit
 from target.careers import Careers
 from target.database import Database
 from target.errors import ApiError
+from target.graphql_service import Graphql
 from target.health import Health
 from target.jobs import Jobs
 from target.orders import Orders
@@ -42,6 +44,7 @@ AREAS = (
     order_routes,
     parent_routes,
     school_routes,
+    graphql_routes,
     limit_routes,
     health_routes,
 )
@@ -76,6 +79,7 @@ def _wire(database: Database, tokens: Tokens, version: str) -> Services:
         careers=careers,
         orders=Orders(database),
         parents=Parents(database),
+        graphql=Graphql(database, careers),
         schools=Schools(database),
         report_jobs=Jobs(database, build_report),
         health=Health(database, version),

@@ -77,6 +77,17 @@ class Careers:
         """Return accuracy by field and a recommended field as JSON; None stands for the account itself."""
         return await self._about_student("analyze_student", account, student_id or _own_student(account))
 
+    async def find_student(self, account: Account, student_id: int | None) -> int:
+        """Return the student that is meant, None standing for the account itself.
+
+        Raises:
+            ForbiddenError: it is not the account's to see.
+            NotFoundError: there is no such student.
+        """
+        student_id = _own_student(account) if student_id is None else student_id
+        await self._check_student(account, student_id)
+        return student_id
+
     async def get_dashboard(self, account: Account) -> bytes:
         """Return the account's own recent sessions and answers as JSON."""
         return await self._about_student("get_dashboard", account, _own_student(account))

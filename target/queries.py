@@ -7,6 +7,7 @@ SQL_FOLDER = Path(__file__).parent / "sql"
 QUERY_FILES = (
     "accounts.sql",
     "careers.sql",
+    "graphql.sql",
     "jobs.sql",
     "orders.sql",
     "parents.sql",

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from target.accounts import Accounts
 from target.careers import Careers
 from target.errors import ForbiddenError, UnauthorizedError
+from target.graphql_service import Graphql
 from target.health import Health
 from target.jobs import Jobs
 from target.orders import Orders
@@ -35,6 +36,7 @@ class Services:
     orders: Orders
     parents: Parents
     schools: Schools
+    graphql: Graphql
     report_jobs: Jobs
     health: Health
     tokens: Tokens

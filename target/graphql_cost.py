@@ -1,0 +1,109 @@
+"""What a GraphQL operation costs, told before it runs.
+
+A field costs 1 point, or what `@cost` says in the schema, and besides it what is selected below it. A list
+costs what one member costs, times `first`; one without `first` counts as a single member. What a directive
+skips is counted all the same.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from graphql import (
+    DocumentNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLError,
+    GraphQLField,
+    GraphQLObjectType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    SelectionNode,
+    SelectionSetNode,
+    get_argument_values,
+    get_directive_values,
+    get_named_type,
+    get_nullable_type,
+    get_operation_ast,
+    get_variable_values,
+    is_list_type,
+)
+from graphql.execution.values import VariableValues
+
+MAX_COST = 1000
+MAX_FIRST = 100
+
+
+def measure_cost(
+    schema: GraphQLSchema, document: DocumentNode, operation_name: str | None, variables: dict[str, Any]
+) -> int:
+    """Return the points of a valid document's operation; 0 when it cannot run, which running it will tell.
+
+    Raises:
+        GraphQLError: over MAX_COST points, or a `first` outside 1 to MAX_FIRST.
+    """
+    operation = get_operation_ast(document, operation_name)
+    if operation is None or schema.query_type is None:
+        return 0
+    values = get_variable_values(schema, operation.variable_definitions or (), variables)
+    if isinstance(values, list):
+        return 0
+    fragments = {
+        node.name.value: node for node in document.definitions if isinstance(node, FragmentDefinitionNode)
+    }
+    cost = _Meter(schema, fragments, values).of_selection(operation.selection_set, schema.query_type)
+    if cost > MAX_COST:
+        raise GraphQLError(f"the query costs {cost} points, at most {MAX_COST} are allowed")
+    return cost
+
+
+class _Meter:
+    """Adds up points, and remembers those of fragments: ones that double ones that double take no longer."""
+
+    def __init__(
+        self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode], values: VariableValues
+    ) -> None:
+        self._cost_directive = schema.get_directive("cost")
+        self._fragments = fragments
+        self._values = values
+        self._known: dict[str, int] = {}
+
+    def of_selection(self, selection: SelectionSetNode, parent: GraphQLObjectType) -> int:
+        return sum(self._of_node(node, parent) for node in selection.selections)
+
+    def _of_node(self, node: SelectionNode, parent: GraphQLObjectType) -> int:
+        if isinstance(node, FragmentSpreadNode):
+            return self._of_fragment(node.name.value, parent)
+        if isinstance(node, InlineFragmentNode):
+            return self.of_selection(node.selection_set, parent)
+        assert isinstance(node, FieldNode)
+        # Asking for the schema is free.
+        return 0 if node.name.value.startswith("__") else self._of_field(node, parent.fields[node.name.value])
+
+    def _of_fragment(self, name: str, parent: GraphQLObjectType) -> int:
+        # Without interfaces and unions in the schema, a fragment can only be about the type it is spread in.
+        if name not in self._known:
+            self._known[name] = self.of_selection(self._fragments[name].selection_set, parent)
+        return self._known[name]
+
+    def _of_field(self, node: FieldNode, field: GraphQLField) -> int:
+        below_type = get_named_type(field.type)
+        if node.selection_set is None or not isinstance(below_type, GraphQLObjectType):
+            return self._points(field)
+        below = self.of_selection(node.selection_set, below_type)
+        if is_list_type(get_nullable_type(field.type)):
+            return below * _first(get_argument_values(field, node, self._values))
+        return self._points(field) + below
+
+    def _points(self, field: GraphQLField) -> int:
+        if self._cost_directive is None or field.ast_node is None:
+            return 1
+        cost = get_directive_values(self._cost_directive, field.ast_node)
+        return int(cost["points"]) if cost else 1
+
+
+def _first(arguments: Mapping[str, Any]) -> int:
+    first = int(arguments.get("first", 1))
+    if not 1 <= first <= MAX_FIRST:
+        raise GraphQLError(f"first must be from 1 to {MAX_FIRST}, got {first}")
+    return first

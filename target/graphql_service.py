@@ -1,0 +1,72 @@
+"""Runs GraphQL requests: parse, validate, weigh, execute; whatever is wrong is told in `errors`."""
+
+import logging
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
+
+from ariadne import graphql
+from graphql import DocumentNode, GraphQLError, parse
+
+from target.careers import Careers
+from target.database import Database
+from target.errors import ApiError
+from target.graphql_cost import measure_cost
+from target.graphql_loaders import GraphqlRequest
+from target.graphql_schema import make_schema
+from target.tokens import Account
+
+REMEMBERED_QUERIES = 256
+# Ariadne would log every mistake of a client with a traceback; what is our own fault is logged below.
+MUTED = logging.getLogger(f"{__name__}.muted")
+MUTED.setLevel(logging.CRITICAL)
+
+
+class Graphql:
+    """Answers GraphQL requests of known accounts."""
+
+    def __init__(self, database: Database, careers: Careers) -> None:
+        self._database = database
+        self._careers = careers
+        self._schema = make_schema()
+
+    async def answer(self, account: Account, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Return `data`, `errors` when there are some, and `complexity` in points in `extensions`."""
+        context = GraphqlRequest(self._database, self._careers, account)
+        _, answer = await graphql(
+            self._schema,
+            {**request},
+            context_value=context,
+            root_value=self._weigh,
+            query_parser=_parse,
+            error_formatter=_format_error,
+            logger=MUTED,
+        )
+        return {**answer, "extensions": {"complexity": context.cost}}
+
+    def _weigh(
+        self,
+        context: GraphqlRequest,
+        operation_name: str | None,
+        variables: dict[str, Any] | None,
+        document: DocumentNode,
+    ) -> None:
+        """Note what a valid operation costs; one that costs too much ends here, before it runs."""
+        context.cost = measure_cost(self._schema, document, operation_name, variables or {})
+
+
+def _parse(_: object, request: dict[str, Any]) -> DocumentNode:
+    return _parse_text(request["query"])
+
+
+@lru_cache(maxsize=REMEMBERED_QUERIES)
+def _parse_text(text: str) -> DocumentNode:
+    return parse(text)
+
+
+def _format_error(error: GraphQLError, _debug: bool = False) -> dict[str, Any]:
+    cause = error.original_error
+    if cause is None or isinstance(cause, (ApiError, GraphQLError)):
+        return {**error.formatted}
+    logging.getLogger(__name__).error("a GraphQL field failed", exc_info=cause)
+    return {**error.formatted, "message": "the service failed; its log says why"}
