@@ -24,6 +24,7 @@ from target.settings import Settings, read_settings
 STDIN = 0
 GRACE_S = 5
 BACKLOG = 4096
+MAX_MESSAGE_BYTES = 64 * 1024
 
 
 class AnnouncingServer(uvicorn.Server):
@@ -111,6 +112,9 @@ def _serve(settings: Settings, listener: socket.socket, conninfo: str) -> None:
         create_app(conninfo, settings.token_secret, own_version),
         loop="uvloop",
         http="httptools",
+        ws="websockets-sansio",
+        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_per_message_deflate=False,  # compressing a message for every receiver costs more than sending it
         lifespan="on",
         log_level="warning",
         access_log=False,

@@ -18,6 +18,7 @@ from target import (
     limit_routes,
     order_routes,
     parent_routes,
+    room_routes,
     school_routes,
 )
 from target.accounts import Accounts
@@ -32,7 +33,8 @@ from target.orders import Orders
 from target.parents import Parents
 from target.rate_limit import RateLimit
 from target.reports import build_report
-from target.routing import Services
+from target.rooms import Rooms
+from target.routing import Services, error_answer
 from target.schools import Schools
 from target.tokens import Tokens
 from target.ttl_cache import TtlCache
@@ -45,6 +47,7 @@ AREAS = (
     parent_routes,
     school_routes,
     graphql_routes,
+    room_routes,
     limit_routes,
     health_routes,
 )
@@ -86,6 +89,7 @@ def _wire(database: Database, tokens: Tokens, version: str) -> Services:
         tokens=tokens,
         trending=TtlCache(careers.get_trending, TRENDING_TTL_S),
         trending_limit=RateLimit(),
+        rooms=Rooms(),
     )
 
 
@@ -96,8 +100,7 @@ def _error(
 
 
 async def _answer_api_error(_: Request, error: Exception) -> JSONResponse:
-    error = cast("ApiError", error)
-    return _error(error.status, error.message, error.detail, error.headers)
+    return error_answer(cast("ApiError", error))
 
 
 async def _answer_invalid(_: Request, error: Exception) -> JSONResponse:

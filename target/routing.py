@@ -5,18 +5,21 @@ from datetime import date
 from typing import Annotated, Any
 
 from fastapi import Depends, Path, Request, Response
+from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, Field
+from starlette.requests import HTTPConnection
 
 from target.accounts import Accounts
 from target.careers import Careers
-from target.errors import ForbiddenError, UnauthorizedError
+from target.errors import ApiError, ForbiddenError, UnauthorizedError
 from target.graphql_service import Graphql
 from target.health import Health
 from target.jobs import Jobs
 from target.orders import Orders
 from target.parents import Parents
 from target.rate_limit import RateLimit
+from target.rooms import Rooms
 from target.schools import Schools
 from target.tokens import Account, Tokens
 from target.ttl_cache import TtlCache
@@ -42,12 +45,25 @@ class Services:
     tokens: Tokens
     trending: TtlCache
     trending_limit: RateLimit
+    rooms: Rooms
 
 
-def services(request: Request) -> Services:
+def services(connection: HTTPConnection) -> Services:
     """Return the application's services; called, not injected, because that is cheaper on every request."""
-    found: Services = request.app.state.services
+    found: Services = connection.app.state.services
     return found
+
+
+def account_of(connection: HTTPConnection) -> Account:
+    """Read the account out of the bearer token.
+
+    Raises:
+        UnauthorizedError: there is none, or not a valid one.
+    """
+    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise UnauthorizedError("this needs the header Authorization: Bearer TOKEN")
+    return services(connection).tokens.verify(token.strip())
 
 
 class BearerAccount(HTTPBearer):
@@ -55,10 +71,7 @@ class BearerAccount(HTTPBearer):
 
     async def __call__(self, request: Request) -> Account:  # type: ignore[override]  # an account, not credentials
         """Raise UnauthorizedError without a valid token."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            raise UnauthorizedError("this needs the header Authorization: Bearer TOKEN")
-        return services(request).tokens.verify(token.strip())
+        return account_of(request)
 
 
 CurrentAccount = Annotated[Account, Depends(BearerAccount(scheme_name="token", bearerFormat="JWT"))]
@@ -96,6 +109,11 @@ ERRORS = {
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Describe error answers for OpenAPI."""
     return {status: {"description": ERRORS[status], "model": ErrorBody} for status in statuses}
+
+
+def error_answer(error: ApiError) -> JSONResponse:
+    """Send an error in the common form."""
+    return JSONResponse({"error": error.message, "detail": error.detail}, error.status, error.headers)
 
 
 def json_answer(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response:
