@@ -1,23 +1,14 @@
 """Make the tables Locust would have written from requests whose truth is known."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.load.run import (
-    AGGREGATED,
-    EXCEPTION_COLUMNS,
-    FAILURE_COLUMNS,
-    HISTORY_COLUMNS,
-    REQUEST_COLUMNS,
-    STAGE_COLUMNS,
-    Run,
-    RunMeta,
-    empty_frame,
-)
+from reports.load.run import AGGREGATED, REQUEST_COLUMNS, Run, RunMeta
+from tests.make_run import empty_run, history_rows
 
 START_UNIX_S = 1_800_000_000
 LEVELS = (50, 66, 75, 80, 90, 95, 98, 99, 99.9, 99.99)
@@ -55,14 +46,13 @@ def run_of(
     if named_history:
         histories += [_history("GET", name, sample, duration_s) for name, sample in samples.items()]
     columns = [*REQUEST_COLUMNS, *(f"p{level}_ms" for level in LEVELS)]
-    return Run(
+    return replace(
+        empty_run(),
         meta=meta or RunMeta("test"),
         requests=pd.DataFrame(rows, columns=columns),
         total=pd.DataFrame([total], columns=columns),
         history=pd.concat(histories).sort_values("unix_s", kind="stable", ignore_index=True),
-        failures=empty_frame(FAILURE_COLUMNS),
-        exceptions=empty_frame(EXCEPTION_COLUMNS),
-        stages=empty_frame(STAGE_COLUMNS) if stages is None else stages,
+        stages=empty_run().stages if stages is None else stages,
     )
 
 
@@ -108,19 +98,14 @@ def _history(request_type: str, name: str, sample: Samples, duration_s: int) -> 
     seen = np.searchsorted(sample.at_s[order], seconds, side="right")
     failures = np.concatenate(([0], np.cumsum(sample.failed[order])))[seen]
     latency_ms = np.concatenate(([0.0], np.cumsum(sample.latency_ms[order])))[seen]
-    frame = pd.DataFrame(
-        {
-            "unix_s": (START_UNIX_S + seconds).astype(float),
-            "users": 10.0,
-            "request_type": request_type,
-            "name": name,
-            "n": seen.astype(float),
-            "failures": failures.astype(float),
-            "mean_ms": latency_ms / np.maximum(seen, 1),
-            "rps": np.nan,
-            "p50_ms": np.nan,
-            "p95_ms": np.nan,
-            "p99_ms": np.nan,
-        }
+    unknown = dict.fromkeys(("rps", "p50_ms", "p95_ms", "p99_ms"), np.nan)
+    return history_rows(
+        request_type,
+        name,
+        seen,
+        unix_s=(START_UNIX_S + seconds).astype(float),
+        users=10.0,
+        failures=failures.astype(float),
+        mean_ms=latency_ms / np.maximum(seen, 1),
+        **unknown,
     )
-    return frame[list(HISTORY_COLUMNS)]

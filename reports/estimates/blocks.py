@@ -43,8 +43,8 @@ class BlockLength:
     @property
     def caveat(self) -> str:
         """Say what short blocks leave open."""
-        shown = f"blocks of {round(self.length_s, 1):g} s are shorter than {SHORTEST_S:.0f} s"
-        return f"{shown}: slow swings of the service may be missed" if self.is_short else ""
+        shown = f"blocks of {round(self.length_s, 1):g} s, under {SHORTEST_S:.0f} s, may miss slow swings"
+        return shown if self.is_short else ""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from reports.load.histogram import percentile_ms
-from reports.load.interval_rows import summed
+from reports.load.interval_rows import Latencies, summed
 from reports.load.run import Run
 from reports.render.charts import MAX_POINTS, Floats
 from reports.render.timelines import PERCENTILES, Timeline
@@ -28,11 +28,11 @@ def recorded_rates(run: Run) -> Timeline:
     return Timeline(_elapsed_s(run, count, 1), values)
 
 
-def recorded_percentiles(run: Run) -> Timeline:
+def recorded_percentiles(run: Run, latencies: Latencies) -> Timeline:
     """Return the percentiles of the successes that started in each block; the point is at the block's end."""
     length_s = block_s(run)
     started, count = _numbered(run, "started_s", length_s)
-    blocks = run.intervals.merged(run.intervals.successes, started, count)
+    blocks = run.intervals.merged(latencies.histograms, started, count)
     values = {
         name: np.array([percentile_ms(row, float(name.removeprefix("p"))) for row in blocks])
         for name in PERCENTILES

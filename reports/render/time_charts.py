@@ -17,6 +17,8 @@ from reports.render.recorded import (
 )
 from reports.render.timelines import PERCENTILES, Timeline, stage_bounds, total_timeline, users_timeline
 from reports.render.wording import known, plain
+from reports.thresholds.metric import RESPONSE
+from reports.thresholds.selector import ITERATIONS
 from reports.verdict.generator_checks import CPU_RATIO, LATE_MS
 
 MAX_LIMITS = 6
@@ -31,7 +33,7 @@ HEALTH_NOTES = {
 def time_charts(run: Run, verdict: dict[str, Any]) -> list[Chart]:
     """Return the charts of users, starts, rates and latencies, all ending at the last second known."""
     users, rates, latencies = users_timeline(run), _rates(run, verdict), _latencies(run, verdict)
-    sketches = [_users(users), *_starts(run), rates, latencies]
+    sketches = [_users(users), *_starts(run), rates, latencies, *_responses(run, verdict)]
     end_s = max(*(sketch.timeline.end_s for sketch in sketches), 1.0)
     bands = [
         Band(plain(name, 80), 100 * from_s / end_s, 100 * (to_s - from_s) / end_s)
@@ -145,13 +147,39 @@ def _rates(run: Run, verdict: dict[str, Any]) -> Sketch:
 
 
 def _latencies(run: Run, verdict: dict[str, Any]) -> Sketch:
-    timeline = recorded_percentiles(run) if run.intervals else total_timeline(run)
+    recorded = run.intervals
+    timeline = recorded_percentiles(run, recorded.service) if recorded else total_timeline(run)
+    return _percentiles_sketch(
+        "latency",
+        "When did it get slow?",
+        f"How long all requests together took, {_covered(run)}, on a logarithmic scale.",
+        timeline,
+        stated_limits(verdict, "ms"),
+    )
+
+
+def _responses(run: Run, verdict: dict[str, Any]) -> list[Sketch]:
+    """Return the chart of response times from the intended start; none without a schedule."""
+    if run.intervals.response is None:
+        return []
+    sketch = _percentiles_sketch(
+        "response",
+        "How long did those wait who arrived?",
+        f"Response times from the intended start of the iteration; {_covered(run)}, on a logarithmic scale.",
+        recorded_percentiles(run, run.intervals.response),
+        stated_limits(verdict, "ms", response=True),
+    )
+    return [sketch]
+
+
+def _percentiles_sketch(
+    key: str, question: str, note: str, timeline: Timeline, limits: Sequence[Limit]
+) -> Sketch:
     columns = [timeline.columns[name] for name in PERCENTILES]
-    limits = stated_limits(verdict, "ms")
     return Sketch(
-        key="latency",
-        question="When did it get slow?",
-        note=f"Response times of all requests together, {_covered(run)}, on a logarithmic scale.",
+        key=key,
+        question=question,
+        note=note,
         nothing="There is no history of response times (locust_stats_history.csv).",
         timeline=timeline,
         series=[Series(name, name, y) for name, y in zip(PERCENTILES, columns, strict=True)],
@@ -169,11 +197,18 @@ def _covered(run: Run) -> str:
     return "failures included; each point covers everything since the start, for lack of --csv-full-history"
 
 
-def stated_limits(verdict: dict[str, Any], unit: str, selector: str | None = None) -> list[Limit]:
-    """Return the limits of all thresholds in a unit, equal ones together, at most `MAX_LIMITS`."""
+def stated_limits(
+    verdict: dict[str, Any], unit: str, selector: str | None = None, *, response: bool = False
+) -> list[Limit]:
+    """Return the limits of all thresholds of requests in a unit, equal ones together, at most `MAX_LIMITS`.
+
+    `response` chooses between those of response times and all others.
+    """
     sources: dict[float, list[str]] = {}
     for entry in verdict["thresholds"]:
         limit = known(entry["limit"])
+        if entry["metric"].startswith(RESPONSE) != response or entry["selector"].startswith(ITERATIONS):
+            continue
         if limit and entry["unit"] == unit and selector in (None, entry["selector"]):
             sources.setdefault(limit, []).append(plain(entry["source"], 80))
     return [Limit(value, sources[value]) for value in sorted(sources)[:MAX_LIMITS]]

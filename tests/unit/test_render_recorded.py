@@ -57,7 +57,8 @@ def test_rates_are_by_end() -> None:
 
 def test_percentiles_are_by_start() -> None:
     """Blocks of five seconds hold what started in them, drawn at their ends."""
-    timeline = recorded_percentiles(run_of(slow_then_fast()))
+    run = run_of(slow_then_fast())
+    timeline = recorded_percentiles(run, run.intervals.service)
 
     assert timeline.elapsed_s.tolist() == [6, 11]
     assert timeline.columns["p95"].tolist() == pytest.approx([1500, 10], rel=0.004)
@@ -68,7 +69,8 @@ def test_long_runs_have_longer_blocks() -> None:
     long = requests([START_S, START_S + 7199.0], [1.0, 1.0])
 
     assert block_s(run_of(long)) == 12
-    assert len(recorded_percentiles(run_of(long)).elapsed_s) == 600
+    run = run_of(long)
+    assert len(recorded_percentiles(run, run.intervals.service).elapsed_s) == 600
 
 
 def test_rates_of_each_request() -> None:

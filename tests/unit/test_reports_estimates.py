@@ -116,7 +116,7 @@ def test_blocks_hold_what_each_tenth_of_the_run_added() -> None:
     assert set(blocks.n[1:]) == {6}
     assert blocks.latency_ms[1:].tolist() == pytest.approx([600] * 9)
     assert blocks.length.words == "10 blocks of 6 s, or 5 or 3 longer ones if wider"
-    assert blocks.length.caveat.startswith("blocks of 6 s are shorter than 10 s: slow swings")
+    assert blocks.length.caveat.startswith("blocks of 6 s, under 10 s, may miss slow swings")
     both = blocks_of(run, run.requests)
     assert both is not None
     assert both.n.sum() == 122
