@@ -20,13 +20,13 @@ from clients.wire.cookies import Jar
 from clients.wire.phases import Phases
 from clients.wire.request_body import encode_body
 from clients.wire.response import LeanResponse
-from clients.wire.settings import Settings, is_above, share
+from clients.wire.settings import Settings, faults_of, is_above, share
 from clients.wire.url import basic_auth, with_params, without_credentials
 
 _clock = time.perf_counter
 
 # Of FastHttpUser's settings, those which would change what is measured or ask for its own connections.
-_REFUSED = {"client_pool": None, "max_retries": 0, "proxy_host": None, "proxy_port": None}
+_UNSUPPORTED = {"client_pool": None, "max_retries": 0, "proxy_host": None, "proxy_port": None}
 
 
 class LeanHttpSession:
@@ -76,7 +76,7 @@ class LeanHttpSession:
         if stream or files:
             raise ValueError("stream and files are not supported: FastHttpUser has them")
         user_class, agent = self._user_class, self._agent
-        total_s = user_class.total_timeout if timeout is None else timeout
+        total_s = agent.total_timeout_s if timeout is None else timeout
         if not is_above(0, total_s):
             raise ValueError(f"timeout must be seconds above 0, got {timeout!r}")
         name = name or self.request_name or (url if "@" not in url else without_credentials(url))
@@ -225,11 +225,10 @@ class LeanHttpUser(User, RestMixin[LeanResponse]):
             self.insecure,
             user_class.ssl_context_factory,
         )
-        try:
-            _refuse_unsupported(user_class)
-            self.client = LeanHttpSession(self, Agent(share(self.host, settings)))
-        except ValueError as error:
-            raise StopTest(f"{user_class.__name__}: {error}") from None
+        faults = _unsupported(user_class) + faults_of(self.host, settings)
+        if self.host is None or faults:
+            raise StopTest(f"{user_class.__name__}: {'; '.join(faults)}")
+        self.client = LeanHttpSession(self, Agent(share(self.host, settings)))
 
     def start(self, group: Group) -> Greenlet:
         """Start the user, whose connections are closed as soon as it has ended."""
@@ -238,10 +237,9 @@ class LeanHttpUser(User, RestMixin[LeanResponse]):
         return greenlet
 
 
-def _refuse_unsupported(user_class: type) -> None:
-    told = [name for name, default in _REFUSED.items() if getattr(user_class, name, default) != default]
-    if told:
-        raise ValueError(f"{', '.join(told)}: LeanHttpUser has no such setting, FastHttpUser has")
+def _unsupported(user_class: type) -> list[str]:
+    told = (name for name, default in _UNSUPPORTED.items() if getattr(user_class, name, default) != default)
+    return [f"{name} is not supported by LeanHttpUser, only by FastHttpUser" for name in told]
 
 
 def _header_items(

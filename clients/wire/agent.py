@@ -34,11 +34,12 @@ class Request(NamedTuple):
 class Agent:
     """Ask servers on behalf of one user."""
 
-    __slots__ = ("_jar", "_max_redirects", "_pool", "_writer")
+    __slots__ = ("_jar", "_max_redirects", "_pool", "_writer", "total_timeout_s")
 
     def __init__(self, shared: Shared) -> None:
         self._writer = shared.writer
         self._max_redirects = shared.max_redirects
+        self.total_timeout_s = shared.total_timeout_s
         self._pool = Pool(shared.limits)
         self._jar: Jar | None = None
 

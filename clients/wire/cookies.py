@@ -21,7 +21,7 @@ class Jar(CookieJar):
     """A cookie jar that remembers which cookies go where, until one changes or expires."""
 
     def __init__(self) -> None:
-        super().__init__(_Policy())
+        super().__init__(_Policy(strict_ns_domain=DefaultCookiePolicy.DomainStrictNonDomain))
         # The Cookie headers, and when (in Unix time) the first of the cookies expires.
         self._headers: dict[Origin | tuple[Origin, str], str] = {}
         self._valid_until_s = math.inf

@@ -83,7 +83,7 @@ class RequestWriter:
                 target = target._replace(authorization=self.base_url.authorization)
             return _line(method, target, str(target), _url_headers(target, frozenset()))
         path = self._base_path + url
-        if path.startswith("?"):
+        if path[:1] in {"", "?", "#"}:
             path = f"/{path}"
         if not path.startswith("/"):
             raise ValueError(f"path {url!r} must start with '/', or be an absolute http or https URL")

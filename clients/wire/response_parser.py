@@ -8,6 +8,7 @@ from clients.wire.errors import ClosedEarly, HeadersTooLarge, IncompleteBody, Ma
 from clients.wire.response_head import HEAD_END, ResponseHeaders
 
 MAX_HEAD_BYTES = 64 * 1024
+_FIRST_STATUS = 100
 _FIRST_FINAL_STATUS = 200
 
 
@@ -20,6 +21,7 @@ class ResponseParser:
 
     __slots__ = (
         "_bodiless_bytes",
+        "_fault",
         "_feed",
         "_head_is_open",
         "_parser",
@@ -43,6 +45,7 @@ class ResponseParser:
         self._head_is_open = True
         self._pieces: list[bytes] = []
         self._bodiless_bytes = 0
+        self._fault: MalformedResponse | None = None
         self._without_body = without_body
 
     @property
@@ -56,23 +59,18 @@ class ResponseParser:
             if self.raw_head:
                 self._extend_head(data)
             else:
-                self.raw_head = data
+                self.raw_head = data.lstrip(b"\r\n")  # empty lines may precede an answer
         pieces_before = len(self._pieces)
         try:
             self._feed(data)
         except HttpParserError as error:
             if not self.is_complete:
-                raise MalformedResponse(str(error)) from None
+                raise self._fault or MalformedResponse(str(error)) from None
             self.is_reusable = False  # the answer is whole, what follows it is none
         except HttpParserUpgrade:
             raise MalformedResponse("the protocol was switched unasked") from None
         if not self.is_complete:
-            self._look_for_end_of_head()
-            self._bodiless_bytes = (
-                self._bodiless_bytes + len(data) if len(self._pieces) == pieces_before else 0
-            )
-            if self._bodiless_bytes > MAX_HEAD_BYTES:  # of headers, of trailers, or of interim answers
-                raise HeadersTooLarge
+            self._limit_bodiless(len(data), pieces_before)
         return self.is_complete
 
     def finish(self, *, is_clean: bool) -> None:
@@ -99,22 +97,26 @@ class ResponseParser:
 
     def on_body(self, piece: bytes) -> None:
         """Take a piece of the body: called by httptools."""
-        if not self.is_complete:
+        if not self.is_complete and not self._without_body:
             self._pieces.append(piece)
 
     def on_message_complete(self) -> None:
         """Take the end of an answer: called by httptools."""
         if self.is_complete:
             return
-        if self._parser.get_status_code() < _FIRST_FINAL_STATUS:
-            self.raw_head = self.raw_head.partition(HEAD_END)[2]
-        else:
+        status = self._parser.get_status_code()
+        if status >= _FIRST_FINAL_STATUS:
             self._complete(is_reusable=self._parser.should_keep_alive())
+        elif status >= _FIRST_STATUS:
+            self.raw_head = self.raw_head.partition(HEAD_END)[2].lstrip(b"\r\n")
+        else:
+            self._fault = MalformedResponse("Invalid status code")
+            raise self._fault  # into httptools, which raises an error of its own
 
     def _complete(self, *, is_reusable: bool) -> None:
         self.status = self._parser.get_status_code()
         self.is_complete = True
-        self.is_reusable = is_reusable
+        self.is_reusable = is_reusable and (not self._without_body or self.raw_head.endswith(HEAD_END))
 
     def _extend_head(self, data: bytes) -> None:
         self.raw_head += data
@@ -122,13 +124,34 @@ class ResponseParser:
         if (len(self.raw_head) if end < 0 else end) > MAX_HEAD_BYTES:
             raise HeadersTooLarge
 
-    def _look_for_end_of_head(self) -> None:
-        if not self._head_is_open or HEAD_END not in self.raw_head:
-            return
+    def _limit_bodiless(self, received_bytes: int, pieces_before: int) -> None:
+        """Raise HeadersTooLarge when interim answers, headers or trailers do not end."""
+        useful_bytes = self._end_head(received_bytes) + sum(map(len, self._pieces[pieces_before:]))
+        if useful_bytes:
+            self._bodiless_bytes = 0
+        self._bodiless_bytes += received_bytes - useful_bytes
+        if self._bodiless_bytes > MAX_HEAD_BYTES:
+            raise HeadersTooLarge
+
+    def _end_head(self, received_bytes: int) -> int:
+        """Close the head if what was received ends it; return how many bytes of that belong to the head."""
+        end = self.raw_head.find(HEAD_END) if self._head_is_open else -1
+        if end < 0:
+            return 0
         self._head_is_open = False
         if self._without_body:
-            self._complete(is_reusable=self._parser.should_keep_alive() and self.raw_head.endswith(HEAD_END))
+            self._complete(is_reusable=self._keeps_open())
             self._start_parser()  # the old one waits for a body
+        return received_bytes - (len(self.raw_head) - end - len(HEAD_END))
+
+    def _keeps_open(self) -> bool:
+        """Say whether the connection stays open where the body's length, or its lack, says nothing."""
+        connection = ResponseHeaders(self.raw_head).get("connection", "").lower()
+        return (
+            "keep-alive" in connection
+            if self._parser.get_http_version() == "1.0"
+            else "close" not in connection
+        )
 
     def _start_parser(self) -> None:
         self._parser = HttpResponseParser(self)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from clients.wire.pool import Limits
 from clients.wire.proxies import proxy_variable_for
-from clients.wire.request_head import HeaderItems, RequestWriter
+from clients.wire.request_head import HeaderItems, RequestWriter, encode_headers
 from clients.wire.tls import default_context
 from clients.wire.url import parse_url
 
@@ -38,18 +38,12 @@ class Shared(NamedTuple):
     writer: RequestWriter
     limits: Limits
     max_redirects: int
-
-
-def share(base_url: str | None, settings: Settings) -> Shared:
-    """Return what users with these settings share; raises ValueError with all that is wrong with them."""
-    faults = _faults_of(settings) + _faults_of_url(base_url)
-    if base_url is None or faults:
-        raise ValueError("; ".join(faults))
-    return _share(base_url, settings)
+    total_timeout_s: float
 
 
 @lru_cache(maxsize=_MAX_KEPT)
-def _share(base_url: str, settings: Settings) -> Shared:
+def share(base_url: str, settings: Settings) -> Shared:
+    """Return what users with these settings share; there must be no faults in them."""
     factory = settings.ssl_context_factory
     limits = Limits(
         connect_timeout_s=settings.connection_timeout,
@@ -58,18 +52,23 @@ def _share(base_url: str, settings: Settings) -> Shared:
         context=factory() if factory else default_context(insecure=settings.insecure),
     )
     writer = RequestWriter(base_url, (_USER_AGENT, *settings.default_headers))
-    return Shared(writer, limits, settings.max_redirects)
+    return Shared(writer, limits, settings.max_redirects, settings.total_timeout)
 
 
-def _faults_of(settings: Settings) -> list[str]:
+def faults_of(base_url: str | None, settings: Settings) -> list[str]:
+    """Return all that is wrong with the settings of a user class and with its host."""
     times = ("connection_timeout", "network_timeout", "total_timeout")
-    told = [(name, getattr(settings, name), "seconds above 0") for name in times]
-    told = [(name, value, valid) for name, value, valid in told if not is_above(0, value)]
-    if not is_above(0, settings.concurrency):
-        told.append(("concurrency", settings.concurrency, "at least 1"))
-    if not is_above(-1, settings.max_redirects):
-        told.append(("max_redirects", settings.max_redirects, "at least 0"))
-    return [f"{name} must be {valid}, got {value!r}" for name, value, valid in told]
+    wanted = [(name, 0, "seconds above 0") for name in times]
+    wanted += [("concurrency", 0, "at least 1"), ("max_redirects", -1, "at least 0")]
+    values = [(name, getattr(settings, name), least, valid) for name, least, valid in wanted]
+    faults = [
+        f"{name} must be {valid}, got {v!r}" for name, v, least, valid in values if not is_above(least, v)
+    ]
+    try:
+        encode_headers(settings.default_headers)
+    except (TypeError, ValueError) as error:
+        faults.append(f"default_headers: {error}")
+    return faults + _faults_of_url(base_url)
 
 
 def _faults_of_url(base_url: str | None) -> list[str]:

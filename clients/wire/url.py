@@ -47,12 +47,14 @@ def parse_url(text: str) -> Url:
     try:
         parts = urlsplit(text)
         scheme, host, port = parts.scheme, _ascii(parts.hostname or ""), parts.port
-    except ValueError as error:
-        raise ValueError(f"URL {without_credentials(text)!r} cannot be read: {error}") from None
-    if scheme not in _DEFAULT_PORTS:
-        raise ValueError(f"URL {without_credentials(text)!r} must start with http:// or https://")
+    except ValueError:  # its text may quote a password
+        scheme, host, port = "", "", 0
+    # Whatever stands before an @ may be a password, also where it makes the URL unreadable.
+    shown = re.sub(r"^([A-Za-z]+://)?.*@", r"\1", text)
+    if not is_absolute(text):
+        raise ValueError(f"URL {shown!r} must start with http:// or https://")
     if not _HOST(host) or port == 0:
-        raise ValueError(f"URL {without_credentials(text)!r} names no valid host and port")
+        raise ValueError(f"URL {shown!r} names no valid host and port")
     target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     return Url(
