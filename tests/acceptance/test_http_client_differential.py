@@ -58,7 +58,9 @@ def requests_to_send(draw: st.DrawFn) -> tuple[str, str, dict[str, Any]]:
         f"x-{name}": value for name, value in draw(st.dictionaries(TOKEN, HEADER_VALUE, max_size=3)).items()
     }
     if draw(st.booleans()):
-        options["cookies"] = draw(st.dictionaries(TOKEN, TOKEN, max_size=2))
+        options["cookies"] = {  # not one that a server sets: `requests` would send both
+            f"own-{name}": value for name, value in draw(st.dictionaries(TOKEN, TOKEN, max_size=2)).items()
+        }
     if draw(st.booleans()):
         options["auth"] = (draw(TOKEN), draw(TOKEN))
     return method, path, options
@@ -68,8 +70,8 @@ def what_was_seen(response: Any) -> dict[str, Any]:
     """Return what the echo saw of the last request, without what each client has of its own."""
     saw: dict[str, Any] = json.loads(base64.b64decode(response.headers["x-saw"]))
     headers = {name: value for name, value in saw["headers"] if name not in OWN_TO_THE_CLIENT}
-    if headers.get("content-length") == "0":
-        del headers["content-length"]  # which `requests` sends with every method that may have a body
+    if not saw["body"]:  # `requests` has ways of its own to say so, one for each kind of no body
+        headers = {name: headers[name] for name in headers.keys() - {"content-length", "transfer-encoding"}}
     if "cookie" in headers:
         headers["cookie"] = "; ".join(sorted(headers["cookie"].split("; ")))
     return saw | {"headers": headers}
@@ -83,7 +85,9 @@ def session() -> Iterator[requests.Session]:
         yield session
 
 
-@settings(max_examples=200)
+@settings(
+    max_examples=200, derandomize=True
+)  # the same 200 each time: a strange habit of `requests` is no news
 @given(request=requests_to_send())
 def test_same_as_requests(
     echo_url: str, session: requests.Session, request: tuple[str, str, dict[str, Any]]

@@ -276,7 +276,7 @@ def test_phases(hostile: HostileServer) -> None:
         assert response.phases.wait_ms >= 95
         assert response.phases.receive_ms >= 95
         parts_ms = dataclasses.astuple(response.phases)
-        assert sum(parts_ms) == pytest.approx(event["response_time"], abs=20)
+        assert sum(parts_ms) == pytest.approx(event["response_time"], abs=50)
     assert first.phases.connect_ms > 0
     assert second.phases.connect_ms == 0
 

@@ -35,6 +35,8 @@ BODIES: dict[str, tuple[Turn, bytes]] = {
     ),
     "after an empty reason": ([b"HTTP/1.1 200 \r\nContent-Length: 4\r\n\r\nbody"], b"body"),
     "after no reason": ([b"HTTP/1.1 200\r\nContent-Length: 4\r\n\r\nbody"], b"body"),
+    "after empty lines": ([b"\r\n\r\n" + answer(b"body")], b"body"),
+    "with an offer of another protocol": ([answer(b"body", Upgrade="h2c", Connection="Upgrade")], b"body"),
     "after headers in odd cases": ([b"HTTP/1.1 200 OK\r\ncONTENT-lENGTH:4\r\n\r\nbody"], b"body"),
     "to keep, of HTTP/1.0": (
         [b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 4\r\n\r\nbody"],
@@ -50,6 +52,7 @@ ENDING_BODIES: dict[str, Turn] = {
 WITHOUT_BODY = {
     "HEAD": ("HEAD", b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n"),
     "HEAD in chunks": ("HEAD", CHUNKED),
+    "HEAD of no length": ("HEAD", b"HTTP/1.1 200 OK\r\nX-A: b\r\n\r\n"),
     "204": ("GET", b"HTTP/1.1 204 No Content\r\n\r\n"),
     "304": ("GET", b"HTTP/1.1 304 Not Modified\r\nContent-Length: 1000\r\n\r\n"),
     "204 to DELETE": ("DELETE", b"HTTP/1.1 204 No Content\r\n\r\n"),
@@ -107,6 +110,22 @@ def test_answer_without_body(hostile: HostileServer, kind: str) -> None:
 
     assert [reply.text for reply in replies] == ["", "ok"]
     assert hostile.connections == 1
+
+
+def test_body_where_none_may_be(hostile: HostileServer) -> None:
+    """A body in the answer to HEAD is junk behind it: nobody sees it, and the connection is given up."""
+    path = hostile.script([answer(b"body")])
+    visitor = Visitor(hostile.url)
+
+    assert [visitor.ask("HEAD", path).content for _ in range(2)] == [b"", b""]
+    assert hostile.connections == 2
+
+
+def test_empty_lines_before_the_answer(hostile: HostileServer) -> None:
+    """They are skipped, and the headers are found behind them."""
+    path = hostile.script([b"\r\n\r\n" + answer(X_A="b")])
+
+    assert dict(Visitor(hostile.url).get(path).headers) == {"Content-Length": "2", "X-A": "b"}
 
 
 def test_repeated_headers(hostile: HostileServer) -> None:

@@ -128,6 +128,30 @@ def test_kills_leave_no_file_open(hostile: HostileServer, seconds: float) -> Non
     wait_in_loop(lambda: hostile.open_connections == 0 and open_files() <= before)
 
 
+def test_kill_while_waiting_for_the_pool(hostile: HostileServer) -> None:
+    """A request that was killed before it got a connection leaves its place to the next."""
+    visitor = Visitor(hostile.url, concurrency=1)
+    path = hostile.script([0.1, answer()])
+    senders = [gevent.spawn(visitor.get, path) for _ in range(5)]
+    gevent.sleep(0.02)
+    gevent.killall(senders[1:4], timeout=PATIENCE_S)
+    gevent.joinall(senders, timeout=PATIENCE_S)
+
+    assert [senders[number].value.text for number in (0, 4)] == ["ok", "ok"]
+    assert len(hostile.seen(path)) == 2
+    assert visitor.get(path).text == "ok"
+
+
+def test_timeout_of_the_task(hostile: HostileServer) -> None:
+    """A task's own gevent.Timeout goes on its way, and leaves the client usable."""
+    visitor = Visitor(hostile.url, concurrency=1)
+    with pytest.raises(gevent.Timeout), gevent.Timeout(0.05):
+        visitor.client.get(hostile.script([Ending.HOLD]))
+
+    assert visitor.get(hostile.script([answer()])).text == "ok"
+    assert len(visitor.events) == 1
+
+
 def test_killed_user_can_go_on(hostile: HostileServer) -> None:
     """A request that was killed leaves its user's client usable."""
     visitor = Visitor(hostile.url, concurrency=1)

@@ -116,6 +116,12 @@ def test_old_version(certificates: Certificates, trusting: dict[str, Any]) -> No
         assert Visitor(server.url, **trusting).fault("GET", "/") is errors.TlsFailed
 
 
+def test_ipv6(certificates: Certificates, trusting: dict[str, Any]) -> None:
+    """A certificate may be for an IPv6 address."""
+    with closing(HostileServer("::1", tls=certificates.server_context("good"))) as server:
+        assert Visitor(server.url, **trusting).get(server.script([answer()])).text == "ok"
+
+
 def test_plain_request_to_a_tls_port(nginx: Nginx) -> None:
     """Nginx says so with a 400, which is an answer."""
     response = Visitor(nginx.tls_url.replace("https:", "http:")).get("/ok")
