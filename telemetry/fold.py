@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,18 +34,14 @@ def fold(
     A latency that is not a number of 0 or more is in n but in no latency figure.
     """
     key, outcome = samples[:, 0].astype(np.int64), samples[:, 1].astype(np.int64)
-    latency_ms, delay_ms = samples[:, 4], samples[:, 6]
-    started_s, ended_s = _seconds(samples[:, 2], samples[:, 3], latency_ms)
-    row_keys, row = _group(key, started_s, ended_s)
+    latency_ms, delay_ms = np.where(samples[:, 4] >= 0, samples[:, 4], np.nan), samples[:, 6]
+    row_keys, row = _group(key, *_seconds(samples[:, 2], samples[:, 3], latency_ms))
     row_count = len(row_keys[0])
-    measured = np.isfinite(latency_ms) & (latency_ms >= 0)
-    finished, unfinished = outcome != UNFINISHED, (outcome == UNFINISHED) & measured
-    failed, succeeded = outcome > SUCCESS, (outcome == SUCCESS) & measured
-    buckets = bucket_indices(np.where(measured, latency_ms, 0.0))
+    failed, finished = outcome > SUCCESS, outcome != UNFINISHED
     is_scheduled = np.isfinite(delay_ms)
-    responded = succeeded & is_scheduled
-    response_row, response_ms = row[responded], (latency_ms + delay_ms)[responded]
-    response_limits_ms = limits_ms if is_scheduled.any() else ()
+    latencies = _Latencies(row, latency_ms, row_count)
+    successes, unfinished = latencies.of(outcome == SUCCESS), latencies.of(~finished)
+    responses = _Latencies(row, latency_ms + delay_ms, row_count).of((outcome == SUCCESS) & is_scheduled)
     used_keys, key_positions = np.unique(row_keys[0], return_inverse=True)
     used_kinds, kind_positions = np.unique(outcome[failed] - 1, return_inverse=True)
     return IntervalBlock(
@@ -57,23 +54,61 @@ def fold(
             "n": _count(row[finished], row_count),
             "failures": _count(row[failed], row_count),
             "bytes": np.bincount(row, samples[:, 5], row_count).astype(np.int64),
-            **_exact_latencies(row[succeeded], latency_ms[succeeded], row_count),
-            **_exact_responses(response_row, response_ms, row_count),
+            "sum_ms": successes.sums(),
+            "min_ms": successes.extremes(np.minimum, np.inf),
+            "max_ms": successes.extremes(np.maximum, -np.inf),
+            "response_sum_ms": responses.sums(),
+            "response_max_ms": responses.extremes(np.maximum, -np.inf),
             "unfinished": _count(row[~finished], row_count),
         },
         tallies={
-            "successes": _tally(row[succeeded], buckets[succeeded], row_count),
-            "responses": _tally(response_row, bucket_indices(response_ms), row_count),
-            "failed": _tally(row[failed & measured], buckets[failed & measured], row_count),
-            "unfinished_ages": _tally(row[unfinished], buckets[unfinished], row_count),
+            "successes": successes.tally(),
+            "responses": responses.tally(),
+            "failed": latencies.of(failed).tally(),
+            "unfinished_ages": unfinished.tally(),
             "failure_kinds": _tally(row[failed], kind_positions, row_count),
         },
         over_limits={
-            "over_limit": _over(row[succeeded], latency_ms[succeeded], limits_ms, row_count),
-            "response_over_limit": _over(response_row, response_ms, response_limits_ms, row_count),
-            "unfinished_over_limit": _over(row[unfinished], latency_ms[unfinished], limits_ms, row_count),
+            "over_limit": successes.over(limits_ms),
+            "response_over_limit": responses.over(limits_ms if is_scheduled.any() else ()),
+            "unfinished_over_limit": unfinished.over(limits_ms),
         },
     )
+
+
+class _Latencies(NamedTuple):
+    """Latencies with the row that each belongs to."""
+
+    row: Integers
+    latency_ms: Floats
+    row_count: int
+
+    def of(self, chosen: Mask) -> _Latencies:
+        """Return the chosen ones that are finite."""
+        usable = chosen & np.isfinite(self.latency_ms)
+        return _Latencies(self.row[usable], self.latency_ms[usable], self.row_count)
+
+    def sums(self) -> Floats:
+        """Return the sum of each row, NaN where it has none."""
+        has_any = np.bincount(self.row, minlength=self.row_count) > 0
+        return np.where(has_any, np.bincount(self.row, self.latency_ms, self.row_count), np.nan)
+
+    def extremes(self, extreme: np.ufunc, beyond_all: float) -> Floats:
+        """Return the least or greatest of each row, NaN where it has none."""
+        found = np.full(self.row_count, beyond_all)
+        extreme.at(found, self.row, self.latency_ms)
+        return np.where(np.isinf(found), np.nan, found)
+
+    def tally(self) -> Tally:
+        """Return the histogram of each row."""
+        return _tally(self.row, bucket_indices(self.latency_ms), self.row_count)
+
+    def over(self, limits_ms: Sequence[float]) -> NDArray[np.uint32]:
+        """Return how many of each row are at least as slow as each limit."""
+        over = np.zeros((self.row_count, len(limits_ms)), np.uint32)
+        for position, limit_ms in enumerate(limits_ms):
+            over[:, position] = _count(self.row[self.latency_ms >= limit_ms], self.row_count)
+        return over
 
 
 def _seconds(recorded_s: Floats, told_start_s: Floats, latency_ms: Floats) -> tuple[Integers, Integers]:
@@ -100,36 +135,7 @@ def _count(row: Integers, row_count: int) -> NDArray[np.uint32]:
     return np.bincount(row, minlength=row_count).astype(np.uint32)
 
 
-def _exact_latencies(row: Integers, latency_ms: Floats, row_count: int) -> dict[str, Floats]:
-    lowest = np.full(row_count, np.inf)
-    np.minimum.at(lowest, row, latency_ms)
-    total, highest = _sum_and_most(row, latency_ms, row_count)
-    return {"sum_ms": total, "min_ms": np.where(np.isinf(lowest), np.nan, lowest), "max_ms": highest}
-
-
-def _exact_responses(row: Integers, response_ms: Floats, row_count: int) -> dict[str, Floats]:
-    total, highest = _sum_and_most(row, response_ms, row_count)
-    return {"response_sum_ms": total, "response_max_ms": highest}
-
-
-def _sum_and_most(row: Integers, value: Floats, row_count: int) -> tuple[Floats, Floats]:
-    """Return the sum and the greatest of the values of each row, NaN where it has none."""
-    highest = np.full(row_count, -np.inf)
-    np.maximum.at(highest, row, value)
-    none = np.isinf(highest)
-    return np.where(none, np.nan, np.bincount(row, value, row_count)), np.where(none, np.nan, highest)
-
-
 def _tally(row: Integers, value: Integers, row_count: int) -> Tally:
     codes, counts = np.unique(row * _TALLY_SPAN + value, return_counts=True)
     offsets = np.searchsorted(codes, np.arange(row_count + 1) * _TALLY_SPAN)
     return Tally(offsets.astype(np.int32), (codes % _TALLY_SPAN).astype(np.uint16), counts.astype(np.uint32))
-
-
-def _over(
-    row: Integers, latency_ms: Floats, limits_ms: Sequence[float], row_count: int
-) -> NDArray[np.uint32]:
-    over = np.zeros((row_count, len(limits_ms)), np.uint32)
-    for position, limit_ms in enumerate(limits_ms):
-        over[:, position] = _count(row[latency_ms >= limit_ms], row_count)
-    return over
