@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import cast
 
 from fastapi import FastAPI, Request
@@ -9,14 +10,17 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
 
 from target import (
     account_routes,
     career_routes,
     graphql_routes,
     health_routes,
+    heavy_routes,
     limit_routes,
     order_routes,
+    page_routes,
     parent_routes,
     room_routes,
     school_routes,
@@ -40,6 +44,7 @@ from target.tokens import Tokens
 from target.ttl_cache import TtlCache
 
 TRENDING_TTL_S = 5.0
+STATIC = Path(__file__).parent / "static"
 AREAS = (
     account_routes,
     career_routes,
@@ -48,6 +53,8 @@ AREAS = (
     school_routes,
     graphql_routes,
     room_routes,
+    page_routes,
+    heavy_routes,
     limit_routes,
     health_routes,
 )
@@ -67,6 +74,7 @@ def create_app(conninfo: str, token_secret: str, version: str) -> FastAPI:
     app.state.services = services
     for routes in AREAS:
         app.include_router(routes.router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(BodyLimit)
     app.add_exception_handler(ApiError, _answer_api_error)
     app.add_exception_handler(RequestValidationError, _answer_invalid)

@@ -47,7 +47,7 @@ def meet(*connections: ClientConnection) -> None:
 
 
 def test_everybody_in_the_room_hears(student: Visitor, other_student: Visitor) -> None:
-    """What one sends, stamp and all, arrives as it is with all in the room, the sender too, and nowhere else."""
+    """What one sends, stamp and all, arrives as it is with all in the room, and nowhere else."""
     with (
         joined(student, "classrooms/7") as speaker,
         joined(other_student, "classrooms/7") as listener,
