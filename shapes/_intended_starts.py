@@ -131,19 +131,18 @@ class Gate:
         """Return what decides about this user's starts, until its greenlet ends."""
         room, user_class = self.room, type(user)
         self.present += 1
-        # So many users of a class, at a pace of their own: they are no part of the arrivals.
-        takes_arrivals = room is not None and not user_class.fixed_count
+        user.greenlet.rawlink(self._leave)
+        if room is None:
+            return Paced() if is_paced([user_class]) else Unscheduled()
+        if user_class.fixed_count:
+            # So many users of a class, at a pace of their own: they are no part of the arrivals.
+            return Unscheduled()
+        room.join(user_class)
+        user.greenlet.rawlink(lambda _: room.leave(user_class))
+        return Arriving(room)
 
-        def leave(_: object) -> None:
-            self.present -= 1
-            if room is not None and takes_arrivals:
-                room.leave(user_class)
-
-        user.greenlet.rawlink(leave)
-        if room is not None and takes_arrivals:
-            room.join(user_class)
-            return Arriving(room)
-        return Paced() if is_paced([user_class]) else Unscheduled()
+    def _leave(self, _: object) -> None:
+        self.present -= 1
 
 
 GATE = Gate()
