@@ -192,7 +192,7 @@ class LeanHttpUser(User, RestMixin[LeanResponse]):
     """The longest time for a request with its redirects, in s, where it names no `timeout` of its own."""
 
     max_redirects: int = 30
-    """The most redirects in a row; 0 follows none."""
+    """The most redirects in a row; one more is a failure."""
 
     concurrency: int = 10
     """The most connections of one user to one origin, for requests in greenlets of its own."""

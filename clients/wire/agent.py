@@ -69,7 +69,8 @@ class Agent:
                 response = self._follow(request, response, deadline_s, phases)
         except HttpFailure as failure:
             response = LeanResponse(request.line.text, 0, b"", None)
-            # The way it came here holds on to everything it passed.
+            # Statistics keep a failure; the way it came here would hold on to everything it passed.
+            failure.__context__ = None
             response.error = failure.with_traceback(None)
         else:
             if response.status_code >= _FIRST_ERROR_STATUS:

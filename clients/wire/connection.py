@@ -212,8 +212,11 @@ class Connection:
         self._failure = failure
         self._waiting.switch()
 
+    def _due_s(self) -> float:
+        return min(self._silent_since_s + self._silence_s, self._deadline_s)
+
     def _limit(self) -> None:
-        due_s = min(self._silent_since_s + self._silence_s, self._deadline_s)
+        due_s = self._due_s()
         if due_s < self._timer_due_s:
             self._set_timer(due_s)
 
@@ -226,6 +229,8 @@ class Connection:
 
     def _on_timer(self) -> None:
         self._timer_due_s = math.inf
+        if self._waiting is not None and _clock() >= self._due_s():
+            self._on_readable()  # what came while the event loop was busy is not late
         if self._waiting is None:
             return
         now_s = _clock()

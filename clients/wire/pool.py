@@ -35,11 +35,12 @@ class Limits(NamedTuple):
 class Pool:
     """The connections of one user to whatever origins."""
 
-    __slots__ = ("_limits", "_origins")
+    __slots__ = ("_limits", "_origins", "_past_reconnects")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._origins: dict[Origin, OriginPool] = {}
+        self._past_reconnects = 0
 
     def to(self, origin: Origin) -> OriginPool:
         """Return the connections to one origin."""
@@ -51,10 +52,11 @@ class Pool:
     @property
     def reconnects(self) -> int:
         """How many connections the server closed while they were idle, which then were opened again."""
-        return sum(connections.reconnects for connections in self._origins.values())
+        return self._past_reconnects + sum(connections.reconnects for connections in self._origins.values())
 
     def close(self) -> None:
         """Close all connections: those of requests under way when their answers have come."""
+        self._past_reconnects = self.reconnects
         for connections in self._origins.values():
             connections.close()
         self._origins.clear()

@@ -69,7 +69,10 @@ class RequestWriter:
 
     def headers(self, items: HeaderItems) -> Headers:
         """Return the block for these headers over the default ones; None for a value leaves a header out."""
-        block = self._blocks.get(items)
+        try:
+            block = self._blocks.get(items)
+        except TypeError:  # a list or the like among the values, which is refused by its name
+            return encode_headers(self._defaults + items)
         if block is None:
             block = keep(self._blocks, items, encode_headers(self._defaults + items))
         return block

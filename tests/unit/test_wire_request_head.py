@@ -163,3 +163,9 @@ def test_keeping_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = [len(cache) for number in range(7) if keep(cache, number, number) == number]
 
     assert sizes == [1, 2, 3, 1, 2, 3, 1]
+
+
+def test_unhashable_value() -> None:
+    """A list for a value is refused by the header's name, though it cannot be looked up."""
+    with pytest.raises(TypeError, match=r"'X'.*list"):
+        RequestWriter("http://a", ()).headers((("X", ["a"]),))
