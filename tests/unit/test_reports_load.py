@@ -223,6 +223,16 @@ def test_names_that_became_one_add_up(tmp_path: Path) -> None:
     assert run.history[run.history["name"] == "b"]["p95_ms"].tolist()[1:] == [10, 10, 10]
 
 
+def test_what_a_recorded_run_lacks_is_damage(tmp_path: Path) -> None:
+    """A run that says it was recorded second by second must have what was recorded, to pass."""
+    (tmp_path / "run.json").write_text('{"id": "x", "lost_workers": []}')
+    (tmp_path / "locust_stats.csv").write_text(lines(STATS_HEADER, ROW, TOTAL))
+
+    damage = load(locate(tmp_path)).damage
+
+    assert [words.split(",")[0].split(" or ")[0] for words in damage] == ["intervals.arrow", "health.csv"]
+
+
 def test_start_beyond_any_calendar_is_unknown(tmp_path: Path) -> None:
     """A damaged time stamp gives an unknown start, not a crash."""
     row = history_row(0, 1, 1).replace("1800000000", "99999999999999")

@@ -263,6 +263,15 @@ def test_arrivals_without_a_plan_or_without_any() -> None:
     assert list(arrivals_check(none, steady_state(none))) == []
 
 
+def test_early_end_opens_what_more_arrivals_could_have_broken() -> None:
+    """A run that ended early may have dropped more: few dropped do not pass, and too many fail."""
+    run = open_run(even(600, 20.0), started=9.9, dropped=0.1)
+    cut: dict[str, Any] = {"recorded": True, "planned_duration_s": 3600.0, "ended": "2027-01-15T08:01:00Z"}
+    early = replace(run, meta=replace(run.meta, **cut))
+    verdict = reach_verdict(early, parse_thresholds("thresholds: [dropped < 3600, dropped < 5, late < 1%]"))
+    assert [entry["verdict"] for entry in verdict["thresholds"]] == ["INCONCLUSIVE", "FAIL", "INCONCLUSIVE"]
+
+
 def test_open_load_is_not_held_against_planned_users() -> None:
     """Nobody plans the users of an open load."""
     run = open_run(even(600, 20.0))
