@@ -67,9 +67,10 @@ def worst_silence(
     found = silences_of(peopled & ~answered)
     chance_s = float(longest_by_chance(int((answered & peopled).sum()), int(peopled.sum())))
     held = [Silence(0.0, SHORTEST_S)]
-    for at, (start, end) in enumerate(found):
-        others = [end - start for start, end in found[:at] + found[at + 1 :]]
-        limit_s = max(SHORTEST_S, chance_s, float(TIMES_OTHERS * max(others, default=0)))
+    second, first = sorted([0, 0, *(end - start for start, end in found)])[-2:]
+    for start, end in found:
+        other = second if end - start == first else first
+        limit_s = max(SHORTEST_S, chance_s, float(TIMES_OTHERS * other))
         waited = 1.0 if under_way is None else under_way[start:end].mean()
         if end == len(peopled):
             if under_way is not None and waited == 1:
