@@ -75,32 +75,25 @@ class LeanHttpSession:
         """
         if stream or files:
             raise ValueError("stream and files are not supported: FastHttpUser has them")
-        user_class, agent = self._user_class, self._agent
-        total_s = agent.total_timeout_s if timeout is None else timeout
+        total_s = self._agent.total_timeout_s if timeout is None else timeout
         if not is_above(0, total_s):
             raise ValueError(f"timeout must be seconds above 0, got {timeout!r}")
         name = name or self.request_name or (url if "@" not in url else without_credentials(url))
         request = Request(
             method,
-            agent.line(method, url if params is None else with_params(url, params)),
+            self._agent.line(method, url if params is None else with_params(url, params)),
             _header_items(headers, auth),
             encode_body(data, json),
             cookies,
         )
         if self._has_context:
             context = self._user.context() | (context or {})
-        phases = Phases() if user_class.record_phases else None
         start_time, started_s = time.time(), _clock()
-        deadline_s = started_s + total_s
-        if user_class.request_watch is None:
-            response = agent.fetch(request, deadline_s, phases, follows_redirects=allow_redirects)
-        else:
-            with user_class.request_watch(method, name):
-                response = agent.fetch(request, deadline_s, phases, follows_redirects=allow_redirects)
+        response = self._fetch(request, name, started_s + total_s, follows_redirects=allow_redirects)
         response.elapsed_s = _clock() - started_s
         context = {} if context is None else context
-        if phases is not None:
-            context = {**context, "phases": phases}
+        if response.phases is not None:
+            context = {**context, "phases": response.phases}
         told = {
             "request_type": method,
             "name": name,
@@ -116,6 +109,16 @@ class LeanHttpSession:
         else:
             self._event.fire(response=response, **told)
         return response
+
+    def _fetch(
+        self, request: Request, name: str, deadline_s: float, *, follows_redirects: bool
+    ) -> LeanResponse:
+        watch = self._user_class.request_watch
+        phases = Phases() if self._user_class.record_phases else None
+        if watch is None:
+            return self._agent.fetch(request, deadline_s, phases, follows_redirects=follows_redirects)
+        with watch(request.method, name):
+            return self._agent.fetch(request, deadline_s, phases, follows_redirects=follows_redirects)
 
     def get(self, url: str, **options: Any) -> LeanResponse:
         """Send a GET request."""

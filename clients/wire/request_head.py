@@ -10,7 +10,7 @@ import re
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
-from clients.wire.url import Url, encode_target, is_absolute, parse_url
+from clients.wire.url import Url, encode_target, is_absolute, parse_url, redacted
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -81,17 +81,20 @@ class RequestWriter:
         if not _METHOD(method):
             raise ValueError(f"method {method!r} must be letters like 'GET'")
         if is_absolute(url):
-            target = parse_url(url)
-            if not target.authorization and target.origin == self.base_url.origin:
-                target = target._replace(authorization=self.base_url.authorization)
-            return _line(method, target, str(target), _url_headers(target, frozenset()))
+            absolute = parse_url(url)
+            if not absolute.authorization and absolute.origin == self.base_url.origin:
+                absolute = absolute._replace(authorization=self.base_url.authorization)
+            return _line(method, absolute, str(absolute), _url_headers(absolute, frozenset()))
         path = self._base_path + url
         if path[:1] in {"", "?", "#"}:
             path = f"/{path}"
         if not path.startswith("/"):
-            raise ValueError(f"path {url!r} must start with '/', or be an absolute http or https URL")
-        target = self.base_url._replace(target=encode_target(path))
-        return _line(method, target, self._base_text + target.target, self._url_headers)
+            raise ValueError(
+                f"path {redacted(url)!r} must start with '/', or be an absolute http or https URL"
+            )
+        target = encode_target(path)
+        url_there = Url(self.base_url.origin, target, self.base_url.authorization)
+        return _line(method, url_there, self._base_text + target, self._url_headers)
 
 
 def encode_headers(items: HeaderItems) -> Headers:

@@ -49,12 +49,10 @@ def parse_url(text: str) -> Url:
         scheme, host, port = parts.scheme, _ascii(parts.hostname or ""), parts.port
     except ValueError:  # its text may quote a password
         scheme, host, port = "", "", 0
-    # Whatever stands before an @ may be a password, also where it makes the URL unreadable.
-    shown = re.sub(r"^([A-Za-z]+://)?.*@", r"\1", text)
     if not is_absolute(text):
-        raise ValueError(f"URL {shown!r} must start with http:// or https://")
+        raise ValueError(f"URL {redacted(text)!r} must start with http:// or https://")
     if not _HOST(host) or port == 0:
-        raise ValueError(f"URL {shown!r} names no valid host and port")
+        raise ValueError(f"URL {redacted(text)!r} names no valid host and port")
     target = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     return Url(
@@ -75,6 +73,11 @@ def without_credentials(url: str) -> str:
     authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
     credentials, at_sign, _ = authority.rpartition("@")
     return f"{before}{slashes}{rest[len(credentials) + len(at_sign) :]}"
+
+
+def redacted(text: str) -> str:
+    """Return what is no readable URL without all that may be a password, which is whatever precedes an @."""
+    return re.sub(r"^([A-Za-z]+://)?.*@", r"\1", text, flags=re.DOTALL)
 
 
 def encode_target(target: str) -> str:

@@ -169,3 +169,11 @@ def test_unhashable_value() -> None:
     """A list for a value is refused by the header's name, though it cannot be looked up."""
     with pytest.raises(TypeError, match=r"'X'.*list"):
         RequestWriter("http://a", ()).headers((("X", ["a"]),))
+
+
+def test_refusal_hides_the_password() -> None:
+    """A URL that lacks its scheme is no path, and what may be a password in it is not quoted."""
+    with pytest.raises(ValueError, match="must start") as refusal:
+        RequestWriter("http://a", ()).line("GET", "me:s3cret@a.example/x")
+
+    assert "s3cret" not in str(refusal.value)
