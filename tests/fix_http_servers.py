@@ -115,6 +115,14 @@ def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
     process.wait(timeout=10)
 
 
+@pytest.fixture(autouse=True)
+def close_visitors() -> Iterator[None]:
+    """Close the client's connections after each test, without importing Locust where no test has."""
+    yield
+    if visitor := sys.modules.get("tests.visitor"):
+        visitor.close_all()
+
+
 @pytest.fixture
 def hostile() -> Iterator[HostileServer]:
     """Run a hostile server for one test."""

@@ -6,7 +6,7 @@ import gevent
 from locust.env import Environment
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from clients.http import LeanHttpUser
 from tests.hostile_server import wait_until
@@ -15,7 +15,13 @@ PATIENCE_S = 20  # longer than any test may take: a client that hangs is to fail
 
 
 class Visitor:
-    """One user of a class made for the test; it runs in this process, on the event loop of its own thread."""
+    """One user of a class made for the test; it runs in this process, on the event loop of its own thread.
+
+    All are held until the test ends: collected as garbage in a server's thread, they would touch the event
+    loop from there.
+    """
+
+    live: ClassVar[list[Visitor]] = []
 
     def __init__(self, host: str, **attributes: Any) -> None:
         self.environment = Environment()
@@ -24,6 +30,7 @@ class Visitor:
         self.events: list[dict[str, Any]] = []
         add_listener: Any = self.environment.events.request.add_listener  # which Locust gives no type
         add_listener(lambda **event: self.events.append(event))
+        self.live.append(self)
 
     def ask(self, method: str, url: str, **options: Any) -> Any:
         """Send a request and return what the client returns."""
@@ -40,6 +47,12 @@ class Visitor:
         fault = self.events[-1]["exception"]
         assert (response.status_code, response.error) == (0, fault)
         return type(fault)
+
+
+def close_all() -> None:
+    """Close the connections of all visitors."""
+    while Visitor.live:
+        Visitor.live.pop().client.close()
 
 
 def wait_in_loop(condition: Callable[[], bool]) -> None:

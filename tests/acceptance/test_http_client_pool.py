@@ -123,6 +123,7 @@ def test_kills_leave_no_file_open(hostile: HostileServer, seconds: float) -> Non
     gevent.sleep(seconds)
     group.kill(timeout=PATIENCE_S)
     del visitor, visitors, group
+    Visitor.live.clear()
     gc.collect()
 
     wait_in_loop(lambda: hostile.open_connections == 0 and open_files() <= before)
@@ -201,6 +202,7 @@ def test_user_that_is_gone(hostile: HostileServer) -> None:
         visitor.get(path)
     assert hostile.connections == 20
     del visitor, visitors
+    Visitor.live.clear()
     gc.collect()
 
     wait_in_loop(lambda: hostile.open_connections == 0 and open_files() <= before)
