@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gevent
-from locust.env import Environment
+from gevent import Greenlet
+from gevent.pool import Group
 from locust.exception import RescheduleTask
 
 import random
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from clients.answers import (
@@ -21,8 +23,10 @@ from clients.answers import (
     reason_of,
     status_only,
 )
+from clients.feeding import seed_of
 from clients.http import LeanHttpUser
 from clients.identities import Credentials, Roster
+from clients.measuring import Measuring
 from clients.wire.errors import BadStatus
 from clients.wire.response import LeanResponse
 
@@ -38,15 +42,17 @@ class Account(NamedTuple):
     role: str
 
 
-class ApiUser(LeanHttpUser):
+class ApiUser(Measuring, LeanHttpUser):
     """Talk JSON with a service: each request is named, its answer checked, a wrong one counted as a failure.
 
     A wrong answer also ends the iteration, as there is nothing right to go on with: the user pauses for its
-    `wait_time` and starts its next task. A subclass declares every name it may send in `request_names`.
+    `wait_time` and starts its next task. A subclass declares every name it may send in `request_names`, and
+    those of its metrics and checks in `metric_names`.
     """
 
     abstract = True
     request_names: ClassVar[frozenset[str]] = frozenset()
+    metric_names: ClassVar[frozenset[str] | None] = frozenset()
 
     _account: Account | None = None
 
@@ -113,14 +119,26 @@ class MemberUser(ApiUser):
     abstract = True
     roster: ClassVar[Roster]
 
-    def __init__(self, environment: Environment) -> None:
-        super().__init__(environment)
-        # Users live in a local or a worker runner only, and both have an index; Locust types just their base.
-        self.credentials = self.identity(getattr(environment.runner, "worker_index", 0))
+    @cached_property
+    def credentials(self) -> Credentials:
+        """Who this user is: decided when first asked for, as the master may have to be asked."""
+        roster = self.own_roster()
+        identity = roster.deal(seed_of(self.environment))
+        self._leaving = lambda: roster.give_back(identity)
+        return identity.credentials
 
-    def identity(self, worker_index: int) -> Credentials:
-        """Return who this user is, a choice made once per user in the process with this worker index."""
-        return self.roster.deal(worker_index)
+    def own_roster(self) -> Roster:
+        """Return whom this user is one of."""
+        return self.roster
+
+    def start(self, group: Group) -> Greenlet:
+        """Start the user, whose identity another may have as soon as it has ended."""
+        greenlet = super().start(group)
+        greenlet.rawlink(lambda _: self._leaving())
+        return greenlet
+
+    def _leaving(self) -> None:
+        """Give nothing back, as there is no identity yet."""
 
     def account(self) -> Account:
         """Return the account, signing in first where that is due; a refused login ends the iteration."""

@@ -1,0 +1,76 @@
+"""What a journey measures beside its requests: transactions, tags, metrics of its own, soft checks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import ClassVar, Protocol
+
+
+class Measures(Protocol):
+    """Whoever keeps what users measure; all of it belongs to the greenlet that it is called in."""
+
+    def transaction(self, name: str) -> AbstractContextManager[None]:
+        """Measure a with-block as a whole."""
+
+    def tagged(self, tags: Iterable[str]) -> AbstractContextManager[None]:
+        """Tag what a with-block makes."""
+
+    def keep(self, kind: str, name: str, value: float) -> None:
+        """Keep one value of a metric of a kind: counter, rate, check (1 or 0), gauge or trend."""
+
+
+class Measuring:
+    """Give any Locust user measures of its own: `class Visitor(Measuring, HttpUser)`.
+
+    A name is of few: `cache.hit`, not one for each student. Values are finite numbers of 0 or more, without a
+    unit or in one that the name tells. Within a TaskSet they are those of `self.user`. In a greenlet that a
+    user starts itself, its transactions and tags are not known.
+    """
+
+    measures: ClassVar[Measures | None] = None
+    """What keeps them, for whoever records the run; without it nothing is kept."""
+
+    metric_names: ClassVar[frozenset[str] | None] = None
+    """The metrics and checks, also as globs, that thresholds may name; None where they are not known."""
+
+    def transaction(self, name: str) -> AbstractContextManager[None]:
+        """Measure a with-block as a whole: with think time, and the sum of its requests without.
+
+        It fails when a request in it fails, or an exception leaves it. One within another is a part of it:
+        `login` within `morning.flow` is named `morning.flow/login`.
+        """
+        return self.measures.transaction(name) if self.measures else nullcontext()
+
+    def tagged(self, *tags: str) -> AbstractContextManager[None]:
+        """Tag the requests, transactions and metrics of a with-block, besides the tags that are there.
+
+        Those of a task are the ones of Locust's `@tag`. A tag is a word of letters, digits and `._:/-`.
+        """
+        return self.measures.tagged(tags) if self.measures else nullcontext()
+
+    def count(self, name: str, by: float = 1) -> None:
+        """Add to a counter."""
+        if self.measures:
+            self.measures.keep("counter", name, by)
+
+    def rate(self, name: str, hit: object) -> None:
+        """Add a case to a rate: whether it was a hit."""
+        if self.measures:
+            self.measures.keep("rate", name, 1 if hit else 0)
+
+    def gauge(self, name: str, value: float) -> None:
+        """Set a level that goes up and down, such as the size of a pool."""
+        if self.measures:
+            self.measures.keep("gauge", name, value)
+
+    def observe(self, name: str, value: float) -> None:
+        """Add a value to a trend, of which percentiles are wanted."""
+        if self.measures:
+            self.measures.keep("trend", name, value)
+
+    def check(self, name: str, ok: object) -> bool:
+        """Note whether something holds that is no failure where it does not, and return it."""
+        if self.measures:
+            self.measures.keep("check", name, 1 if ok else 0)
+        return bool(ok)
