@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gevent
-from locust.env import Environment
+from gevent import Greenlet
+from gevent.pool import Group
 from locust.exception import RescheduleTask
 
 import random
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from clients.answers import (
@@ -21,8 +23,9 @@ from clients.answers import (
     reason_of,
     status_only,
 )
+from clients.feeding import seed_of
 from clients.http import LeanHttpUser
-from clients.identities import Credentials, Roster
+from clients.identities import Credentials, Identity, Roster
 from clients.measuring import Measuring
 from clients.wire.errors import BadStatus
 from clients.wire.response import LeanResponse
@@ -116,14 +119,30 @@ class MemberUser(ApiUser):
     abstract = True
     roster: ClassVar[Roster]
 
-    def __init__(self, environment: Environment) -> None:
-        super().__init__(environment)
-        # Users live in a local or a worker runner only, and both have an index; Locust types just their base.
-        self.credentials = self.identity(getattr(environment.runner, "worker_index", 0))
+    _dealt: tuple[Roster, Identity] | None = None
 
-    def identity(self, worker_index: int) -> Credentials:
-        """Return who this user is, a choice made once per user in the process with this worker index."""
-        return self.roster.deal(worker_index)
+    @cached_property
+    def credentials(self) -> Credentials:
+        """Who this user is: decided when first asked for, as the master may have to be asked."""
+        roster = self.own_roster()
+        identity = roster.deal(seed_of(self.environment))
+        self._dealt = roster, identity
+        return identity.credentials
+
+    def own_roster(self) -> Roster:
+        """Return whom this user is one of."""
+        return self.roster
+
+    def start(self, group: Group) -> Greenlet:
+        """Start the user, whose identity another may have as soon as it has ended."""
+        greenlet = super().start(group)
+        greenlet.rawlink(lambda _: self._give_back())
+        return greenlet
+
+    def _give_back(self) -> None:
+        if self._dealt:
+            roster, identity = self._dealt
+            roster.give_back(identity)
 
     def account(self) -> Account:
         """Return the account, signing in first where that is due; a refused login ends the iteration."""

@@ -1,9 +1,13 @@
-"""Who a virtual user is: the numbered test users the service was seeded with, dealt out one by one."""
+"""Who a virtual user is: one of the numbered test users of the service, of whom no two users are the same."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
-from itertools import count
+from typing import NamedTuple
+
+from clients.feeding import Feeder
+from clients.feeding.deck import Way
 
 SEEDED_PASSWORD = "plimsoll"  # noqa: S105 - the published password of seeded test users, no secret
 
@@ -16,40 +20,62 @@ class Credentials:
     password: str = field(default=SEEDED_PASSWORD, repr=False)
 
 
-class Roster:
-    """The seeded users of one kind: `student-000001@plimsoll.test` up to number `size`.
+class Identity(NamedTuple):
+    """The number of a test user, and what it signs in with."""
 
-    Each process deals its own numbers in order and starts again after the last. Where it starts depends on
-    its worker index, by the van der Corput sequence (0, 1/2, 1/4, 3/4, 1/8 … of the roster): the starts lie
-    far apart whatever the number of workers, which no worker knows. So two users share an identity only when
-    the roster is too small for all of them.
-    """
+    number: int
+    credentials: Credentials
+
+
+class Numbers:
+    """The numbers of all test users of one kind, from 1 to *size*, which may grow before a run."""
+
+    is_fixed = False
 
     def __init__(self, kind: str, size: int) -> None:
-        if size < 1:
-            raise ValueError(f"roster {kind!r}: size must be at least 1, got {size!r}")
+        self.name = f"test users: {kind}"
+        self.size = size
+
+    def read(self) -> range:
+        """Return the numbers."""
+        return range(1, self.size + 1)
+
+
+class Roster:
+    """The test users of one kind: `student-000001@plimsoll.test` up to number *seeded*, and more if enrolled.
+
+    Those who are enrolled for a load have addresses and a password of their own for each seed, so that a
+    later run with the same seed finds them again.
+    """
+
+    def __init__(self, kind: str, seeded: int, way: Way = "unique") -> None:
+        if seeded < 1:
+            raise ValueError(f"roster {kind!r}: seeded must be at least 1, got {seeded!r}")
         self._kind = kind
-        self._size = size
-        self._dealt = count()
+        self.seeded = seeded
+        self._numbers = Numbers(kind, seeded)
+        self._feeder: Feeder[int] = Feeder(self._numbers, way)
 
-    def deal(self, worker_index: int) -> Credentials:
-        """Return the next credentials for a process with this worker index (0 when there is but one)."""
-        start = int(self._size * _van_der_corput(worker_index))
-        number = (start + next(self._dealt)) % self._size + 1
-        return Credentials(f"{self._kind}-{number:06d}@plimsoll.test")
+    def grow(self, size: int) -> None:
+        """Have so many test users in the next run, but never fewer than were seeded."""
+        self._numbers.size = max(self.seeded, size)
 
+    def deal(self, seed: str) -> Identity:
+        """Return a test user that no other user is, unless the roster is circular.
 
-# Every size of the bundled service's seed data holds at least these. One roster per kind and process, for all
-# user classes, since two of them would deal the same numbers.
-STUDENTS = Roster("student", size=1000)
-ADMINS = Roster("admin", size=20)
+        Raises:
+            FeederExhausted: there are none left; Locust stops the user.
+        """
+        number = self._feeder.next()
+        return Identity(number, self.credentials(number, seed))
 
+    def give_back(self, identity: Identity) -> None:
+        """Take back who a user was that has ended, for a later one of this process."""
+        self._feeder.give_back(identity.number)
 
-def _van_der_corput(index: int) -> float:
-    """Return the index with its binary digits mirrored at the point: 1 → 0.1, 2 → 0.01, 3 → 0.11 (base 2)."""
-    fraction, digit = 0.0, 0.5
-    while index > 0:
-        fraction += digit * (index & 1)
-        index >>= 1
-        digit /= 2
-    return fraction
+    def credentials(self, number: int, seed: str) -> Credentials:
+        """Return what the test user with this number signs in with."""
+        if number <= self.seeded:
+            return Credentials(f"{self._kind}-{number:06d}@plimsoll.test")
+        password = hashlib.sha256(f"plimsoll {self._kind} {seed}".encode()).hexdigest()[:32]
+        return Credentials(f"{self._kind}-{number:06d}-seed{seed}@plimsoll.test", password)

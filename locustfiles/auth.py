@@ -15,7 +15,8 @@ from typing import ClassVar
 
 from clients.answers import status_only
 from clients.api import MemberUser
-from clients.identities import STUDENTS, Credentials
+from clients.identities import Credentials
+from clients.rosters import STUDENTS
 from telemetry.switch import record_run
 
 record_run()

@@ -18,7 +18,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from clients.answers import Answer, Identifier, WrongAnswerError, field, filled, identifier
 from clients.api import MemberUser
-from clients.identities import STUDENTS
+from clients.rosters import STUDENTS
 from telemetry.switch import record_run
 
 record_run()

@@ -17,7 +17,8 @@ from typing import Any, ClassVar, NamedTuple
 
 from clients.answers import Answer, Identifier, WrongAnswerError, field, filled, identifier
 from clients.api import MemberUser
-from clients.identities import ADMINS, STUDENTS, Credentials
+from clients.identities import Roster
+from clients.rosters import ADMINS, STUDENTS
 from telemetry.switch import record_run
 
 record_run()
@@ -69,10 +70,9 @@ class OrdersUser(MemberUser):
         super().__init__(environment)
         self.products: list[Product] = []
 
-    def identity(self, worker_index: int) -> Credentials:
-        """Return a student's credentials, or an admin's for every tenth visitor of this process."""
-        roster = ADMINS if next(_spawned) % USERS_PER_ADMIN == 0 else self.roster
-        return roster.deal(worker_index)
+    def own_roster(self) -> Roster:
+        """Return the students, or the admins for every tenth visitor of this process."""
+        return ADMINS if next(_spawned) % USERS_PER_ADMIN == 0 else self.roster
 
     @task(4)
     def browse(self) -> None:

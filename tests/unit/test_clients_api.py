@@ -61,7 +61,7 @@ class Visitor(MemberUser):
     """A user of two names."""
 
     host = "http://127.0.0.1:1"
-    roster = Roster("visitor", size=3)
+    roster = Roster("visitor", seeded=1000)
     request_names: ClassVar[frozenset[str]] = frozenset({"auth.login", "shop.home"})
 
 

@@ -1,56 +1,80 @@
-"""Identities: deterministic, within the roster, and apart between workers."""
+"""Identities: deterministic, of one person each, and given back by users that end."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from clients.feeding import FeederExhausted
 from clients.identities import Credentials, Roster
 
 
-def emails(size: int, worker_index: int, users: int) -> list[str]:
-    """Deal so many identities in one process and return their emails."""
-    roster = Roster("student", size)
-    return [roster.deal(worker_index).email for _ in range(users)]
+def test_seeded_users_come_in_order() -> None:
+    """In one process, the first user is number 1, and all have the published password."""
+    roster = Roster("student", seeded=2)
 
-
-def test_a_single_process_deals_the_numbers_in_order_and_starts_again() -> None:
-    """With one process, the first user is number 1, and after the last number comes the first."""
-    assert emails(size=2, worker_index=0, users=3) == [
-        "student-000001@plimsoll.test",
-        "student-000002@plimsoll.test",
-        "student-000001@plimsoll.test",
+    assert [roster.deal("1").credentials for _ in range(2)] == [
+        Credentials("student-000001@plimsoll.test", "plimsoll"),
+        Credentials("student-000002@plimsoll.test", "plimsoll"),
     ]
 
 
-@pytest.mark.parametrize(("worker_index", "first"), [(-1, 1), (0, 1), (1, 501), (2, 251), (3, 751), (4, 126)])
-def test_workers_start_far_apart(worker_index: int, first: int) -> None:
-    """Worker 1 starts at half of 1,000 students, 2 and 3 at the quarters, 4 at an eighth."""
-    assert emails(1000, worker_index, 1) == [f"student-{first:06d}@plimsoll.test"]
+def test_nobody_is_two_users() -> None:
+    """When every test user is some user, one more gets none, which ends it."""
+    roster = Roster("student", seeded=1)
+    roster.deal("1")
+
+    with pytest.raises(FeederExhausted, match="test users: student.*: every row is used"):
+        roster.deal("1")
 
 
-@given(power=st.integers(0, 5), size=st.integers(64, 5000), data=st.data())
-def test_workers_do_not_share_identities_while_there_are_enough(
-    power: int, size: int, data: st.DataObject
-) -> None:
-    """With 2^k workers, identities are all different as long as each has at most its share of the roster."""
-    workers = 2**power
-    users = data.draw(st.integers(1, size // workers))
-    dealt = [email for worker in range(workers) for email in emails(size, worker, users)]
-    assert len(set(dealt)) == workers * users
+def test_who_has_left_may_be_another() -> None:
+    """A user that ends gives its identity back, and the next one gets it."""
+    roster = Roster("student", seeded=1)
+    first = roster.deal("1")
+    roster.give_back(first)
+
+    assert roster.deal("1") == first
 
 
-@given(size=st.integers(1, 2000), worker_index=st.integers(-1, 500), users=st.integers(1, 50))
-def test_every_number_is_within_the_roster(size: int, worker_index: int, users: int) -> None:
-    """Whatever the worker, numbers run from 1 to the size of the roster."""
-    numbers = [int(email[len("student-") :][:6]) for email in emails(size, worker_index, users)]
-    assert all(1 <= number <= size for number in numbers)
+def test_a_circular_roster_is_shared() -> None:
+    """Where users may be the same person, the first follows the last, also when some have left."""
+    roster = Roster("admin", seeded=2, way="circular")
+    roster.give_back(roster.deal("1"))
+
+    assert [roster.deal("1").number for _ in range(3)] == [2, 1, 2]
+
+
+def test_enrolled_users_belong_to_their_seed() -> None:
+    """Beyond the seeded users, addresses and passwords are those of the seed, the same in every run of it."""
+    roster = Roster("student", seeded=1000)
+    enrolled = roster.credentials(1001, "7")
+
+    assert enrolled.email == "student-001001-seed7@plimsoll.test"
+    assert enrolled == Roster("student", seeded=1000).credentials(1001, "7")
+    assert roster.credentials(1001, "8").password != enrolled.password != "plimsoll"
+
+
+def test_a_roster_does_not_shrink() -> None:
+    """Seeded users are there whatever a run needs; a run that needs more has more."""
+    roster = Roster("student", seeded=2)
+    roster.grow(1)
+    roster.deal("1"), roster.deal("1")
+
+    with pytest.raises(FeederExhausted):
+        roster.deal("1")
+
+
+def test_a_roster_grows() -> None:
+    """A run that needs more users than were seeded is given them."""
+    roster = Roster("student", seeded=1)
+    roster.grow(3)
+
+    assert [roster.deal("1").number for _ in range(3)] == [1, 2, 3]
 
 
 def test_an_empty_roster_is_refused() -> None:
     """A roster without anybody cannot deal identities, and says the size it got."""
-    with pytest.raises(ValueError, match="roster 'student': size must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="roster 'student': seeded must be at least 1, got 0"):
         Roster("student", 0)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from clients.feeding.links import add_seed_option
 from reports.outcome import Outcome
 from reports.thresholds.grammar import OPERATORS
 from reports.thresholds.metric import COUNT_UNITS, KINDS, LATENCY_UNITS, RATE_UNITS, SHARE_UNITS
@@ -23,6 +24,7 @@ def own_options() -> list[tuple[str, str]]:
     known = set(parser._actions)
     add_options(parser)
     add_scale_options(parser)
+    add_seed_option(parser)
     return [(action.option_strings[0], action.env_var) for action in parser._actions if action not in known]
 
 

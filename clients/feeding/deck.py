@@ -1,0 +1,91 @@
+"""The rows of one feeder, in the process that deals them to all others: in which order, how many at once."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple, get_args
+
+from clients.feeding.sources import Source
+
+Way = Literal["unique", "circular", "random"]
+
+# So many rows go to a process at once, unless more of its users wait for one.
+BLOCK_ROWS = 100
+
+
+class Block(NamedTuple):
+    """Rows for one process; *is_last* tells that there will be no more for it."""
+
+    rows: list[Any]
+    is_last: bool
+
+
+class Deck:
+    """The rows of one source, each dealt as its way says, whoever asks.
+
+    What is dealt, and in which order, hangs on the rows, the way and the seed alone. How many processes ask,
+    come and go changes who gets a row, and never that it is dealt.
+
+    Raises:
+        ValueError: at construction, for a way that there is not.
+    """
+
+    def __init__(self, source: Source, way: Way) -> None:
+        if way not in get_args(Way):
+            raise ValueError(f"{source}: way must be 'unique', 'circular' or 'random', got {way!r}")
+        self.source, self.way = source, way
+        self._rows: Sequence[Any] | None = None
+        self._positions: Iterator[int] = iter(())
+        self._dealt = 0
+
+    def open(self, seed: str) -> None:
+        """Read the rows, unless they are there already and stay as they are; deal from the start.
+
+        Raises:
+            FeedError: they cannot be read, or there are none.
+        """
+        if self._rows is None or not self.source.is_fixed:
+            self._rows = self.source.read()
+        self.begin(seed)
+
+    def begin(self, seed: str) -> None:
+        """Deal from the start, once there are rows; *seed* decides what is drawn."""
+        if self._rows is not None:
+            self._positions = positions(self.way, len(self._rows), seed)
+            self._dealt = 0
+
+    def deal(self, wanted: int, processes: int) -> Block:
+        """Return the next rows for one of so many processes, *wanted* of them as long as there are plenty.
+
+        Of rows that come to an end, a process gets at most half its share of the rest, down to a single one,
+        so that none keeps rows that another lacks.
+
+        Raises:
+            FeedError: nobody has opened the deck, and it cannot be.
+        """
+        if self._rows is None:
+            self.open(seed="")
+        if self.way != "unique":
+            return self._block(wanted, is_last=False)
+        assert self._rows is not None
+        rest = len(self._rows) - self._dealt
+        count = min(wanted, max(1, rest // (2 * max(1, processes))))
+        return self._block(count, is_last=rest == 0)
+
+    def _block(self, count: int, *, is_last: bool) -> Block:
+        assert self._rows is not None
+        rows = [self._rows[position] for position in itertools.islice(self._positions, count)]
+        self._dealt += len(rows)
+        return Block(rows, is_last)
+
+
+def positions(way: Way, rows: int, seed: str) -> Iterator[int]:
+    """Return in which order so many rows are dealt: once, around and around, or evenly drawn by the seed."""
+    if way == "unique":
+        return iter(range(rows))
+    if way == "circular":
+        return itertools.cycle(range(rows))
+    draw = random.Random(seed).randrange
+    return (draw(rows) for _ in itertools.count())

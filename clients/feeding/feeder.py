@@ -1,0 +1,167 @@
+"""A feeder: rows of test data for the users of a class, of which this process has some at a time."""
+
+from __future__ import annotations
+
+from gevent.event import Event
+from locust.exception import StopUser
+
+from collections import deque
+from itertools import count
+from time import monotonic
+from typing import Any, Generic, Protocol, TypeVar
+
+from clients.feeding.deck import BLOCK_ROWS, Block, Deck, Way
+from clients.feeding.sources import CsvFile, FeedError, JsonLinesFile, Query, Source
+
+# An answer takes a millisecond or so; one that does not come was lost with its connection: ask again.
+ANSWER_LIMIT_S = 3.0
+GIVE_UP_S = 30.0
+
+RowT = TypeVar("RowT")
+
+
+class FeederExhausted(StopUser):
+    """Every row of a unique feeder was dealt; whoever asks for one more stops."""
+
+
+class Link(Protocol):
+    """The way from the feeders of a process to whoever deals their rows."""
+
+    def begin(self, seed: str) -> None:
+        """Begin a new run."""
+
+    def ask(self, key: str, wanted: int) -> None:
+        """Have so many rows of this feeder taken to it, now or soon."""
+
+    def tell_exhausted(self, key: str) -> None:
+        """Tell that a user asked for more rows than there are."""
+
+
+class Process:
+    """What the feeders of this process have in common."""
+
+    link: Link
+
+    def __init__(self) -> None:
+        self.feeders: dict[str, Feeder[Any]] = {}
+
+
+PROCESS = Process()
+
+
+class Feeder(Generic[RowT]):
+    """Rows for the users of a class, one at a time.
+
+    *way*: `unique`, no row twice in a run; `circular`, in order, and again from the first; `random`, any row
+    each time, drawn by --seed.
+
+    Raises:
+        ValueError: at construction, for a way that there is not.
+    """
+
+    def __init__(self, source: Source, way: Way) -> None:
+        self.deck = Deck(source, way)
+        self.key = _new_key(f"{way} {source.name}")
+        self._rows: deque[RowT] = deque()
+        self._few = 0
+        self._waiting = 0
+        self._asked_s: float | None = None
+        self._is_over = self._is_told = False
+        self._fault: str | None = None
+        self._has_news = Event()
+        PROCESS.feeders[self.key] = self
+
+    @staticmethod
+    def csv(path: str, way: Way) -> Feeder[dict[str, str]]:
+        """Feed the rows of a CSV file with a header; the path is relative to where Locust is started."""
+        return Feeder(CsvFile(path), way)
+
+    @staticmethod
+    def json_lines(path: str, way: Way) -> Feeder[dict[str, Any]]:
+        """Feed the objects of a file with one JSON object on each line."""
+        return Feeder(JsonLinesFile(path), way)
+
+    @staticmethod
+    def sql(statement: str, way: Way, database_url: str | None = None) -> Feeder[dict[str, Any]]:
+        """Feed the rows of a query, read before each run; ORDER BY makes it reproducible."""
+        return Feeder(Query(statement, database_url), way)
+
+    def next(self) -> RowT:
+        """Return the next row.
+
+        Raises:
+            FeederExhausted: each row was dealt once; Locust stops the user.
+            FeedError: the master has no such rows, or does not answer.
+        """
+        give_up_s = monotonic() + GIVE_UP_S
+        while not self._rows:
+            if self._fault or monotonic() > give_up_s:
+                raise FeedError(self._fault or f"{self.key}: no rows from the master in {GIVE_UP_S:.0f} s")
+            if self._is_over:
+                self._tell_exhausted()
+                raise FeederExhausted(exhausted(self.key))
+            self._await_rows()
+        row = self._rows.popleft()
+        if len(self._rows) < self._few:
+            self._ask()
+        return row
+
+    def take(self, block: Block) -> None:
+        """Keep these rows for the users of this process."""
+        self._asked_s = None
+        self._rows.extend(block.rows)
+        # What is on its way while the second half of a block is used keeps users from waiting.
+        self._few = len(block.rows) // 2
+        self._is_over = block.is_last
+        self._has_news.set()
+
+    def give_back(self, row: RowT) -> None:
+        """Take back a unique row that nobody uses any more, for the next who asks in this process."""
+        if self.deck.way == "unique":
+            self._rows.appendleft(row)
+            self._has_news.set()
+
+    def refuse(self, fault: str) -> None:
+        """Fail whoever waits for rows that there are not."""
+        self._fault = fault
+        self._has_news.set()
+
+    def begin(self) -> None:
+        """Forget what is left of the run before."""
+        self._rows.clear()
+        self._few, self._asked_s, self._fault = 0, None, None
+        self._is_over = self._is_told = False
+
+    def _await_rows(self) -> None:
+        self._has_news.clear()
+        self._waiting += 1
+        try:
+            self._ask()
+            self._has_news.wait(ANSWER_LIMIT_S)
+        finally:
+            self._waiting -= 1
+
+    def _tell_exhausted(self) -> None:
+        if not self._is_told:
+            self._is_told = True
+            PROCESS.link.tell_exhausted(self.key)
+
+    def _ask(self) -> None:
+        is_asked = self._asked_s is not None and monotonic() < self._asked_s + ANSWER_LIMIT_S
+        if not is_asked and not self._is_over:
+            self._asked_s = monotonic()
+            PROCESS.link.ask(self.key, BLOCK_ROWS + self._waiting)
+
+
+def exhausted(key: str) -> str:
+    """Return what is said when a feeder has no more rows."""
+    return f"{key}: every row is used; users that ask for more stop"
+
+
+def _new_key(name: str) -> str:
+    """Return a name for a feeder that it has in all processes: they load the same locustfiles."""
+    return next(
+        key
+        for number in count(1)
+        if (key := f"{name} #{number}" if number > 1 else name) not in PROCESS.feeders
+    )

@@ -1,0 +1,159 @@
+"""How the rows of feeders get from the master, or the single process, to the users of all processes."""
+
+from __future__ import annotations
+
+from locust import events
+from locust.argument_parser import LocustArgumentParser
+from locust.env import Environment
+from locust.exception import RPCError
+from locust.rpc import Message
+from locust.runners import MasterRunner, Runner, WorkerRunner
+
+import json
+import logging
+from itertools import count
+from typing import Any
+
+from clients.feeding.deck import Block
+from clients.feeding.feeder import PROCESS, exhausted
+from clients.feeding.sources import FeedError
+
+logger = logging.getLogger("plimsoll")
+
+DEFAULT_SEED = 1
+ASK_MESSAGE = "plimsoll_ask_rows"
+ROWS_MESSAGE = "plimsoll_rows"
+EXHAUSTED_MESSAGE = "plimsoll_rows_exhausted"
+
+
+class DirectLink:
+    """The way in the process that deals the rows itself: the only one, or the master."""
+
+    def __init__(self, runner: Runner | None = None) -> None:
+        self._runner = runner
+        self._exhausted: set[str] = set()
+        if isinstance(runner, MasterRunner):
+            runner.register_message(ASK_MESSAGE, self._on_ask)
+            runner.register_message(EXHAUSTED_MESSAGE, self._on_exhausted)
+
+    def begin(self, seed: str) -> None:
+        """Deal every row from the start."""
+        self._exhausted.clear()
+        for key, feeder in PROCESS.feeders.items():
+            feeder.deck.begin(f"{seed} {key}")
+
+    def ask(self, key: str, wanted: int) -> None:
+        """Deal at once."""
+        feeder = PROCESS.feeders[key]
+        feeder.take(feeder.deck.deal(wanted, processes=1))
+
+    def tell_exhausted(self, key: str) -> None:
+        """Say it once, and count it as an exception of the users, which keeps the run from passing."""
+        if key in self._exhausted:
+            return
+        self._exhausted.add(key)
+        logger.warning("%s", exhausted(key))
+        if self._runner:
+            self._runner.log_exception("feeder", exhausted(key), formatted_tb=key)
+
+    def _on_ask(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's names
+        assert isinstance(self._runner, MasterRunner)
+        key = msg.data["feeder"]
+        answer = {"feeder": key, "ask": msg.data["ask"], "rows": "[]", "is_last": False, "fault": None}
+        if key in PROCESS.feeders:
+            block = PROCESS.feeders[key].deck.deal(msg.data["wanted"], self._runner.worker_count)
+            # As text, since JSON holds more than Locust's messages do.
+            answer |= {"rows": json.dumps(block.rows), "is_last": block.is_last}
+        else:
+            answer["fault"] = f"{key}: the master has no such feeder; it needs its workers' locustfiles"
+        self._runner.send_message(ROWS_MESSAGE, answer, msg.node_id)
+
+    def _on_exhausted(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's names
+        self.tell_exhausted(msg.data["feeder"])
+
+
+class WorkerLink:
+    """The way from a worker to its master and back."""
+
+    def __init__(self, runner: WorkerRunner) -> None:
+        self._runner = runner
+        self._numbers = count()
+        self._open: set[int] = set()
+        runner.register_message(ROWS_MESSAGE, self._on_rows)
+
+    def ask(self, key: str, wanted: int) -> None:
+        """Ask the master."""
+        number = next(self._numbers)
+        self._open.add(number)
+        try:
+            self._runner.send_message(ASK_MESSAGE, {"feeder": key, "ask": number, "wanted": wanted})
+        except RPCError:  # Locust itself says so and connects again; the feeder will ask again
+            self._open.discard(number)
+
+    def begin(self, seed: str) -> None:  # noqa: ARG002 - it is the master that deals
+        """Take no answer to what was asked so far: it belongs to the run before."""
+        self._open.clear()
+
+    def tell_exhausted(self, key: str) -> None:
+        """Tell the master."""
+        self._runner.send_message(EXHAUSTED_MESSAGE, {"feeder": key})
+
+    def _on_rows(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's names
+        if msg.data["ask"] not in self._open:
+            return
+        self._open.remove(msg.data["ask"])
+        feeder = PROCESS.feeders[msg.data["feeder"]]
+        if msg.data["fault"]:
+            feeder.refuse(msg.data["fault"])
+        else:
+            feeder.take(Block(json.loads(msg.data["rows"]), msg.data["is_last"]))
+
+
+def open_feeders(environment: Environment, *, are_fixed: bool) -> None:
+    """Read the rows of all feeders whose rows are there from the first on, or of those that come later.
+
+    Raises:
+        FeedError: some cannot be read; the text names every fault of all of them.
+    """
+    faults = []
+    for key, feeder in PROCESS.feeders.items():
+        try:
+            if feeder.deck.source.is_fixed == are_fixed:
+                feeder.deck.open(f"{seed_of(environment)} {key}")
+        except FeedError as error:
+            faults.append(str(error))
+    if faults:
+        raise FeedError("\n".join(faults))
+
+
+def seed_of(environment: Environment) -> str:
+    """Return what decides everything that is drawn in a run."""
+    return str(getattr(environment.parsed_options, "seed", DEFAULT_SEED))
+
+
+def _on_test_start(environment: Environment, **_: Any) -> None:
+    for feeder in PROCESS.feeders.values():
+        feeder.begin()
+    PROCESS.link.begin(seed_of(environment))
+
+
+def _on_init(runner: Runner | None, **_: Any) -> None:
+    PROCESS.link = WorkerLink(runner) if isinstance(runner, WorkerRunner) else DirectLink(runner)
+
+
+def add_seed_option(parser: LocustArgumentParser) -> None:
+    """Add --seed to Locust's own options."""
+    parser.add_argument(
+        "--seed",
+        type=int,
+        default=DEFAULT_SEED,
+        metavar="<number>",
+        env_var="PLIMSOLL_SEED",
+        help="What random feeders draw by, and which test users a load is given. Defaults to 1.",
+    )
+
+
+PROCESS.link = DirectLink()
+events.init_command_line_parser.add_listener(add_seed_option)
+events.init.add_listener(_on_init)
+events.test_start.add_listener(_on_test_start)
