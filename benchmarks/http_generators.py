@@ -5,9 +5,9 @@
 All load the same nginx, which has the first core; the generator has the second. In each round each generator
 has its turn: so many users without think time, each with one request and one check of its answer at a time.
 Nginx counts the requests, the kernel the CPU time, both between two moments under load. Then, what an idle
-user with an open connection takes in memory: the growth from few to IDLE_USERS users. Prints tables in Markdown,
-medians with min–max. Needs two cores, nginx and wrk (Debian: `apt-get install nginx-light wrk`), and k6 (the
-extra `bench`).
+user with an open connection takes in memory: the growth from few to IDLE_USERS users. Prints tables in
+Markdown, medians with min–max. Needs two cores, nginx and wrk (Debian: `apt-get install nginx-light wrk`),
+and k6 (the extra `bench`).
 """
 
 from __future__ import annotations

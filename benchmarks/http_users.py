@@ -25,7 +25,7 @@ class Checking(User):
         """Get the page and look at its status and its text."""
         with self.client.get("/", catch_response=True) as response:
             if response.status_code != 200 or BODY not in response.text:
-                response.failure(f"wrong answer: {response.status_code}")
+                response.failure(response.error or "wrong answer")
                 self.environment.runner.quit()
 
 

@@ -1,10 +1,10 @@
 """Find how many users one machine holds: `python -m benchmarks.users [--users 50000 100000] [--rate 2000]`.
 
 Each level is a run of its own: Locust with worker processes, this suite's client, 20 to 60 s of think time,
-the run recorded and judged; held for a minute from the moment in which every user has its connection. A process
-may open 20,000 files, so there are several workers, and several nginx, each on an address of its own that has
-ports for them. Connections and requests are nginx's own count. Prints a table in Markdown. Needs nginx (Debian:
-`apt-get install nginx-light`).
+the run recorded and judged; held for a minute from the moment in which every user has its connection. There
+are several workers, as a process may not open more files, and several nginx, each on an address of its own,
+as an address has not more ports. Connections and requests are nginx's own count. Prints a table in Markdown.
+Needs nginx (Debian: `apt-get install nginx-light`).
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ from benchmarks.http_server import Counts, Nginx, running_nginx
 from benchmarks.http_table import print_table
 
 LEVELS = (50_000, 100_000)
-USERS_PER_PROCESS = 17_000
+USERS_PER_PROCESS = 17_000  # of 20,000 files that a process may open
+# An address has 28,000 ports for connections to it; once half of them are taken the kernel searches long.
+USERS_PER_SERVER = 8_000
 MEAN_WAIT_S = 40.0  # of users_locustfile.py
 HELD_S = 60.0
 SPAWN_LIMIT_S = 240.0
@@ -95,7 +97,10 @@ def row_of(users: int, users_per_s: int) -> list[str]:
     """Run one level and return its line of the table."""
     processes = max(2, math.ceil(users / USERS_PER_PROCESS))
     with ExitStack() as stack:
-        servers = [stack.enter_context(running_nginx("0,1", f"127.0.0.{n + 1}")) for n in range(processes)]
+        servers = [
+            stack.enter_context(running_nginx("0,1", f"127.0.0.{number + 1}"))
+            for number in range(math.ceil(users / USERS_PER_SERVER))
+        ]
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         with running_locust(users, users_per_s, processes, servers, folder) as generator:
             held = hold(users, servers, generator)
