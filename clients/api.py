@@ -23,7 +23,7 @@ from clients.answers import (
     reason_of,
     status_only,
 )
-from clients.feeding import seed_of
+from clients.data import seed_of
 from clients.http import LeanHttpUser
 from clients.identities import Credentials, Identity, Roster
 from clients.measuring import Measuring

@@ -6,8 +6,8 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from clients.feeding import Feeder
-from clients.feeding.deck import Way
+from clients.data import Feeder
+from clients.data.deck import Way
 
 SEEDED_PASSWORD = "plimsoll"  # noqa: S105 - the published password of seeded test users, no secret
 
@@ -64,7 +64,7 @@ class Roster:
         """Return a test user that no other user is, unless the roster is circular.
 
         Raises:
-            FeederExhausted: there are none left; Locust stops the user.
+            FeederExhausted: there are none left; the user ends.
         """
         number = self._feeder.next()
         return Identity(number, self.credentials(number, seed))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clients.feeding import FeederExhausted
+from clients.data import FeederExhausted
 from clients.identities import Credentials, Roster
 
 
@@ -23,7 +23,7 @@ def test_nobody_is_two_users() -> None:
     roster = Roster("student", seeded=1)
     roster.deal("1")
 
-    with pytest.raises(FeederExhausted, match="test users: student.*: every row is used"):
+    with pytest.raises(FeederExhausted, match=r"test users: student.*: every row is used"):
         roster.deal("1")
 
 

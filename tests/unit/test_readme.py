@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from clients.feeding.links import add_seed_option
+from clients.data.links import add_seed_option
 from reports.outcome import Outcome
 from reports.thresholds.grammar import OPERATORS
 from reports.thresholds.metric import COUNT_UNITS, KINDS, LATENCY_UNITS, RATE_UNITS, SHARE_UNITS

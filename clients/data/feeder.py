@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from gevent import GreenletExit
 from gevent.event import Event
-from locust.exception import StopUser
 
 from collections import deque
 from itertools import count
 from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar
 
-from clients.feeding.deck import BLOCK_ROWS, Block, Deck, Way
-from clients.feeding.sources import CsvFile, FeedError, JsonLinesFile, Query, Source
+from clients.data.deck import Block, Deck, Way
+from clients.data.sources import CsvFile, FeedError, JsonLinesFile, Query, Source
 
 # An answer takes a millisecond or so; one that does not come was lost with its connection: ask again.
 ANSWER_LIMIT_S = 3.0
@@ -20,8 +20,8 @@ GIVE_UP_S = 30.0
 RowT = TypeVar("RowT")
 
 
-class FeederExhausted(StopUser):
-    """Every row of a unique feeder was dealt; whoever asks for one more stops."""
+class FeederExhausted(GreenletExit):  # type: ignore[misc] # gevent carries no types
+    """Every row of a unique feeder was dealt: the user that asks for one more ends as if stopped."""
 
 
 class Link(Protocol):
@@ -31,7 +31,7 @@ class Link(Protocol):
         """Begin a new run."""
 
     def ask(self, key: str, wanted: int) -> None:
-        """Have so many rows of this feeder taken to it, now or soon."""
+        """Have rows of a feeder taken to it, now or soon: for so many users who wait, and some in stock."""
 
     def tell_exhausted(self, key: str) -> None:
         """Tell that a user asked for more rows than there are."""
@@ -90,7 +90,7 @@ class Feeder(Generic[RowT]):
         """Return the next row.
 
         Raises:
-            FeederExhausted: each row was dealt once; Locust stops the user.
+            FeederExhausted: each row was dealt once; the user ends.
             FeedError: the master has no such rows, or does not answer.
         """
         give_up_s = monotonic() + GIVE_UP_S
@@ -150,7 +150,8 @@ class Feeder(Generic[RowT]):
         is_asked = self._asked_s is not None and monotonic() < self._asked_s + ANSWER_LIMIT_S
         if not is_asked and not self._is_over:
             self._asked_s = monotonic()
-            PROCESS.link.ask(self.key, BLOCK_ROWS + self._waiting)
+            # Those who have not been woken yet wait for rows that are here.
+            PROCESS.link.ask(self.key, max(0, self._waiting - len(self._rows)))
 
 
 def exhausted(key: str) -> str:

@@ -7,12 +7,12 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
-from clients.feeding.sources import Source
+from clients.data.sources import Source
 
 Way = Literal["unique", "circular", "random"]
 
-# So many rows go to a process at once, unless more of its users wait for one.
-BLOCK_ROWS = 100
+# So many rows are with a process before its users want them, so that they need not wait for each.
+STOCK_ROWS = 100
 
 
 class Block(NamedTuple):
@@ -57,22 +57,22 @@ class Deck:
             self._dealt = 0
 
     def deal(self, wanted: int, processes: int) -> Block:
-        """Return the next rows for one of so many processes, *wanted* of them as long as there are plenty.
+        """Return the next rows for one of so many processes: those that are *wanted*, and some in stock.
 
-        Of rows that come to an end, a process gets at most half its share of the rest, down to a single one,
-        so that none keeps rows that another lacks.
+        Of rows that are not plenty any more, none go into stock, as another process may want them.
 
         Raises:
             FeedError: nobody has opened the deck, and it cannot be.
         """
         if self._rows is None:
             self.open(seed="")
-        if self.way != "unique":
-            return self._block(wanted, is_last=False)
         assert self._rows is not None
+        if self.way != "unique":
+            return self._block(wanted + STOCK_ROWS, is_last=False)
         rest = len(self._rows) - self._dealt
-        count = min(wanted, max(1, rest // (2 * max(1, processes))))
-        return self._block(count, is_last=rest == 0)
+        is_plenty = rest > wanted + 2 * processes * STOCK_ROWS
+        count = min(rest, wanted + STOCK_ROWS if is_plenty else wanted)
+        return self._block(count, is_last=count == rest)
 
     def _block(self, count: int, *, is_last: bool) -> Block:
         assert self._rows is not None

@@ -14,9 +14,9 @@ import logging
 from itertools import count
 from typing import Any
 
-from clients.feeding.deck import Block
-from clients.feeding.feeder import PROCESS, exhausted
-from clients.feeding.sources import FeedError
+from clients.data.deck import Block
+from clients.data.feeder import PROCESS, exhausted
+from clients.data.sources import FeedError
 
 logger = logging.getLogger("plimsoll")
 

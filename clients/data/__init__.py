@@ -1,0 +1,13 @@
+"""What a journey needs to have before its load starts: rows of test data, and what is set up once per run.
+
+Rows are dealt by the master, or the single process, so that no process deals one that another has: a worker
+that comes or goes while the load lasts changes nothing for the others, and what a lost worker had is never
+dealt again.
+"""
+
+from clients.data.feeder import Feeder, FeederExhausted
+from clients.data.links import seed_of
+from clients.data.preparation import Preparation
+from clients.data.set_up import set_up
+
+__all__ = ["Feeder", "FeederExhausted", "Preparation", "seed_of", "set_up"]

@@ -1,0 +1,126 @@
+"""When a run is prepared: its feeders opened and its set-ups run before the load, clean-ups run after it."""
+
+from __future__ import annotations
+
+import gevent
+from gevent.lock import RLock
+from locust import events
+from locust.env import Environment
+from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, Runner, WorkerRunner
+from locust.web import WebUI
+
+import atexit
+import signal
+import sys
+from typing import Any
+
+from clients.data.links import open_feeders
+from clients.data.set_up import DECLARED, SetUpError, SetUps
+from clients.data.sources import FeedError
+from clients.data.swarm_gate import SwarmGate
+
+EXIT_FAILED, EXIT_BAD_CONFIGURATION = 1, 2
+# Users of other processes stop within this time of being told to, or what they need may be cleaned up.
+LAST_USERS_S = 10.0
+
+
+class Preparation:
+    """The preparation of the runs of one master or single process."""
+
+    def __init__(self, environment: Environment, runner: Runner) -> None:
+        self._environment, self._runner = environment, runner
+        self._set_ups = SetUps(environment, runner)
+        self._lock = RLock()
+        self._is_done = False
+
+    def begin(self) -> None:
+        """Prepare a run, unless that is done.
+
+        Raises:
+            FeedError, SetUpError: it failed, and what was set up is cleaned up again.
+        """
+        with self._lock:
+            if self._is_done:
+                return
+            try:
+                open_feeders(self._environment, are_fixed=True)
+                self._set_ups.begin()
+                open_feeders(self._environment, are_fixed=False)
+            except BaseException:
+                self._set_ups.end()
+                raise
+            self._is_done = True
+
+    def end(self) -> None:
+        """Clean up what was set up, once the users have stopped; come back when that is done."""
+        # In a greenlet of its own, as Locust kills the one that ends a run before it comes to its end.
+        gevent.spawn(self._end).join()
+
+    def on_test_stop(self, **_: Any) -> None:
+        """Clean up as soon as a load has ended."""
+        self.end()
+
+    def on_quitting(self, **_: Any) -> None:
+        """Let nobody leave before all is cleaned up; a load that still runs will end before that."""
+        if self._runner.state not in {STATE_RUNNING, STATE_SPAWNING}:
+            self.end()
+
+    def _end(self) -> None:
+        with self._lock:
+            self._is_done = False
+            if self._set_ups.are_open:
+                _await_end_of_users(self._runner)
+                self._set_ups.end()
+
+
+def _await_end_of_users(runner: Runner) -> None:
+    """Wait for the users of all workers to stop, where Locust does not: when it quits."""
+    if isinstance(runner, MasterRunner) and runner.user_count:
+        # Locust does so too, but only after those who listen for the end of a run.
+        runner.send_message("quit")
+        with gevent.Timeout(runner.environment.stop_timeout + LAST_USERS_S, exception=False):
+            while runner.user_count:
+                gevent.sleep(0.05)
+
+
+def _on_init(environment: Environment, runner: Runner | None, web_ui: WebUI | None, **_: Any) -> None:
+    if runner is None or isinstance(runner, WorkerRunner):
+        return
+    preparation = Preparation(environment, runner)
+    environment.events.test_stop.add_listener(preparation.on_test_stop)
+    environment.events.quitting.add_listener(preparation.on_quitting)
+    atexit.register(preparation.end)
+    if DECLARED and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        # Locust has a handler of its own only later, after the whole schedule of a shape.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if web_ui:
+        SwarmGate(web_ui, runner, preparation.begin)
+    options = environment.parsed_options
+    if options is not None and (options.headless or options.autostart):
+        _prepare_first_run(preparation)
+
+
+def _prepare_first_run(preparation: Preparation) -> None:
+    """Prepare a run that nobody has to ask for, before Locust's clock for it ticks."""
+    try:
+        preparation.begin()
+    except FeedError as error:
+        _exit(EXIT_BAD_CONFIGURATION, str(error))
+    except SetUpError as error:
+        _exit(EXIT_FAILED, str(error))
+    except KeyboardInterrupt:
+        _exit(EXIT_FAILED, "interrupted while setting up; no load was made")
+
+
+def _exit(status: int, faults: str) -> None:
+    sys.stderr.write("".join(f"plimsoll: {fault}\n" for fault in faults.splitlines()))
+    sys.exit(status)
+
+
+def _listen(**_: Any) -> None:
+    # Locust asks for options when all locustfiles are loaded: what these do at init themselves comes first,
+    # as starting the service under test.
+    events.init.add_listener(_on_init)
+
+
+events.init_command_line_parser.add_listener(_listen)

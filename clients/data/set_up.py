@@ -1,0 +1,182 @@
+"""What is set up once per run, before its load, and cleaned up after it: by the master, not by workers."""
+
+from __future__ import annotations
+
+import gevent
+from gevent.event import Event
+from locust import events
+from locust.env import Environment
+from locust.rpc import Message
+from locust.runners import MasterRunner, Runner, WorkerRunner
+
+import inspect
+import json
+import logging
+from collections.abc import Callable, Generator
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+logger = logging.getLogger("plimsoll")
+
+RESULTS_MESSAGE = "plimsoll_set_up_results"
+RESULTS_WANTED_MESSAGE = "plimsoll_set_up_results_wanted"
+RESULTS_LIMIT_S = 10.0
+
+ResultT = TypeVar("ResultT")
+Steps = Callable[[Environment], Generator[ResultT, None, None]]
+
+
+class SetUpError(RuntimeError):
+    """A set-up that failed; the text says which, and why."""
+
+
+class SetUp(Generic[ResultT]):
+    """A function that sets up, yields what the users need to know, and cleans up.
+
+    Raises:
+        TypeError: at construction, when the function has no yield.
+    """
+
+    def __init__(self, steps: Steps[ResultT], limit_s: float) -> None:
+        if not inspect.isgeneratorfunction(steps):
+            raise TypeError(f"set-up {steps.__name__!r} must yield once, between set-up and clean-up")
+        self.name = f"{steps.__module__}.{steps.__name__}"
+        self.steps, self.limit_s = steps, limit_s
+
+    @property
+    def result(self) -> ResultT:
+        """What was yielded, in every process, as JSON holds it (a tuple becomes a list).
+
+        Raises:
+            SetUpError: nothing was set up in this run.
+        """
+        _RESULTS.have_come.wait(RESULTS_LIMIT_S)
+        if self.name not in _RESULTS.by_name:
+            raise SetUpError(f"set-up {self.name!r} has not run")
+        result: ResultT = _RESULTS.by_name[self.name]
+        return result
+
+
+def set_up(limit_s: float) -> Callable[[Steps[ResultT]], SetUp[ResultT]]:
+    """Have a function set up each run of its locustfile, in so many seconds, and clean up in as many.
+
+    What comes after its yield is done when the users have stopped, however the run ends. With try and finally
+    around the yield, it is also done when the set-up itself fails or takes too long.
+    """
+
+    def declare(steps: Steps[ResultT]) -> SetUp[ResultT]:
+        declared = SetUp(steps, limit_s)
+        DECLARED[declared.name] = declared
+        return declared
+
+    return declare
+
+
+class _Results:
+    """What the set-ups of a run have yielded, by their names."""
+
+    def __init__(self) -> None:
+        self.by_name: dict[str, Any] = {}
+        self.have_come = Event()
+        self.have_come.set()
+
+
+# By name, since Locust may load the same locustfile twice.
+DECLARED: dict[str, SetUp[Any]] = {}
+_RESULTS = _Results()
+
+
+class SetUps:
+    """The set-ups of the runs of one master or single process."""
+
+    def __init__(self, environment: Environment, runner: Runner) -> None:
+        self._environment, self._runner = environment, runner
+        self._begun: list[tuple[SetUp[Any], Generator[Any, None, None]]] = []
+        self._wanted_by: set[str] = set()
+        if isinstance(runner, MasterRunner):
+            runner.register_message(RESULTS_WANTED_MESSAGE, self._on_wanted)
+
+    @property
+    def are_open(self) -> bool:
+        """Whether there is anything to clean up."""
+        return bool(self._begun)
+
+    def begin(self) -> None:
+        """Run all set-ups, one after the other in the order of their declaration.
+
+        Raises:
+            SetUpError: one of them failed; what was begun is still to be ended.
+        """
+        _RESULTS.by_name.clear()
+        for declared in DECLARED.values():
+            _RESULTS.by_name[declared.name] = self._begin(declared)
+        for worker in self._wanted_by:
+            self._hand_out(worker)
+
+    def end(self) -> None:
+        """Run all clean-ups, the last set-up's first; say which of them fail."""
+        while self._begun:
+            declared, steps = self._begun.pop()
+            try:
+                _run_within(declared.limit_s, partial(_finish, steps))
+            except SetUpError as error:
+                logger.error("clean-up of %r failed: %s", declared.name, error)  # noqa: TRY400 - no traceback
+
+    def _begin(self, declared: SetUp[Any]) -> Any:
+        steps = declared.steps(self._environment)
+        self._begun.append((declared, steps))
+        try:
+            return json.loads(json.dumps(_run_within(declared.limit_s, partial(next, steps))))
+        except SetUpError as error:
+            raise SetUpError(f"set-up {declared.name!r} failed: {error}") from None
+        except (TypeError, ValueError) as error:
+            raise SetUpError(f"set-up {declared.name!r} yielded what JSON cannot hold: {error}") from None
+
+    def _on_wanted(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's names
+        self._wanted_by.add(msg.node_id)
+        if _RESULTS.by_name:
+            self._hand_out(msg.node_id)
+
+    def _hand_out(self, worker: str) -> None:
+        self._runner.send_message(RESULTS_MESSAGE, {"results": json.dumps(_RESULTS.by_name)}, worker)
+
+
+def _run_within(limit_s: float, step: Callable[[], ResultT]) -> ResultT:
+    """Return what a step returns.
+
+    Raises:
+        SetUpError: it failed, or took longer than *limit_s*.
+    """
+    limit = gevent.Timeout(limit_s)
+    try:
+        with limit:
+            return step()
+    except gevent.Timeout as timeout:
+        if timeout is not limit:
+            raise
+        raise SetUpError(f"it takes longer than {limit_s:g} s") from None
+    except Exception as error:
+        logger.debug("set-up or clean-up failed", exc_info=True)
+        raise SetUpError(f"{type(error).__name__}: {error}") from error
+
+
+def _finish(steps: Generator[Any, None, None]) -> None:
+    """Go on after the yield; one that has failed before it has nothing left to do."""
+    for _ in steps:
+        steps.close()
+        raise RuntimeError("it yields more than once")
+
+
+def _take_results(environment: Environment, msg: Message) -> None:  # noqa: ARG001 - Locust's names
+    _RESULTS.by_name = json.loads(msg.data["results"])
+    _RESULTS.have_come.set()
+
+
+def _on_init(runner: Runner | None, **_: Any) -> None:
+    if isinstance(runner, WorkerRunner) and DECLARED:
+        _RESULTS.have_come.clear()
+        runner.register_message(RESULTS_MESSAGE, _take_results)
+        runner.send_message(RESULTS_WANTED_MESSAGE)
+
+
+events.init.add_listener(_on_init)
