@@ -12,7 +12,7 @@ help: ## List the targets
 run: $(VENV)/.run ## Demo: bundled target, 40 s of load, a verdict; exit status = verdict
 	$(BIN)/locust --config profiles/demo.conf
 
-test: $(VENV)/.dev browser ## Install what the tests need and run all of them
+test: $(VENV)/.dev test-packages ## Install what the tests need and run all of them
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-fail-under=95 tests/unit tests/integration
 	$(BIN)/pytest --numprocesses 2 --dist worksteal -m 'not alone' tests/acceptance
@@ -25,14 +25,14 @@ check: $(VENV)/.dev ## Fast checks: lint, types, unit tests
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
-# The browser tests want Debian's Chromium (Playwright's driver wants libatomic1 besides); where it cannot be installed
-# they skip, and fail when CI is set.
-BROWSER_PACKAGES := chromium libatomic1
-.PHONY: browser
-browser:
-	@dpkg --status $(BROWSER_PACKAGES) >/dev/null 2>&1 || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
-	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(BROWSER_PACKAGES) >/dev/null; } \
-	  || echo "$(BROWSER_PACKAGES) not installed: the browser tests may be skipped"
+# The tests want Debian's Chromium (Playwright's driver wants libatomic1 besides), nginx and openssl; where they cannot be
+# installed their tests skip, and fail when CI is set.
+TEST_PACKAGES := chromium libatomic1 nginx-light openssl
+.PHONY: test-packages
+test-packages:
+	@dpkg --status $(TEST_PACKAGES) >/dev/null 2>&1 || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(TEST_PACKAGES) >/dev/null; } \
+	  || echo "$(TEST_PACKAGES) not installed: some tests may be skipped"
 
 clean: ## Remove the virtual environment and caches; results stay
 	rm -rf $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

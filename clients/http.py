@@ -171,10 +171,6 @@ class LeanHttpSession:
         """Close the connections; a later request opens new ones."""
         self._agent.close()
 
-    def __del__(self) -> None:
-        # The event loop holds what it watches: nobody else would ever close these connections.
-        self._agent.close()
-
 
 class LeanHttpUser(User, RestMixin[LeanResponse]):
     """A user with an HTTP client that takes FastHttpUser's place by changing the base class.
@@ -235,6 +231,7 @@ class LeanHttpUser(User, RestMixin[LeanResponse]):
 
     def start(self, group: Group) -> Greenlet:
         """Start the user, whose connections are closed as soon as it has ended."""
+        # Not when it is collected as garbage: that may be in another thread, where nobody may touch the loop.
         greenlet = super().start(group)
         greenlet.rawlink(lambda _: self.client.close())
         return greenlet

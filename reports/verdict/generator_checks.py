@@ -57,6 +57,16 @@ def _all_watched(run: Run, window: SteadyState, watched: set[str]) -> Check:
     return Check("all_watched", float(len(missing)), 0.0, not missing, reason)
 
 
+def lag_ms(run: Run, window: SteadyState | None) -> float:
+    """Return how late the event loop of the worst process woke, in ms: half its seconds had a p99 below it.
+
+    Every latency is measured by that loop, and so may be too long by as much.
+    """
+    health = run.health if window is None else judged_health(run, window)
+    by_process = health[health["process"] != MASTER].groupby("process")["lag_p99_ms"].median()
+    return float(by_process.max()) if by_process.notna().any() else 0.0
+
+
 def _cpu(processes: dict[str, pd.DataFrame]) -> Iterator[Check]:
     means = {name: rows["cpu_ratio"].mean() for name, rows in processes.items()}
     peaks = {

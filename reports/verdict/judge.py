@@ -13,15 +13,17 @@ from reports.load.interval_rows import Intervals
 from reports.load.run import Run
 from reports.outcome import Outcome
 from reports.steady_state import SteadyState
-from reports.thresholds.grammar import Statement
+from reports.thresholds.grammar import UPPER_LIMITS, Statement
 from reports.thresholds.metric import Scaling
 from reports.thresholds.reading import Threshold, unmatched
+from reports.verdict.generator_checks import lag_ms
 
 DAY_S = 86_400.0
 EXTREMES = ("max", "min")
 NO_SCHEDULE = "the run had no schedule, so that there is no intended start to count a response time from"
 FEWEST_FOR_EXTREMES = 30
 """The slowest of a handful of requests says nothing of the slowest that users meet."""
+GENERATORS = "over the limit by no more than the load generator's own event loop was late"
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,17 @@ def _judge(judgement: Judgement, run: Run, window: SteadyState | None) -> Judgem
     if statement.metric.figure in EXTREMES and found.n < FEWEST_FOR_EXTREMES:
         found = replace(found, needed_n=FEWEST_FOR_EXTREMES)
     outcome = decide(found, statement.operator, judgement.limit)
+    if outcome is Outcome.FAIL and _may_be_the_generators(found, judgement, lag_ms(run, window)):
+        return replace(judgement, estimate=found, reason=GENERATORS)
     reason = _doubt(found, judgement.limit, length_s) if outcome is Outcome.INCONCLUSIVE else ""
     return replace(judgement, estimate=found, outcome=outcome, reason=reason)
+
+
+def _may_be_the_generators(found: Estimate, judgement: Judgement, late_ms: float) -> bool:
+    """Return whether a latency is over its limit by no more than the generator itself may have added."""
+    statement = judgement.threshold.statement
+    is_upper = statement.metric.is_latency and statement.operator in UPPER_LIMITS
+    return is_upper and found.value is not None and found.value - late_ms < judgement.limit
 
 
 def _from_csv(statement: Statement, names: Sequence[str], run: Run) -> tuple[Estimate | None, str]:

@@ -15,7 +15,7 @@ import pytest
 
 from tests.certificates import Certificates
 from tests.hostile_server import Ending, HostileServer, Turn, answer, unanswering_port
-from tests.visitor import PATIENCE_S, Visitor, wait_in_loop
+from tests.visitor import PATIENCE_S, Visitor, close_all, wait_in_loop
 
 
 def open_files() -> int:
@@ -122,9 +122,7 @@ def test_kills_leave_no_file_open(hostile: HostileServer, seconds: float) -> Non
         group.spawn(visitor.get, paths[number % 4])
     gevent.sleep(seconds)
     group.kill(timeout=PATIENCE_S)
-    del visitor, visitors, group
-    Visitor.live.clear()
-    gc.collect()
+    close_all()
 
     wait_in_loop(lambda: hostile.open_connections == 0 and open_files() <= before)
 
@@ -201,9 +199,10 @@ def test_user_that_is_gone(hostile: HostileServer) -> None:
     for visitor in visitors:
         visitor.get(path)
     assert hostile.connections == 20
-    del visitor, visitors
-    Visitor.live.clear()
-    gc.collect()
+    group = Group()
+    for visitor in visitors:
+        visitor.user.start(group)
+    group.kill(timeout=PATIENCE_S)
 
     wait_in_loop(lambda: hostile.open_connections == 0 and open_files() <= before)
 

@@ -14,6 +14,7 @@ from reports.thresholds.reading import parse_thresholds
 from reports.verdict.check import Check
 from reports.verdict.validity import UNDERMINED, check_validity
 from reports.verdict.verdict import reach_verdict
+from tests.judged import judged
 from tests.make_intervals import START_S, interval_table, requests
 from tests.make_intervals import run_of as recorded
 from tests.make_run import empty_run
@@ -155,6 +156,17 @@ def test_sound_generator_passes_its_checks() -> None:
     assert found["generator_cpu"].ok
     assert "generator_lag" not in found
     assert "generator_cpu" not in checks(run_of())
+
+
+@pytest.mark.parametrize(
+    ("late_ms", "limit", "verdict"),
+    [(30.0, "80 ms", "INCONCLUSIVE"), (30.0, "60 ms", "FAIL"), (10.0, "80 ms", "FAIL")],
+)
+def test_what_the_generator_may_have_added_fails_nothing(late_ms: float, limit: str, verdict: str) -> None:
+    """100 ms by a loop that is 30 ms late may have been 70 ms: over 60 ms, but not surely over 80 ms."""
+    seen = pd.concat([health(lag_p99_ms=late_ms), health("master", lag_p99_ms=50.0)])
+    run = replace(run_of(), health=seen)
+    assert judged(run, f"p95 < {limit}").outcome.name == verdict
 
 
 def test_lost_worker_is_named() -> None:
