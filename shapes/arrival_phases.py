@@ -1,19 +1,7 @@
 """Arrival phases: warm up, ramp up, hold, and a last push to twice of it."""
 
 from shapes import _arrival_shape
-from shapes.arrivals import ArrivalSchedule, RateStage
-from shapes.schedule import MINUTE
-
-ARRIVAL_PHASES = ArrivalSchedule(
-    (
-        RateStage("warm_up", 1 * MINUTE, 5, 5),
-        RateStage("ramp_up", 5 * MINUTE, 10, 50),
-        RateStage("hold", 2 * MINUTE, 50, 50),
-        RateStage("push", 1 * MINUTE, 100, 100),
-    ),
-    # 100/s may take 20 s each.
-    most_users=2000,
-)
+from shapes.loads import ARRIVAL_PHASES
 
 
 class ArrivalPhasesShape(_arrival_shape.ArrivalShape):

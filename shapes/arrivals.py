@@ -16,6 +16,7 @@ from shapes.schedule import (
     repeated_name_faults,
     scaled_users,
     stage_frame_faults,
+    unknown_step_faults,
 )
 
 Spacing = Literal["even", "poisson"]
@@ -45,7 +46,8 @@ class ArrivalSchedule:
 
     The k-th arrival (k = 1, 2, …) is due when the integral of the rate reaches its level: k - 1/2 where
     arrivals are evenly spaced, so that 0.5/s over 30 s is 15 of them, the first after 1 s; the sum of k unit
-    exponentials drawn from *seed* where they are a Poisson process.
+    exponentials drawn from *seed* where they are a Poisson process. *steps* names the stages that are judged
+    one by one, to say up to which load the limits hold.
 
     Raises:
         ScheduleError: at construction, with all faults of all stages.
@@ -55,6 +57,7 @@ class ArrivalSchedule:
     most_users: int
     spacing: Spacing = "even"
     seed: int = 1
+    steps: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
@@ -184,6 +187,7 @@ def _faults(schedule: ArrivalSchedule) -> list[str]:
         fault for number, stage in enumerate(schedule.stages, 1) for fault in _stage_faults(number, stage)
     ]
     faults += repeated_name_faults([stage.name for stage in schedule.stages])
+    faults += unknown_step_faults(schedule.steps, schedule.stages)
     if not schedule.stages:
         faults.append("a schedule needs at least one stage, got none")
     if schedule.most_users < 1 or schedule.most_users != int(schedule.most_users):

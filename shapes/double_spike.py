@@ -1,20 +1,7 @@
 """A double spike: ten times as many arrive for half a minute, and again before all have forgotten it."""
 
 from shapes import _arrival_shape
-from shapes.arrivals import ArrivalSchedule, RateStage
-from shapes.schedule import MINUTE, SECOND
-
-DOUBLE_SPIKE = ArrivalSchedule(
-    (
-        RateStage("baseline", 1 * MINUTE, 10, 10),
-        RateStage("first_spike", 30 * SECOND, 100, 100),
-        RateStage("between", 1 * MINUTE, 10, 10),
-        RateStage("second_spike", 30 * SECOND, 100, 100),
-        RateStage("recovery", 2 * MINUTE, 10, 10),
-    ),
-    # Half of the 6,000 arrivals of both spikes at once; a learning session takes half a minute.
-    most_users=3000,
-)
+from shapes.loads import DOUBLE_SPIKE
 
 
 class DoubleSpikeShape(_arrival_shape.ArrivalShape):

@@ -1,21 +1,7 @@
 """Gradual arrivals: more and more come, and fewer again, however slow the service is."""
 
 from shapes import _arrival_shape
-from shapes.arrivals import ArrivalSchedule, RateStage
-from shapes.schedule import MINUTE, SECOND
-
-GRADUAL_ARRIVALS = ArrivalSchedule(
-    (
-        RateStage("trickle", 10 * SECOND, 1, 1),
-        RateStage("low", 30 * SECOND, 5, 5),
-        RateStage("medium", 1 * MINUTE, 10, 10),
-        RateStage("high", 1 * MINUTE, 20, 20),
-        RateStage("low_again", 30 * SECOND, 5, 5),
-        RateStage("trickle_again", 10 * SECOND, 1, 1),
-    ),
-    # 20/s may take 25 s each.
-    most_users=500,
-)
+from shapes.loads import GRADUAL_ARRIVALS
 
 
 class GradualArrivalsShape(_arrival_shape.ArrivalShape):

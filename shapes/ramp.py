@@ -1,15 +1,7 @@
 """Normal load: ramp up, hold, ramp down."""
 
 from shapes import _scheduled
-from shapes.schedule import MINUTE, Schedule, Stage
-
-RAMP = Schedule(
-    (
-        Stage("ramp_up", 5 * MINUTE, 0, 1000),
-        Stage("hold", 30 * MINUTE, 1000, 1000),
-        Stage("ramp_down", 5 * MINUTE, 1000, 0),
-    )
-)
+from shapes.loads import RAMP
 
 
 class RampShape(_scheduled.ScheduledShape):

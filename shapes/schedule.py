@@ -28,6 +28,14 @@ class Stage(NamedTuple):
     to_users: int
 
 
+class Named(Protocol):
+    """Whatever has a name."""
+
+    @property
+    def name(self) -> str:
+        """The name."""
+
+
 class Timed(Protocol):
     """Whatever lasts for a while."""
 
@@ -43,15 +51,18 @@ TimedT = TypeVar("TimedT", bound=Timed)
 class Schedule:
     """Stages one after the other; a level that differs from the one before it is a jump.
 
+    *steps* names the stages that are judged one by one, to say up to which load the limits hold.
+
     Raises:
         ScheduleError: at construction, with all faults of all stages.
     """
 
     stages: tuple[Stage, ...]
+    steps: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse stages that cannot be run."""
-        faults = _faults(self.stages)
+        faults = _faults(self.stages) + unknown_step_faults(self.steps, self.stages)
         if faults:
             raise ScheduleError("\n".join(faults))
 
@@ -64,6 +75,12 @@ class Schedule:
     def peak_users(self) -> int:
         """Highest number of users that is ever planned."""
         return max(max(stage.from_users, stage.to_users) for stage in self.stages)
+
+    @property
+    def user_hours(self) -> float:
+        """Users times the hours that they are there, the integral of the plan."""
+        levels = (stage.duration_s * (stage.from_users + stage.to_users) / 2 for stage in self.stages)
+        return sum(levels) / HOUR
 
     def users_at(self, elapsed_s: float) -> int | None:
         """Return the planned users at *elapsed_s* seconds, None when the schedule has ended."""
@@ -160,6 +177,12 @@ def repeated_name_faults(names: list[str]) -> list[str]:
         for name in dict.fromkeys(names)
         if names.count(name) > 1
     ]
+
+
+def unknown_step_faults(steps: Iterable[str], stages: Iterable[Named]) -> list[str]:
+    """Return a fault for each step that is none of the stages."""
+    names = [stage.name for stage in stages]
+    return [f"step {step!r} is no stage, valid are {', '.join(names)}" for step in steps if step not in names]
 
 
 def stage_frame_faults(where: str, name: str, duration_s: float) -> list[str]:

@@ -1,15 +1,7 @@
 """A soak: the same load for a working day, to find what leaks or slows down."""
 
 from shapes import _scheduled
-from shapes.schedule import HOUR, MINUTE, Schedule, Stage
-
-SOAK = Schedule(
-    (
-        # 5,000 logins at once would be a spike, and the first thing the soak remembers.
-        Stage("ramp_up", 5 * MINUTE, 0, 5000),
-        Stage("hold", 8 * HOUR, 5000, 5000),
-    )
-)
+from shapes.loads import SOAK
 
 
 class SoakShape(_scheduled.ScheduledShape):

@@ -1,18 +1,7 @@
 """A spike: a hundredfold rise within half a minute, and what is left afterwards."""
 
 from shapes import _scheduled
-from shapes.schedule import MINUTE, SECOND, Schedule, Stage
-
-SPIKE = Schedule(
-    (
-        Stage("baseline", 1 * MINUTE, 100, 100),
-        Stage("spike_up", 30 * SECOND, 100, 10_000),
-        Stage("spike", 3 * MINUTE, 10_000, 10_000),
-        Stage("spike_down", 30 * SECOND, 10_000, 100),
-        Stage("recovery", 2 * MINUTE, 100, 100),
-        Stage("ramp_down", 30 * SECOND, 100, 0),
-    )
-)
+from shapes.loads import SPIKE
 
 
 class SpikeShape(_scheduled.ScheduledShape):

@@ -7,10 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shapes.arrival_phases import ARRIVAL_PHASES
 from shapes.arrivals import ArrivalSchedule, RateStage, Spacing
-from shapes.double_spike import DOUBLE_SPIKE
-from shapes.gradual_arrivals import GRADUAL_ARRIVALS
+from shapes.loads import ARRIVAL_PHASES, DOUBLE_SPIKE, GRADUAL_ARRIVALS
 from shapes.schedule import Schedule, ScheduleError, Stage
 
 # 10/s for 10 s, up to 30/s in 10 s, down to none in 10 s: 100 + 200 + 150 arrivals.

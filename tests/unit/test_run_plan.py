@@ -11,7 +11,7 @@ import pytest
 from shapes._arrival_shape import ArrivalShape
 from shapes._scheduled import ScheduledShape
 from shapes.arrivals import ArrivalSchedule, RateStage
-from shapes.ramp import RAMP
+from shapes.loads import RAMP
 from shapes.schedule import Schedule, Stage
 from telemetry.run_plan import Planned, RunPlan, stage_facts
 

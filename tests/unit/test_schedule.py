@@ -1,18 +1,30 @@
 """Schedules are pure functions of elapsed seconds."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shapes.ramp import RAMP
+from shapes.loads import (
+    LOADS,
+    MORNING_LOGIN_SURGE,
+    PARENT_EVENING,
+    PEAK_HOURS,
+    POOL_PHASES,
+    RAMP,
+    SHOP,
+    SOAK,
+    SPIKE,
+    STRESS,
+)
 from shapes.schedule import HOUR, MINUTE, Schedule, ScheduleError, Stage
-from shapes.soak import SOAK
-from shapes.spike import SPIKE
 
 stages = st.lists(
     st.tuples(st.floats(0.1, 1000), st.integers(0, 1000), st.integers(1, 1000)), min_size=1, max_size=6
 ).map(lambda rows: tuple(Stage(f"stage_{number}", *row) for number, row in enumerate(rows)))
 scales = st.floats(0.001, 10)
+scales_of_loads = st.floats(0.03, 10)  # smaller ones may leave no arrival, which is refused
 
 
 @pytest.mark.parametrize(
@@ -35,6 +47,27 @@ scales = st.floats(0.001, 10)
         pytest.param(SOAK, 5 * MINUTE, 5000, id="the soak holds 5,000 users"),
         pytest.param(SOAK, 5 * MINUTE + 8 * HOUR - 1, 5000, id="for 8 hours"),
         pytest.param(SOAK, 5 * MINUTE + 8 * HOUR, None, id="and then ends"),
+        pytest.param(PEAK_HOURS, 10 * MINUTE - 1, 0, id="the peak hours start after 10 minutes"),
+        pytest.param(PEAK_HOURS, 15 * MINUTE, 5000, id="with 5,000 users 5 minutes later"),
+        pytest.param(PEAK_HOURS, 32.5 * MINUTE, 3500, id="which fall to 2,000 in 5 minutes"),
+        pytest.param(PEAK_HOURS, 45 * MINUTE - 1, 2000, id="for 10 minutes"),
+        pytest.param(PEAK_HOURS, 50 * MINUTE, 8000, id="and rise to 8,000"),
+        pytest.param(PEAK_HOURS, 70 * MINUTE, None, id="the peak hours end after 70 minutes"),
+        pytest.param(SHOP, 2 * MINUTE, 10, id="the shop has 10 users after 2 minutes"),
+        pytest.param(SHOP, 12 * MINUTE, 75, id="75 half-way from 50 to 100"),
+        pytest.param(SHOP, 22 * MINUTE, 200, id="and 200 after 22 minutes"),
+        pytest.param(SHOP, 24 * MINUTE, None, id="the shop's load ends after 24 minutes"),
+        pytest.param(STRESS, 7 * MINUTE - 1, 100, id="the stress test holds 100 users first"),
+        pytest.param(STRESS, 22 * MINUTE, 7500, id="on the stairs between 5,000 and 10,000"),
+        pytest.param(STRESS, 35 * MINUTE - 1, 20_000, id="it holds 20,000 users at its end"),
+        pytest.param(STRESS, 40 * MINUTE, 10_050, id="and recovers on the way back to 100"),
+        pytest.param(STRESS, 45 * MINUTE, None, id="within 10 minutes"),
+        pytest.param(POOL_PHASES, 5, 15, id="the pool's phases last 5 s each"),
+        pytest.param(POOL_PHASES, 24.9, 1, id="the last one with a single user"),
+        pytest.param(MORNING_LOGIN_SURGE, 5 * MINUTE, 25_000, id="the surge takes 10 minutes"),
+        pytest.param(MORNING_LOGIN_SURGE, 1 * HOUR, None, id="of an hour"),
+        pytest.param(PARENT_EVENING, 1 * HOUR, 20_000, id="the parents' evening peaks at 20,000"),
+        pytest.param(PARENT_EVENING, 2 * HOUR, None, id="and takes 2 hours"),
     ],
 )
 def test_users_at(schedule: Schedule, elapsed_s: float, users: int | None) -> None:
@@ -55,6 +88,40 @@ def test_negative_time_is_refused() -> None:
     """There is no load before the start."""
     with pytest.raises(ValueError, match=r"elapsed_s must be at least 0, got -1"):
         RAMP.users_at(-1)
+
+
+@pytest.mark.parametrize("name", LOADS)
+@given(scales_of_loads, scales_of_loads, st.floats(0, 1))
+def test_every_load(name: str, user_scale: float, time_scale: float, share: float) -> None:
+    """At any scale a load stays within its peak, is in a stage up to its end, and then in none."""
+    load = LOADS[name].scaled(user_scale, time_scale)
+    elapsed_s = share * load.duration_s * 0.999
+
+    if isinstance(load, Schedule):
+        users = load.users_at(elapsed_s)
+        assert users is not None
+        assert 0 <= users <= load.peak_users
+    else:
+        rate = load.rate_at(elapsed_s)
+        assert rate is not None
+        assert 0 <= rate <= load.peak_rate * (1 + 1e-9)
+    assert load.stage_at(elapsed_s) in {stage.name for stage in load.stages}
+    assert load.stage_at(load.duration_s + 1e-3) is None
+
+
+@pytest.mark.parametrize("name", LOADS)
+def test_every_load_is_whole_at_full_size(name: str) -> None:
+    """A stage goes straight from one level to the other, and begins at the level where the last one ended."""
+    load = LOADS[name]
+    jumps = {"double_spike", "gradual_arrivals", "arrival_phases", "pool_phases"}
+
+    for before, after in pairwise(load.stages):
+        assert name in jumps or before[3] == after[2]
+
+
+def test_the_area_is_in_user_hours() -> None:
+    """1,000 users for half an hour, and on the ramps of 5 minutes each 500 on average."""
+    assert RAMP.user_hours == pytest.approx(500 + 2 * 500 * 5 / 60)
 
 
 def test_scaled_ramp() -> None:
@@ -119,6 +186,12 @@ def test_empty_schedules(stages: tuple[Stage, ...], fault: str) -> None:
     """A schedule that could make no load is refused."""
     with pytest.raises(ScheduleError, match=fault):
         Schedule(stages)
+
+
+def test_a_step_is_a_stage() -> None:
+    """Only stages can be judged one by one."""
+    with pytest.raises(ScheduleError, match="step 'hodl' is no stage, valid are hold"):
+        Schedule((Stage("hold", 1, 5, 5),), steps=("hodl",))
 
 
 def test_wrong_scales() -> None:

@@ -1,0 +1,130 @@
+"""`python -m shapes` shows a load before it is run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shapes.__main__ import main
+from shapes.arrivals import ArrivalSchedule, RateStage
+from shapes.loads import LOADS, RAMP
+from shapes.plot import COLUMNS, ROWS, duration, plot, summary
+from shapes.schedule import Schedule, Stage
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def rows_of(text: str) -> list[str]:
+    """Return the rows of the drawn course from above, without their labels and their axis."""
+    return [line.split("┤")[1].ljust(COLUMNS) for line in text.splitlines() if "┤" in line]
+
+
+def test_the_figures() -> None:
+    """The heading has duration, peak and area, in the words of the load model."""
+    arrivals = ArrivalSchedule((RateStage("hold", 90, 20, 20),), 50)
+
+    assert summary(RAMP) == "40 min, peak 1,000 users, 583 user-hours"
+    assert summary(arrivals) == "1 min 30 s, peak 20 arrivals/s, 1,800 arrivals, at most 50 users"
+
+
+def test_the_course() -> None:
+    """Half of the time at half of the peak and half at the peak fill half of the columns to the top."""
+    rows = rows_of(plot("steps", Schedule((Stage("low", 10, 50, 50), Stage("high", 10, 100, 100)))))
+
+    assert rows[: ROWS // 2] == [" " * (COLUMNS // 2) + "█" * (COLUMNS // 2)] * (ROWS // 2)
+    assert rows[ROWS // 2 :] == ["█" * COLUMNS] * (ROWS // 2)
+
+
+def test_a_peak_of_a_moment_is_seen() -> None:
+    """However short a stage is, its peak fills a column to the top."""
+    stages = (Stage("low", 990, 1, 1), Stage("peak", 5, 100, 100), Stage("after", 1000, 1, 1))
+
+    assert rows_of(plot("peak", Schedule(stages)))[0].count("█") == 1
+
+
+def test_the_stages() -> None:
+    """Each stage is named with its start, its duration and its levels."""
+    lines = plot("ramp", RAMP).splitlines()
+
+    assert lines[-4].split() == ["stage", "from", "for", "users"]
+    assert lines[-3].split(maxsplit=1) == ["ramp_up", "0 s     5 min   0 → 1,000"]
+    assert "1,000 → 0" in lines[-1]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "0 s"), (1.98, "1.98 s"), (90, "1 min 30 s"), (3600, "1 h"), (30300, "8 h 25 min")],
+)
+def test_durations(seconds: float, words: str) -> None:
+    """Durations are told as a person would."""
+    assert duration(seconds) == words
+
+
+@given(st.sampled_from(sorted(LOADS)), st.floats(0.03, 10), st.floats(0.03, 10))
+def test_every_load_can_be_drawn(name: str, user_scale: float, time_scale: float) -> None:
+    """At any scale the drawing has its size, and reaches its top somewhere."""
+    rows = rows_of(plot(name, LOADS[name].scaled(user_scale, time_scale)))
+
+    assert [len(row) for row in rows] == [COLUMNS] * ROWS
+    assert rows[0].strip()
+
+
+def test_the_list(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a name all loads are listed, one a line."""
+    assert main([]) == 0
+
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(LOADS)
+
+
+def test_scales(capsys: pytest.CaptureFixture[str]) -> None:
+    """A load is drawn at the scales of a run."""
+    assert main(["ramp", "--user-scale", "0.1", "--time-scale", "0.01"]) == 0
+
+    assert capsys.readouterr().out.startswith("ramp: 24 s, peak 100 users, 0.583 user-hours\n")
+
+
+def test_wrong_scales(capsys: pytest.CaptureFixture[str]) -> None:
+    """Scales that cannot be are refused, all at once and without a traceback."""
+    assert main(["ramp", "--user-scale", "0", "--time-scale", "nan"]) == 2
+
+    assert capsys.readouterr().err.splitlines() == [
+        "shapes: user_scale must be a number above 0, got 0.0",
+        "shapes: time_scale must be a number above 0, got nan",
+    ]
+
+
+def test_an_unknown_load(capsys: pytest.CaptureFixture[str]) -> None:
+    """A load that is not there is answered with those that are."""
+    with pytest.raises(SystemExit) as caught:
+        main(["rampe"])
+
+    assert caught.value.code == 2
+    assert "'ramp'" in capsys.readouterr().err
+
+
+def test_without_locust() -> None:
+    """Drawing a load needs no Locust, and so no time; a terminal without blocks gets question marks."""
+    code = "import sys; from shapes.__main__ import main; main(['ramp']); assert 'locust' not in sys.modules"
+    environment = {"PYTHONIOENCODING": "ascii"}
+    drawn = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, check=False
+    )
+
+    assert drawn.returncode == 0, drawn.stderr
+    assert b"????" in drawn.stdout
+
+
+def test_every_load_has_a_shape_of_its_name() -> None:
+    """What is listed can be run: shapes/NAME.py, and nothing that can be run is not listed."""
+    shapes = {
+        path.stem
+        for path in (ROOT / "shapes").glob("[a-z]*.py")
+        if "Shape(_" in path.read_text(encoding="utf-8")
+    }
+
+    assert shapes == set(LOADS)
