@@ -57,6 +57,13 @@ class Session:
         """Run the query *name* for its effect."""
         await self._run(name, parameters)
 
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """Run the block as one transaction, undone when it raises."""
+        with wrapped_errors():
+            async with self._connection.transaction():
+                yield
+
     async def _run(self, name: str, parameters: Parameters | None) -> AsyncCursor[Row]:
         with wrapped_errors():
             return await self._connection.execute(QUERIES[name], parameters)
@@ -111,9 +118,8 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
         """Borrow a connection and run the block as one transaction, undone when it raises."""
-        with wrapped_errors():
-            async with self._pool.connection() as connection, connection.transaction():
-                yield Session(connection)
+        async with self.session() as session, session.transaction():
+            yield session
 
     async def fetch_row(self, name: str, parameters: Parameters | None = None) -> Row | None:
         """Run the query *name* by itself and return its first row."""

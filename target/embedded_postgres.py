@@ -65,6 +65,7 @@ def embedded_postgres() -> Iterator[str]:
             yield make_conninfo(host=str(data), user="postgres", dbname="postgres")
         finally:
             _stop_server(data)
+            _kill_starting(data)
 
 
 @contextmanager
@@ -78,7 +79,7 @@ def _claimed_home() -> Iterator[Path]:
     try:
         yield home
     finally:
-        shutil.rmtree(home, ignore_errors=True)
+        _remove(home)
         os.close(claim)
 
 
@@ -100,7 +101,15 @@ def _remove_leftovers() -> None:
             if home.stat().st_uid == os.geteuid():
                 with _locked(home, wait=False):
                     _stop_server(home / "pgdata")
-                    shutil.rmtree(home, ignore_errors=True)
+                    _remove(home)
+
+
+def _remove(home: Path) -> None:
+    """Remove the directory, once more for every file that a server's last process writes meanwhile."""
+    deadline_s = time.monotonic() + STOP_TIMEOUT_S
+    while home.exists() and time.monotonic() < deadline_s:
+        shutil.rmtree(home, ignore_errors=True)
+        time.sleep(0.01)
 
 
 def _unprivileged_user(data: Path) -> str | None:
@@ -167,3 +176,16 @@ def _stop_server(data: Path) -> None:
             server.kill()
     except (FileNotFoundError, IndexError, psutil.Error):
         return
+
+
+def _kill_starting(data: Path) -> None:
+    """Kill what an interrupted start has left: initdb's helper, or a server without a lock file yet."""
+    starting = [
+        process
+        for process in psutil.process_iter(["exe", "cmdline"])
+        if Path(process.info["exe"] or "").parent == BIN and str(data) in (process.info["cmdline"] or ())
+    ]
+    for process in starting:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(starting, STOP_TIMEOUT_S)

@@ -14,6 +14,7 @@ from target.tokens import Account
 POLL_S = 0.5
 """How soon jobs that other services have added, or left behind, are noticed."""
 MAX_ATTEMPTS = 3
+LOGGER = logging.getLogger(__name__)
 
 Perform: TypeAlias = Callable[[Session, Mapping[str, object]], Awaitable[bytes]]
 
@@ -59,41 +60,51 @@ class Jobs:
     async def _work(self) -> None:
         while True:
             self._added.clear()
-            with suppress(UnavailableError):  # the database is away: ask again later
-                while await self._work_one():
-                    pass
+            await self._work_all()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._added.wait(), POLL_S)
 
+    async def _work_all(self) -> None:
+        try:
+            while await self._work_one():
+                pass
+        except UnavailableError:
+            pass  # asked again after the next pause
+        except Exception:
+            LOGGER.exception("the job queue waits")  # the worker must outlive whatever it meets
+
     async def _work_one(self) -> bool:
         """Perform the oldest job that nobody works on; return whether there was one."""
-        row = await self._database.fetch_row("claim_job")
-        if row is None:
-            return False
-        job_id, attempts = row
+        # One connection for all of it: a job once claimed does not wait for another.
+        async with self._database.session() as session:
+            row = await session.fetch_row("claim_job")
+            if row is not None:
+                await self._try(session, *row)
+        return row is not None
+
+    async def _try(self, session: Session, job_id: int, attempts: int) -> None:
         if attempts > MAX_ATTEMPTS:
-            await self._fail(job_id, f"given up: {MAX_ATTEMPTS} workers died of it")
-            return True
+            await _fail(session, job_id, f"given up: {MAX_ATTEMPTS} workers died of it")
+            return
         try:
-            await self._finish(job_id)
+            await self._finish(session, job_id)
         except UnavailableError:
             raise
         except ApiError as error:
-            await self._fail(job_id, error.message)
+            await _fail(session, job_id, error.message)
         except Exception:
             # A job that breaks must end, or it would be taken up for ever.
-            logging.getLogger(__name__).exception("job %d failed", job_id)
-            await self._fail(job_id, "the service failed; its log says why")
-        return True
+            LOGGER.exception("job %d failed", job_id)
+            await _fail(session, job_id, "the service failed; its log says why")
 
-    async def _finish(self, job_id: int) -> None:
+    async def _finish(self, session: Session, job_id: int) -> None:
         # The lock tells other workers that somebody works on it, and ends with this process, however it ends.
-        async with self._database.transaction() as session:
+        async with session.transaction():
             row = await session.fetch_row("lock_job", {"job_id": job_id})
             if row is not None:
                 result = await self._perform(session, row[0])
                 await session.execute("finish_job", {"job_id": job_id, "result": result.decode()})
 
-    async def _fail(self, job_id: int, error: str) -> None:
-        async with self._database.session() as session:
-            await session.execute("fail_job", {"job_id": job_id, "error": error})
+
+async def _fail(session: Session, job_id: int, error: str) -> None:
+    await session.execute("fail_job", {"job_id": job_id, "error": error})
