@@ -65,7 +65,7 @@ def running(load: Load, url: str, users: int, cores: str) -> Iterator[Generator]
         log = Path(folder, "log")
         command = ["taskset", "-c", cores, *load.command(url, users, Path(folder, "run"))]
         with log.open("wb") as output:
-            process = psutil.Popen(command, cwd=ROOT, stdout=output, stderr=output, start_new_session=True)
+            process = psutil.Popen(command, cwd=ROOT, stdout=output, stderr=output, process_group=0)
         generator = Generator(process, log)
         try:
             yield generator

@@ -146,7 +146,7 @@ def running_locust(
     log = folder / "log"
     with log.open("wb") as output:
         process = psutil.Popen(
-            command, cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
+            command, cwd=ROOT, env=environment, stdout=output, stderr=output, process_group=0
         )
     generator = Generator(process, log)
     try:
