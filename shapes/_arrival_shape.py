@@ -52,6 +52,7 @@ class ArrivalShape(PlannedShape[ArrivalSchedule]):
         self._users = 0
         self._told: tuple[int, float] = (0, 1.0)
         self._holders: list[str] = []
+        self._dealt: ArrivalSchedule | None = None
         self._from_s = 0.0
 
     def reset_time(self) -> None:
@@ -113,9 +114,9 @@ class ArrivalShape(PlannedShape[ArrivalSchedule]):
         assert self._began_s is not None
         elapsed_s = perf_counter() - self._began_s
         holders = sorted(worker for worker, report in reports.items() if report.users)
-        if holders != self._holders:
+        if (holders, planned) != (self._holders, self._dealt):
             self._from_s = max(0.0, elapsed_s + LEAD_S) if self._holders else 0.0
-            self._holders = holders
+            self._holders, self._dealt = holders, planned
         for part, worker in enumerate(holders):
             share = Share(
                 stages=list(planned.stages),
@@ -129,6 +130,11 @@ class ArrivalShape(PlannedShape[ArrivalSchedule]):
                 is_full=self._users >= planned.most_users,
             )
             runner.send_message(SHARE_MESSAGE, share._asdict(), worker)
+
+
+def is_busy() -> bool:
+    """Return whether an iteration is under way, or due, as the last reports have it."""
+    return any(report.busy for report in _reports.values())
 
 
 def _present(runner: Runner) -> set[str]:

@@ -29,10 +29,12 @@ class PlannedShape(LoadTestShape, Generic[ScheduleT]):
 
     def planned(self) -> ScheduleT:
         """Return the schedule of this run, with the run's scales applied."""
+        return self.schedule.scaled(*self.scales())
+
+    def scales(self) -> tuple[float, float]:
+        """Return the run's --user-scale and --time-scale."""
         options = self.runner.environment.parsed_options if self.runner else None
-        return self.schedule.scaled(
-            float(getattr(options, "user_scale", 1.0)), float(getattr(options, "time_scale", 1.0))
-        )
+        return float(getattr(options, "user_scale", 1.0)), float(getattr(options, "time_scale", 1.0))
 
 
 class ScheduledShape(PlannedShape[Schedule]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shapes.arrivals import ArrivalSchedule, RateStage
 from shapes.schedule import HOUR, MINUTE, SECOND, Schedule, Stage
+from shapes.step_search import StepSearch
 
 RAMP = Schedule(
     (
@@ -144,6 +145,18 @@ PARENT_EVENING = Schedule(
     )
 )
 
+BREAKPOINT = StepSearch(
+    first_rate=10,
+    factor=2,
+    most_rate=10_240,
+    resolution=0.1,
+    step_s=1 * MINUTE,
+    rest_s=30 * SECOND,
+    most_steps=20,
+    # 10,240/s may take 2 s each.
+    most_users=20_000,
+)
+
 VOLUME = Schedule((Stage("hold", 10 * MINUTE, 20, 20),))
 
 LOADS: dict[str, Schedule | ArrivalSchedule] = {
@@ -160,6 +173,7 @@ LOADS: dict[str, Schedule | ArrivalSchedule] = {
     "morning_login_surge": MORNING_LOGIN_SURGE,
     "career_selection_rush": CAREER_SELECTION_RUSH,
     "parent_evening": PARENT_EVENING,
+    "breakpoint": BREAKPOINT.climb(),
     "volume": VOLUME,
 }
 """By the names of the shapes' files."""

@@ -1,0 +1,62 @@
+"""The adapter between a search by steps and Locust: arrivals whose schedule grows with every verdict."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from shapes._arrival_shape import LAST_ITERATIONS_S, LEAD_S, ArrivalShape, is_busy
+from shapes.arrivals import ArrivalSchedule
+from shapes.step_search import Outcome, StepCourse, StepSearch
+
+logger = logging.getLogger(__name__)
+
+NO_JUDGE = "a search needs a verdict on each step: call record_run() in a locustfile and give --thresholds"
+
+
+class SearchShape(ArrivalShape):
+    """Play one step of a search after the other, each when the verdict on the one before is known.
+
+    *judge* is set by whoever records the run; it returns the verdict on a step that is over, None while it is
+    not reached.
+    """
+
+    abstract = True
+    search: StepSearch
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._course: StepCourse | None = None
+        self.judge: Callable[[str], Outcome | None] | None = None
+
+    def reset_time(self) -> None:
+        """Start from the beginning."""
+        super().reset_time()
+        self._course = self.judge = None
+
+    def planned(self) -> ArrivalSchedule:
+        """Return the schedule of this run as far as it is known."""
+        return (self._course or self._first_course()).schedule
+
+    def tick(self) -> tuple[int, float] | None:
+        """Go on with the search where it is time to, and return the users that it takes by now."""
+        self._course = self._course or self._first_course()
+        if not self._course.is_over and self._has_rested(self._course):
+            if self.judge is None:
+                logger.error(NO_JUDGE)
+                return None
+            outcome = self.judge(self._course.step)
+            if outcome is not None:
+                # Not before the workers have their shares of it.
+                self._course.go_on(outcome, self.get_run_time() + 2 * LEAD_S)
+        return super().tick()
+
+    def _first_course(self) -> StepCourse:
+        return StepCourse(self.search.scaled(*self.scales()))
+
+    def _has_rested(self, course: StepCourse) -> bool:
+        """Return whether what the step left over is done with, or has had its time."""
+        rested_s = course.rested_s(self.get_run_time())
+        return rested_s >= self.search.scaled(*self.scales()).rest_s and (
+            rested_s >= LAST_ITERATIONS_S or not is_busy()
+        )

@@ -1,0 +1,163 @@
+"""The search for the load at which a service breaks: ever higher steps until one fails, then bisection.
+
+Pure: the caller brings the time, and the verdict on each step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Literal, NamedTuple
+
+from shapes.arrivals import ArrivalSchedule, RateStage
+from shapes.schedule import ScheduleError, check_scales, scaled_users
+
+Outcome = Literal["PASS", "FAIL", "INCONCLUSIVE"]
+
+# Within this time after a step its verdict has to come; without one the search ends there.
+LONGEST_REST_S = 300.0
+
+
+class Tried(NamedTuple):
+    """A step that was played, and its verdict."""
+
+    rate: float
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class StepSearch:
+    """Which arrivals a second to try, one after the other.
+
+    From *first_rate* on each step is *factor* times the one before until one fails or *most_rate* is reached.
+    Then the widest gap between the highest that passed and the lowest that failed is halved, until it is at
+    most *resolution* of the latter (a ratio), or *most_steps* were played. A step whose verdict stays open
+    ends neither the climb nor the gap. Each lasts for *step_s*; then for *rest_s* at least nobody arrives, so
+    that what it left over does not burden the next one.
+
+    Raises:
+        ScheduleError: at construction, with all faults.
+    """
+
+    first_rate: float
+    factor: float
+    most_rate: float
+    resolution: float
+    step_s: float
+    rest_s: float
+    most_steps: int
+    most_users: int
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be run."""
+        faults = _faults(self)
+        if faults:
+            raise ScheduleError("\n".join(faults))
+
+    def next_rate(self, tried: Sequence[Tried]) -> float | None:
+        """Return the rate of the step after these, None when the search is over."""
+        if not tried:
+            return self.first_rate
+        if len(tried) >= self.most_steps:
+            return None
+        failed = [rate for rate, outcome in tried if outcome == "FAIL"]
+        if not failed:
+            highest = max(rate for rate, _ in tried)
+            return min(highest * self.factor, self.most_rate) if highest < self.most_rate else None
+        return self._between(tried, min(failed))
+
+    def _between(self, tried: Sequence[Tried], failed: float) -> float | None:
+        """Return the middle of the widest gap that is left below the lowest rate that failed."""
+        below = [Tried(0.0, "PASS"), *(step for step in tried if step.rate < failed)]
+        passed = max(rate for rate, outcome in below if outcome == "PASS")
+        levels = sorted({failed, *(rate for rate, _ in below if rate >= passed)})
+        low, high = max(pairwise(levels), key=lambda gap: gap[1] - gap[0])
+        return (low + high) / 2 if high - low > self.resolution * failed else None
+
+    def scaled(self, user_scale: float, time_scale: float) -> StepSearch:
+        """Return this search with rates and users multiplied by one scale, durations by the other.
+
+        Raises:
+            ScheduleError: a scale is not a positive finite number.
+        """
+        check_scales(user_scale, time_scale)
+        return replace(
+            self,
+            first_rate=self.first_rate * user_scale,
+            most_rate=self.most_rate * user_scale,
+            most_users=scaled_users(self.most_users, user_scale),
+            step_s=self.step_s * time_scale,
+            rest_s=self.rest_s * time_scale,
+        )
+
+    def climb(self) -> ArrivalSchedule:
+        """Return the load of a service that nothing breaks: every step up to the highest."""
+        course = StepCourse(self)
+        while not course.is_over:
+            course.go_on("PASS", course.schedule.duration_s - LONGEST_REST_S + self.rest_s)
+        return course.schedule
+
+
+class StepCourse:
+    """What a search has played so far, and what it plays next."""
+
+    def __init__(self, search: StepSearch) -> None:
+        self._search = search
+        self._stages: list[RateStage] = []
+        self._tried: list[Tried] = []
+        self.is_over = False
+        self._begin_step(search.first_rate)
+
+    @property
+    def schedule(self) -> ArrivalSchedule:
+        """The schedule up to the end of the rest after the current step."""
+        steps = tuple(stage.name for stage in self._stages[::2])
+        return ArrivalSchedule(tuple(self._stages), self._search.most_users, steps=steps)
+
+    @property
+    def step(self) -> str:
+        """The name of the current step, whose verdict is wanted next."""
+        return self._stages[-2].name
+
+    def rested_s(self, elapsed_s: float) -> float:
+        """Return the seconds since the end of the current step, negative while it lasts."""
+        return elapsed_s - sum(stage.duration_s for stage in self._stages[:-1])
+
+    def go_on(self, outcome: Outcome, at_s: float) -> None:
+        """Take the verdict on the current step; its rest ends at *at_s*, with the next step or altogether."""
+        rest = self._stages[-1]
+        self._stages[-1] = rest._replace(duration_s=self.rested_s(at_s))
+        self._tried.append(Tried(self._stages[-2].from_rate, outcome))
+        rate = self._search.next_rate(self._tried)
+        if rate is None:
+            self.is_over = True
+        else:
+            self._begin_step(rate)
+
+    def _begin_step(self, rate: float) -> None:
+        number = len(self._tried) + 1
+        self._stages += [
+            RateStage(f"step_{number}", self._search.step_s, rate, rate),
+            RateStage(f"rest_{number}", LONGEST_REST_S, 0.0, 0.0),
+        ]
+
+
+def _faults(search: StepSearch) -> list[str]:
+    least = {
+        "first_rate": (search.first_rate, 0.0),
+        "factor": (search.factor, 1.0),
+        "resolution": (search.resolution, 0.0),
+        "step_s": (search.step_s, 0.0),
+        "rest_s": (search.rest_s, 0.0),
+        "most_steps": (search.most_steps, 0.0),
+    }
+    faults = [
+        f"{name} must be a number above {low:g}, got {value!r}"
+        for name, (value, low) in least.items()
+        if not (math.isfinite(value) and value > low)
+    ]
+    if not search.first_rate <= search.most_rate < math.inf:
+        faults.append(f"most_rate must be a number of at least first_rate, got {search.most_rate!r}")
+    return faults

@@ -1,0 +1,143 @@
+"""The search for the breakpoint is a pure function of the verdicts on its steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shapes.loads import BREAKPOINT
+from shapes.schedule import ScheduleError
+from shapes.step_search import LONGEST_REST_S, Outcome, StepCourse, StepSearch, Tried
+
+SEARCH = StepSearch(
+    first_rate=10,
+    factor=2,
+    most_rate=320,
+    resolution=0.1,
+    step_s=60,
+    rest_s=30,
+    most_steps=12,
+    most_users=500,
+)
+
+
+def tried(**outcomes: Outcome) -> list[Tried]:
+    """Return steps from keywords such as r10="PASS"."""
+    return [Tried(float(rate[1:]), outcome) for rate, outcome in outcomes.items()]
+
+
+def search_for(capacity: float, search: StepSearch = SEARCH) -> list[Tried]:
+    """Return all steps of a search against a service that is good for exactly this rate."""
+    steps: list[Tried] = []
+    while (rate := search.next_rate(steps)) is not None:
+        steps.append(Tried(rate, "PASS" if rate <= capacity else "FAIL"))
+    return steps
+
+
+@pytest.mark.parametrize(
+    ("steps", "rate"),
+    [
+        pytest.param([], 10, id="it begins with the first rate"),
+        pytest.param(tried(r10="PASS"), 20, id="a step that passed is followed by one twice as high"),
+        pytest.param(tried(r10="INCONCLUSIVE"), 20, id="and one that stayed open too"),
+        pytest.param(tried(r300="PASS"), 320, id="the climb ends at the highest rate"),
+        pytest.param(tried(r320="PASS"), None, id="after which there is nothing left to try"),
+        pytest.param(tried(r40="PASS", r80="FAIL"), 60, id="the gap is halved"),
+        pytest.param(tried(r40="PASS", r80="FAIL", r60="PASS"), 70, id="from below"),
+        pytest.param(tried(r40="PASS", r80="FAIL", r60="FAIL"), 50, id="and from above"),
+        pytest.param(tried(r72="PASS", r80="FAIL"), None, id="until it is a tenth"),
+        pytest.param(tried(r10="FAIL"), 5, id="where the first fails it goes down"),
+        pytest.param(tried(r40="PASS", r80="FAIL", r60="INCONCLUSIVE"), 50, id="an open step parts the gap"),
+        pytest.param(
+            tried(r40="FAIL", r80="PASS"), 20, id="what passed above a failed one counts for nothing"
+        ),
+    ],
+)
+def test_next_rate(steps: list[Tried], rate: float | None) -> None:
+    """Each step follows from the verdicts on those before it."""
+    assert SEARCH.next_rate(steps) == rate
+
+
+@given(st.floats(11, 319))
+def test_the_capacity_is_found(capacity: float) -> None:
+    """The highest rate that passed and the lowest that failed hold the capacity between them, closely."""
+    steps = search_for(capacity)
+    passed = max(rate for rate, outcome in steps if outcome == "PASS")
+    failed = min(rate for rate, outcome in steps if outcome == "FAIL")
+
+    assert passed <= capacity < failed
+    assert failed - passed <= 0.1 * failed
+    assert len(steps) <= SEARCH.most_steps
+
+
+@given(st.data())
+def test_every_search_ends(data: st.DataObject) -> None:
+    """Whatever the verdicts are, the rates stay within their bounds and the steps within their number."""
+    steps: list[Tried] = []
+    while (rate := SEARCH.next_rate(steps)) is not None:
+        assert 0 < rate <= SEARCH.most_rate
+        steps.append(Tried(rate, data.draw(st.sampled_from(("PASS", "FAIL", "INCONCLUSIVE")))))
+
+    assert len(steps) <= SEARCH.most_steps
+
+
+def test_the_course() -> None:
+    """A step is followed by a rest that ends when the verdict has come; then comes the next step."""
+    course = StepCourse(SEARCH)
+    assert course.schedule.duration_s == 60 + LONGEST_REST_S
+    assert (course.step, course.rested_s(59), course.rested_s(95)) == ("step_1", -1, 35)
+
+    course.go_on("FAIL", 96)
+
+    assert [tuple(stage) for stage in course.schedule.stages] == [
+        ("step_1", 60, 10, 10), ("rest_1", 36, 0, 0), ("step_2", 60, 5, 5), ("rest_2", LONGEST_REST_S, 0, 0),
+    ]  # fmt: skip
+    assert (course.step, course.schedule.steps) == ("step_2", ("step_1", "step_2"))
+
+
+def test_the_end_of_the_course() -> None:
+    """When the search is over its last rest ends where it is."""
+    course = StepCourse(replace(SEARCH, first_rate=320))
+
+    course.go_on("PASS", 100)
+
+    assert course.is_over
+    assert course.schedule.duration_s == 100
+
+
+def test_the_climb() -> None:
+    """What is drawn is the load of a service that nothing breaks."""
+    climb = SEARCH.climb()
+
+    assert [stage.from_rate for stage in climb.stages[::2]] == [10, 20, 40, 80, 160, 320]
+    assert climb.duration_s == 6 * (60 + 30)
+
+
+def test_scales() -> None:
+    """Rates and users follow one scale, durations the other; which rates are tried in what order does not."""
+    small = BREAKPOINT.scaled(0.1, 0.5)
+
+    assert (small.first_rate, small.most_rate, small.most_users) == (1, 1024, 2000)
+    assert (small.step_s, small.rest_s) == (30, 15)
+    assert [step.rate * 10 for step in search_for(5.5, small)] == [
+        step.rate for step in search_for(55, BREAKPOINT)
+    ]
+
+
+def test_all_faults_at_once() -> None:
+    """Every fault is named, with what was received."""
+    with pytest.raises(ScheduleError) as caught:
+        StepSearch(0, 1, float("inf"), -1, float("nan"), 0, 0, 5)
+
+    assert str(caught.value).splitlines() == [
+        "first_rate must be a number above 0, got 0",
+        "factor must be a number above 1, got 1",
+        "resolution must be a number above 0, got -1",
+        "step_s must be a number above 0, got nan",
+        "rest_s must be a number above 0, got 0",
+        "most_steps must be a number above 0, got 0",
+        "most_rate must be a number of at least first_rate, got inf",
+    ]
