@@ -34,7 +34,7 @@ def hasty(journey: type[ApiUser], host: str, only_task: str | None) -> type[ApiU
     """Return the journey, or one task of it, without pauses."""
     changes: dict[str, object] = {"host": host, "wait_time": constant(0.02), "pause": lambda *_: None}
     if only_task:
-        changes["own_roster"] = MemberUser.own_roster  # no admins: what is refused to a student must be refused
+        changes["own_roster"] = MemberUser.own_roster  # no admins, to whom nothing is refused
     name = f"Hasty{journey.__name__}{host.rpartition('/')[2]}"
     user_class: type[ApiUser] = type(name, (journey,), changes)
     if only_task:
