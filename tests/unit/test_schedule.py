@@ -113,7 +113,7 @@ def test_every_load(name: str, user_scale: float, time_scale: float, share: floa
 def test_every_load_is_whole_at_full_size(name: str) -> None:
     """A stage goes straight from one level to the other, and begins at the level where the last one ended."""
     load = LOADS[name]
-    jumps = {"double_spike", "gradual_arrivals", "arrival_phases", "pool_phases"}
+    jumps = {"double_spike", "gradual_arrivals", "arrival_phases", "pool_phases", "breakpoint"}
 
     for before, after in pairwise(load.stages):
         assert name in jumps or before[3] == after[2]
