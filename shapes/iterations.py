@@ -66,6 +66,13 @@ class Iterations:
         delay_ms, iteration.untaken_delay_ms = iteration.untaken_delay_ms, 0.0
         return delay_ms
 
+    def untaken_delay_ms(self) -> float:
+        """Return what `take_delay_ms` would, and leave it to the first request."""
+        if not self.is_scheduled:
+            return math.nan
+        iteration = _current.get()
+        return 0.0 if iteration is None else iteration.untaken_delay_ms
+
     def is_under_way(self) -> bool:
         """Return whether the current greenlet is in an iteration."""
         return _current.get() is not None

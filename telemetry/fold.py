@@ -15,6 +15,7 @@ from telemetry.interval_block import IntervalBlock, Key, Tally
 # no schedule says when it should have started; with latency_ms it makes the response time.
 SAMPLE_COLUMNS = ("key", "outcome", "recorded_s", "started_s", "latency_ms", "bytes", "delay_ms")
 # What came of a request; any number above is the position of the kind of its failure, plus one.
+VALUE = -2  # of a metric, in the place of the latency: it takes no time
 UNFINISHED = -1
 SUCCESS = 0
 # A start further than this from the moment of recording is of another clock, and is not believed.
@@ -35,12 +36,14 @@ def fold(
     """
     key, outcome = samples[:, 0].astype(np.int64), samples[:, 1].astype(np.int64)
     latency_ms, delay_ms = np.where(samples[:, 4] >= 0, samples[:, 4], np.nan), samples[:, 6]
-    row_keys, row = _group(key, *_seconds(samples[:, 2], samples[:, 3], latency_ms))
+    is_value = outcome == VALUE
+    duration_ms = np.where(is_value, 0.0, latency_ms)
+    row_keys, row = _group(key, *_seconds(samples[:, 2], samples[:, 3], duration_ms))
     row_count = len(row_keys[0])
     failed, finished = outcome > SUCCESS, outcome != UNFINISHED
     is_scheduled = np.isfinite(delay_ms)
     latencies = _Latencies(row, latency_ms, row_count)
-    successes, unfinished = latencies.of(outcome == SUCCESS), latencies.of(~finished)
+    successes, unfinished = latencies.of((outcome == SUCCESS) | is_value), latencies.of(~finished)
     responses = _Latencies(row, latency_ms + delay_ms, row_count).of((outcome == SUCCESS) & is_scheduled)
     used_keys, key_positions = np.unique(row_keys[0], return_inverse=True)
     used_kinds, kind_positions = np.unique(outcome[failed] - 1, return_inverse=True)

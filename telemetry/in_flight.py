@@ -18,6 +18,8 @@ from types import TracebackType
 from typing import Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
+from telemetry.origin import Origin, current_origin
+
 Answer = TypeVar("Answer")
 
 
@@ -25,7 +27,7 @@ class CutOffListener(Protocol):
     """Whoever keeps requests that were cut off; the times are seconds since the epoch."""
 
     def __call__(
-        self, user_class: type | None, request_type: str, name: str, started_s: float, ended_s: float
+        self, origin: Origin, request_type: str, name: str, started_s: float, ended_s: float
     ) -> None:
         """Take one request."""
 
@@ -47,7 +49,7 @@ _listeners: list[CutOffListener] = []
 class Request:
     """One request under way, for as long as the `with` block lasts."""
 
-    __slots__ = ("_name", "_request_type", "_started_s", "_user_class")
+    __slots__ = ("_name", "_origin", "_request_type", "_started_s")
 
     def __init__(self, request_type: str, name: str) -> None:
         self._request_type, self._name = request_type, name
@@ -55,9 +57,9 @@ class Request:
     def __enter__(self) -> None:
         # Every request comes this way: no function is called that can be done without.
         try:
-            self._user_class = getcurrent().plimsoll_user_class
+            self._origin = getcurrent().plimsoll_origin
         except AttributeError:
-            self._user_class = current_user_class()
+            self._origin = current_origin()
         self._started_s = time.time()
         _under_way.add(self)
         if len(_under_way) > _totals.most:
@@ -78,7 +80,7 @@ class Request:
     def _tell(self) -> None:
         ended_s = time.time()
         for listener in _listeners:
-            listener(self._user_class, self._request_type, self._name, self._started_s, ended_s)
+            listener(self._origin, self._request_type, self._name, self._started_s, ended_s)
 
 
 class Occupancy(NamedTuple):
@@ -127,20 +129,6 @@ def cut_off_all() -> None:
     """Count every request under way as cut off now: the run has ended, whoever still waits for it."""
     for request in list(_under_way):
         request.__exit__(GreenletExit, GreenletExit(), None)
-
-
-def current_user_class() -> type | None:
-    """Return the class of what the current greenlet runs: the user's, in the greenlet Locust gave it.
-
-    Noted at the first call, because a greenlet that is being killed forgets its arguments before it ends.
-    """
-    greenlet = getcurrent()
-    try:
-        user_class: type | None = greenlet.plimsoll_user_class
-    except AttributeError:
-        arguments = getattr(greenlet, "args", None)
-        user_class = greenlet.plimsoll_user_class = type(arguments[0]) if arguments else None
-    return user_class
 
 
 @cache

@@ -35,11 +35,12 @@ OVER_LIMITS = ("over_limit", "response_over_limit", "unfinished_over_limit")
 
 
 class Key(NamedTuple):
-    """What requests are told apart by within one process."""
+    """What requests are told apart by within one process; several tags are sorted, with commas between."""
 
     user_class: str
     request_type: str
     name: str
+    tags: str = ""
 
 
 class Tally(NamedTuple):

@@ -19,7 +19,8 @@ from telemetry.histogram import LAYOUT, UNIT
 from telemetry.interval_block import IntervalBlock
 
 SCHEMA_VERSION = "1"
-_TEXT_COLUMNS = ("worker", "request_type", "name", "user_class", "stage")
+_KEY_COLUMNS = ("request_type", "name", "user_class", "tags")
+_TEXT_COLUMNS = ("worker", *_KEY_COLUMNS, "stage")
 _HISTOGRAMS = {
     "successes": ("buckets", "counts"),
     "responses": ("response_buckets", "response_counts"),
@@ -90,9 +91,10 @@ class IntervalFile:
         texts = {
             "worker": np.full(block.row_count, self._number("worker", worker), np.int32),
             "stage": self._stages(started_s, stage_of),
-            "request_type": self._numbers("request_type", [each.request_type for each in block.keys])[key],
-            "name": self._numbers("name", [each.name for each in block.keys])[key],
-            "user_class": self._numbers("user_class", [each.user_class for each in block.keys])[key],
+            **{
+                column: self._numbers(column, [getattr(each, column) for each in block.keys])[key]
+                for column in _KEY_COLUMNS
+            },
         }
         self._pending.append({**scalars, **texts, **_list_columns(block)})
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from locust import User
+from gevent import getcurrent
 from locust.env import Environment
 
 import logging
@@ -15,17 +15,20 @@ from typing import Any
 import numpy as np
 
 from shapes.iterations import ITERATIONS
+from telemetry import in_flight, measures, transactions
 from telemetry.failure_kinds import FailureKinds
-from telemetry.fold import SAMPLE_COLUMNS, SUCCESS, UNFINISHED, fold
-from telemetry.in_flight import add_listener, current_user_class, cut_off_all, remove_listener
-from telemetry.interval_block import IntervalBlock, Key
-from telemetry.redact import storable
+from telemetry.fold import SAMPLE_COLUMNS, SUCCESS, UNFINISHED, VALUE, fold
+from telemetry.interval_block import IntervalBlock
+from telemetry.origin import Origin, current_origin, origin_of
+from telemetry.recorded_keys import BUSY, ITERATION, TRANSACTION, RecordedKeys
+from telemetry.transactions import UNDER_WAY, Transaction, note_request
 
 _SAMPLE = struct.Struct(f"={len(SAMPLE_COLUMNS)}d")
 _NOT_KNOWN = math.nan
-# Iterations of a schedule are rows like requests, of a type that no request has.
-ITERATION = "iteration"
 ITERATION_FAILED = "a request failed, or the task raised an exception"
+MISSED = "missed"
+# Levels and trends may be of small numbers: a histogram's first bucket ends at a billionth.
+VALUE_SCALE = 1e6
 
 logger = logging.getLogger("plimsoll")
 
@@ -39,9 +42,8 @@ class RequestRecorder:
     def __init__(self, limits_ms: Sequence[float]) -> None:
         self._limits_ms = limits_ms
         self._samples = bytearray()
-        self._keys: dict[Key, int] = {}
-        # Keys as they came, so that each is redacted once.
-        self._key_numbers: dict[tuple[type | None, str, str], int] = {}
+        self._keys = RecordedKeys(self.note_error)
+        self._request_numbers = self._keys.of_requests
         self._kinds = FailureKinds()
         self._is_listening = False
         self.errors = 0
@@ -49,7 +51,9 @@ class RequestRecorder:
     def listen(self, environment: Environment) -> None:
         """Keep every request of this process from now on."""
         environment.events.request.add_listener(self.record)
-        add_listener(self.record_unfinished)
+        in_flight.add_listener(self.record_unfinished)
+        transactions.add_listener(self.record_transaction)
+        measures.add_listener(self.record_value)
         ITERATIONS.add_listener(self.record_iteration)
         self._is_listening = True
 
@@ -61,8 +65,11 @@ class RequestRecorder:
         if not self._is_listening:
             return
         self._is_listening = False
-        cut_off_all()
-        remove_listener(self.record_unfinished)
+        in_flight.cut_off_all()
+        transactions.cut_off_all()
+        in_flight.remove_listener(self.record_unfinished)
+        transactions.remove_listener(self.record_transaction)
+        measures.remove_listener(self.record_value)
         ITERATIONS.remove_listener(self.record_iteration)
         environment.events.request.remove_listener(self.record)
 
@@ -82,10 +89,15 @@ class RequestRecorder:
     ) -> None:
         """Keep one finished request: milliseconds (None: not measured), bytes, seconds since the epoch."""
         try:
-            key = (current_user_class(), request_type, name)
-            number = self._key_numbers.get(key)
+            # Every request comes this way: no function is called that can be done without.
+            try:
+                origin = getcurrent().plimsoll_origin
+            except AttributeError:
+                origin = current_origin()
+            key = (origin, request_type, name)
+            number = self._request_numbers.get(key)
             if number is None:
-                number = self._number_of(key)
+                number = self._keys.number_request(key)
             # Packed before it is added: a value of a wrong type leaves nothing behind.
             self._samples += _SAMPLE.pack(
                 number,
@@ -97,15 +109,17 @@ class RequestRecorder:
                 # Asked here already, because a closed load has no time for a call in vain.
                 ITERATIONS.take_delay_ms() if ITERATIONS.is_scheduled else _NOT_KNOWN,
             )
+            if UNDER_WAY:
+                note_request(name, response_time, exception)
         except Exception as error:  # noqa: BLE001 - measuring must never break the load
             self.note_error(error)
 
     def record_unfinished(
-        self, user_class: type | None, request_type: str, name: str, started_s: float, ended_s: float
+        self, origin: Origin, request_type: str, name: str, started_s: float, ended_s: float
     ) -> None:
         """Keep a request that was cut off before it ended; seconds since the epoch."""
         try:
-            key = self._number_of((user_class, request_type, name))
+            key = self._keys.number_request((origin, request_type, name))
             age_ms = (ended_s - started_s) * 1000
             self._samples += _SAMPLE.pack(key, UNFINISHED, ended_s, started_s, age_ms, 0, _NOT_KNOWN)
         except Exception as error:  # noqa: BLE001 - measuring must never break the load
@@ -123,10 +137,38 @@ class RequestRecorder:
     ) -> None:
         """Keep a whole iteration that has ended; seconds since the epoch."""
         try:
-            key = self._number_of((user_class, ITERATION, name))
+            origin = origin_of(user_class.__name__, current_origin().tags)
+            key = self._keys.number_own((origin, ITERATION, name))
             outcome = self._kinds.number_of(ITERATION_FAILED) + 1 if failed else SUCCESS
             duration_ms, delay_ms = (ended_s - started_s) * 1000, (started_s - intended_s) * 1000
             self._samples += _SAMPLE.pack(key, outcome, ended_s, started_s, duration_ms, 0, delay_ms)
+        except Exception as error:  # noqa: BLE001 - measuring must never break the load
+            self.note_error(error)
+
+    def record_transaction(self, transaction: Transaction) -> None:
+        """Keep a transaction that has ended: a row of the whole of it, and one of its requests."""
+        try:
+            outcome, started_s = self._outcome_of(transaction), transaction.started_s
+            ended_s = started_s + transaction.duration_ms / 1000
+            for own_type, latency_ms, delay_ms in (
+                (TRANSACTION, transaction.duration_ms, transaction.delay_ms),
+                (BUSY, transaction.busy_ms, _NOT_KNOWN),
+            ):
+                key = self._keys.number_own((transaction.origin, own_type, transaction.name))
+                self._samples += _SAMPLE.pack(key, outcome, ended_s, started_s, latency_ms, 0, delay_ms)
+        except Exception as error:  # noqa: BLE001 - measuring must never break the load
+            self.note_error(error)
+
+    def record_value(self, kind: str, name: str, value: float) -> None:
+        """Keep a value of a metric; where it is a share, 1 is a success and 0 a failure without a latency."""
+        try:
+            measures.check_value(kind, value)
+            key, now_s = self._keys.number_own((current_origin(), kind, name)), time.time()
+            outcome, kept = VALUE, value if kind == measures.COUNTER else value * VALUE_SCALE
+            if kind in measures.SHARES:
+                outcome = SUCCESS if value else self._kinds.number_of(MISSED) + 1
+                kept = _NOT_KNOWN
+            self._samples += _SAMPLE.pack(key, outcome, now_s, now_s, kept, 0, _NOT_KNOWN)
         except Exception as error:  # noqa: BLE001 - measuring must never break the load
             self.note_error(error)
 
@@ -137,7 +179,7 @@ class RequestRecorder:
             return None
         try:
             samples = np.frombuffer(packed).reshape(-1, len(SAMPLE_COLUMNS))
-            return fold(samples, list(self._keys), self._kinds.texts, self._limits_ms)
+            return fold(samples, self._keys.keys, self._kinds.texts, self._limits_ms)
         except Exception as error:  # noqa: BLE001 - measuring must never break the load
             self.note_error(error)
             return None
@@ -146,14 +188,9 @@ class RequestRecorder:
         """Count a fault of the recording itself, and log the first."""
         self.errors += 1
         if self.errors == 1:
-            logger.error("a request could not be recorded: %r", error)
+            logger.error("not everything could be recorded: %r", error)
 
-    def _number_of(self, told: tuple[type | None, str, str]) -> int:
-        known = self._key_numbers.get(told)
-        if known is not None:
-            return known
-        user_class, request_type, name = told
-        user = user_class.__name__ if user_class and issubclass(user_class, User) else ""
-        key = Key(user, storable(str(request_type)), storable(str(name)))
-        number = self._key_numbers[told] = self._keys.setdefault(key, len(self._keys))
-        return number
+    def _outcome_of(self, transaction: Transaction) -> int:
+        if transaction.is_cut_off:
+            return UNFINISHED
+        return self._kinds.number_of(transaction.failure) + 1 if transaction.failure is not None else SUCCESS

@@ -15,7 +15,9 @@ from telemetry.bundled_target import TargetError
 from telemetry.health import WorkerHealth
 from telemetry.in_flight import watch_sessions, watch_users
 from telemetry.judging import EXIT_BAD_CONFIGURATION, EXIT_CRASH
+from telemetry.measures import watch_measures
 from telemetry.options import add_options, options_of
+from telemetry.origin import watch_tasks
 from telemetry.session import Session
 from telemetry.startup_checks import startup_faults
 from telemetry.web_ui import extend_web_ui
@@ -35,6 +37,8 @@ def _on_init(environment: Environment, web_ui: WebUI | None, **_: Any) -> None:
     options.exit_code_on_error = 0
     watch_sessions()
     watch_users(environment.user_classes)
+    watch_measures(environment.user_classes)
+    watch_tasks()
     if isinstance(environment.runner, WorkerRunner):
         WorkerHealth(environment)
         WorkerIntervals(environment, environment.runner)

@@ -13,8 +13,9 @@ import pytest
 
 from telemetry import in_flight
 from telemetry.in_flight import OccupancyMeter, Request
+from telemetry.origin import Origin
 
-CutOff = tuple[type | None, str, str, float]
+CutOff = tuple[str, str, str, float]
 
 
 @pytest.fixture
@@ -22,8 +23,8 @@ def cut_off() -> Iterator[list[CutOff]]:
     """Collect what is cut off: user class, type, name and age in seconds."""
     seen: list[CutOff] = []
 
-    def note(user_class: type | None, request_type: str, name: str, started_s: float, ended_s: float) -> None:
-        seen.append((user_class, request_type, name, ended_s - started_s))
+    def note(origin: Origin, request_type: str, name: str, started_s: float, ended_s: float) -> None:
+        seen.append((origin.user_class, request_type, name, ended_s - started_s))
 
     in_flight.add_listener(note)
     yield seen

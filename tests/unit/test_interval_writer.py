@@ -14,7 +14,7 @@ from telemetry.fold import fold
 from telemetry.interval_block import IntervalBlock, Key
 from telemetry.interval_file import IntervalFile
 
-KEYS = [Key("Shopper", "GET", "home"), Key("Shopper", "POST", "order")]
+KEYS = [Key("Shopper", "GET", "home", "content,slow"), Key("Shopper", "POST", "order")]
 KINDS = ["other", "wrong total"]
 
 
@@ -65,6 +65,7 @@ def test_rows(path: Path) -> None:
         "request_type": "GET",
         "name": "home",
         "user_class": "Shopper",
+        "tags": "content,slow",
         "stage": "hold",
         "n": 3,
         "failures": 1,

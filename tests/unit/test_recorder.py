@@ -7,11 +7,13 @@ from locust.env import Environment
 import logging
 import math
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from shapes.iterations import Iterations
+from telemetry.origin import origin_of
 from telemetry.recorder import RequestRecorder
 
 
@@ -37,11 +39,12 @@ def environment() -> Environment:
 
 
 @pytest.fixture
-def recorder(environment: Environment) -> RequestRecorder:
-    """Return a recorder that listens."""
+def recorder(environment: Environment) -> Iterator[RequestRecorder]:
+    """Return a recorder that listens, until the end of the test."""
     recorder = RequestRecorder([100.0])
     recorder.listen(environment)
-    return recorder
+    yield recorder
+    recorder.stop(environment)
 
 
 def test_request(environment: Environment, recorder: RequestRecorder) -> None:
@@ -50,7 +53,7 @@ def test_request(environment: Environment, recorder: RequestRecorder) -> None:
     block = recorder.fold()
 
     assert block is not None
-    assert [tuple(key) for key in block.keys] == [("", "GET", "home")]
+    assert [tuple(key) for key in block.keys] == [("", "GET", "home", "")]
     figures = {name: column.tolist() for name, column in block.scalars.items()}
     assert figures["n"] == [1]
     assert figures["failures"] == [0]
@@ -206,7 +209,7 @@ def test_iteration(recorder: RequestRecorder, failed: bool) -> None:
     block = recorder.fold()
 
     assert block is not None
-    assert [tuple(key) for key in block.keys] == [("Visitor", "iteration", "Visitor.browse")]
+    assert [tuple(key) for key in block.keys] == [("Visitor", "iteration", "Visitor.browse", "")]
     figures = {name: column.tolist() for name, column in block.scalars.items()}
     assert (figures["n"], figures["failures"]) == ([1], [int(failed)])
     assert (figures["started_s"], figures["ended_s"]) == ([1_700_000_001], [1_700_000_003])
@@ -238,11 +241,11 @@ def test_stopped(environment: Environment, recorder: RequestRecorder) -> None:
 
 def test_unfinished(recorder: RequestRecorder) -> None:
     """A request that was cut off is counted apart, with its age, in no row's n."""
-    recorder.record_unfinished(Visitor, "GET", "home", 1_700_000_000.0, 1_700_000_003.0)
+    recorder.record_unfinished(origin_of("Visitor", ""), "GET", "home", 1_700_000_000.0, 1_700_000_003.0)
     block = recorder.fold()
 
     assert block is not None
-    assert [tuple(key) for key in block.keys] == [("Visitor", "GET", "home")]
+    assert [tuple(key) for key in block.keys] == [("Visitor", "GET", "home", "")]
     assert block.scalars["n"].tolist() == [0]
     assert block.scalars["unfinished"].tolist() == [1]
     assert block.over_limits["unfinished_over_limit"].tolist() == [[1]]

@@ -1,0 +1,76 @@
+"""What users measure themselves, on its way from the journeys to whoever records the run.
+
+Journeys do not know telemetry: a user class asks for this by an attribute `measures`.
+"""
+
+from __future__ import annotations
+
+from locust import User
+
+import math
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from telemetry.origin import tagged
+from telemetry.transactions import Transaction
+
+# The kinds of metrics. The first two are shares: of their values, 1 or 0, those that are 1.
+RATE, CHECK, COUNTER, GAUGE, TREND = KINDS = ("rate", "check", "counter", "gauge", "trend")
+SHARES = frozenset({RATE, CHECK})
+
+
+class MeasureListener(Protocol):
+    """Whoever keeps the values of metrics."""
+
+    def __call__(self, kind: str, name: str, value: float) -> None:
+        """Take one value."""
+
+
+_listeners: list[MeasureListener] = []
+
+
+class Measures:
+    """What a user calls to measure."""
+
+    def transaction(self, name: str) -> AbstractContextManager[None]:
+        """Measure a with-block as a whole."""
+        return Transaction(name)
+
+    def tagged(self, tags: Iterable[str]) -> AbstractContextManager[None]:
+        """Tag what a with-block makes."""
+        return tagged(tags)
+
+    def keep(self, kind: str, name: str, value: float) -> None:
+        """Keep one value of a metric of one of KINDS."""
+        for listener in _listeners:
+            listener(kind, name, value)
+
+
+def add_listener(listener: MeasureListener) -> None:
+    """Tell *listener* of every value from now on."""
+    _listeners.append(listener)
+
+
+def remove_listener(listener: MeasureListener) -> None:
+    """Tell *listener* no more."""
+    _listeners.remove(listener)
+
+
+def watch_measures(user_classes: Iterable[type[User]]) -> None:
+    """Give `Measures` to the users that ask for it by an attribute `measures`."""
+    for user_class in user_classes:
+        if hasattr(user_class, "measures"):
+            user_class.measures = Measures()
+
+
+def check_value(kind: str, value: float) -> None:
+    """Refuse what cannot be a value of a metric.
+
+    Raises:
+        ValueError: the kind is not known, or the value no finite number of 0 or more.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"unknown kind of metric {kind!r}, valid are {', '.join(KINDS)}")
+    if not 0 <= value < math.inf:
+        raise ValueError(f"a {kind} cannot have the value {value!r}, valid is a finite number of 0 or more")

@@ -1,0 +1,137 @@
+"""Metrics of a journey's own are rows beside the requests, exact, and of names that are bounded."""
+
+from locust.env import Environment
+
+import logging
+import math
+from collections.abc import Iterator
+
+import pytest
+
+from telemetry import recorded_keys
+from telemetry.interval_block import IntervalBlock
+from telemetry.measures import Measures, watch_measures
+from telemetry.recorder import VALUE_SCALE, RequestRecorder
+
+
+@pytest.fixture
+def recorder() -> Iterator[RequestRecorder]:
+    """Return a recorder that listens, until the end of the test."""
+    recorder, environment = RequestRecorder([0.1 * VALUE_SCALE]), Environment()
+    recorder.listen(environment)
+    yield recorder
+    recorder.stop(environment)
+
+
+def rows(block: IntervalBlock | None, *columns: str) -> dict[tuple[str, str], tuple[float, ...]]:
+    """Return columns of the rows by type and name."""
+    assert block is not None
+    return {
+        (block.keys[key].request_type, block.keys[key].name): tuple(
+            float(block.scalars[column][row]) for column in columns
+        )
+        for row, key in enumerate(block.scalars["key"])
+    }
+
+
+def test_each_kind(recorder: RequestRecorder) -> None:
+    """Counters are summed, shares count their misses as failures, levels and trends keep their values."""
+    measures = Measures()
+    for kind, name, values in (
+        ("counter", "hits", (1, 41)),
+        ("rate", "cache", (1, 0, 1, 1)),
+        ("check", "fast", (0,)),
+        ("gauge", "pool", (3, 5)),
+        ("trend", "cls", (0.05, 0.15)),
+    ):
+        for value in values:
+            measures.keep(kind, name, value)
+    block = recorder.fold()
+    seen = rows(block, "n", "failures", "sum_ms", "min_ms", "max_ms")
+
+    assert seen["counter", "hits"][:3] == (2, 0, 42)
+    assert seen["rate", "cache"][:2] == (4, 1)
+    assert seen["check", "fast"][:2] == (1, 1)
+    assert seen["gauge", "pool"] == pytest.approx((2, 0, 8e6, 3e6, 5e6))
+    assert seen["trend", "cls"] == pytest.approx((2, 0, 0.2e6, 0.05e6, 0.15e6))
+    assert block is not None
+    trend = [block.keys[key].name for key in block.scalars["key"]].index("cls")
+    assert block.over_limits["over_limit"][trend].tolist() == [1]
+
+
+def test_values_take_no_time(recorder: RequestRecorder) -> None:
+    """A value belongs to the second in which it was told, however large it is."""
+    Measures().keep("trend", "bytes", 5_000_000)
+    block = recorder.fold()
+
+    assert block is not None
+    assert block.scalars["started_s"].tolist() == block.scalars["ended_s"].tolist()
+
+
+@pytest.mark.parametrize("value", [-1, math.nan, math.inf, "text"])
+def test_values_that_are_none(
+    recorder: RequestRecorder, caplog: pytest.LogCaptureFixture, value: float
+) -> None:
+    """What is no number of 0 or more breaks nothing, is told once, and counts against the recording."""
+    with caplog.at_level(logging.ERROR):
+        for _ in range(2):
+            Measures().keep("trend", "cls", value)
+
+    assert recorder.fold() is None
+    assert recorder.errors == 2
+    assert len(caplog.records) == 1
+
+
+def test_names_are_bounded(
+    recorder: RequestRecorder, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names beyond the bound are counted under one, which is told once; known ones stay."""
+    monkeypatch.setattr(recorded_keys, "MAX_OWN_NAMES", 2)
+    with caplog.at_level(logging.ERROR):
+        for name in ("a", "b", "c", "d", "a"):
+            Measures().keep("counter", name, 1)
+
+    assert rows(recorder.fold(), "n") == {
+        ("counter", "a"): (2,),
+        ("counter", "b"): (1,),
+        ("counter", "other"): (2,),
+    }
+    assert recorder.errors == 1
+    assert "over 2 names" in caplog.text
+
+
+def test_names_are_redacted(recorder: RequestRecorder) -> None:
+    """A name goes into files, where no secret may be."""
+    Measures().keep("counter", "hits?token=hunter2", 1)
+
+    assert list(rows(recorder.fold(), "n")) == [("counter", "hits?token=***")]
+
+
+def test_a_request_of_the_same_type(recorder: RequestRecorder) -> None:
+    """A request whose type is called like a metric is none."""
+    recorder.record("counter", "hits", 5.0, 1)
+    Measures().keep("counter", "hits", 1)
+
+    assert sorted(rows(recorder.fold(), "n")) == [("counter", "hits"), ("counter request", "hits")]
+
+
+def test_too_many_tags_are_told(recorder: RequestRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tags beyond the bound count against the recording, as their limits would miss requests."""
+    monkeypatch.setattr("telemetry.origin.MAX_COMBINATIONS", -1)
+    with Measures().tagged(["content"]):
+        recorder.record("GET", "a", 5.0, 1)
+        recorder.record("GET", "b", 5.0, 1)
+    block = recorder.fold()
+
+    assert block is not None
+    assert {key.tags for key in block.keys} == {"(too many)"}
+    assert recorder.errors == 1
+
+
+def test_users_who_ask() -> None:
+    """Only a class that has the attribute is given what keeps its measures."""
+    asking, other = type("Asking", (), {"measures": None}), type("Other", (), {})
+    watch_measures([asking, other])
+
+    assert isinstance(asking.measures, Measures)  # type: ignore[attr-defined] # set by name above
+    assert not hasattr(other, "measures")

@@ -1,0 +1,231 @@
+"""Transactions are measured whole, with think time and without, and know what went wrong in them."""
+
+import gevent
+from gevent.event import Event
+from locust import User
+from locust.env import Environment
+from locust.exception import RescheduleTask
+
+import math
+from collections.abc import Callable, Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+
+from shapes.iterations import ITERATIONS
+from telemetry.interval_block import IntervalBlock
+from telemetry.measures import Measures
+from telemetry.recorder import RequestRecorder
+from telemetry.transactions import UNDER_WAY, Transaction
+
+Figures = dict[str, tuple[float, ...]]
+
+
+class Visitor(User):
+    """A user whose class is to be seen in the rows."""
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a second pass between any two looks at the clock."""
+    ticks = count(1)
+    monkeypatch.setattr("telemetry.transactions.time.perf_counter", lambda: float(next(ticks)))
+
+
+@pytest.fixture
+def environment() -> Environment:
+    """Return an environment of Locust without users."""
+    return Environment()
+
+
+@pytest.fixture
+def recorder(environment: Environment) -> Iterator[RequestRecorder]:
+    """Return a recorder that listens, until the end of the test."""
+    recorder = RequestRecorder([])
+    recorder.listen(environment)
+    yield recorder
+    recorder.stop(environment)
+
+
+def ask(environment: Environment, name: str, response_time: float, exception: object = None) -> None:
+    """Fire Locust's request event as a client does."""
+    event: Any = environment.events.request
+    event.fire(
+        request_type="GET",
+        name=name,
+        response_time=response_time,
+        response_length=1,
+        exception=exception,
+        context={},
+    )
+
+
+def as_user(environment: Environment, flow: Callable[[Measures], None]) -> None:
+    """Run a flow in the greenlet of a user; what it raises ends it."""
+    gevent.spawn(lambda _: flow(Measures()), Visitor(environment)).join()
+
+
+def figures(block: IntervalBlock | None, *columns: str) -> Figures:
+    """Return columns of the rows by type and name, without those of requests."""
+    assert block is not None
+    return {
+        f"{key.request_type}:{key.name}": tuple(float(block.scalars[column][row]) for column in columns)
+        for row, key in enumerate(block.keys[position] for position in block.scalars["key"])
+        if key.request_type != "GET"
+    }
+
+
+def test_both_times(environment: Environment, recorder: RequestRecorder) -> None:
+    """A transaction is a row of its whole time, and one of the requests in it."""
+
+    def flow(measures: Measures) -> None:
+        with measures.transaction("flow"):
+            ask(environment, "a", 100.0)
+            ask(environment, "b", 150.0)
+        ask(environment, "c", 1000.0)
+
+    as_user(environment, flow)
+
+    assert figures(recorder.fold(), "n", "failures", "sum_ms") == {
+        "transaction:flow": (1, 0, 1000),
+        "transaction_busy:flow": (1, 0, 250),
+    }
+
+
+def test_nested(environment: Environment, recorder: RequestRecorder) -> None:
+    """A transaction within another is named after both, and its requests are in both."""
+
+    def flow(measures: Measures) -> None:
+        with measures.transaction("flow"):
+            ask(environment, "a", 100.0)
+            with measures.transaction("login"):
+                ask(environment, "b", 150.0)
+
+    as_user(environment, flow)
+
+    assert figures(recorder.fold(), "sum_ms") == {
+        "transaction:flow": (3000,),
+        "transaction_busy:flow": (250,),
+        "transaction:flow/login": (1000,),
+        "transaction_busy:flow/login": (150,),
+    }
+
+
+def test_failed_request(environment: Environment, recorder: RequestRecorder) -> None:
+    """A failed request makes every transaction around it fail, which says which request it was."""
+
+    def flow(measures: Measures) -> None:
+        with measures.transaction("flow"), measures.transaction("login"):
+            ask(environment, "b", 150.0, ValueError("wrong"))
+
+    as_user(environment, flow)
+    block = recorder.fold()
+
+    assert figures(block, "n", "failures") == dict.fromkeys(
+        (f"{kind}:{name}" for kind in ("transaction", "transaction_busy") for name in ("flow", "flow/login")),
+        (1, 1),
+    )
+    assert block is not None
+    assert list(block.kinds) == ["ValueError: wrong", "b failed"]
+
+
+def test_exception(environment: Environment, recorder: RequestRecorder) -> None:
+    """A transaction that an exception leaves has failed, whether Locust or Python raised it."""
+
+    def flow(measures: Measures) -> None:
+        with measures.transaction("flow"):
+            raise RescheduleTask
+
+    as_user(environment, flow)
+    block = recorder.fold()
+
+    assert figures(block, "n", "failures")["transaction:flow"] == (1, 1)
+    assert block is not None
+    assert list(block.kinds) == ["RescheduleTask"]
+
+
+def test_killed_user(recorder: RequestRecorder) -> None:
+    """A transaction whose user is stopped has neither succeeded nor failed: it is unfinished."""
+    begun = Event()
+
+    def flow(measures: Measures) -> None:
+        with measures.transaction("flow"):
+            begun.set()
+            Event().wait()
+
+    user = gevent.spawn(flow, Measures())
+    begun.wait()
+    user.kill()
+
+    assert figures(recorder.fold(), "n", "failures", "unfinished")["transaction:flow"] == (0, 0, 1)
+    assert len(UNDER_WAY) == 0
+
+
+def test_end_of_the_run(environment: Environment, recorder: RequestRecorder) -> None:
+    """What is under way when the run ends is unfinished, once, whenever its user ends."""
+    begun = Event()
+
+    def flow(measures: Measures) -> None:
+        with measures.transaction("flow"), measures.transaction("login"):
+            begun.set()
+            Event().wait()
+
+    user = gevent.spawn(flow, Measures())
+    begun.wait()
+    recorder.stop(environment)
+    user.kill()
+
+    unfinished = figures(recorder.fold(), "unfinished")
+    assert unfinished["transaction:flow"] == unfinished["transaction:flow/login"] == (1,)
+
+
+def test_two_users(environment: Environment, recorder: RequestRecorder) -> None:
+    """Requests count to the transaction of their own user only."""
+    begun = Event()
+
+    def wait(measures: Measures) -> None:
+        with measures.transaction("waiting"):
+            begun.wait()
+
+    def flow(measures: Measures) -> None:
+        with measures.transaction("flow"):
+            ask(environment, "a", 100.0)
+        begun.set()
+
+    gevent.joinall([gevent.spawn(wait, Measures()), gevent.spawn(flow, Measures())])
+    sums = figures(recorder.fold(), "sum_ms")
+
+    busy = {name: sums[f"transaction_busy:{name}"] for name in ("waiting", "flow")}
+    assert busy == {"waiting": (0,), "flow": (100,)}
+
+
+def test_late_iteration(
+    environment: Environment, recorder: RequestRecorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction that begins a late iteration has a response time, and its first request too."""
+    monkeypatch.setattr(ITERATIONS, "is_scheduled", True)
+
+    def flow(measures: Measures) -> None:
+        ITERATIONS.start(delay_s=0.5)
+        for name in ("first", "second"):
+            with measures.transaction(name):
+                ask(environment, "a", 100.0)
+        ITERATIONS.cut_off()
+
+    as_user(environment, flow)
+    block = recorder.fold()
+    responses = figures(block, "response_sum_ms")
+
+    assert (responses["transaction:first"], responses["transaction:second"]) == ((1500,), (1000,))
+    assert math.isnan(responses["transaction_busy:first"][0])
+    assert block is not None
+    assert sorted(block.scalars["response_sum_ms"][block.scalars["key"] == 0]) == [700.0]
+
+
+def test_without_a_recording() -> None:
+    """Between runs a transaction is measured by nobody and leaves nothing behind."""
+    with Transaction("flow"):
+        assert len(UNDER_WAY) == 1
+
+    assert len(UNDER_WAY) == 0
