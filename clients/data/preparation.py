@@ -12,6 +12,7 @@ from locust.web import WebUI
 import atexit
 import signal
 import sys
+from functools import cache
 from typing import Any
 
 from clients.data.links import open_feeders
@@ -117,10 +118,11 @@ def _exit(status: int, faults: str) -> None:
     sys.exit(status)
 
 
-def _listen(**_: Any) -> None:
-    # Locust asks for options when all locustfiles are loaded: what these do at init themselves comes first,
-    # as starting the service under test.
+@cache
+def _listen() -> None:
     events.init.add_listener(_on_init)
 
 
-events.init_command_line_parser.add_listener(_listen)
+# Locust asks for options when all locustfiles are loaded, and again for the web UI: what these do at init
+# themselves, as starting the service under test, comes before the preparation.
+events.init_command_line_parser.add_listener(lambda **_: _listen())
