@@ -23,6 +23,8 @@ from clients.data.swarm_gate import SwarmGate
 EXIT_FAILED, EXIT_BAD_CONFIGURATION = 1, 2
 # Users of other processes stop within this time of being told to, or what they need may be cleaned up.
 LAST_USERS_S = 10.0
+# Workers that were started with their master are there within this time.
+WORKERS_LIMIT_S = 3.0
 
 
 class Preparation:
@@ -98,19 +100,32 @@ def _on_init(environment: Environment, runner: Runner | None, web_ui: WebUI | No
         SwarmGate(web_ui, runner, preparation.begin)
     options = environment.parsed_options
     if options is not None and (options.headless or options.autostart):
-        _prepare_first_run(preparation)
+        _prepare_first_run(preparation, runner)
 
 
-def _prepare_first_run(preparation: Preparation) -> None:
+def _prepare_first_run(preparation: Preparation, runner: Runner) -> None:
     """Prepare a run that nobody has to ask for, before Locust's clock for it ticks."""
     try:
         preparation.begin()
-    except FeedError as error:
-        _exit(EXIT_BAD_CONFIGURATION, str(error))
-    except SetUpError as error:
-        _exit(EXIT_FAILED, str(error))
-    except KeyboardInterrupt:
-        _exit(EXIT_FAILED, "interrupted while setting up; no load was made")
+    except BaseException as error:
+        _dismiss_workers(runner)
+        if isinstance(error, FeedError):
+            _exit(EXIT_BAD_CONFIGURATION, str(error))
+        if isinstance(error, SetUpError):
+            _exit(EXIT_FAILED, str(error))
+        if isinstance(error, KeyboardInterrupt):
+            _exit(EXIT_FAILED, "interrupted while setting up; no load was made")
+        raise
+
+
+def _dismiss_workers(runner: Runner) -> None:
+    """Send the workers home: they would notice only after a minute that their master is gone."""
+    options = runner.environment.parsed_options
+    if isinstance(runner, MasterRunner) and options is not None:
+        with gevent.Timeout(WORKERS_LIMIT_S, exception=False):
+            while len(runner.clients) < options.expect_workers:
+                gevent.sleep(0.05)
+        runner.quit()
 
 
 def _exit(status: int, faults: str) -> None:

@@ -1,0 +1,153 @@
+"""A feeder in one process: what it asks for, what its users get, and how it ends."""
+
+from __future__ import annotations
+
+import gevent
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from clients.data import feeder as feeder_module
+from clients.data.deck import Block
+from clients.data.feeder import PROCESS, Feeder, FeederExhausted
+from clients.data.links import DirectLink
+from clients.data.sources import FeedError
+from tests.unit.test_data_deck import Numbers
+
+
+class SlowLink:
+    """A way on which answers come when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.exhausted: list[str] = []
+
+    def begin(self, seed: str) -> None:
+        """Do nothing."""
+
+    def ask(self, key: str, wanted: int) -> None:  # noqa: ARG002 - there is one feeder
+        """Keep for how many users was asked."""
+        self.asked.append(wanted)
+
+    def tell_exhausted(self, key: str) -> None:
+        """Keep who has no more."""
+        self.exhausted.append(key)
+
+
+@pytest.fixture
+def link() -> Iterator[SlowLink]:
+    """Have feeders ask a link of the test's."""
+    slow = SlowLink()
+    PROCESS.link = slow
+    yield slow
+    PROCESS.link = DirectLink()
+
+
+def feeder(rows: int = 0) -> Feeder[int]:
+    """Return a feeder of numbers."""
+    return Feeder(Numbers(rows), "unique")
+
+
+def users_of(fed: Feeder[int], number: int) -> list[Any]:
+    """Start users that each ask for one row, and have all of them wait for it."""
+    users = [gevent.spawn(fed.next) for _ in range(number)]
+    gevent.sleep(0)
+    return users
+
+
+def test_a_single_process_deals_to_itself() -> None:
+    """Without a master, rows come in order until there are no more."""
+    fed = feeder(3)
+
+    assert [fed.next() for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(FeederExhausted):
+        fed.next()
+
+
+def test_users_wait_for_the_answer(link: SlowLink) -> None:
+    """The master is asked once for the first, and for all who came meanwhile when its answer is there."""
+    fed = feeder()
+    users = users_of(fed, 5)
+    assert link.asked == [1]
+
+    fed.take(Block([0], is_last=False))
+    gevent.sleep(0.01)
+    assert link.asked == [1, 4]
+
+    fed.take(Block([1, 2, 3, 4], is_last=False))
+    gevent.joinall(users, timeout=5)
+    assert sorted(user.value for user in users) == [0, 1, 2, 3, 4]
+    assert sum(link.asked[2:]) == 0
+
+
+def test_stock_is_filled_up_before_it_is_used_up(link: SlowLink) -> None:
+    """When fewer than half of a block are left, more are asked for, and nobody waits."""
+    fed = feeder()
+    fed.take(Block(list(range(10)), is_last=False))
+
+    assert [fed.next() for _ in range(5)] == [0, 1, 2, 3, 4]
+    assert link.asked == []
+    fed.next()
+    assert link.asked == [0]
+
+
+def test_who_gets_nothing_ends(link: SlowLink) -> None:
+    """Users beyond the last row end like stopped ones; that there are no more is told once."""
+    fed = feeder()
+    users = users_of(fed, 3)
+    fed.take(Block([0], is_last=True))
+    gevent.joinall(users, timeout=5)
+
+    assert sorted(isinstance(user.value, FeederExhausted) for user in users) == [False, True, True]
+    assert link.exhausted == [fed.key]
+
+
+def test_a_row_given_back_goes_to_who_waits(link: SlowLink) -> None:
+    """A user that ends leaves its row to one that has waited for rows from the master."""
+    fed = feeder()
+    (user,) = users_of(fed, 1)
+    fed.give_back(7)
+    user.join(timeout=5)
+
+    assert user.value == 7
+    assert link.exhausted == []
+
+
+def test_an_answer_that_is_lost_is_asked_for_again(link: SlowLink, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that breaks costs time, not users."""
+    monkeypatch.setattr(feeder_module, "ANSWER_LIMIT_S", 0.02)
+    fed = feeder()
+    (user,) = users_of(fed, 1)
+    gevent.sleep(0.05)
+    assert len(link.asked) > 1
+
+    fed.take(Block([0], is_last=False))
+    user.join(timeout=5)
+    assert user.value == 0
+
+
+def test_a_master_that_does_not_answer(link: SlowLink, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - it is in place
+    """Nobody waits for ever, and the text says for what."""
+    monkeypatch.setattr(feeder_module, "ANSWER_LIMIT_S", 0.01)
+    monkeypatch.setattr(feeder_module, "GIVE_UP_S", 0.05)
+
+    with pytest.raises(FeedError, match=r"unique numbers.*: no rows from the master"):
+        feeder().next()
+
+
+def test_a_master_without_the_feeder(link: SlowLink) -> None:  # noqa: ARG001 - it is in place
+    """A master that has loaded something else says so, and its text is what the users fail with."""
+    fed = feeder()
+    fed.refuse("the master has no such feeder")
+
+    with pytest.raises(FeedError, match="the master has no such feeder"):
+        fed.next()
+
+
+def test_feeders_of_the_same_file_are_told_apart() -> None:
+    """Each has a key of its own, which counts in the order of the locustfile."""
+    first, second = feeder(), feeder()
+
+    assert first.key != second.key

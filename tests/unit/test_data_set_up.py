@@ -1,0 +1,159 @@
+"""Set-up and clean-up of a run: in order and in reverse, within their time, whatever fails."""
+
+from __future__ import annotations
+
+import gevent
+from locust.env import Environment
+
+from collections.abc import Callable, Generator, Iterator
+from typing import Any
+
+import pytest
+
+from clients.data.preparation import Preparation
+from clients.data.set_up import DECLARED, SetUp, SetUpError, set_up
+
+Steps = Callable[[Environment], Generator[Any, None, None]]
+
+
+@pytest.fixture(autouse=True)
+def declared() -> Iterator[None]:
+    """Keep the set-ups of a test to itself."""
+    before = dict(DECLARED)
+    DECLARED.clear()
+    yield
+    DECLARED.clear()
+    DECLARED.update(before)
+
+
+@pytest.fixture
+def preparation() -> Preparation:
+    """Return the preparation of a single process."""
+    environment = Environment()
+    return Preparation(environment, environment.create_local_runner())
+
+
+def noted(name: str, notes: list[str]) -> SetUp[str]:
+    """Declare a set-up that notes what it does."""
+
+    def steps(environment: Environment) -> Generator[str, None, None]:  # noqa: ARG001 - as the suite calls it
+        notes.append(f"{name} up")
+        yield name
+        notes.append(f"{name} down")
+
+    steps.__name__ = name
+    return set_up(limit_s=1)(steps)
+
+
+def test_the_last_set_up_is_cleaned_up_first(preparation: Preparation) -> None:
+    """Set-ups run in the order of their declaration, clean-ups in reverse, and each only once."""
+    notes: list[str] = []
+    first, second = noted("first", notes), noted("second", notes)
+    preparation.begin()
+    preparation.begin()
+    assert (first.result, second.result) == ("first", "second")
+    preparation.end()
+    preparation.end()
+
+    assert notes == ["first up", "second up", "second down", "first down"]
+
+
+def test_a_second_run_is_set_up_again(preparation: Preparation) -> None:
+    """In the web UI each run has its own."""
+    notes: list[str] = []
+    noted("accounts", notes)
+    for _ in range(2):
+        preparation.begin()
+        preparation.end()
+
+    assert notes == ["accounts up", "accounts down"] * 2
+
+
+def test_a_set_up_that_fails_half_way(preparation: Preparation) -> None:
+    """What was set up before is cleaned up, as is what a finally guards; what follows is not begun."""
+    notes: list[str] = []
+    noted("first", notes)
+
+    @set_up(limit_s=1)
+    def accounts(environment: Environment) -> Generator[None, None, None]:  # noqa: ARG001 - as the suite calls it
+        try:
+            int("no number")
+            yield
+        finally:
+            notes.append("guarded")
+
+    noted("last", notes)
+    with pytest.raises(SetUpError, match=r"accounts' failed: ValueError: invalid literal"):
+        preparation.begin()
+
+    assert notes == ["first up", "guarded", "first down"]
+
+
+def test_a_set_up_that_takes_too_long(preparation: Preparation) -> None:
+    """It is stopped, and the text says after how long."""
+
+    @set_up(limit_s=0.05)
+    def accounts(environment: Environment) -> Generator[None, None, None]:  # noqa: ARG001 - as the suite calls it
+        gevent.sleep(5)
+        yield
+
+    with pytest.raises(SetUpError, match=r"accounts' failed: it takes longer than 0\.05 s"):
+        preparation.begin()
+
+
+@pytest.mark.parametrize("fault", ["raises", "hangs", "yields twice"])
+def test_a_clean_up_that_fails_leaves_the_others_be(
+    preparation: Preparation, caplog: pytest.LogCaptureFixture, fault: str
+) -> None:
+    """It is said by name, and the set-ups before it are cleaned up all the same."""
+    notes: list[str] = []
+    noted("first", notes)
+
+    @set_up(limit_s=0.05)
+    def broken(environment: Environment) -> Generator[None, None, None]:  # noqa: ARG001 - as the suite calls it
+        yield
+        if fault == "raises":
+            raise OSError("gone")
+        if fault == "hangs":
+            gevent.sleep(5)
+        yield
+
+    preparation.begin()
+    preparation.end()
+
+    assert notes == ["first up", "first down"]
+    assert "broken' failed" in caplog.text
+
+
+def test_results_are_what_json_holds(preparation: Preparation) -> None:
+    """Users get the same in one process and in many: a tuple is a list, and a set is refused."""
+
+    @set_up(limit_s=1)
+    def accounts(environment: Environment) -> Generator[Any, None, None]:  # noqa: ARG001 - as the suite calls it
+        yield {"ids": (1, 2)}
+
+    preparation.begin()
+    assert accounts.result == {"ids": [1, 2]}
+    preparation.end()
+
+    @set_up(limit_s=1)
+    def sets(environment: Environment) -> Generator[Any, None, None]:  # noqa: ARG001 - as the suite calls it
+        yield {1, 2}
+
+    with pytest.raises(SetUpError, match="sets' yielded what JSON cannot hold"):
+        preparation.begin()
+
+
+def test_a_result_without_a_run() -> None:
+    """Whoever asks for what was never set up is told so."""
+    with pytest.raises(SetUpError, match="unasked' has not run"):
+        noted("unasked", []).result  # noqa: B018 - it raises
+
+
+def test_a_set_up_without_a_yield_is_refused() -> None:
+    """The text says what is expected, when the locustfile is loaded."""
+    with pytest.raises(TypeError, match="set-up 'accounts' must yield once"):
+
+        @set_up(limit_s=1)
+        def accounts(environment: Environment) -> Any:
+            """Do nothing."""
