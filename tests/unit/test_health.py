@@ -56,7 +56,7 @@ def test_the_first_second_has_a_cpu_figure(environment: Environment) -> None:
     row = monitor.take()
     monitor.stop()
 
-    assert row.cpu_ratio > 0.3
+    assert row.cpu_ratio > 0.05  # also beside others who want the core
     assert row.rss_bytes > 1_000_000
     assert 0 <= row.host_cpu_ratio <= 1
 
