@@ -205,7 +205,7 @@ def _execute_counted(task_set: TaskSet, name: str, delay_s: float) -> None:
         ITERATIONS.end(iteration, type(task_set.user), name)
         raise
     except BaseException:
-        ITERATIONS.cut_off()
+        ITERATIONS.end(iteration, type(task_set.user), name, cut_off=True)
         raise
     ITERATIONS.end(iteration, type(task_set.user), name)
 

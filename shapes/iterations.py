@@ -25,8 +25,9 @@ class IterationListener(Protocol):
         ended_s: float,
         *,
         failed: bool,
+        cut_off: bool,
     ) -> None:
-        """Take one iteration that has ended; *name* is that of its user class and task."""
+        """Take one iteration that has ended, by itself or cut off; *name* is its user class and task."""
 
 
 class Iteration:
@@ -100,8 +101,8 @@ class Iterations:
         if iteration is not None:
             iteration.failed = True
 
-    def end(self, iteration: Iteration, user_class: type, name: str) -> None:
-        """Tell the listeners that the current greenlet's iteration has come to its end."""
+    def end(self, iteration: Iteration, user_class: type, name: str, *, cut_off: bool = False) -> None:
+        """Tell the listeners that the current greenlet's iteration has come to its end, or was cut off."""
         _current.set(None)
         started_s = iteration.started_s
         for listener in self._listeners:
@@ -112,11 +113,8 @@ class Iterations:
                 started_s,
                 time.time(),
                 failed=iteration.failed,
+                cut_off=cut_off,
             )
-
-    def cut_off(self) -> None:
-        """Forget the current greenlet's iteration, which was ended before it came to its end."""
-        _current.set(None)
 
     def drop(self, arrivals: int) -> None:
         """Count arrivals that will never start."""

@@ -134,12 +134,14 @@ class RequestRecorder:
         ended_s: float,
         *,
         failed: bool,
+        cut_off: bool,
     ) -> None:
-        """Keep a whole iteration that has ended; seconds since the epoch."""
+        """Keep an iteration that has ended, or was cut off as unfinished; seconds since the epoch."""
         try:
             origin = origin_of(user_class.__name__, current_origin().tags)
             key = self._keys.number_own((origin, ITERATION, name))
             outcome = self._kinds.number_of(ITERATION_FAILED) + 1 if failed else SUCCESS
+            outcome = UNFINISHED if cut_off else outcome
             duration_ms, delay_ms = (ended_s - started_s) * 1000, (started_s - intended_s) * 1000
             self._samples += _SAMPLE.pack(key, outcome, ended_s, started_s, duration_ms, 0, delay_ms)
         except Exception as error:  # noqa: BLE001 - measuring must never break the load

@@ -314,7 +314,7 @@ def test_failed_requests_fail_their_iterations() -> None:
     before = iteration.failed
     run.environment.events.request.fire(exception=ValueError("no"))
     run.stop()
-    ITERATIONS.cut_off()
+    ITERATIONS.end(iteration, Paced, "Paced")
 
     assert (ITERATIONS.is_scheduled, before, iteration.failed) == (True, False, True)
 

@@ -20,8 +20,8 @@ from shapes.iterations import ITERATIONS
 from shapes.waiting_room import WaitingRoom
 
 
-class Told(list[tuple[str, bool]]):
-    """The iterations that have ended: name, and whether it failed."""
+class Told(list[tuple[str, bool | None]]):
+    """The iterations that have ended: name, and whether it failed; None for one that was cut off."""
 
     def __call__(
         self,
@@ -32,11 +32,12 @@ class Told(list[tuple[str, bool]]):
         ended_s: float,
         *,
         failed: bool,
+        cut_off: bool,
     ) -> None:
         """Take one."""
         assert intended_s <= started_s <= ended_s
         assert name.startswith(user_class.__name__)
-        self.append((name, failed))
+        self.append((name, None if cut_off else failed))
 
 
 @pytest.fixture
@@ -127,7 +128,7 @@ def test_late_arrivals_are_taken_at_once(room: WaitingRoom, told: Told) -> None:
         pytest.param(ValueError("no"), [("Visitor.visit", True)], id="an exception is a failure"),
         pytest.param(RescheduleTask(), [("Visitor.visit", False)], id="going on to the next task is none"),
         pytest.param(StopUser(), [("Visitor.visit", False)], id="a user who leaves has done its task"),
-        pytest.param(gevent.GreenletExit(), [], id="who is cut off has not come to an end"),
+        pytest.param(gevent.GreenletExit(), [("Visitor.visit", None)], id="who is stopped is cut off"),
     ],
 )
 def test_ends(

@@ -63,7 +63,7 @@ def test_counts(iterations: Iterations) -> None:
 def test_listeners_are_told_of_the_end(iterations: Iterations) -> None:
     """The intended start is as long before the actual one as the iteration was late."""
     told: list[tuple[Any, ...]] = []
-    listener: Any = lambda *what, failed: told.append((*what, failed))  # noqa: E731 - to be removed by its name
+    listener: Any = lambda *what, failed, **_: told.append((*what, failed))  # noqa: E731 - to be removed by its name
 
     iterations.add_listener(listener)
     before_s = time.time()
@@ -80,7 +80,7 @@ def test_listeners_are_told_of_the_end(iterations: Iterations) -> None:
 def test_a_failed_request_fails_its_iteration(iterations: Iterations) -> None:
     """What goes wrong belongs to the iteration in which it does, and to no other."""
     told: list[bool] = []
-    iterations.add_listener(lambda *_, failed: told.append(failed))
+    iterations.add_listener(lambda *_, failed, cut_off: told.append(failed and not cut_off))
     for goes_wrong in (True, False):
         iteration = iterations.start(0.0)
         if goes_wrong:
@@ -92,11 +92,10 @@ def test_a_failed_request_fails_its_iteration(iterations: Iterations) -> None:
 
 
 def test_cut_off_is_not_an_end(iterations: Iterations) -> None:
-    """An iteration that was cut off is not told of: nobody knows how long it would have taken."""
-    told: list[bool] = []
-    iterations.add_listener(lambda *_, failed: told.append(failed))
-    iterations.start(0.5)
-    iterations.cut_off()
+    """An iteration that was cut off is told of as such: nobody knows how long it would have taken."""
+    told: list[tuple[bool, bool]] = []
+    iterations.add_listener(lambda *_, failed, cut_off: told.append((failed, cut_off)))
+    iterations.end(iterations.start(0.5), Shopper, "Shopper.browse", cut_off=True)
 
-    assert not told
+    assert told == [(False, True)]
     assert iterations.take_delay_ms() == 0.0

@@ -204,7 +204,13 @@ def test_no_response_time_without_a_schedule(environment: Environment, recorder:
 def test_iteration(recorder: RequestRecorder, failed: bool) -> None:
     """A whole iteration is a row of its own, by both times, apart from the requests in it."""
     recorder.record_iteration(
-        Visitor, "Visitor.browse", 1_700_000_000.0, 1_700_000_001.0, 1_700_000_003.0, failed=failed
+        Visitor,
+        "Visitor.browse",
+        1_700_000_000.0,
+        1_700_000_001.0,
+        1_700_000_003.0,
+        failed=failed,
+        cut_off=False,
     )
     block = recorder.fold()
 
@@ -215,6 +221,28 @@ def test_iteration(recorder: RequestRecorder, failed: bool) -> None:
     assert (figures["started_s"], figures["ended_s"]) == ([1_700_000_001], [1_700_000_003])
     if not failed:
         assert (figures["sum_ms"], figures["response_sum_ms"]) == ([2000.0], [3000.0])
+
+
+def test_iteration_that_was_cut_off(recorder: RequestRecorder) -> None:
+    """What was under way when its user was stopped counts as unfinished at its age, never as an answer."""
+    recorder.record_iteration(
+        Visitor,
+        "Visitor.browse",
+        1_700_000_000.0,
+        1_700_000_001.0,
+        1_700_000_003.0,
+        failed=True,
+        cut_off=True,
+    )
+    block = recorder.fold()
+
+    assert block is not None
+    assert {name: block.scalars[name].tolist() for name in ("n", "failures", "unfinished")} == {
+        "n": [0],
+        "failures": [0],
+        "unfinished": [1],
+    }
+    assert block.over_limits["unfinished_over_limit"].tolist() == [[1]]
 
 
 def test_iterations_of_a_run_only(scheduled: Iterations, environment: Environment) -> None:

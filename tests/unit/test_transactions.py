@@ -207,11 +207,11 @@ def test_late_iteration(
     monkeypatch.setattr(ITERATIONS, "is_scheduled", True)
 
     def flow(measures: Measures) -> None:
-        ITERATIONS.start(delay_s=0.5)
+        iteration = ITERATIONS.start(delay_s=0.5)
         for name in ("first", "second"):
             with measures.transaction(name):
                 ask(environment, "a", 100.0)
-        ITERATIONS.cut_off()
+        ITERATIONS.end(iteration, User, "User.flow")
 
     as_user(environment, flow)
     block = recorder.fold()
