@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
+from locust.util.timespan import parse_timespan
 
 from argparse import Namespace
 
@@ -29,8 +30,20 @@ def declare_limits_ms(environment: Environment, limits_ms: list[float]) -> None:
     setattr(options_of(environment), LIMITS_OPTION, limits_ms)
 
 
+def warm_up_s(text: str | None) -> int:
+    """Return for how many seconds a run without a shape warms up, from the text of --warm-up.
+
+    Raises:
+        ValueError: --warm-up is no time.
+    """
+    try:
+        return int(parse_timespan(text)) if text else 0
+    except ValueError:
+        raise ValueError(f"--warm-up must be a time such as 30s or 2m, got {text!r}") from None
+
+
 def add_options(parser: LocustArgumentParser) -> None:
-    """Add --run-dir, --thresholds and --with-target to Locust's own options.
+    """Add --run-dir, --thresholds, --with-target and --warm-up to Locust's own options.
 
     Not as a group of their own: Locust's web UI shows only what is added to the parser itself.
     """
@@ -51,4 +64,10 @@ def add_options(parser: LocustArgumentParser) -> None:
         action="store_true",
         env_var="PLIMSOLL_WITH_TARGET",
         help="Start the bundled service for the run and stop it afterwards, unless --host names another.",
+    )
+    parser.add_argument(
+        "--warm-up",
+        metavar="<time>",
+        env_var="PLIMSOLL_WARM_UP",
+        help="How much of the beginning of a run without a shape is recorded and not judged, e.g. 30s.",
     )

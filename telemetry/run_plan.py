@@ -6,13 +6,17 @@ from locust.env import Environment
 
 import math
 import time
+from collections.abc import Iterable
+from itertools import takewhile
 from typing import NamedTuple
 
 from shapes._load_model import load_model
 from shapes._scheduled import PlannedShape
 from shapes.arrivals import ArrivalSchedule, RateStage
 from shapes.schedule import Schedule, Stage
-from telemetry.options import options_of
+from telemetry.options import options_of, warm_up_s
+
+WARM_UP_STAGE, LOAD_STAGE = "warm_up", "load"
 
 
 class Planned(NamedTuple):
@@ -34,6 +38,7 @@ class RunPlan:
         shape = environment.shape_class
         self._shape = shape if isinstance(shape, PlannedShape) else None
         self._schedule: Schedule | ArrivalSchedule | None = self._shape.planned() if self._shape else None
+        self._warm_up_s = 0 if self._shape else warm_up_s(options_of(environment).warm_up)
         self._started_s = time.monotonic()
         self.preparation_s: float | None = None
 
@@ -56,7 +61,7 @@ class RunPlan:
         """Return what is planned for this moment; without a schedule it is what Locust was told."""
         schedule, position_s = self._schedule, self._position_s
         if schedule is None:
-            return Planned(None, wanted_users, None)
+            return Planned(self._stage_without_shape(self.elapsed_s), wanted_users, None)
         if position_s is None:
             return Planned(None, None, None)
         return Planned(
@@ -66,6 +71,8 @@ class RunPlan:
     def stage_of(self, unix_s: int) -> str:
         """Return the stage that was played in the middle of a second, empty where there was none."""
         position_s = self._position_s
+        if self._shape is None:
+            return self._stage_without_shape(unix_s + 0.5 - time.time() + self.elapsed_s) or ""
         if self._schedule is None or position_s is None:
             return ""
         middle_s = unix_s + 0.5 - time.time() + position_s
@@ -83,6 +90,7 @@ class RunPlan:
             "load_model": load_model(self._environment),
             "shape": type(self._environment.shape_class).__name__ if self._environment.shape_class else None,
             "stages": stage_facts(schedule, preparation_s),
+            "warm_up_s": preparation_s + warm_up_of(schedule) if schedule else self._warm_up_s,
             "planned_duration_s": schedule.duration_s + preparation_s if schedule else options.run_time,
             "user_scale": options.user_scale if schedule else 1.0,
             "time_scale": options.time_scale if schedule else 1.0,
@@ -96,6 +104,11 @@ class RunPlan:
             }
         return facts
 
+    def _stage_without_shape(self, elapsed_s: float) -> str | None:
+        if not self._warm_up_s:
+            return None
+        return WARM_UP_STAGE if elapsed_s < self._warm_up_s else LOAD_STAGE
+
     @property
     def _is_open(self) -> bool:
         return isinstance(self._schedule, ArrivalSchedule)
@@ -105,6 +118,12 @@ class RunPlan:
         """Seconds since the schedule began, None before that."""
         run_time_s = float(self._shape.get_run_time()) if self._shape else 0.0
         return run_time_s if run_time_s > 0 else None
+
+
+def warm_up_of(schedule: Schedule | ArrivalSchedule) -> float:
+    """Return the seconds from the start of a schedule that warm up: its first stages of that name."""
+    stages: Iterable[Stage | RateStage] = schedule.stages
+    return sum(stage.duration_s for stage in takewhile(lambda stage: stage.name == WARM_UP_STAGE, stages))
 
 
 def stage_facts(schedule: Schedule | ArrivalSchedule | None, begins_s: float) -> list[dict[str, object]]:

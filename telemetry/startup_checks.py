@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from shapes._scheduled import TICK_S, PlannedShape
 from shapes.schedule import ScheduleError
 from telemetry.judging import check_thresholds
-from telemetry.options import declare_limits_ms, options_of
+from telemetry.options import declare_limits_ms, options_of, warm_up_s
 from telemetry.recording import known_request_names
 from telemetry.redact import redact
 from telemetry.run_directory import RESULTS_FOLDER
@@ -26,6 +26,7 @@ def startup_faults(environment: Environment) -> list[str]:
     return [
         *_declaration_faults(environment.user_classes),
         *_shape_faults(environment),
+        *_warm_up_faults(environment),
         *_host_faults(environment),
         *folder_faults(options.run_dir or RESULTS_FOLDER),
         *_taken_faults(options.run_dir),
@@ -70,6 +71,19 @@ def _scale_faults(shape: PlannedShape[Any]) -> list[str]:
     if duration_s >= TICK_S:
         return []
     return [f"--time-scale leaves {duration_s:.3g} s of load; it must leave at least {TICK_S:.0f} s"]
+
+
+def _warm_up_faults(environment: Environment) -> list[str]:
+    run_time_s = options_of(environment).run_time
+    try:
+        length_s = warm_up_s(options_of(environment).warm_up)
+    except ValueError as error:
+        return [str(error)]
+    if length_s and environment.shape_class and _starts_by_itself(environment):
+        return ["--warm-up is for runs without a shape: a shape warms up in a first stage named warm_up"]
+    if run_time_s and length_s >= run_time_s:
+        return [f"--warm-up of {length_s} s leaves nothing of --run-time, {run_time_s} s"]
+    return []
 
 
 def _starts_by_itself(environment: Environment) -> bool:

@@ -14,7 +14,7 @@ from typing import cast
 from flask import Blueprint, Response, abort, jsonify, request, send_from_directory
 
 from telemetry.bundled_target import TargetError
-from telemetry.options import options_of
+from telemetry.options import options_of, warm_up_s
 from telemetry.session import REPORT_FILE, Session
 from telemetry.startup_checks import folder_faults, thresholds_faults, url_faults
 
@@ -91,6 +91,10 @@ def _form_faults(form: Mapping[str, str], environment: Environment, session: Ses
         for field in ("user_scale", "time_scale")
         if field in form and not _is_positive(form[field])
     ]
+    try:
+        warm_up_s(form.get("warm_up"))
+    except ValueError as error:
+        faults.append(str(error))
     if form.get("host"):
         faults += url_faults(form["host"])
     if form.get("run_dir"):

@@ -13,7 +13,7 @@ from shapes._scheduled import ScheduledShape
 from shapes.arrivals import ArrivalSchedule, RateStage
 from shapes.loads import RAMP
 from shapes.schedule import Schedule, Stage
-from telemetry.run_plan import Planned, RunPlan, stage_facts
+from telemetry.run_plan import Planned, RunPlan, stage_facts, warm_up_of
 
 ARRIVALS = ArrivalSchedule((RateStage("rise", 10, 0, 20), RateStage("hold", 20, 20, 20)), most_users=50)
 USERS = Schedule((Stage("rise", 10, 0, 20), Stage("hold", 20, 20, 20)))
@@ -31,9 +31,9 @@ class FewUsers(ScheduledShape):
     schedule = USERS
 
 
-def plan_of(shape: Any) -> RunPlan:
+def plan_of(shape: Any, warm_up: str | None = None) -> RunPlan:
     """Return the plan of a run of this shape, or of none."""
-    options = Namespace(user_scale=1.0, time_scale=1.0, run_time=60)
+    options = Namespace(user_scale=1.0, time_scale=1.0, run_time=60, warm_up=warm_up)
     environment = Environment(shape_class=shape, parsed_options=options)
     environment.runner = None
     return RunPlan(environment)
@@ -134,3 +134,28 @@ def test_stage_facts_of_arrivals() -> None:
 def test_no_stages_without_a_schedule() -> None:
     """A run by hand has no stages."""
     assert stage_facts(None, 0.0) == []
+
+
+def test_a_run_by_hand_warms_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first seconds are a stage of their own, and what follows is the load."""
+    monkeypatch.setattr("telemetry.run_plan.time.time", lambda: 1000.0)
+    monkeypatch.setattr("telemetry.run_plan.time.monotonic", lambda: 50.0)
+    plan = plan_of(None, warm_up="20s")
+    assert plan.now(7) == Planned("warm_up", 7, None)
+
+    monkeypatch.setattr("telemetry.run_plan.time.monotonic", lambda: 80.0)  # it began at 970
+    assert plan.now(7) == Planned("load", 7, None)
+    assert [plan.stage_of(second) for second in (970, 989, 990)] == ["warm_up", "warm_up", "load"]
+    assert plan.facts()["warm_up_s"] == 20
+
+
+def test_a_schedule_warms_up_in_stages_of_that_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those at its beginning count, from the start of the run; a later one is a stage like others."""
+    stages = [RateStage(name, 10, 5, 5) for name in ("warm_up", "hold", "rest")]
+    shape = FewArrivals()
+    monkeypatch.setattr(shape, "schedule", ArrivalSchedule(tuple(stages), most_users=5))
+    plan = plan_of(shape)
+    plan.preparation_s = 1.5
+
+    assert plan.facts()["warm_up_s"] == 11.5
+    assert warm_up_of(USERS) == 0

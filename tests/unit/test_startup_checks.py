@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from clients.http import LeanHttpUser
-from telemetry.startup_checks import _host_faults
+from shapes.ramp import RampShape
+from telemetry.startup_checks import _host_faults, _warm_up_faults
 
 
 def host_faults(user_class: type[User], **attributes: Any) -> list[str]:
@@ -31,3 +32,28 @@ def test_users_of_http_need_a_host(user_class: type[User]) -> None:
 def test_other_users_need_none() -> None:
     """A user of another protocol knows by itself whom to ask."""
     assert host_faults(User) == []
+
+
+@pytest.mark.parametrize(
+    ("warm_up", "shape", "run_time_s", "faults"),
+    [
+        (None, None, 60, []),
+        ("30s", None, 60, []),
+        ("30s", None, None, []),
+        ("soon", None, 60, ["--warm-up must be a time such as 30s or 2m, got 'soon'"]),
+        ("1m", None, 60, ["--warm-up of 60 s leaves nothing of --run-time, 60 s"]),
+        (
+            "30s",
+            RampShape(),
+            None,
+            ["--warm-up is for runs without a shape: a shape warms up in a first stage named warm_up"],
+        ),
+    ],
+)
+def test_warm_up(
+    warm_up: str | None, shape: RampShape | None, run_time_s: int | None, faults: list[str]
+) -> None:
+    """A warm-up is a time, shorter than the run, which has no shape; each fault says what is valid."""
+    options = Namespace(headless=True, autostart=False, warm_up=warm_up, run_time=run_time_s)
+
+    assert _warm_up_faults(Environment(shape_class=shape, parsed_options=options)) == faults
