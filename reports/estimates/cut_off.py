@@ -26,8 +26,13 @@ def cut_off(part: Part, above_ms: float, below_ms: float = math.inf) -> Floats:
     return between
 
 
-def hidden(young: Floats, what: str = "over the limit") -> str:
-    """Say what is not known of requests that were cut off too early to tell."""
-    n = int(young.sum())
-    cut = "request was" if n == 1 else "requests were"
-    return f"{n} {cut} cut off in flight that may have been {what}"
+def hidden(young: Floats, what: str = "over the limit", lacking: Floats | None = None) -> str:
+    """Say what is not known of requests cut off too early to tell, and of those that arrivals lack."""
+    n, never = int(young.sum()), 0 if lacking is None else math.ceil(lacking.sum())
+    parts = [f"{_requests(n)} cut off in flight"] if n else []
+    parts += [f"{_requests(never)} never made, as arrivals were dropped,"] if never else []
+    return f"{' and '.join(parts)} that may have been {what}"
+
+
+def _requests(n: int) -> str:
+    return f"{n} {'request was' if n == 1 else 'requests were'}"

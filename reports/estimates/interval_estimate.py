@@ -10,6 +10,7 @@ import numpy as np
 
 from reports.estimates import intervals
 from reports.estimates.cut_off import cut_off, hanging, hidden
+from reports.estimates.dropped import dropped
 from reports.estimates.estimate import INDEPENDENT, SMALLEST_MEAN_N, Estimate, exact
 from reports.estimates.part import Part
 from reports.estimates.percentile import percentile
@@ -33,7 +34,7 @@ def estimate(statement: Statement, part: Part) -> Estimate | None:
 
 
 def _mean(statement: Statement, part: Part) -> Estimate | None:
-    """Return the mean of the successes; what was cut off took its age at least, which may be more."""
+    """Return the mean of the successes."""
     answered = part.histogram(part.latencies.histograms)
     successes, total_ms = answered.sum(axis=1), part.sums(part.latencies.sum_ms, part.started)
     n = int(successes.sum())
@@ -55,10 +56,22 @@ def _mean(statement: Statement, part: Part) -> Estimate | None:
         needed_n=SMALLEST_MEAN_N if few else None,
         caveat=part.length.caveat,
     )
-    ages = part.histogram(part.recording.unfinished).sum(axis=0)
-    least = (float(total_ms.sum()) + float(ages @ lower_ms(np.arange(len(ages))))) / (n + float(ages.sum()))
-    hides = value + half < statement.edge <= least
-    return replace(found, high=max(value + half, least), doubt=hidden(ages)) if hides and not few else found
+    return found if few else _with_unseen(found, statement, part, float(total_ms.sum()))
+
+
+def _with_unseen(mean: Estimate, statement: Statement, part: Part, total_ms: float) -> Estimate:
+    """Return a mean left open where it hides what would break it.
+
+    What was cut off took its age at least; what was never made is taken to be as slow as the slowest.
+    """
+    ages, lacking = part.histogram(part.recording.unfinished).sum(axis=0), dropped(part)
+    slowest_ms = float(np.nanmax(part.latencies.max_ms[part.started >= 0]))
+    unseen_ms = float(ages @ lower_ms(np.arange(len(ages)))) + slowest_ms * float(lacking.sum())
+    least = (total_ms + unseen_ms) / (mean.n + float(ages.sum()) + float(lacking.sum()))
+    high = mean.high if mean.high is not None else math.inf
+    if not high < statement.edge <= least:
+        return mean
+    return replace(mean, high=max(high, least), doubt=hidden(ages, lacking=lacking))
 
 
 def _spread_ms(counts: Counts) -> float:
@@ -82,7 +95,9 @@ def _maximum(statement: Statement, part: Part) -> Estimate | None:
         return None
     found = exact(float(np.nanmax(slowest)), n, "the slowest successful request")
     young = cut_off(part, above_ms=float(np.nanmax(slowest)), below_ms=statement.edge)
-    return replace(found, high=None, doubt=hidden(young)) if young.any() else found
+    lacking = dropped(part)
+    hides = young.any() or lacking.any()
+    return replace(found, high=None, doubt=hidden(young, lacking=lacking)) if hides else found
 
 
 def _minimum(_: Statement, part: Part) -> Estimate | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from reports.estimates import intervals
@@ -20,13 +21,14 @@ Floats = NDArray[np.float64]
 class Part:
     """Hold the requests a threshold is about: rows of the recording, within the judged window.
 
-    `latencies` are the ones it is about.
+    `latencies` are the ones it is about, `health` the generator's seconds, which tell of dropped arrivals.
     """
 
     recording: Intervals
     window: SteadyState
     rows: NDArray[np.bool_]
     latencies: Latencies
+    health: pd.DataFrame
 
     @property
     def blocks(self) -> int:

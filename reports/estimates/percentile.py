@@ -4,7 +4,7 @@
 where T is one of the recorded limits. Its interval is the wider of Wilson's and Student's t over ten blocks,
 so that requests alike in a slow moment are not taken for independent. Requests cut off in flight when they
 were as old as T count as over it; those that were younger, but older than what pQ says of the answers, must
-not matter: were they over it too, a PASS has to stand.
+not matter, nor must those of arrivals that were dropped: were they over it too, a PASS has to stand.
 """
 
 import math
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from reports.estimates import intervals
 from reports.estimates.cut_off import cut_off, hanging, hidden
+from reports.estimates.dropped import dropped
 from reports.estimates.estimate import Estimate
 from reports.estimates.part import Part
 from reports.load.histogram import PRECISION, Counts, lower_ms, percentile_ms
@@ -58,15 +59,17 @@ def percentile(statement: Statement, q: float, part: Part) -> Estimate | None:
     decided = _decided(found, statement, over, allowed, (low_share, high_share))
     if decided.outcome is not Outcome.PASS or statement.operator not in UPPER_LIMITS:
         return decided
-    young = cut_off(part, above_ms=value, below_ms=edge_ms)
-    hides = young.any() and _most(over, part, edge_ms, young) >= allowed
-    return replace(decided, outcome=Outcome.INCONCLUSIVE, doubt=hidden(young)) if hides else decided
+    young, lacking = cut_off(part, above_ms=value, below_ms=edge_ms), dropped(part)
+    unseen = young + lacking
+    if not unseen.any() or _most(over, part, edge_ms, unseen) < allowed:
+        return decided
+    return replace(decided, outcome=Outcome.INCONCLUSIVE, doubt=hidden(young, lacking=lacking))
 
 
-def _most(over: _Over, part: Part, edge_ms: float, young: Floats) -> float:
-    """Return the upper end of the share over the limit if those cut off too young to tell were over it."""
+def _most(over: _Over, part: Part, edge_ms: float, unseen: Floats) -> float:
+    """Return the upper end of the share over the limit if those that nobody saw the end of were over it."""
     at = _below(over, edge_ms)
-    _, high = part.shares((over.k[:, at] + young)[:, None], (over.n[:, at] + young)[:, None])
+    _, high = part.shares((over.k[:, at] + unseen)[:, None], (over.n[:, at] + unseen)[:, None])
     return float(high[0])
 
 

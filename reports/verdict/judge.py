@@ -4,6 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import pandas as pd
+
 from reports.estimates import interval_estimate
 from reports.estimates.csv_estimate import choose, estimate
 from reports.estimates.estimate import Estimate
@@ -97,7 +99,7 @@ def _judge(judgement: Judgement, run: Run, window: SteadyState | None) -> Judgem
     elif window is None:
         found, absent, length_s = *_from_csv(statement, names, run), run.duration_s
     else:
-        found, absent = _from_intervals(statement, names, recording, window)
+        found, absent = _from_intervals(statement, names, recording, run.health, window)
         length_s = float(window.length_s)
     if found is None:
         return replace(judgement, reason=absent)
@@ -131,14 +133,18 @@ def _from_csv(statement: Statement, names: Sequence[str], run: Run) -> tuple[Est
 
 
 def _from_intervals(
-    statement: Statement, names: Sequence[str], recording: Intervals, window: SteadyState
+    statement: Statement,
+    names: Sequence[str],
+    recording: Intervals,
+    health: pd.DataFrame,
+    window: SteadyState,
 ) -> tuple[Estimate | None, str]:
     """Return the estimate from what was recorded in the judged window, or None and why there is none."""
     latencies = recording.response if statement.metric.is_response else recording.service
     if latencies is None:
         return None, NO_SCHEDULE
     rows = recording.rows["name"].isin(names).to_numpy(dtype=bool)
-    found = interval_estimate.estimate(statement, Part(recording, window, rows, latencies))
+    found = interval_estimate.estimate(statement, Part(recording, window, rows, latencies, health))
     success = "successful " if statement.metric.is_latency else ""
     return found, f"no {success}request to judge in the judged time"
 
