@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check format clean
+.PHONY: help run test check format bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | awk -F': ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -25,14 +25,22 @@ check: $(VENV)/.dev ## Fast checks: lint, types, unit tests
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
+# Of Debian; called with what stays undone without them.
+define install
+	@dpkg --status $(1) >/dev/null 2>&1 || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1) >/dev/null; } \
+	  || echo "$(1) not installed: $(2)"
+endef
+
 # The tests want Debian's Chromium (Playwright's driver wants libatomic1 besides), nginx and openssl; where they cannot be
 # installed their tests skip, and fail when CI is set.
-TEST_PACKAGES := chromium libatomic1 nginx-light openssl
 .PHONY: test-packages
 test-packages:
-	@dpkg --status $(TEST_PACKAGES) >/dev/null 2>&1 || { [ "$$(id -u)" = 0 ] && apt-get update -qq && \
-	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(TEST_PACKAGES) >/dev/null; } \
-	  || echo "$(TEST_PACKAGES) not installed: some tests may be skipped"
+	$(call install,chromium libatomic1 nginx-light openssl,some tests may be skipped)
+
+bench: $(VENV)/.bench ## Measure the HTTP client side by side with others (ten minutes, needs two idle cores)
+	$(call install,nginx-light wrk,the benchmark will end at once)
+	$(BIN)/python -m benchmarks.http_generators
 
 clean: ## Remove the virtual environment and caches; results stay
 	rm -rf $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
@@ -46,4 +54,8 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/pip
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@ $(VENV)/.run
+
+$(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@ $(VENV)/.run
