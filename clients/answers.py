@@ -12,6 +12,8 @@ T = TypeVar("T")
 Identifier = int | str
 
 MAX_REASON_CHARS = 200
+RIGHT_STATES = ("healthy", "degraded")
+_REFUSALS = {0: "down", 429: "rate limited", 503: "breaker open"}
 _JSON_NAMES: Mapping[type, str] = {
     bool: "a boolean",
     dict: "an object",
@@ -30,11 +32,14 @@ class WrongAnswerError(Exception):
 class Answer:
     """One HTTP answer: `status` (0: none came), `headers` and, parsed at the first look, `body`."""
 
-    __slots__ = ("_body", "_content", "headers", "status")
+    __slots__ = ("_body", "_content", "elapsed_ms", "headers", "status")
     _body: Any
 
-    def __init__(self, status: int, headers: Mapping[str, Any] | None, content: bytes | None) -> None:
+    def __init__(
+        self, status: int, headers: Mapping[str, Any] | None, content: bytes | None, elapsed_ms: float = 0.0
+    ) -> None:
         self.status = status
+        self.elapsed_ms = elapsed_ms
         self.headers: Mapping[str, Any] = headers or {}
         self._content = content
 
@@ -91,14 +96,17 @@ def identifier(owner: Any, key: str) -> Identifier:
     return field(owner, key, int)
 
 
-def healthy(answer: Answer) -> None:
-    """Accept a healthy or a degraded service; name the ways in which it turns us away."""
-    if answer.status == 429:
-        raise WrongAnswerError("rate limited (429)")
-    if answer.status == 503:
-        raise WrongAnswerError("breaker open (503)")
-    if field(answer.body, "status", str) not in {"healthy", "degraded"}:
+def health_of(answer: Answer) -> str:
+    """Return the state of a service: healthy, degraded, rate limited, breaker open, down.
+
+    Raises WrongAnswerError where the answer does not say.
+    """
+    if answer.status in _REFUSALS:
+        return _REFUSALS[answer.status]
+    state = field(answer.body, "status", str)
+    if state not in RIGHT_STATES:
         raise WrongAnswerError("'status' is neither healthy nor degraded")
+    return state
 
 
 def status_only(_answer: Answer) -> None:

@@ -14,11 +14,12 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from clients.answers import (
     MAX_REASON_CHARS,
+    RIGHT_STATES,
     Answer,
     Identifier,
     WrongAnswerError,
     filled,
-    healthy,
+    health_of,
     identifier,
     reason_of,
     status_only,
@@ -34,7 +35,7 @@ T = TypeVar("T")
 
 
 class Account(NamedTuple):
-    """Who the service says has signed in; `student_id` is None for an admin."""
+    """Who the service says has signed in; `student_id` is None for whoever is no student."""
 
     token: str
     user_id: Identifier
@@ -47,7 +48,7 @@ class ApiUser(Measuring, LeanHttpUser):
 
     A wrong answer also ends the iteration, as there is nothing right to go on with: the user pauses for its
     `wait_time` and starts its next task. A subclass declares every name it may send in `request_names`, and
-    those of its metrics and checks in `metric_names`.
+    those of its metrics and checks in `metric_names`; `check_health_of` counts states under names of its own.
     """
 
     abstract = True
@@ -66,11 +67,12 @@ class ApiUser(Measuring, LeanHttpUser):
         json: Any = None,
         statuses: tuple[int, ...] = (200,),
         anonymous: bool = False,
+        timeout_s: float | None = None,
     ) -> T:
         """Send a request under a declared name and return what `read` makes of the answer.
 
-        The answer is right when its status is among the expected and `read` raises nothing.
-        Once signed in, the request carries the token unless it is to be anonymous.
+        The answer is right when its status is among the expected, 0 standing for none, and `read` raises
+        nothing. Once signed in, the request carries the token unless it is to be anonymous.
 
         Raises RescheduleTask after a wrong answer, ValueError for a name that is not declared.
         """
@@ -79,18 +81,22 @@ class ApiUser(Measuring, LeanHttpUser):
         token = None if anonymous or self._account is None else self._account.token
         headers = {"Authorization": f"Bearer {token}"} if token else None
         with self.client.request(
-            method, path, name=name, json=json, headers=headers, catch_response=True
+            method, path, name=name, json=json, headers=headers, timeout=timeout_s, catch_response=True
         ) as response:
             try:
                 value = read(_answer_to(response, statuses))
             except Exception as fault:  # noqa: BLE001 - whatever a server's text makes a check raise is a failure
-                response.failure(f"{name}: {reason_of(fault)}"[:MAX_REASON_CHARS])
+                response.failure(self.failure_text(name, reason_of(fault))[:MAX_REASON_CHARS])
             else:
                 response.success()
                 return value
         if token and response.status_code == 401:
             self._account = None  # expired or revoked: the next iteration signs in again
         raise RescheduleTask
+
+    def failure_text(self, name: str, reason: str) -> str:
+        """Return what a wrong answer is counted as: a text that is the same for equal faults."""
+        return f"{name}: {reason}"
 
     def refused(
         self, name: str, method: str, path: str, status: int, *, json: Any = None, anonymous: bool = False
@@ -99,8 +105,18 @@ class ApiUser(Measuring, LeanHttpUser):
         self.ask(name, method, path, status_only, json=json, statuses=(status,), anonymous=anonymous)
 
     def check_health_of(self, name: str, path: str) -> None:
-        """Ask a service how it is; being rate limited and an open breaker are failures of their own."""
-        self.ask(name, "GET", path, healthy, statuses=(200, 429, 503), anonymous=True)
+        """Ask a service how it is and count its state as NAME.STATE; it must be healthy or degraded.
+
+        Being rate limited, an open breaker and no answer are failures of their own.
+        """
+
+        def read(answer: Answer) -> None:
+            state = health_of(answer)
+            self.count(f"{name}.{state.replace(' ', '_')}")
+            if state not in RIGHT_STATES:
+                raise WrongAnswerError(f"{state} ({answer.status or 'no answer'})")
+
+        self.ask(name, "GET", path, read, statuses=(200, 429, 503, 0), anonymous=True)
 
     def sign_in(self, credentials: Credentials) -> Account:
         """Log in, as `auth.login`, and keep the token for the requests that follow."""
@@ -150,17 +166,17 @@ class MemberUser(ApiUser):
 
 
 def _answer_to(response: LeanResponse, statuses: tuple[int, ...]) -> Answer:
-    # A status of 400 or more is an error too, but whether it is wrong is for us to say.
-    if response.error is not None and not isinstance(response.error, BadStatus):
-        raise WrongAnswerError(str(response.error))
     if response.status_code not in statuses:
-        expected = " or ".join(map(str, statuses))
+        # A status of 400 or more is an error too, but whether it is wrong is for us to say.
+        if response.error is not None and not isinstance(response.error, BadStatus):
+            raise WrongAnswerError(str(response.error))
+        expected = " or ".join(str(status) for status in statuses if status)
         raise WrongAnswerError(f"got status {response.status_code}, expected {expected}")
-    return Answer(response.status_code, response.headers, response.content)
+    return Answer(response.status_code, response.headers, response.content, response.elapsed_s * 1000)
 
 
 def _account(answer: Answer) -> Account:
     body = answer.body
     role = filled(body, "role", str)
-    student_id = None if role == "admin" else identifier(body, "studentId")
+    student_id = identifier(body, "studentId") if role == "student" else None
     return Account(filled(body, "token", str), identifier(body, "userId"), student_id, role)

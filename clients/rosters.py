@@ -16,8 +16,9 @@ logger = logging.getLogger("plimsoll")
 
 # Every size of the bundled service has at least these. There is one roster per kind for all user classes.
 STUDENTS = Roster("student", seeded=1000)
-# Nobody can enrol an admin: where there are more users than admins, several are the same one.
+# Nobody can enrol an admin or a parent: where there are more users than of them, several are the same one.
 ADMINS = Roster("admin", seeded=20, way="circular")
+PARENTS = Roster("parent", seeded=500, way="circular")
 # The users of a lost worker go to others, who must not be whom it may still be.
 SPARE_FACTOR = 2
 ENROLMENT_LIMIT_S = 300.0

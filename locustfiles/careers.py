@@ -6,12 +6,10 @@ days, content in three parts, answers judged as they were meant, a percentage wi
 
 from __future__ import annotations
 
-from locust import constant, events, task
+from locust import constant, task
 from locust.env import Environment
 
-import logging
 import random
-from collections import Counter
 from collections.abc import Callable
 from itertools import count
 from typing import Any, ClassVar, NamedTuple
@@ -31,9 +29,6 @@ SESSIONS_PER_MEMORY_LOOK = 1000
 
 _sessions = count(1)
 
-# Which cache state and which pod answered, in this process; logged when the load ends.
-trending_answers: Counter[str] = Counter()
-
 
 class Question(NamedTuple):
     """A question to answer rightly or wrongly on purpose."""
@@ -41,6 +36,13 @@ class Question(NamedTuple):
     id: Identifier
     answer: str
     wrong_answers: list[str]
+
+
+class Trending(NamedTuple):
+    """Whether trending came from a cache, and from which pod, where it says so."""
+
+    is_hit: bool
+    pod: str | None
 
 
 class CareersUser(MemberUser):
@@ -64,6 +66,15 @@ class CareersUser(MemberUser):
             "careers.trending",
         }
     )
+    metric_names: ClassVar[frozenset[str]] = frozenset(
+        {
+            "careers.cache",
+            "careers.health.*",
+            "careers.heap_used_mb",
+            "careers.pod.*",
+            "careers.rate_limited",
+        }
+    )
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -73,22 +84,33 @@ class CareersUser(MemberUser):
     def learn(self) -> None:
         """Take the six steps of the main journey; the last, a pause of 1 s, is the wait time."""
         student_id = self.account().student_id
-        session_id = self.select(student_id, random.choice(self.pool(student_id)))
-        questions = self.ask(
-            "careers.content", "GET", f"/api/v1/sessions/{session_id}/content", content_questions
-        )
-        for number in range(ANSWERS_PER_SESSION):
-            self.pause(*THINK_TIME_S)
-            self.answer(session_id, questions[number % len(questions)])
-        self.ask("careers.flow_state", "GET", f"/api/v1/students/{student_id}/flow-state", flow_percentage)
+        with self.transaction("careers.learn"):
+            session_id = self.select(student_id, random.choice(self.pool(student_id)))
+            questions = self.ask(
+                "careers.content", "GET", f"/api/v1/sessions/{session_id}/content", content_questions
+            )
+            with self.transaction("session"):
+                for number in range(ANSWERS_PER_SESSION):
+                    self.pause(*THINK_TIME_S)
+                    self.answer(session_id, questions[number % len(questions)])
+            path = f"/api/v1/students/{student_id}/flow-state"
+            self.ask("careers.flow_state", "GET", path, flow_percentage)
         if next(_sessions) % SESSIONS_PER_MEMORY_LOOK == 0:
-            self.ask("careers.memory", "GET", "/api/v1/metrics/memory", memory)
+            used_bytes = self.ask("careers.memory", "GET", "/api/v1/metrics/memory", memory)
+            self.gauge("careers.heap_used_mb", used_bytes / 1e6)
 
     @task(2)
     def look_at_trends(self) -> None:
-        """See what others choose: cached, and limited in rate."""
+        """See what others choose, cached and limited in rate; count cache hits and which pod answered."""
         self.account()
-        self.ask("careers.trending", "GET", "/api/v1/careers/trending", trending, statuses=(200, 429))
+        path = "/api/v1/careers/trending"
+        seen = self.ask("careers.trending", "GET", path, trending, statuses=(200, 429))
+        self.rate("careers.rate_limited", seen is None)
+        if seen is None:
+            return
+        self.rate("careers.cache", seen.is_hit)
+        if seen.pod:
+            self.count(f"careers.pod.{seen.pod}")
 
     @task(2)
     def look_at_dashboard(self) -> None:
@@ -187,38 +209,20 @@ def flow_percentage(answer: Answer) -> float:
     return percentage
 
 
-def memory(answer: Answer) -> None:
-    """Check that the service says how much memory it uses of how much."""
-    if not 0 < field(answer.body, "heapUsed", float) <= field(answer.body, "heapTotal", float):
+def memory(answer: Answer) -> float:
+    """Read how much memory the service uses, which must be within what it has."""
+    used_bytes = field(answer.body, "heapUsed", float)
+    if not 0 < used_bytes <= field(answer.body, "heapTotal", float):
         raise WrongAnswerError("'heapUsed' is not within 'heapTotal'")
+    return used_bytes
 
 
-def trending(answer: Answer) -> None:
-    """Count which pod answered, and whether from its cache; a limited rate is a right answer too."""
+def trending(answer: Answer) -> Trending | None:
+    """Read where the trending careers came from; None for a limited rate, a right answer too."""
     if answer.status == 429:
-        trending_answers["rate limited"] += 1
-        return
+        return None
     field(answer.body, "careers", list)
     cache = answer.headers.get("X-Cache")
     if cache not in {"HIT", "MISS"}:
         raise WrongAnswerError("header X-Cache says neither HIT nor MISS")
-    trending_answers[f"X-Cache {cache}"] += 1
-    if pod := answer.headers.get("X-Pod-Name"):
-        trending_answers[f"pod {pod}"] += 1
-
-
-def forget_trending_answers(**_: Any) -> None:
-    """Begin each run at zero."""
-    trending_answers.clear()
-
-
-def log_trending_answers(**_: Any) -> None:
-    """Say how often each cache state and pod was seen, if any was."""
-    if trending_answers:
-        counts = ", ".join(f"{seen}: {times}" for seen, times in sorted(trending_answers.items()))
-        logging.getLogger(__name__).info("careers.trending: %s", counts)
-
-
-# Locust's events carry no types.
-events.test_start.add_listener(forget_trending_answers)
-events.test_stop.add_listener(log_trending_answers)
+    return Trending(cache == "HIT", answer.headers.get("X-Pod-Name"))

@@ -7,7 +7,7 @@ The refusals have names of their own, so that they do not dilute the figures of 
 
 from __future__ import annotations
 
-from locust import between, task
+from locust import between
 from locust.env import Environment
 
 import random
@@ -39,10 +39,10 @@ class Product(NamedTuple):
     price: float
 
 
-class OrdersUser(MemberUser):
-    """Browse, order, keep a profile, administer, in shares 40/30/20/10; one of ten visitors is an admin."""
+class ShopVisitor(MemberUser):
+    """What a visitor may do in the shop; one of ten is an admin. A subclass says how often it does what."""
 
-    weight = 2
+    abstract = True
     wait_time = between(1, 4)
     roster = STUDENTS
     request_names: ClassVar[frozenset[str]] = frozenset(
@@ -60,11 +60,10 @@ class OrdersUser(MemberUser):
             "orders.move_refused",
             "orders.product",
             "orders.products",
-            "orders.profile",
-            "orders.profile_update",
             "orders.ship",
         }
     )
+    metric_names: ClassVar[frozenset[str]] = frozenset({"orders.health.*"})
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -74,14 +73,12 @@ class OrdersUser(MemberUser):
         """Return the students, or the admins for every tenth visitor of this process."""
         return ADMINS if next(_spawned) % USERS_PER_ADMIN == 0 else self.roster
 
-    @task(4)
     def browse(self) -> None:
         """Look through the products and at one of them."""
         product = random.choice(self.list_products())
         self.ask("orders.product", "GET", f"/api/products/{product.id}", same_product(product))
         self.pause(1)
 
-    @task(3)
     def order(self) -> None:
         """Order some pieces of a product seen before; 30 % of the orders are confirmed."""
         self.account()
@@ -95,24 +92,19 @@ class OrdersUser(MemberUser):
             self.settle(path, product.price * quantity)
         self.pause(2)
 
-    @task(2)
-    def keep_profile(self) -> None:
-        """Look at the own profile; 20 % change their name and preferences."""
-        self.account()
-        self.ask("orders.profile", "GET", "/api/users/profile", profile_of(self.credentials.email))
-        if random.random() < PROFILE_UPDATED_SHARE:
-            name = f"Visitor {random.randrange(1_000_000)}"
-            body = {"name": name, "preferences": {"newsletter": random.random() < 0.5}}
-            self.ask("orders.profile_update", "PUT", "/api/users/profile", renamed_to(name), json=body)
-        self.pause(1)
-
-    @task(1)
     def administer(self) -> None:
         """Look after the shop: its health, and the figures that only an admin gets to see."""
-        account = self.account()
+        self.check_health()
+        self.oversee()
+
+    def check_health(self) -> None:
+        """Ask the shop how it is."""
         for path in ("/health", "/api/health"):
             self.check_health_of("orders.health", path)
-        if account.role == "admin":
+
+    def oversee(self) -> None:
+        """Look at the figures, which are refused to whoever is no admin."""
+        if self.account().role == "admin":
             self.ask("orders.admin_dashboard", "GET", "/api/admin/dashboard", dashboard)
             self.ask("orders.admin_analytics", "GET", "/api/admin/analytics", analytics)
         else:
@@ -133,6 +125,33 @@ class OrdersUser(MemberUser):
         if self.account().role == "admin":
             self.ask("orders.ship", "POST", f"{path}/ship", order_is("shipped", total))
             self.ask("orders.deliver", "POST", f"{path}/deliver", order_is("delivered", total))
+
+
+class OrdersUser(ShopVisitor):
+    """Browse, order, keep a profile, administer, in shares 40/30/20/10."""
+
+    weight = 2
+    request_names: ClassVar[frozenset[str]] = ShopVisitor.request_names | {
+        "orders.profile",
+        "orders.profile_update",
+    }
+
+    def keep_profile(self) -> None:
+        """Look at the own profile; 20 % change their name and preferences."""
+        self.account()
+        self.ask("orders.profile", "GET", "/api/users/profile", profile_of(self.credentials.email))
+        if random.random() < PROFILE_UPDATED_SHARE:
+            name = f"Visitor {random.randrange(1_000_000)}"
+            body = {"name": name, "preferences": {"newsletter": random.random() < 0.5}}
+            self.ask("orders.profile_update", "PUT", "/api/users/profile", renamed_to(name), json=body)
+        self.pause(1)
+
+    tasks = [  # noqa: RUF012 - Locust's name
+        *4 * [ShopVisitor.browse],
+        *3 * [ShopVisitor.order],
+        *2 * [keep_profile],
+        ShopVisitor.administer,
+    ]
 
 
 def products_for_sale(answer: Answer) -> list[Product]:

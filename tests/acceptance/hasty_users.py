@@ -1,42 +1,43 @@
 """A locustfile of the journeys without their think time, each user class against a host of its own.
 
-HASTY_USERS holds a JSON list of [class name, host, task or null for all of them]; HASTY_RESULT names the file
-that gets what Locust counted: requests, failures and errors by request name, and exceptions of the users.
+HASTY_USERS holds a JSON list of [module, class name, host, task or null for all of them]; HASTY_RESULT names
+the file that gets what Locust counted: requests, their medians in ms, errors, and exceptions of the users.
 """
 
 from __future__ import annotations
 
+import gevent
 from locust import constant, events
 from locust.env import Environment
 
 import json
 import os
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from clients.api import ApiUser, MemberUser
-from locustfiles import auth, careers, orders
-
-JOURNEYS: dict[str, type[ApiUser]] = {
-    "AuthUser": auth.AuthUser,
-    "CareersUser": careers.CareersUser,
-    "OrdersUser": orders.OrdersUser,
-}
+from clients.api import MemberUser
+from locustfiles import auth, careers, orders, parents
 
 # What a journey rarely does must still be seen within seconds.
 auth.WRONG_PASSWORD_SHARE = 0.5
 orders.CONFIRMED_SHARE = orders.CONFIRMED_TWICE_SHARE = orders.PROFILE_UPDATED_SHARE = 0.5
 orders.USERS_PER_ADMIN = 2
 careers.SESSIONS_PER_MEMORY_LOOK = 2
+parents.STRANGERS_CHILD_SHARE = 0.5
 
 
-def hasty(journey: type[ApiUser], host: str, only_task: str | None) -> type[ApiUser]:
+def hasty(journey: type[MemberUser], host: str, only_task: str | None) -> type[MemberUser]:
     """Return the journey, or one task of it, without pauses."""
-    changes: dict[str, object] = {"host": host, "wait_time": constant(0.02), "pause": lambda *_: None}
+    changes: dict[str, object] = {
+        "host": host,
+        "wait_time": constant(0.02),
+        "pause": lambda *_: gevent.sleep(0.01),
+    }
     if only_task:
         changes["own_roster"] = MemberUser.own_roster  # no admins, to whom nothing is refused
     name = f"Hasty{journey.__name__}{host.rpartition('/')[2]}"
-    user_class: type[ApiUser] = type(name, (journey,), changes)
+    user_class: type[MemberUser] = type(name, (journey,), changes)
     if only_task:
         user_class.tasks = [getattr(journey, only_task)]
     return user_class
@@ -44,8 +45,8 @@ def hasty(journey: type[ApiUser], host: str, only_task: str | None) -> type[ApiU
 
 globals().update(
     {
-        f"user_{number}": hasty(JOURNEYS[name], host, only_task)
-        for number, (name, host, only_task) in enumerate(json.loads(os.environ["HASTY_USERS"]))
+        f"user_{number}": hasty(getattr(import_module(module), name), host, only_task)
+        for number, (module, name, host, only_task) in enumerate(json.loads(os.environ["HASTY_USERS"]))
     }
 )
 
@@ -55,6 +56,7 @@ def write_result(environment: Environment, **_: Any) -> None:
     stats, runner = environment.stats, environment.runner
     assert runner is not None
     result = {
+        "medians_ms": {entry.name: entry.median_response_time for entry in stats.entries.values()},
         "requests": {entry.name: entry.num_requests for entry in stats.entries.values()},
         "errors": sorted({str(error.error) for error in stats.errors.values()}),
         "exceptions": [found["msg"] for found in runner.exceptions.values()],

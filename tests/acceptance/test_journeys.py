@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from clients.api import ApiUser
+from clients.api import MemberUser
 from locustfiles.auth import AuthUser
 from locustfiles.careers import CareersUser
 from locustfiles.orders import OrdersUser
@@ -22,58 +21,46 @@ from tests.fix_liar import (
     with_field,
     without_field,
 )
+from tests.journeys import JOURNEYS, Hasty, run_hastily
 from tests.processes import finish, start_locust
 
 ROOT = Path(__file__).resolve().parents[2]
-HASTY_USERS = Path(__file__).with_name("hasty_users.py")
-JOURNEYS = {"auth": AuthUser, "careers": CareersUser, "orders": OrdersUser}
 LOGIN = "POST /api/auth/login"
 POOL = r"GET /api/v1/students/\d+/careers/pool"
 ORDER = r"GET /api/orders/\d+"
 
 
-def run_hastily(
-    users: Sequence[tuple[str, str, str | None]], folder: Path, run_time: str, number: int
-) -> Any:
-    """Run the journeys without think time and return what Locust counted."""
-    result = folder / "result.json"
-    settings = {"HASTY_USERS": json.dumps(users), "HASTY_RESULT": str(result)}
-    options = ["--headless", "-u", str(number), "-r", str(number), "-t", run_time, "--only-summary"]
-    output = finish(start_locust(["-f", str(HASTY_USERS), *options], folder, settings))
-    assert result.exists(), output
-    return json.loads(result.read_text(encoding="utf-8"))
-
-
-@pytest.mark.parametrize("from_root", [True, False], ids=["at the root", "in another folder"])
-def test_each_journey_runs_alone_without_a_failure(
-    target_url: str, tmp_path: Path, *, from_root: bool
-) -> None:
-    """Plain `locust -f` works wherever it is started; against the bundled service nothing fails."""
+def test_each_journey_runs_alone_without_a_failure(target_url: str, tmp_path: Path) -> None:
+    """Plain `locust -f` works at the root and in another folder; against the bundled service nothing fails."""
     processes = {}
-    for name in JOURNEYS:
+    for number, name in enumerate(JOURNEYS):
         options = ["--headless", "-u", "5", "-t", "4s", "-H", target_url, "--run-dir", str(tmp_path / name)]
-        locustfile = Path("locustfiles", f"{name}.py") if from_root else ROOT / "locustfiles" / f"{name}.py"
-        arguments = ["-f", str(locustfile), *options, "--json-file", str(tmp_path / f"{name}-stats")]
-        processes[name] = start_locust(arguments, ROOT if from_root else tmp_path)
+        arguments = [*options, "--json-file", str(tmp_path / f"{name}-stats")]
+        folder = ROOT if number % 2 else tmp_path
+        locustfile = Path("locustfiles" if folder == ROOT else ROOT / "locustfiles", f"{name}.py")
+        processes[name] = start_locust(["-f", str(locustfile), *arguments], folder)
 
     outputs = {name: finish(process) for name, process in processes.items()}
 
-    for name, user_class in JOURNEYS.items():
+    for name, user_classes in JOURNEYS.items():
         entries = json.loads((tmp_path / f"{name}-stats.json").read_text(encoding="utf-8"))
         assert entries, outputs[name]
         assert sum(entry["num_failures"] for entry in entries) == 0, outputs[name]
-        assert {entry["name"] for entry in entries} <= user_class.request_names
+        assert {entry["name"] for entry in entries} <= set().union(
+            *(user_class.request_names for user_class in user_classes)
+        )
 
 
 def test_every_declared_request_is_sent_and_right(target_url: str, tmp_path: Path) -> None:
     """Without think time, the journeys send every name they declare within seconds; all answers are right."""
-    users = [(user_class.__name__, target_url, None) for user_class in JOURNEYS.values()]
+    journeys = [journey for of_file in JOURNEYS.values() for journey in of_file]
+    users = [Hasty(journey, target_url) for journey in journeys]
 
     result = run_hastily(users, tmp_path, run_time="7s", number=30)
 
     assert result["errors"] == []
     assert result["exceptions"] == []
-    assert set(result["requests"]) == set().union(*(journey.request_names for journey in JOURNEYS.values()))
+    assert set(result["requests"]) == set().union(*(journey.request_names for journey in journeys))
 
 
 def first_pool_again() -> Callable[[Reply], Reply]:
@@ -93,7 +80,7 @@ def said(status: int, body: bytes = b"{}") -> Callable[[Reply], Reply]:
 
 
 # name: (journey, task, lie, the failure it must be counted as)
-LIES: dict[str, tuple[type[ApiUser], str, Lie, str]] = {
+LIES: dict[str, tuple[type[MemberUser], str, Lie, str]] = {
     "empty_token": (AuthUser, "log_in", Lie(LOGIN, with_field("token", "")), "auth.login: 'token' is empty"),
     "no_role": (AuthUser, "log_in", Lie(LOGIN, without_field("role")), "auth.login: 'role' is missing"),
     "no_logins": (
@@ -266,7 +253,7 @@ def test_every_lie_is_counted_with_its_text(
 ) -> None:
     """A wrong answer is a failure even with status 200, named, the only one, and it crashes no user."""
     liar_url = start_liar({name: lie for name, (_, _, lie, _) in LIES.items()})
-    users = [(journey.__name__, f"{liar_url}/{name}", task) for name, (journey, task, _, _) in LIES.items()]
+    users = [Hasty(journey, f"{liar_url}/{name}", task) for name, (journey, task, _, _) in LIES.items()]
 
     result = run_hastily(users, tmp_path, run_time="8s", number=len(users))
 

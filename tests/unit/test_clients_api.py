@@ -6,6 +6,7 @@ from locust.env import Environment
 from locust.exception import RescheduleTask
 
 import json
+from contextlib import nullcontext
 from typing import Any, ClassVar
 
 import pytest
@@ -28,6 +29,7 @@ class StubResponse:
         self.content = content
         self.headers: dict[str, str] = {}
         self.error = error or (BadStatus(status) if status >= 400 else None)
+        self.elapsed_s = 0.0
         self.outcome = "none"
 
     def __enter__(self) -> StubResponse:
@@ -216,3 +218,49 @@ def test_certificates_are_verified_and_waiting_is_bounded() -> None:
     assert ApiUser.insecure is False
     assert ApiUser.connection_timeout <= 10
     assert ApiUser.network_timeout <= 30
+
+
+@pytest.mark.parametrize(
+    ("response", "state", "failure"),
+    [
+        (answered(200, {"status": "healthy"}), "healthy", None),
+        (answered(200, {"status": "degraded"}), "degraded", None),
+        (answered(429), "rate_limited", "rate limited (429)"),
+        (answered(503), "breaker_open", "breaker open (503)"),
+        (StubResponse(0, None, ConnectionRefused()), "down", "down (no answer)"),
+    ],
+)
+def test_each_state_of_a_service_is_counted(
+    response: StubResponse, state: str, failure: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Healthy and degraded are right; being turned away and no answer are failures with own names."""
+    user, _ = visitor(response)
+    counted: list[str] = []
+    monkeypatch.setattr(user, "count", counted.append)
+
+    with nullcontext() if failure is None else pytest.raises(RescheduleTask):
+        user.check_health_of("shop.home", "/health")
+
+    assert counted == [f"shop.home.{state}"]
+    assert response.outcome == ("success" if failure is None else f"shop.home: {failure}")
+
+
+def test_a_state_nobody_knows_is_wrong() -> None:
+    """A service that says anything else of itself, or has another status, is counted as neither."""
+    for response in (answered(200, {"status": "fine"}), answered(500)):
+        user, _ = visitor(response)
+        with pytest.raises(RescheduleTask):
+            user.check_health_of("shop.home", "/health")
+
+        assert response.outcome in {
+            "shop.home: 'status' is neither healthy nor degraded",
+            "shop.home: got status 500, expected 200 or 429 or 503",
+        }
+
+
+@pytest.mark.parametrize("role", ["admin", "parent"])
+def test_only_students_have_a_student_id(role: str) -> None:
+    """Whoever else signs in needs none."""
+    user, _ = visitor(answered(200, LOGIN | {"role": role, "studentId": None}))
+
+    assert user.account().student_id is None

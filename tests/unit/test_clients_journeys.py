@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from locust.env import Environment
+from locust.exception import RescheduleTask
 from locust.util.load_locustfile import load_locustfile
 
 import ast
 import re
 import sys
+import time
+from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,43 +18,70 @@ from types import FunctionType, ModuleType
 
 import pytest
 
+from clients.answers import Answer, WrongAnswerError
 from clients.api import ApiUser
-from locustfiles.auth import WRONG_PASSWORD_SHARE, AuthUser
+from clients.graphql import allowed_ms
+from clients.scenario import ScenarioUser, within
+from locustfiles.auth import WRONG_PASSWORD_SHARE
 from locustfiles.careers import RIGHT_ANSWER_SHARE, THINK_TIME_S, CareersUser
 from locustfiles.orders import CONFIRMED_SHARE, PROFILE_UPDATED_SHARE, OrdersUser
+from locustfiles.storefront import StorefrontUser
+from locustfiles.synthetic import SyntheticHealthUser, SyntheticLoginUser
+from locustfiles.volume import is_done
+from tests.journeys import JOURNEYS
 
 ROOT = Path(__file__).resolve().parents[2]
-JOURNEYS: dict[str, type[ApiUser]] = {"auth": AuthUser, "careers": CareersUser, "orders": OrdersUser}
 NAME = re.compile(r"[a-z]+\.[a-z_]+")
+# What sends a request under the name that is its first argument.
+SENDERS = {"ask", "check_health_of", "refused", "Query", "n_plus_one"}
 
 
 def names_in_calls(path: Path) -> Iterator[str]:
-    """Yield each request name that a method of a locustfile sends."""
+    """Yield each request name that a locustfile sends."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-            first = str(node.args[0].value)
-            if isinstance(node.func, ast.Attribute) and NAME.fullmatch(first):
-                yield first
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else ast.unparse(node.func)
+            if called in SENDERS and NAME.fullmatch(str(node.args[0].value)):
+                yield str(node.args[0].value)
 
 
-@pytest.mark.parametrize("journey", JOURNEYS)
+def declared_by(journey: str) -> set[str]:
+    """Return the names that a file's user classes declare."""
+    return set().union(*(user_class.request_names for user_class in JOURNEYS[journey]))
+
+
+@pytest.mark.parametrize("journey", sorted(set(JOURNEYS) - {"storefront"}))
 def test_the_declared_names_are_those_that_are_sent(journey: str) -> None:
     """A journey declares every name it sends, its login included, and none that it does not."""
     sent = set(names_in_calls(ROOT / "locustfiles" / f"{journey}.py"))
 
-    assert JOURNEYS[journey].request_names == sent | {"auth.login"}
+    assert declared_by(journey) == sent | {"auth.login"}
+
+
+def test_the_storefront_sends_what_the_shop_does_but_for_profiles() -> None:
+    """Both mixes send the same requests; only the first has profiles."""
+    profiles = {"orders.profile", "orders.profile_update"}
+
+    assert StorefrontUser.request_names == OrdersUser.request_names - profiles
 
 
 @pytest.mark.parametrize("journey", JOURNEYS)
-def test_a_locustfile_has_one_user_class_and_no_shape(journey: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Locust finds exactly one class to run in each file, also when it is opened from another folder."""
+def test_a_locustfile_has_its_user_classes_and_no_shape(
+    journey: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Locust finds exactly the classes that are to run in a file, also when opened from another folder."""
     monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setitem(sys.modules, journey, ModuleType(journey))
 
     users, shapes = load_locustfile(str(ROOT / "locustfiles" / f"{journey}.py"))
 
-    assert set(users) == {JOURNEYS[journey].__name__}
+    assert set(users) == {user_class.__name__ for user_class in JOURNEYS[journey]}
     assert shapes == []
+
+
+def local(user_class: type[ApiUser]) -> type[ApiUser]:
+    """Return the class with a host, which a user cannot do without."""
+    return type("Local" + user_class.__name__, (user_class,), {"host": "http://127.0.0.1:1"})
 
 
 def shares(journey: type[ApiUser]) -> dict[str, float]:
@@ -66,6 +96,11 @@ def test_orders_are_mixed_as_in_the_catalogue() -> None:
     assert (CONFIRMED_SHARE, PROFILE_UPDATED_SHARE) == (0.3, 0.2)
 
 
+def test_the_storefront_is_mixed_as_in_the_catalogue() -> None:
+    """Browse and buy 60 %, the admin's dashboard 20 %, health 20 %."""
+    assert shares(StorefrontUser) == {"browse_and_buy": 60, "oversee": 20, "check_health": 20}
+
+
 def test_most_students_learn() -> None:
     """The main journey dominates, and 70 % of its answers are meant to be right."""
     assert shares(CareersUser)["learn"] == 70
@@ -78,11 +113,22 @@ def test_one_login_in_twenty_is_mistyped() -> None:
 
 
 @pytest.mark.parametrize(
-    ("journey", "least_s", "most_s"), [("auth", 1, 3), ("careers", 1, 1), ("orders", 1, 4)]
+    ("journey", "least_s", "most_s"),
+    [
+        ("auth", 1, 3),
+        ("careers", 1, 1),
+        ("graphql", 1, 3),
+        ("morning", 1, 3),
+        ("orders", 1, 4),
+        ("parents", 2, 5),
+        ("storefront", 1, 4),
+        ("volume", 1, 3),
+    ],
 )
 def test_users_pause_between_iterations(journey: str, least_s: float, most_s: float) -> None:
     """The pause is within its bounds and never nothing, so a user whose login fails does not hammer."""
-    user = type(f"Local{journey}", (JOURNEYS[journey],), {"host": "http://127.0.0.1:1"})(Environment())
+    (user_class,) = JOURNEYS[journey]
+    user = local(user_class)(Environment())
 
     assert all(least_s <= user.wait_time() <= most_s for _ in range(200))
 
@@ -91,7 +137,7 @@ def test_a_student_thinks_between_answers(monkeypatch: pytest.MonkeyPatch) -> No
     """The think time before an answer is drawn between 1 and 3 s."""
     slept: list[float] = []
     monkeypatch.setattr("gevent.sleep", slept.append)
-    user = type("LocalStudent", (CareersUser,), {"host": "http://127.0.0.1:1"})(Environment())
+    user = local(CareersUser)(Environment())
 
     for _ in range(200):
         user.pause(*THINK_TIME_S)
@@ -100,3 +146,105 @@ def test_a_student_thinks_between_answers(monkeypatch: pytest.MonkeyPatch) -> No
     assert all(1 <= pause_s <= 3 for pause_s in slept)
     assert min(slept) < 1.5 < 2.5 < max(slept)
     assert slept[-1] == 2
+
+
+@pytest.mark.parametrize(("points", "most_ms"), [(3, 16), (70, 150), (100, 210), (200, 410)])
+def test_a_costly_query_may_take_longer(points: int, most_ms: float) -> None:
+    """10 ms and 2 ms for each point."""
+    assert allowed_ms(points) == most_ms
+
+
+@pytest.mark.parametrize(("elapsed_ms", "is_refused"), [(500.0, False), (500.1, True)])
+def test_an_answer_may_take_its_limit_and_no_more(elapsed_ms: float, is_refused: bool) -> None:
+    """A right answer that came too late is a wrong one."""
+    read = within(500, lambda answer: answer.status)
+    answer = Answer(200, None, None, elapsed_ms)
+
+    if is_refused:
+        with pytest.raises(WrongAnswerError, match="took over 500 ms"):
+            read(answer)
+    else:
+        assert read(answer) == 200
+
+
+def test_a_job_that_does_not_end_is_given_up() -> None:
+    """Before its deadline a job may run, after it no more."""
+    running = Answer(200, None, b'{"status": "running"}')
+
+    assert not is_done(time.monotonic() + 60)(running)
+    with pytest.raises(WrongAnswerError, match="the job has not ended within 60 s"):
+        is_done(time.monotonic() - 1)(running)
+
+
+class Rehearsal(ScenarioUser):
+    """A scenario whose steps are told by the test."""
+
+    abstract = True
+    host = "http://127.0.0.1:1"
+    scenario = "synthetic.rehearsal"
+    every_s, limit_s = 10.0, 5.0
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        self.rates: list[bool] = []
+
+    def play(self) -> None:
+        """Take one step."""
+        with self.step("only"):
+            self.take()
+
+    def take(self) -> None:
+        """Do nothing, or what the test says."""
+
+    def rate(self, name: str, hit: object) -> None:
+        """Remember whether it was available."""
+        assert name == "synthetic.rehearsal.available"
+        self.rates.append(bool(hit))
+
+
+@pytest.mark.parametrize(
+    ("user_class", "every_s", "limit_s"), [(SyntheticLoginUser, 300, 10), (SyntheticHealthUser, 60, 1)]
+)
+def test_scenarios_are_played_as_often_as_in_the_catalogue(
+    user_class: type[ScenarioUser], every_s: float, limit_s: float
+) -> None:
+    """The login flow every 5 minutes within 10 s, the health check every minute; one user for each."""
+    assert (user_class.every_s, user_class.limit_s, user_class.fixed_count) == (every_s, limit_s, 1)
+
+
+def test_intervals_follow_the_time_scale() -> None:
+    """Every 10 s scaled by a tenth is every second, counted from the start of the scenario before."""
+    user = Rehearsal(Environment(parsed_options=Namespace(time_scale=0.1)))
+
+    user.play_and_tell()
+
+    assert user.rates == [True]
+    assert 0.5 < user.wait_time() <= 1
+
+
+def test_a_failed_step_is_told_with_scenario_location_and_error(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A step with a failed request ends the scenario, which was not available, and is alerted of."""
+    user = Rehearsal(Environment(parsed_options=Namespace(location="Oslo")))
+
+    def refuse() -> None:
+        user.failure_text("synthetic.request", "got status 500, expected 200")
+        raise RescheduleTask
+
+    monkeypatch.setattr(user, "take", refuse)
+    user.play_and_tell()
+
+    told = "synthetic.rehearsal at 'Oslo' failed at step 'only': got status 500, expected 200"
+    assert user.rates == [False]
+    assert [record.getMessage() for record in caplog.records] == [told]
+
+
+def test_a_scenario_that_takes_too_long_has_failed(caplog: pytest.LogCaptureFixture) -> None:
+    """When all steps were right but took longer than the whole may, it was not available."""
+    user = type("Strict", (Rehearsal,), {"limit_s": -1.0})(Environment())
+
+    user.play_and_tell()
+
+    assert user.rates == [False]
+    assert "failed at step 'total': took over -1 s" in caplog.text

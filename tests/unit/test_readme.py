@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from clients.data.links import add_seed_option
+from clients.scenario import add_location_option
 from reports.outcome import Outcome
 from reports.thresholds.grammar import OPERATORS
 from reports.thresholds.metric import COUNT_UNITS, KINDS, LATENCY_UNITS, RATE_UNITS, SHARE_UNITS
@@ -25,6 +26,7 @@ def own_options() -> list[tuple[str, str]]:
     add_options(parser)
     add_scale_options(parser)
     add_seed_option(parser)
+    add_location_option(parser)
     return [(action.option_strings[0], action.env_var) for action in parser._actions if action not in known]
 
 
