@@ -1,4 +1,4 @@
-"""The command line: `python -m reports judge RUN`, `check --thresholds FILE`, `export RUN --hlog FILE`.
+"""The command line: `python -m reports judge RUN`, `steps RUN`, `check --thresholds FILE`, `export RUN …`.
 
 Each command's module is imported when it is called, so that `check` does not wait for pandas.
 """
@@ -20,6 +20,7 @@ Command = Callable[[argparse.Namespace], tuple[int, str]]
 
 COMMANDS = {
     "judge": "reports.commands.judge",
+    "steps": "reports.commands.steps",
     "check": "reports.commands.check",
     "export": "reports.commands.export",
 }
@@ -76,11 +77,18 @@ def _parser() -> argparse.ArgumentParser:
     judge.add_argument(
         "--thresholds", type=Path, metavar="FILE", help="default: thresholds.yaml of the run directory"
     )
+    steps = commands.add_parser(
+        "steps", help="judge each step of a run, also while it goes on", allow_abbrev=False
+    )
+    steps.add_argument("run", type=Path, metavar="RUN", help="a run directory")
     check = commands.add_parser("check", help="check thresholds without a run", allow_abbrev=False)
     check.add_argument("--thresholds", type=Path, metavar="FILE", required=True)
-    check.add_argument(
-        "--name", action="append", default=[], metavar="NAME", help="a request name of the run; repeatable"
-    )
+    for option, what in (
+        ("--name", "a request name of the run"),
+        ("--metric", "a name or glob of the journeys' own metrics and checks"),
+        ("--user", "a user class of the run"),
+    ):
+        check.add_argument(option, action="append", default=[], metavar="NAME", help=f"{what}; repeatable")
     export = commands.add_parser("export", help="hand a run to other tools", allow_abbrev=False)
     export.add_argument("run", type=Path, metavar="RUN", help="a run directory with intervals.arrow")
     export.add_argument(

@@ -49,13 +49,22 @@ class ThresholdsCheck(NamedTuple):
     limits_ms: list[float]
 
 
-def check_thresholds(thresholds: Path, request_names: Iterable[str] | None) -> ThresholdsCheck:
-    """Return what is wrong with a thresholds file, and the limits that it declares when nothing is.
+class KnownNames(NamedTuple):
+    """What a run can send, as far as it is known; without the names of its requests nothing is.
 
-    *request_names* are all names the run can send; None when they cannot be known.
+    Those of metrics may be globs.
     """
-    names = [f"--name={name}" for name in request_names or ()]
-    checked = _reports(["check", "--thresholds", str(thresholds.resolve()), *names])
+
+    requests: Iterable[str] | None
+    metrics: Iterable[str] = ()
+    users: Iterable[str] = ()
+
+
+def check_thresholds(thresholds: Path, known: KnownNames) -> ThresholdsCheck:
+    """Return what is wrong with a thresholds file, and the limits that it declares when nothing is."""
+    names = [f"--name={name}" for name in known.requests or ()]
+    names += [f"--metric={name}" for name in known.metrics] + [f"--user={name}" for name in known.users]
+    checked = run_reports(["check", "--thresholds", str(thresholds.resolve()), *names])
     if checked.returncode == EXIT_PASS:
         return ThresholdsCheck("", json.loads(checked.stdout)["limits_ms"])
     status = f"the check of {str(thresholds)!r} ended with status {checked.returncode}"

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from shapes._scheduled import TICK_S, PlannedShape
 from shapes.schedule import ScheduleError
-from telemetry.judging import check_thresholds
+from telemetry.judging import KnownNames, check_thresholds
 from telemetry.options import declare_limits_ms, options_of, warm_up_s
 from telemetry.recording import known_request_names
 from telemetry.redact import redact
@@ -41,16 +41,32 @@ def thresholds_faults(
     if not thresholds:
         declare_limits_ms(environment, [])
         return []
-    checked = check_thresholds(Path(thresholds), known_request_names(user_classes))
+    classes = list(user_classes)
+    known = KnownNames(
+        known_request_names(classes),
+        sorted(known_metric_names(classes)),
+        sorted(user_class.__name__ for user_class in classes),
+    )
+    checked = check_thresholds(Path(thresholds), known)
     declare_limits_ms(environment, checked.limits_ms)
     return checked.faults.splitlines()
 
 
+def known_metric_names(user_classes: Iterable[type[User]]) -> set[str]:
+    """Return the names of the journeys' metrics, which may be globs: any, where one declares none."""
+    names: set[str] = set()
+    for user_class in user_classes:
+        declared: Iterable[str] | None = getattr(user_class, "metric_names", ())
+        names.update(["*"] if declared is None else declared)
+    return names
+
+
 def _declaration_faults(user_classes: Iterable[type[User]]) -> list[str]:
     return [
-        f"{user_class.__name__}.request_names must be a set of names, got {names!r}"
+        f"{user_class.__name__}.{attribute} must be a set of names, got {names!r}"
         for user_class in user_classes
-        if isinstance(names := getattr(user_class, "request_names", None), str)
+        for attribute in ("request_names", "metric_names")
+        if isinstance(names := getattr(user_class, attribute, None), str)
     ]
 
 

@@ -18,7 +18,7 @@ from tests.make_run import empty_run
 
 START_S = 1_800_000_000
 STARTED = "2027-01-15T08:00:00Z"
-LABELS = ("worker", "request_type", "name", "user_class", "stage")
+LABELS = ("worker", "request_type", "name", "user_class", "stage", "tags")
 KEYS = ["started_s", "ended_s", *LABELS]
 LABEL = pa.dictionary(pa.int32(), pa.string())
 BUCKETS, COUNTS = pa.list_(pa.uint16()), pa.list_(pa.uint32())
@@ -61,7 +61,7 @@ def requests(
     """
     known: dict[str, Any] = {"failed": False, "unfinished": False, "name": "a", "request_type": "GET"}
     known |= {"delay_ms": math.nan, "kind": "boom"}
-    known |= {"worker": "local", "user_class": "User", "stage": ""} | columns
+    known |= {"worker": "local", "user_class": "User", "stage": "", "tags": ""} | columns
     return pd.DataFrame({"at_s": started_s, "latency_ms": latency_ms} | known)
 
 
@@ -73,8 +73,8 @@ def even(n: int, latency_ms: float = 100.0, seconds: int = 60, **columns: Any) -
 def run_of(made: pd.DataFrame, *limits_ms: float, **meta: Any) -> Run:
     """Return the run whose recorder saw these requests and counted over these limits."""
     empty = empty_run(**{"started": STARTED, **meta})
-    of_requests, iterations = parted(intervals_of(interval_table(made, limits_ms)))
-    return replace(empty, intervals=of_requests, iterations=iterations)
+    of_requests, iterations, own = parted(intervals_of(interval_table(made, limits_ms)))
+    return replace(empty, intervals=of_requests, iterations=iterations, own=own)
 
 
 def interval_table(made: pd.DataFrame, limits_ms: Sequence[float] = ()) -> pa.Table:

@@ -4,18 +4,19 @@ import argparse
 import json
 
 from reports.errors import ConfigError
-from reports.thresholds.reading import limits_ms, read_thresholds, validate
+from reports.thresholds.reading import Known, limits_ms, read_thresholds, validate
 
 
 def run(options: argparse.Namespace) -> tuple[int, str]:
     """Return 0 for good thresholds, and a line of JSON that says what a recorder should count.
 
-    Names are held against `--name` where any is given.
+    Names are held against `--name`, `--metric` and `--user` where any name is given.
 
     Raises ConfigError with every fault.
     """
     thresholds = read_thresholds(options.thresholds)
-    faults = validate(thresholds, options.name) if options.name else []
+    known = Known(options.name, options.metric, options.user)
+    faults = validate(thresholds, known) if options.name else []
     if faults:
         raise ConfigError(faults)
     return 0, json.dumps({"thresholds": len(thresholds), "limits_ms": limits_ms(thresholds)}) + "\n"

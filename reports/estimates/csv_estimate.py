@@ -13,8 +13,10 @@ from reports.estimates import intervals
 from reports.estimates.blocks import Blocks, blocks_of
 from reports.estimates.estimate import INDEPENDENT, SMALLEST_MEAN_N, Estimate, exact
 from reports.estimates.levels import Levels, levels_of, rounding_ms
+from reports.estimates.selecting import selected
 from reports.load.run import Run
 from reports.thresholds.metric import Metric
+from reports.thresholds.selector import Selector
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,12 @@ class Chosen:
         return int(self.rows["failures"].sum())
 
 
-def choose(run: Run, names: Sequence[str], metric: Metric) -> Chosen:
-    """Return the requests of these names; Locust's own total where that is all of them.
+def choose(run: Run, selector: Selector, metric: Metric) -> Chosen:
+    """Return the requests of a selector; Locust's own total where that is all of them.
 
     For a latency those that never succeeded are left out.
     """
-    rows = run.requests[run.requests["name"].isin(names)]
+    rows = run.requests[selected(selector, run.requests)]
     if len(rows) == len(run.requests) and len(run.total):
         return Chosen(run, run.total)
     if metric.is_latency:

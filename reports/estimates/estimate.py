@@ -1,6 +1,6 @@
 """What an estimate is, whatever it was made from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reports.outcome import Outcome
 
@@ -31,6 +31,11 @@ class Estimate:
     longer: float | None = None
     doubt: str = ""
     caveat: str = ""
+
+    def divided(self, by: float) -> "Estimate":
+        """Return the figure in a unit that is so many times as large."""
+        value, low, high = (None if x is None else x / by for x in (self.value, self.low, self.high))
+        return replace(self, value=value, low=low, high=high, fixed=self.fixed / by)
 
 
 def exact(value: float, n: int, method: str) -> Estimate:

@@ -29,6 +29,8 @@ def estimate(statement: Statement, part: Part) -> Estimate | None:
         "count": _count,
         "failures": _failures,
         "error_rate": _error_rate,
+        "rate": _hit_rate,
+        "checks": _hit_rate,
         "rps": _rps,
     }.get(metric.figure, _maximum)(statement, part)
 
@@ -104,6 +106,23 @@ def _minimum(_: Statement, part: Part) -> Estimate | None:
     n = part.n - part.failures
     fastest = part.recording.column("min_ms")[part.started >= 0]
     return exact(float(np.nanmin(fastest)), n, "the fastest successful request") if n else None
+
+
+def _hit_rate(_: Statement, part: Part) -> Estimate | None:
+    """Return the share of values that were 1: of a rate the hits, of a check where it held."""
+    if not part.n:
+        return None
+    n, missed = part.column("n")[:, None], part.column("failures")[:, None]
+    low, high = (100 * float(end[0]) for end in part.shares(n - missed, n))
+    value = 100 * (1 - part.failures / part.n)
+    return Estimate(value, low, high, part.n, part.words, caveat=part.length.caveat)
+
+
+def counter_total(part: Part) -> Estimate:
+    """Return what a counter came to over the whole run; n is how often it was added to."""
+    n = int(part.recording.column("n")[part.rows].sum())
+    total = float(np.nansum(part.recording.column("sum_ms")[part.rows]))
+    return exact(total, n, "added up over the whole run")
 
 
 def _count(_: Statement, part: Part) -> Estimate:

@@ -23,6 +23,7 @@ from reports.load.interval_rows import (
     LABELS,
     LATENCIES,
     NO_INTERVALS,
+    OWN_TYPES,
     RESPONSES,
     SECONDS,
     Intervals,
@@ -38,11 +39,11 @@ HISTOGRAMS = {
 }
 OVER = ("over_limit", "unfinished_over_limit")
 FAILURES = ("failure_kinds", "failure_counts")
-LATER = (*RESPONSES, "response_over_limit")
-"""Columns that files of before the open model lack."""
+LATER = (*RESPONSES, "response_over_limit", "tags")
+"""Columns that older files lack: those of before the open model, and of before tags."""
 WANTED = (
     *SECONDS,
-    *LABELS,
+    *(label for label in LABELS if label not in LATER),
     *COUNTS,
     *LATENCIES,
     *(name for pair in HISTOGRAMS.values() for name in pair),
@@ -72,7 +73,7 @@ def intervals_of(table: pa.Table) -> Intervals:
     numbers = (*SECONDS, *COUNTS, *LATENCIES, *(name for name in RESPONSES if name in table.column_names))
     rows = pd.DataFrame({name: table[name].to_numpy() for name in numbers})
     for name in LABELS:
-        rows[name] = _labels(table[name])
+        rows[name] = _labels(table[name]) if name in table.column_names else _no_labels(len(table))
     return Intervals(
         rows=rows,
         limits_ms=limits_ms,
@@ -86,13 +87,16 @@ def intervals_of(table: pa.Table) -> Intervals:
     )
 
 
-def parted(recorded: Intervals) -> tuple[Intervals, Intervals]:
-    """Return the requests of a recording, and its iterations."""
-    is_iteration = (recorded.rows["request_type"] == ITERATION).to_numpy(dtype=bool)
-    if not is_iteration.any():
-        return recorded, NO_INTERVALS
-    of_requests = recorded.kinds[recorded.kinds["request_type"] != ITERATION]
-    return replace(recorded.only(~is_iteration), kinds=of_requests), recorded.only(is_iteration)
+def parted(recorded: Intervals) -> tuple[Intervals, Intervals, dict[str, Intervals]]:
+    """Return the requests of a recording, its iterations, and by type what the journeys measured besides."""
+    types = recorded.rows["request_type"].astype(str).to_numpy()
+    own = sorted(set(OWN_TYPES) & set(types))
+    if not own:
+        return recorded, NO_INTERVALS, {}
+    of_requests = recorded.kinds[~recorded.kinds["request_type"].isin(own)]
+    requests = replace(recorded.only(~np.isin(types, own)), kinds=of_requests)
+    parts = {each: recorded.only(types == each) for each in own}
+    return requests, parts.pop(ITERATION, NO_INTERVALS), parts
 
 
 def _table(path: Path) -> tuple[pa.Table, list[str]]:
@@ -145,6 +149,10 @@ def _labels(column: pa.ChunkedArray) -> "pd.Categorical[str]":
     whole = _one_chunk(column)
     labels: pd.Index[str] = pd.Index(np.array(whole.dictionary.to_pylist(), dtype=object))
     return pd.Categorical.from_codes(whole.indices.to_numpy(), labels)
+
+
+def _no_labels(count: int) -> "pd.Categorical[str]":
+    return pd.Categorical.from_codes(np.zeros(count, dtype=np.int8), pd.Index([""], dtype=object))
 
 
 def _histograms(buckets: pa.ChunkedArray, counts: pa.ChunkedArray) -> Histograms:

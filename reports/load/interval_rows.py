@@ -3,7 +3,8 @@
 A request belongs to the second in which it started and to the one in which it ended. Latencies are taken by
 the start, so that a stall shows where it was; rates by the end, because that is when something got through.
 A load with a schedule has two latencies: the service time from the actual start, and the response time from
-the intended one. Its iterations, each one run of a user's task, are written down like requests, and are none.
+the intended one. Its iterations, each one run of a user's task, are written down like requests, and are none;
+so are the transactions and metrics that a journey measures itself.
 """
 
 from dataclasses import dataclass
@@ -16,14 +17,16 @@ from numpy.typing import NDArray
 from reports.load.histogram import NO_HISTOGRAMS, Counts, Histograms
 
 SECONDS = ("started_s", "ended_s")
-LABELS = ("worker", "request_type", "name", "user_class", "stage")
+LABELS = ("worker", "request_type", "name", "user_class", "stage", "tags")
 COUNTS = ("n", "failures", "unfinished")
 LATENCIES = ("sum_ms", "min_ms", "max_ms")
 RESPONSES = ("response_sum_ms", "response_max_ms")
 ROW_COLUMNS = (*SECONDS, *LABELS, *COUNTS, *LATENCIES, *RESPONSES)
 KIND_COLUMNS = ("ended_s", "request_type", "name", "kind", "n")
-ITERATION = "iteration"
-"""The request type of iterations."""
+ITERATION, TRANSACTION, BUSY = "iteration", "transaction", "transaction_busy"
+METRICS = RATE, CHECK, COUNTER, GAUGE, TREND = ("rate", "check", "counter", "gauge", "trend")
+OWN_TYPES = (ITERATION, TRANSACTION, BUSY, *METRICS)
+"""The request types of what is no request. BUSY is of the requests in transactions, without think time."""
 
 Group = NDArray[np.int64]
 """A number a row: where its counts go, -1 for nowhere."""
@@ -41,7 +44,7 @@ class Latencies:
 
 @dataclass(frozen=True)
 class Intervals:
-    """Hold one row per second started, second ended, worker, request type, name, user class and stage.
+    """Hold one row per second started, second ended, worker, request type, name, user class, stage and tags.
 
     `rows` has ROW_COLUMNS: Unix seconds; labels as categories; finished requests with failures included,
     failures, and requests cut off in flight; sum, least and most of the successes' latencies (NaN without

@@ -4,7 +4,7 @@ Every unknown number is NaN, every missing file an empty table; `Run.warnings` s
 or odd. Times of day are Unix seconds (UTC), latencies milliseconds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -159,9 +159,15 @@ class Run:
     intervals: Intervals = NO_INTERVALS
     iterations: Intervals = NO_INTERVALS
     """What was recorded of whole iterations of the users' tasks, where a schedule started them."""
+    own: Mapping[str, Intervals] = field(default_factory=dict)
+    """What the journeys measured besides, by its type: transactions, and metrics of each kind."""
     health: pd.DataFrame = field(default_factory=lambda: empty_frame(HEALTH_COLUMNS))
     damage: Sequence[str] = ()
     """What is missing of the files and would have to be there for a pass, in words."""
+
+    def recorded(self, own_type: str) -> Intervals:
+        """Return what the journeys measured of a type, nothing where there is none."""
+        return self.own.get(own_type, NO_INTERVALS)
 
     @property
     def duration_s(self) -> float | None:

@@ -149,9 +149,10 @@ def _recorded(place: Place) -> tuple[dict[str, Any], list[str]]:
     intervals, notes = read_intervals(place.folder / "intervals.arrow")
     path = place.folder / "health.csv"
     health, health_notes = read_table(path, HEALTH) if path.exists() else (empty_frame(HEALTH_COLUMNS), [])
-    requests, iterations = parted(intervals)
+    requests, iterations, own = parted(intervals)
     known = health.dropna(subset=["unix_s"])
-    return {"intervals": requests, "iterations": iterations, "health": known}, notes + health_notes
+    tables = {"intervals": requests, "iterations": iterations, "own": own, "health": known}
+    return tables, notes + health_notes
 
 
 def _utc(unix_s: float) -> str | None:

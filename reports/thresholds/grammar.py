@@ -1,13 +1,16 @@
 """Parse one threshold statement, such as `p95 of careers.select < 500 ms`.
 
     statement  = metric [ "of" selector ] operator limit
-    metric     = [ "response_" ] ( "p" number | "mean" | "max" ) | "min"
-               | "rps" | "count" | "failures" | "error_rate" | "dropped" | "late"
-    selector   = word | quoted               request name or glob with * and ?, or that of an iteration
-                                             after "iteration:"; not with dropped and late
+    metric     = [ "response_" | "busy_" ] ( "p" number | "mean" | "max" ) | "min" | "rps" | "count"
+               | "failures" | "error_rate" | "dropped" | "late" | "rate" | "checks"
+    selector   = terms { "or" terms }        not with dropped and late
+    terms      = [ "not" ] term { "and" [ "not" ] term }
+    term       = word | quoted               name or glob with * and ? of a request or of a journey's metric;
+                                             of what else after "iteration:", "transaction:", "type:", "tag:"
+                                             or "user:"
     operator   = "<" | "<=" | ">" | ">="
     limit      = number [ unit ]             the space between them is free
-    unit       = "us" | "ms" | "s" | "min" | "%" | "/s"
+    unit       = "us" | "ms" | "s" | "min" | "%" | "/s" | "B" | "KB" | "MB" | "GB"
     quoted     = '"' { any but '"' } '"' | "'" { any but "'" } "'"
     word       = one or more characters other than space, quotes and < > = !
 
@@ -17,16 +20,17 @@ statement before it.
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from reports.thresholds.metric import KINDS, RESPONSE, SYNONYMS, Kind, Metric
+from reports.thresholds.metric import BUSY, KINDS, OWN_SCALE, RESPONSE, SYNONYMS, Kind, Metric
 from reports.thresholds.nearest import nearest_hint
-from reports.thresholds.selector import ALL, Selector
+from reports.thresholds.selector import EVERYTHING, Condition, Selector
 from reports.thresholds.tokens import Token, TokenKind, tokenize
 
 UPPER_LIMITS = ("<", "<=")
 OPERATORS = (*UPPER_LIMITS, ">", ">=")
-METRIC_WORDS = f"a percentile such as p95 or {RESPONSE}p95, " + ", ".join(KINDS)
+METRIC_WORDS = f"a percentile such as p95, {RESPONSE}p95 or {BUSY}p95, " + ", ".join(KINDS)
+AND, OR, NOT = (Token(TokenKind.WORD, word) for word in ("and", "or", "not"))
 NUMBER = re.compile(r"(?P<number>\d+(?:\.\d+)?|\.\d+)(?P<unit>.*)", re.DOTALL)
 
 
@@ -39,6 +43,11 @@ class Statement:
     operator: str
     limit: float
     source: str = field(compare=False)
+
+    @property
+    def recorded(self) -> "Statement":
+        """Return the statement with its limit as the recorder has such values: in ms, or scaled."""
+        return replace(self, limit=self.limit * OWN_SCALE) if self.metric.is_own else self
 
     @property
     def edge(self) -> float:
@@ -55,7 +64,7 @@ def parse(source: str) -> Statement:
     metric = parser.metric()
     selector = parser.selector(metric)
     operator = parser.operator(metric)
-    metric, limit = parser.limit(metric)
+    metric, limit = parser.limit(metric, selector)
     parser.end()
     return Statement(metric, selector, operator, limit, source)
 
@@ -76,37 +85,64 @@ class _Parser:
         token = self.take()
         if token.kind is not TokenKind.WORD:
             raise ValueError(f"starts with {_shown(token)}, where a metric is wanted: {METRIC_WORDS}")
-        if percentile := re.fullmatch(rf"(?:{RESPONSE})?p(\d+(?:\.\d+)?)", token.text):
+        if percentile := re.fullmatch(rf"(?:{RESPONSE}|{BUSY})?p(\d+(?:\.\d+)?)", token.text):
             return _percentile(token.text, float(percentile[1]))
         if token.text not in KINDS:
             raise ValueError(f"unknown metric {token.text!r}, valid are {METRIC_WORDS}{_hint(token.text)}")
         return Metric(token.text)
 
     def selector(self, metric: Metric) -> Selector:
-        if self.token != Token(TokenKind.WORD, "of"):
-            return Selector(ALL)
-        if metric.is_of_schedule:
+        selector = self.named() if self.token == Token(TokenKind.WORD, "of") else EVERYTHING
+        if metric.is_of_schedule and selector is not EVERYTHING:
             raise ValueError(
                 f"{metric.name!r} is about the whole run, valid is '{metric.name} < 1%' without 'of'"
             )
-        self.take()
+        if metric.name == "rate" and not (selector.of_requests and selector is not EVERYTHING):
+            raise ValueError("'rate' is one of the journey's own metrics, valid is 'rate of NAME > 80%'")
+        if metric.is_busy and not selector.of_transactions:
+            raise ValueError(
+                f"{metric.name!r} is of transactions, valid is '{metric.name} of transaction:NAME < 3 s'"
+            )
+        return selector
+
+    def named(self) -> Selector:
+        alternatives = [[self.condition(self.take())]]
+        while self.token in {AND, OR}:
+            word = self.take()
+            if word == OR:
+                alternatives.append([])
+            alternatives[-1].append(self.condition(word))
+        selector = Selector(tuple(map(tuple, alternatives)))
+        if selector.mixes:
+            raise ValueError(
+                f"{selector.pattern!r} names requests, iterations or transactions together, valid is one of"
+                " them; 'tag:', 'type:' and 'user:' go with any"
+            )
+        return selector
+
+    def condition(self, before: Token) -> Condition:
+        negated = self.token == NOT
+        if negated:
+            before = self.take()
         token = self.take()
-        if token.kind not in {TokenKind.WORD, TokenKind.QUOTED} or not token.text:
-            raise ValueError(f"'of' is followed by {_shown(token)}, where a request name or glob is wanted")
-        return Selector(token.text)
+        if token.kind not in {TokenKind.WORD, TokenKind.QUOTED} or not token.text or token in {AND, OR, NOT}:
+            raise ValueError(
+                f"{before.text!r} is followed by {_shown(token)}, where a request name or glob is wanted"
+            )
+        return Condition(token.text, negated)
 
     def operator(self, metric: Metric) -> str:
         token = self.take()
         if token.kind is not TokenKind.OPERATOR:
             raise ValueError(
                 f"{_shown(token)} stands where one of {' '.join(OPERATORS)} is wanted; before it only"
-                f" '{metric.name} of NAME' is known, with a NAME that has spaces in quotes"
+                f" '{metric.name} of NAME' is known, with and, or, not, and a NAME that has spaces in quotes"
             )
         if token.text not in OPERATORS:
             raise ValueError(f"unknown operator {token.text!r}, valid are {' '.join(OPERATORS)}")
         return token.text
 
-    def limit(self, metric: Metric) -> tuple[Metric, float]:
+    def limit(self, metric: Metric, selector: Selector) -> tuple[Metric, float]:
         token = self.take()
         match = NUMBER.fullmatch(token.text) if token.kind is TokenKind.WORD else None
         if match is None:
@@ -117,7 +153,7 @@ class _Parser:
         unit = match["unit"]
         if not unit and self.token.kind is TokenKind.WORD:
             unit = self.take().text
-        stated = metric.stated_in(unit)
+        stated = metric.stated_in(unit, of_names=selector.of_requests and not selector.is_all)
         return stated, _in_unit_of(stated, float(match["number"]), unit)
 
     def end(self) -> None:

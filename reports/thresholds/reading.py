@@ -7,7 +7,7 @@
 Everything wrong is reported at once, before any load starts.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,8 +16,9 @@ import yaml
 
 from reports.errors import ConfigError
 from reports.thresholds.grammar import Statement, parse
+from reports.thresholds.metric import LATENCY
 from reports.thresholds.nearest import nearest_hint
-from reports.thresholds.selector import ITERATIONS
+from reports.thresholds.selector import About, Condition
 
 LEVELS = ("fail", "warn")
 LATER = ("abort", "after")
@@ -68,34 +69,73 @@ def parse_thresholds(text: str) -> list[Threshold]:
     return thresholds
 
 
-def validate(thresholds: Sequence[Threshold], known_names: Sequence[str]) -> list[str]:
-    """Return a fault for every selector that matches none of the request names, with the nearest names."""
+@dataclass(frozen=True)
+class Known:
+    """Hold what a run can send, as far as it is known before: names of requests and metrics, user classes.
+
+    Those of metrics may be globs.
+    """
+
+    requests: Sequence[str]
+    metrics: Sequence[str] = ()
+    users: Sequence[str] = ()
+
+
+def validate(thresholds: Sequence[Threshold], known: Known) -> list[str]:
+    """Return a fault for every selector that names what the run does not know, with the nearest names."""
     return [
-        f"threshold {statement.source!r}: {unmatched(statement, known_names)}"
+        f"threshold {statement.source!r}: {fault}"
         for statement in (threshold.statement for threshold in thresholds)
-        # Which tasks a user has is not known here.
-        if not statement.selector.of_iterations
-        and not statement.selector.choose(known_names)
-        and not statement.selector.is_all
+        for fault in [next(_unknown(statement, known), None)]
+        if fault
     ]
 
 
 def limits_ms(thresholds: Sequence[Threshold]) -> list[float]:
-    """Return the latencies at and above which the thresholds want requests counted, ascending."""
-    stated = {t.statement.edge for t in thresholds if t.statement.metric.is_latency}
-    return sorted(stated)
+    """Return the latencies at and above which the thresholds want requests counted, ascending.
+
+    Among them are limits of gauges and trends, as the recorder has their values.
+    """
+    stated = [t.statement for t in thresholds if t.statement.metric.is_latency or t.statement.metric.is_own]
+    return sorted({statement.recorded.edge for statement in stated})
 
 
-def unmatched(statement: Statement, known_names: Sequence[str]) -> str:
-    """Say that a selector matches no name, what there is, and what may have been meant."""
-    selector = statement.selector
-    what, pattern = "iteration" if selector.of_iterations else "request", selector.pattern
-    pattern = pattern.removeprefix(ITERATIONS)
+def unmatched(what: str, pattern: str, known_names: Sequence[str]) -> str:
+    """Say that a pattern matches no name of *what*, what there is, and what may have been meant."""
     hint = nearest_hint(pattern, known_names)
     if not hint and known_names:
         shown = ", ".join(repr(name) for name in sorted(known_names)[:5])
         hint = f"; there are {shown}{', …' if len(known_names) > 5 else ''}"
     return f"no {what} is named {pattern!r}{hint}"
+
+
+def _unknown(statement: Statement, known: Known) -> Iterator[str]:
+    for condition in statement.selector.conditions:
+        if condition.about is About.USER and known.users and not condition.choose(known.users):
+            yield unmatched("user class", condition.pattern, known.users)
+        # Which tasks and transactions a user has is not known here.
+        if condition.about is About.NAME and statement.selector.of_requests and not statement.selector.is_all:
+            yield from _unknown_name(statement, condition, known)
+
+
+def _unknown_name(statement: Statement, condition: Condition, known: Known) -> Iterator[str]:
+    metric, is_request = statement.metric, bool(condition.choose(known.requests))
+    if not metric.is_of_metrics:
+        if not is_request and not (metric.name == "count" and _is_known(condition, known.metrics)):
+            yield unmatched("request", condition.pattern, known.requests)
+    elif metric.is_own and is_request:
+        yield takes_time(statement, condition.pattern)
+    elif not _is_known(condition, known.metrics):
+        yield unmatched("metric", condition.pattern, known.metrics)
+
+
+def takes_time(statement: Statement, name: str) -> str:
+    """Say that a limit without a unit of time is none of requests."""
+    return f"{name!r} is a request, whose {statement.metric.name} takes {LATENCY.wanted}"
+
+
+def _is_known(condition: Condition, globs: Sequence[str]) -> bool:
+    return bool(condition.choose(globs)) or any(Condition(glob).choose([condition.pattern]) for glob in globs)
 
 
 class _Loader(yaml.SafeLoader):

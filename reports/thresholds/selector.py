@@ -1,38 +1,126 @@
-"""Choose requests by name or by glob."""
+"""Choose requests, iterations or transactions by their names, types, tags and user classes."""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 ALL = "*"
-ITERATIONS = "iteration:"
+ITERATIONS, TRANSACTIONS = "iteration:", "transaction:"
+TAG_SEPARATOR = ","
+
+
+class About(Enum):
+    """Name the column that a condition is about."""
+
+    NAME = "name"
+    TYPE = "request_type"
+    TAG = "tags"
+    USER = "user_class"
+
+
+PREFIXES = {
+    ITERATIONS: About.NAME,
+    TRANSACTIONS: About.NAME,
+    "type:": About.TYPE,
+    "tag:": About.TAG,
+    "user:": About.USER,
+}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Hold a name or a glob, in which `*` is any text and `?` any one character; or what it must not be.
+
+    After `iteration:` it is that of an iteration, `UserClass.task_name`, after `transaction:` that of a
+    transaction, and no request is meant; after `type:`, `tag:` and `user:` it is not about the name. Brackets
+    are ordinary: names like `/users/[id]` are common.
+    """
+
+    text: str
+    negated: bool = False
+
+    @property
+    def prefix(self) -> str:
+        """Return what says what it is about, empty for the name of a request."""
+        return next((prefix for prefix in PREFIXES if self.text.startswith(prefix)), "")
+
+    @property
+    def about(self) -> About:
+        """Return the column that it is about."""
+        return PREFIXES.get(self.prefix, About.NAME)
+
+    @property
+    def pattern(self) -> str:
+        """Return the name or glob itself."""
+        return self.text.removeprefix(self.prefix)
+
+    def choose(self, values: Sequence[str]) -> list[str]:
+        """Return the values that fit the pattern; one that is equal to it is meant alone."""
+        if self.pattern in values:
+            return [self.pattern]
+        expression = re.escape(self.pattern).replace(r"\*", ".*").replace(r"\?", ".")
+        matcher = re.compile(expression, re.DOTALL)
+        return [value for value in values if matcher.fullmatch(value)]
+
+    def holds(self, values: Sequence[str]) -> list[bool]:
+        """Tell of each value of the column, which for tags may be several, whether the condition holds."""
+        if self.about is About.TAG:
+            fits = [bool(self.choose(value.split(TAG_SEPARATOR))) for value in values]
+        else:
+            chosen = set(self.choose(values))
+            fits = [value in chosen for value in values]
+        return [fit is not self.negated for fit in fits]
 
 
 @dataclass(frozen=True)
 class Selector:
-    """Hold a request name or a glob, in which `*` is any text and `?` any one character.
+    """Hold alternatives: in one of them all conditions must hold."""
 
-    After `iteration:` it is that of an iteration, `UserClass.task_name`, and no request is meant. Brackets
-    are ordinary: names like `/users/[id]` are common.
-    """
+    alternatives: tuple[tuple[Condition, ...], ...]
 
-    pattern: str = ALL
+    @property
+    def conditions(self) -> list[Condition]:
+        """Return all conditions."""
+        return [condition for alternative in self.alternatives for condition in alternative]
+
+    @property
+    def pattern(self) -> str:
+        """Spell the selector."""
+        return " or ".join(
+            " and ".join(f"{'not ' * condition.negated}{condition.text}" for condition in alternative)
+            for alternative in self.alternatives
+        )
 
     @property
     def of_iterations(self) -> bool:
         """Tell whether iterations are meant, and no requests."""
-        return self.pattern.startswith(ITERATIONS)
+        return any(condition.prefix == ITERATIONS for condition in self.conditions)
+
+    @property
+    def of_transactions(self) -> bool:
+        """Tell whether transactions are meant, and no requests."""
+        return any(condition.prefix == TRANSACTIONS for condition in self.conditions)
+
+    @property
+    def of_requests(self) -> bool:
+        """Tell whether requests are meant, or metrics, which are named like them."""
+        return not self.of_iterations and not self.of_transactions
+
+    @property
+    def mixes(self) -> bool:
+        """Tell whether it names iterations, transactions or requests together, which are not alike."""
+        return len({c.prefix for c in self.conditions if c.about is About.NAME}) > 1
 
     @property
     def is_all(self) -> bool:
         """Tell whether every request is meant."""
-        return self.pattern == ALL
+        return self == EVERYTHING
 
-    def choose(self, names: Sequence[str]) -> list[str]:
-        """Return the names that are meant; a name equal to the pattern is meant alone."""
-        pattern = self.pattern.removeprefix(ITERATIONS)
-        if pattern in names:
-            return [pattern]
-        expression = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
-        matcher = re.compile(expression, re.DOTALL)
-        return [name for name in names if matcher.fullmatch(name)]
+
+def single(text: str) -> Selector:
+    """Return the selector of one condition."""
+    return Selector(((Condition(text),),))
+
+
+EVERYTHING = single(ALL)

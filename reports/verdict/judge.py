@@ -1,24 +1,23 @@
 """Hold one threshold against what was estimated: PASS, FAIL or INCONCLUSIVE, with the reason."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-import pandas as pd
 
 from reports.estimates import interval_estimate
 from reports.estimates.csv_estimate import choose, estimate
 from reports.estimates.estimate import Estimate
+from reports.estimates.interval_estimate import counter_total
 from reports.estimates.part import Part
+from reports.estimates.selecting import lacks, selected
 from reports.estimates.starts_estimate import estimate_of_starts
-from reports.load.interval_rows import Intervals
 from reports.load.run import Run
 from reports.outcome import Outcome
 from reports.steady_state import SteadyState
 from reports.thresholds.grammar import UPPER_LIMITS, Statement
-from reports.thresholds.metric import Scaling
-from reports.thresholds.reading import Threshold, unmatched
+from reports.thresholds.metric import OWN_SCALE, Scaling
+from reports.thresholds.reading import Threshold
 from reports.verdict.generator_checks import lag_ms
+from reports.verdict.subject import absent, subject_of
 
 DAY_S = 86_400.0
 EXTREMES = ("max", "min")
@@ -88,27 +87,15 @@ def decide(found: Estimate, operator: str, limit: float) -> Outcome:
 
 def _judge(judgement: Judgement, run: Run, window: SteadyState | None) -> Judgement:
     statement = judgement.threshold.statement
-    recording = run.iterations if statement.selector.of_iterations else run.intervals
-    known = recording.names if statement.selector.of_iterations else run.names
-    names = statement.selector.choose(known)
-    if not names and not statement.selector.is_all:
-        return replace(judgement, reason=_absent(statement, known, run))
-    if statement.metric.is_of_schedule:
-        found, absent = estimate_of_starts(statement.metric, run)
-        length_s = run.duration_s
-    elif window is None:
-        found, absent, length_s = *_from_csv(statement, names, run), run.duration_s
-    else:
-        found, absent = _from_intervals(statement, names, recording, run.health, window)
-        length_s = float(window.length_s)
+    found, why_not, length_s = _estimated(statement, run, window)
     if found is None:
-        return replace(judgement, reason=absent)
-    if statement.metric.figure in EXTREMES and found.n < FEWEST_FOR_EXTREMES:
+        return replace(judgement, reason=why_not)
+    if statement.metric.figure in EXTREMES and not statement.metric.is_own and found.n < FEWEST_FOR_EXTREMES:
         found = replace(found, needed_n=FEWEST_FOR_EXTREMES)
     outcome = decide(found, statement.operator, judgement.limit)
     if outcome is Outcome.FAIL and _may_be_the_generators(found, judgement, lag_ms(run, window)):
         return replace(judgement, estimate=found, reason=GENERATORS)
-    reason = _doubt(found, judgement.limit, length_s) if outcome is Outcome.INCONCLUSIVE else ""
+    reason = _doubt(found, judgement, length_s) if outcome is Outcome.INCONCLUSIVE else ""
     return replace(judgement, estimate=found, outcome=outcome, reason=reason)
 
 
@@ -119,49 +106,64 @@ def _may_be_the_generators(found: Estimate, judgement: Judgement, late_ms: float
     return is_upper and found.value is not None and found.value - late_ms < judgement.limit
 
 
-def _from_csv(statement: Statement, names: Sequence[str], run: Run) -> tuple[Estimate | None, str]:
+def _estimated(
+    statement: Statement, run: Run, window: SteadyState | None
+) -> tuple[Estimate | None, str, float | None]:
+    """Return the estimate, or None and why there is none, and the seconds that it is from."""
+    if statement.metric.is_of_schedule:
+        return *estimate_of_starts(statement.metric, run), run.duration_s
+    if window is None:
+        return *_from_csv(statement, run), run.duration_s
+    return *_from_intervals(statement, run, window), float(window.length_s)
+
+
+def _from_csv(statement: Statement, run: Run) -> tuple[Estimate | None, str]:
     """Return the estimate from Locust's figures, or None and why there is none."""
-    if statement.metric.is_response:
+    metric, selector = statement.metric, statement.selector
+    if metric.is_response:
         return None, NO_SCHEDULE
-    chosen = choose(run, names, statement.metric)
+    if metric.is_of_metrics or not selector.of_requests or lacks(selector, run.requests):
+        return None, "Locust's CSV files tell only of requests, their types and names"
+    are_meant = bool(selected(selector, run.requests).any())
+    if not are_meant and not selector.is_all:
+        return None, absent(statement, run)
+    chosen = choose(run, selector, metric)
     if chosen.n == 0:
-        success = "successful " if statement.metric.is_latency and names else ""
+        success = "successful " if metric.is_latency and are_meant else ""
         return None, f"no {success}request to judge"
-    if statement.metric.is_latency and chosen.n == chosen.failures:
+    if metric.is_latency and chosen.n == chosen.failures:
         return None, "no successful request to judge"
-    return estimate(statement.metric, chosen, run.duration_s), "the files do not tell this figure"
+    return estimate(metric, chosen, run.duration_s), "the files do not tell this figure"
 
 
-def _from_intervals(
-    statement: Statement,
-    names: Sequence[str],
-    recording: Intervals,
-    health: pd.DataFrame,
-    window: SteadyState,
-) -> tuple[Estimate | None, str]:
+def _from_intervals(statement: Statement, run: Run, window: SteadyState) -> tuple[Estimate | None, str]:
     """Return the estimate from what was recorded in the judged window, or None and why there is none."""
+    subject = subject_of(statement, run)
+    if subject is None:
+        return None, absent(statement, run)
+    recording = subject.recording
     latencies = recording.response if statement.metric.is_response else recording.service
     if latencies is None:
         return None, NO_SCHEDULE
-    rows = recording.rows["name"].isin(names).to_numpy(dtype=bool)
-    found = interval_estimate.estimate(statement, Part(recording, window, rows, latencies, health))
+    # Arrivals that were dropped lack requests; they lack no values of a journey's own metrics.
+    health = run.health.iloc[:0] if subject.is_metric else run.health
+    part = Part(recording, window, subject.rows, latencies, health)
+    if subject.is_metric and statement.metric.name == "count":
+        return counter_total(part), ""
+    found = interval_estimate.estimate(statement.recorded, part)
+    if found is not None and statement.metric.is_own:
+        found = found.divided(OWN_SCALE)
     success = "successful " if statement.metric.is_latency else ""
-    return found, f"no {success}request to judge in the judged time"
+    return found, f"no {success}{subject.what} to judge in the judged time"
 
 
-def _absent(statement: Statement, known_names: Sequence[str], run: Run) -> str:
-    """Say why a selector found nothing: a journey may declare a name and never come to request it."""
-    if statement.selector.choose(run.meta.request_names or ()):
-        pattern = statement.selector.pattern
-        return f"no request to judge: {pattern!r} is known but was never requested"
-    return unmatched(statement, known_names)
-
-
-def _doubt(found: Estimate, limit: float, duration_s: float | None) -> str:
+def _doubt(found: Estimate, judgement: Judgement, duration_s: float | None) -> str:
     """Say why an estimate does not decide, and which length of run would: D * (half / distance)^2."""
+    limit = judgement.limit
     if found.needed_n is not None:
         longer = _longer(found.needed_n / found.n, duration_s) if found.n else ""
-        return f"{found.n} successful requests are too few, {found.needed_n} are needed{longer}"
+        cases = _cases(judgement.threshold.statement)
+        return f"{found.n} {cases} are too few, {found.needed_n} are needed{longer}"
     if found.doubt:
         return found.doubt
     if found.low is None and found.high is None:
@@ -180,6 +182,12 @@ def _doubt(found: Estimate, limit: float, duration_s: float | None) -> str:
         return "the figure is too near to the limit for what the CSV files tell: no longer run would decide"
     longer = _longer(((half - found.fixed) / (distance - found.fixed)) ** 2, duration_s)
     return f"the limit lies inside the interval{longer}"
+
+
+def _cases(statement: Statement) -> str:
+    if statement.metric.is_of_metrics:
+        return "values"
+    return "successful transactions" if statement.selector.of_transactions else "successful requests"
 
 
 def _longer(factor: float, duration_s: float | None) -> str:

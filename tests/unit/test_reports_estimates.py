@@ -15,14 +15,14 @@ from reports.estimates.estimate import Estimate
 from reports.estimates.levels import levels_of, rounding_ms
 from reports.load.run import Run
 from reports.thresholds.grammar import parse
+from reports.thresholds.selector import single
 from tests.samples import Samples, even, run_of
 
 
 def estimate_of(run: Run, source: str) -> Estimate:
     """Return the estimate of the metric and selector of a statement, which must exist."""
     statement = parse(source)
-    names = statement.selector.choose(list(run.requests["name"]))
-    found = estimate(statement.metric, choose(run, names, statement.metric), run.duration_s)
+    found = estimate(statement.metric, choose(run, statement.selector, statement.metric), run.duration_s)
     assert found is not None
     return found
 
@@ -345,7 +345,7 @@ def test_figure_the_files_do_not_tell_is_none(source: str) -> None:
     metric = parse(source).metric
     for frame in (run.requests, run.total):
         frame.loc[:, [column for column in frame.columns if column.endswith("_ms")]] = math.nan
-    assert estimate(metric, choose(run, ["a"], metric), None) is None
+    assert estimate(metric, choose(run, single("a"), metric), None) is None
 
 
 def test_unknown_spread_leaves_the_mean_open() -> None:
@@ -384,7 +384,7 @@ def test_interval_contains_the_value(latencies: list[float], failures: int, sour
     metric = parse(
         f"{source} > 0{'ms' if source[0] in 'pm' else '%' if source == 'error_rate' else ''}"
     ).metric
-    found = estimate(metric, choose(run, ["a"], metric), 60)
+    found = estimate(metric, choose(run, single("a"), metric), 60)
     assert found is not None
     assert found.value is not None
     assert not math.isnan(found.value)

@@ -15,7 +15,7 @@ from reports.load.run import HEALTH_COLUMNS, STAGE_COLUMNS, Arrivals, Run, Stage
 from reports.outcome import Outcome
 from reports.steady_state import steady_state
 from reports.thresholds.grammar import parse
-from reports.thresholds.reading import limits_ms, parse_thresholds, validate
+from reports.thresholds.reading import Known, limits_ms, parse_thresholds, validate
 from reports.verdict.arrivals_check import arrivals_check
 from reports.verdict.check import Check
 from reports.verdict.validity import UNDERMINED, check_validity
@@ -147,7 +147,7 @@ def test_iterations_are_named_by_their_selector() -> None:
 def test_iterations_are_not_held_against_request_names() -> None:
     """Which tasks there are is not known before the run, so that no iteration is refused."""
     thresholds = parse_thresholds('thresholds: ["p95 of iteration:Shopper.browse < 1 s", "p95 of b < 1 s"]')
-    assert len(validate(thresholds, ["a"])) == 1
+    assert len(validate(thresholds, Known(["a"]))) == 1
 
 
 @pytest.mark.parametrize(
@@ -335,12 +335,13 @@ def test_lists_that_do_not_fit_are_refused(column: str, tmp_path: Path) -> None:
 def test_recording_is_parted() -> None:
     """Requests keep their rows and kinds of failure, iterations theirs; together they are all."""
     both = pd.concat([even(60, failed=True, kind="503"), iterations(failed=True, kind="gave up")])
-    of_requests, of_iterations = parted(intervals_of(interval_table(both, [100.0])))
+    of_requests, of_iterations, own = parted(intervals_of(interval_table(both, [100.0])))
     assert (of_requests.total("n"), of_iterations.total("n")) == (60, 300)
     assert set(of_requests.kinds["kind"]) == {"503"}
     assert of_iterations.failed.counts.sum() == 300
     whole = intervals_of(interval_table(even(60), [100.0]))
     assert parted(whole)[0] is whole
+    assert own == {}
 
 
 def test_plan_of_an_open_load_is_read(tmp_path: Path) -> None:

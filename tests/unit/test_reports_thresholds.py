@@ -11,8 +11,8 @@ from reports.errors import ConfigError
 from reports.thresholds.grammar import OPERATORS, Statement, parse
 from reports.thresholds.metric import Metric
 from reports.thresholds.nearest import nearest_hint
-from reports.thresholds.reading import parse_thresholds, read_thresholds, validate
-from reports.thresholds.selector import Selector
+from reports.thresholds.reading import Known, parse_thresholds, read_thresholds, validate
+from reports.thresholds.selector import Condition, single
 
 
 def faults_of(text: str) -> tuple[str, ...]:
@@ -42,7 +42,7 @@ def test_statement_is_understood(
     source: str, metric: Metric, pattern: str, operator: str, limit: float
 ) -> None:
     """A statement gives its metric, selector, operator and limit in the unit of the metric."""
-    assert parse(source) == Statement(metric, Selector(pattern), operator, limit, source)
+    assert parse(source) == Statement(metric, single(pattern), operator, limit, source)
     assert parse(source).source == source
 
 
@@ -213,7 +213,7 @@ def test_file_is_read(tmp_path: Path) -> None:
 def test_selector_chooses_by_name_or_glob(pattern: str, chosen: list[str]) -> None:
     """Globs know * and ?, brackets are ordinary, and a name equal to the pattern is meant alone."""
     known = ["careers.pool", "careers.select", "/users/[id]", "a*b", "aXb"]
-    assert Selector(pattern).choose(known) == chosen
+    assert Condition(pattern).choose(known) == chosen
 
 
 def test_unknown_names_are_refused_with_the_nearest() -> None:
@@ -221,12 +221,12 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
     thresholds = parse_thresholds(
         "thresholds: [p95 < 1 s, p95 of care.pol < 1 s, p95 of zzz < 1 s, p95 of care.* < 1 s]"
     )
-    assert validate(thresholds, ["select", "care.pool"]) == [
+    assert validate(thresholds, Known(["select", "care.pool"])) == [
         "threshold 'p95 of care.pol < 1 s': no request is named 'care.pol'; did you mean 'care.pool'?",
         "threshold 'p95 of zzz < 1 s': no request is named 'zzz'; there are 'care.pool', 'select'",
     ]
-    assert validate(thresholds[2:3], list("abcdef"))[0].endswith("'a', 'b', 'c', 'd', 'e', …")
-    assert validate(thresholds[:1], []) == []
+    assert validate(thresholds[2:3], Known(list("abcdef")))[0].endswith("'a', 'b', 'c', 'd', 'e', …")
+    assert validate(thresholds[:1], Known([])) == []
 
 
 def test_hint_offers_similar_words_only() -> None:
