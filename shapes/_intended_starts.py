@@ -21,7 +21,8 @@ from locust.exception import (
 )
 from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextvars import Context
 from functools import cache
 from time import perf_counter
 from typing import Any, Protocol
@@ -151,8 +152,19 @@ GATE = Gate()
 @cache
 def watch_task_sets() -> None:
     """Have every TaskSet begin its tasks at their intended starts; calling it again is fine."""
+    ITERATIONS.spawners = spawners
     TaskSet.execute_next_task = _execute_when_intended  # type: ignore[method-assign]
     TaskSet.wait = _wait_as_intended  # type: ignore[method-assign]
+
+
+def spawners() -> Iterator[Context]:
+    """Yield the contexts of who spawned the current greenlet, and who spawned that one, up to the first."""
+    greenlet = gevent.getcurrent()
+    while (spawner := getattr(greenlet, "spawning_greenlet", None)) is not None:
+        greenlet = spawner()
+        context: Context | None = getattr(greenlet, "gr_context", None)
+        if context is not None:
+            yield context
 
 
 def is_paced(classes: Iterable[Any]) -> bool:

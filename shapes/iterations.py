@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import time
-from contextvars import ContextVar
+from collections.abc import Callable, Iterable
+from contextvars import Context, ContextVar
 from typing import Protocol
 
 LATE_S = 0.010
@@ -42,7 +43,7 @@ class Iteration:
         self.failed = False
 
 
-# Every greenlet has its own.
+# Every greenlet has its own, and hands it on to none that it spawns.
 _current: ContextVar[Iteration | None] = ContextVar("iteration", default=None)
 
 
@@ -53,6 +54,8 @@ class Iterations:
         self.is_scheduled = False
         self.started = self.late = self.dropped = 0
         self._listeners: list[IterationListener] = []
+        # The contexts of who spawned the current greenlet, the nearest first; set by who knows greenlets.
+        self.spawners: Callable[[], Iterable[Context]] = tuple
 
     def take_delay_ms(self) -> float:
         """Return to the first request how late the current iteration started, to any other 0.0.
@@ -61,7 +64,7 @@ class Iterations:
         """
         if not self.is_scheduled:
             return math.nan
-        iteration = _current.get()
+        iteration = self._iteration()
         if iteration is None:
             return 0.0
         delay_ms, iteration.untaken_delay_ms = iteration.untaken_delay_ms, 0.0
@@ -71,12 +74,12 @@ class Iterations:
         """Return what `take_delay_ms` would, and leave it to the first request."""
         if not self.is_scheduled:
             return math.nan
-        iteration = _current.get()
+        iteration = self._iteration()
         return 0.0 if iteration is None else iteration.untaken_delay_ms
 
     def is_under_way(self) -> bool:
         """Return whether the current greenlet is in an iteration."""
-        return _current.get() is not None
+        return self._iteration() is not None
 
     def add_listener(self, listener: IterationListener) -> None:
         """Tell *listener* of every iteration that ends from now on."""
@@ -97,7 +100,7 @@ class Iterations:
 
     def fail(self) -> None:
         """Note that something went wrong in the current iteration, if there is one."""
-        iteration = _current.get()
+        iteration = self._iteration()
         if iteration is not None:
             iteration.failed = True
 
@@ -119,6 +122,15 @@ class Iterations:
     def drop(self, arrivals: int) -> None:
         """Count arrivals that will never start."""
         self.dropped += arrivals
+
+    def _iteration(self) -> Iteration | None:
+        """Return the iteration of the current greenlet, or of who spawned it, to ask for several at once."""
+        iteration = _current.get()
+        if iteration is None:
+            found = (context.get(_current) for context in self.spawners())
+            iteration = next((each for each in found if each is not None), None)
+            _current.set(iteration)  # what was spawned is of one iteration, however long it lives
+        return iteration
 
 
 ITERATIONS = Iterations()

@@ -1,5 +1,7 @@
 """Scheduled iterations: what is counted, and who is told."""
 
+import gevent
+
 import math
 import time
 from contextvars import copy_context
@@ -7,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from shapes._intended_starts import spawners
 from shapes.iterations import Iterations
 
 
@@ -18,7 +21,7 @@ class Shopper:
 def iterations() -> Iterations:
     """Return the iterations of a process with a schedule."""
     iterations = Iterations()
-    iterations.is_scheduled = True
+    iterations.is_scheduled, iterations.spawners = True, spawners
     return iterations
 
 
@@ -49,6 +52,46 @@ def test_greenlets_and_threads_have_iterations_of_their_own(iterations: Iteratio
     copy_context().run(lambda: iterations.start(0.5))
 
     assert iterations.take_delay_ms() == 25.0
+
+
+def test_requests_side_by_side_belong_to_their_iteration(iterations: Iterations) -> None:
+    """Of requests in greenlets of their own the first has the delay, one that fails, its iteration."""
+    asked: list[float] = []
+
+    def ask() -> None:
+        asked.append(iterations.take_delay_ms())
+        iterations.fail()
+
+    def visit() -> bool:
+        iteration = iterations.start(0.5)
+        gevent.joinall([gevent.spawn(ask) for _ in range(3)], raise_error=True)
+        iterations.end(iteration, Shopper, "Shopper.browse")
+        return iteration.failed
+
+    assert gevent.spawn(visit).get() is True
+    assert asked == [500.0, 0.0, 0.0]
+
+
+def test_what_outlives_its_iteration_is_of_no_other(iterations: Iterations) -> None:
+    """A greenlet that goes on asking does not take the delay of the iterations that follow."""
+    asked: list[float] = []
+
+    def go_on() -> None:
+        for _ in range(2):
+            asked.append(iterations.take_delay_ms())
+            gevent.sleep(0)
+
+    def visit() -> float:
+        iteration = iterations.start(0.5)
+        listening = gevent.spawn(go_on)
+        gevent.sleep(0)
+        iterations.end(iteration, Shopper, "Shopper.browse")
+        iterations.start(0.25)
+        listening.join()
+        return iterations.take_delay_ms()
+
+    assert gevent.spawn(visit).get() == 250.0
+    assert asked == [500.0, 0.0]
 
 
 def test_counts(iterations: Iterations) -> None:
