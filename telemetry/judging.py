@@ -102,7 +102,8 @@ class Judging:
         self._process.kill()
 
 
-def _reports(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+def run_reports(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a command of `python -m reports` to its end."""
     return subprocess.run(  # noqa: S603 - our own module
         _command(arguments), cwd=SUITE_FOLDER, capture_output=True, text=True, check=False
     )

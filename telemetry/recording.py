@@ -5,7 +5,7 @@ from __future__ import annotations
 import gevent
 from locust import User
 from locust.env import Environment
-from locust.runners import MasterRunner
+from locust.runners import WORKER_REPORT_INTERVAL, MasterRunner
 
 import itertools
 import logging
@@ -17,10 +17,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from shapes._search_shape import SearchShape
 from telemetry import run_facts
 from telemetry.faults import Faults
 from telemetry.health import HealthFile, HealthMonitor, reported_rows
-from telemetry.interval_recording import IntervalRecording
+from telemetry.interval_recording import TICKS_PER_WRITE, IntervalRecording
 from telemetry.judging import SUITE_FOLDER
 from telemetry.locust_csv import RunCsvFiles
 from telemetry.options import options_of
@@ -34,10 +35,13 @@ from telemetry.run_directory import (
 )
 from telemetry.run_plan import RunPlan
 from telemetry.stage_journal import StageJournal
+from telemetry.step_judge import StepJudge
 from telemetry.worker_clocks import WorkerClocks
 from telemetry.worker_watch import WorkerWatch
 
 JOURNAL_INTERVAL_S = 1.0
+# Until what is known here is in the files, with a turn of the journal to spare.
+WRITTEN_AFTER_S = (TICKS_PER_WRITE + 1) * JOURNAL_INTERVAL_S
 
 # The few lines a run has to say are wanted also where Locust itself is told to be quiet.
 logger = logging.getLogger("plimsoll")
@@ -66,6 +70,7 @@ class Recording:
         self._intervals = IntervalRecording(
             environment, self.directory, self._plan.stage_of, self._clocks, self._faults
         )
+        self._offer_verdicts()
         self._journalling = gevent.spawn(self._write_journal)
         logger.info("recording to %s", self.directory)
 
@@ -83,6 +88,7 @@ class Recording:
             elapsed_s=elapsed_s,
             run_time_s=options_of(self._environment).run_time,
         )
+        self._facts |= self._plan.facts()
         self._facts |= {"ended": run_facts.timestamp(datetime.now(UTC)), "end_reason": self._end_reason}
 
     def on_worker_report(self, worker: str, data: Mapping[str, Any]) -> None:
@@ -112,6 +118,13 @@ class Recording:
         self._facts |= {"lost_workers": [worker._asdict() for worker in lost]}
         self._facts |= self._recording_facts()
         self._faults.tolerate(lambda: write_facts(self.directory, self._facts))
+
+    def _offer_verdicts(self) -> None:
+        """Have a shape that searches for the breakpoint learn how its steps went, where there are limits."""
+        shape = self._environment.shape_class
+        if isinstance(shape, SearchShape) and (self.directory / THRESHOLDS_FILE).exists():
+            reported_after_s = WORKER_REPORT_INTERVAL if self._workers_seen.is_watching else 0.0
+            shape.judge = StepJudge(self.directory, reported_after_s + WRITTEN_AFTER_S)
 
     def _recording_facts(self) -> dict[str, object]:
         """Return what is known about the recording itself."""
@@ -187,7 +200,7 @@ class Recording:
     def _write_second(self, *, is_first: bool) -> None:
         assert self._environment.runner is not None
         runner, elapsed_s = self._environment.runner, self._plan.elapsed_s
-        if self._plan.has_just_begun():
+        if self._plan.has_changed():
             self._note(**self._plan.facts())
         planned = self._plan.now(None if self.load_has_ended else runner.target_user_count)
         self._journal.write(elapsed_s, planned, runner.user_count, self._environment.stats.total.num_requests)

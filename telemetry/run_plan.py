@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from shapes._load_model import load_model
 from shapes._scheduled import PlannedShape
+from shapes._search_shape import SearchShape
 from shapes.arrivals import ArrivalSchedule, RateStage
 from shapes.schedule import Schedule, Stage
 from telemetry.options import options_of, warm_up_s
@@ -37,10 +38,15 @@ class RunPlan:
         self._environment = environment
         shape = environment.shape_class
         self._shape = shape if isinstance(shape, PlannedShape) else None
-        self._schedule: Schedule | ArrivalSchedule | None = self._shape.planned() if self._shape else None
+        self._known = self._schedule
         self._warm_up_s = 0 if self._shape else warm_up_s(options_of(environment).warm_up)
         self._started_s = time.monotonic()
         self.preparation_s: float | None = None
+
+    @property
+    def _schedule(self) -> Schedule | ArrivalSchedule | None:
+        """The schedule as far as it is known: that of a search grows with each verdict."""
+        return self._shape.planned() if self._shape else None
 
     @property
     def elapsed_s(self) -> float:
@@ -49,11 +55,15 @@ class RunPlan:
             return time.monotonic() - self._started_s
         return float(self._shape.get_run_time())
 
-    def has_just_begun(self) -> bool:
-        """Return True once, when the arrivals have begun; *preparation_s* is known from then on."""
+    def has_changed(self) -> bool:
+        """Return True once when the arrivals have begun, and whenever a search goes on.
+
+        *preparation_s* is known from the former on.
+        """
+        before, self._known = self._known, self._schedule
         position_s = self._position_s
         if self.preparation_s is not None or position_s is None or not self._is_open:
-            return False
+            return before != self._known
         self.preparation_s = round(max(0.0, self.elapsed_s - position_s), 3)
         return True
 
@@ -90,6 +100,8 @@ class RunPlan:
             "load_model": load_model(self._environment),
             "shape": type(self._environment.shape_class).__name__ if self._environment.shape_class else None,
             "stages": stage_facts(schedule, preparation_s),
+            "steps": list(schedule.steps) if schedule else [],
+            "is_search": isinstance(self._environment.shape_class, SearchShape),
             "warm_up_s": preparation_s + warm_up_of(schedule) if schedule else self._warm_up_s,
             "planned_duration_s": schedule.duration_s + preparation_s if schedule else options.run_time,
             "user_scale": options.user_scale if schedule else 1.0,

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from shapes._scheduled import TICK_S, PlannedShape
+from shapes._search_shape import SearchShape
 from shapes.schedule import ScheduleError
 from telemetry.judging import KnownNames, check_thresholds
 from telemetry.options import declare_limits_ms, options_of, warm_up_s
@@ -76,7 +77,14 @@ def _shape_faults(environment: Environment) -> list[str]:
         return [
             f"several shapes are loaded ({', '.join(names)}): load one, e.g. -f locustfiles,shapes/ramp.py"
         ]
-    return _scale_faults(environment.shape_class) if isinstance(environment.shape_class, PlannedShape) else []
+    shape = environment.shape_class
+    if (
+        _starts_by_itself(environment)
+        and isinstance(shape, SearchShape)
+        and not options_of(environment).thresholds
+    ):
+        return [f"{type(shape).__name__} searches for where limits break: give them with --thresholds FILE"]
+    return _scale_faults(shape) if isinstance(shape, PlannedShape) else []
 
 
 def _scale_faults(shape: PlannedShape[Any]) -> list[str]:

@@ -178,6 +178,7 @@ def make_verdict(word: str = "PASS", **parts: Any) -> dict[str, Any]:
         "steady_state": {"from_s": 0.0, "to_s": 40.0, "method": "whole run"},
         "thresholds": [threshold()],
         "requests": [request()],
+        "capacity": None,
         "iterations": [],
         "errors": [],
         "exceptions": [],

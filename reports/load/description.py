@@ -10,7 +10,7 @@ from typing import Any
 from reports.load.run import Arrivals, RunMeta, Stage
 
 TEXTS = ("profile", "load_model", "shape", "host", "git_commit", "started", "ended", "end_reason")
-LISTS = ("journeys", "command", "workers")
+LISTS = ("journeys", "command", "steps", "workers")
 SCALES = ("user_scale", "time_scale")
 
 
@@ -35,6 +35,7 @@ def _meta(content: dict[str, Any], run_id: str) -> RunMeta:
         id=_text(content.get("id")) or run_id,
         request_names=_texts(content.get("request_names")),
         stages=_stages(content.get("stages")),
+        is_search=content.get("is_search") is True,
         arrivals=_arrivals(content.get("arrivals")),
         planned_duration_s=_positive(content.get("planned_duration_s")),
         versions={key: str(value) for key, value in _mapping(content.get("versions")).items()},

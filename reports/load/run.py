@@ -121,6 +121,10 @@ class RunMeta:
     arrivals: Arrivals | None = None
     shape: str | None = None
     stages: Sequence[Stage] = ()
+    steps: Sequence[str] = ()
+    """Names of the stages that are judged one by one."""
+    is_search: bool = False
+    """Whether the steps were chosen by the verdicts on those before, up to where the limits break."""
     planned_duration_s: float | None = None
     user_scale: float = 1.0
     time_scale: float = 1.0

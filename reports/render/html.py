@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from reports.load.run import OPEN, Run, RunMeta
 from reports.render import wording
 from reports.render.answers import GLYPHS, answer, deciding_row
+from reports.render.capacity import capacity_words, step_rows
 from reports.render.charts import LinearScale, line_path, thinned
 from reports.render.drawing import HEIGHT_PX
 from reports.render.ranking import failure_ratio, most_frequent, worst_first
@@ -77,6 +78,7 @@ def report_html(run: Run, verdict: dict[str, Any]) -> str:
         answer=answer(verdict, rows),
         deciding=deciding_row(rows),
         reasons=verdict["reasons"][:MAX_REASONS],
+        capacity=_capacity(verdict["capacity"]),
         thresholds=rows,
         load_model=_load_model(verdict["run"]["load_model"]),
         lost_workers=[plain(worker, 80) for worker in run.meta.lost_workers],
@@ -95,6 +97,10 @@ def report_html(run: Run, verdict: dict[str, Any]) -> str:
         load_unit="iterations/s" if run.meta.load_model == OPEN else "users",
         facts=_facts(run),
     )
+
+
+def _capacity(capacity: dict[str, Any] | None) -> dict[str, Any] | None:
+    return capacity and {"words": capacity_words(capacity), "steps": step_rows(capacity)}
 
 
 def _load_model(name: str | None) -> str:

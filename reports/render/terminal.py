@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from reports.render.answers import answer
+from reports.render.capacity import capacity_words, step_rows
 from reports.render.ranking import failure_ratio, most_frequent, worst_first
 from reports.render.threshold_rows import ThresholdRow, threshold_rows
 from reports.render.wording import (
@@ -38,6 +39,7 @@ def terminal_text(verdict: dict[str, Any], *, colour: bool = False) -> str:
     parts = [
         _headline(verdict, rows, colour=colour),
         _reasons(verdict, rows),
+        _capacity(verdict["capacity"]),
         [line for row in rows if row.verdict != "PASS" for line in _open_threshold(row, colour=colour)],
         [line for row in rows if row.verdict == "PASS" for line in _passed_threshold(row, colour=colour)],
         [line for check in verdict["validity"] if not check["ok"] for line in _failed_check(check)],
@@ -92,6 +94,16 @@ def _first_line(row: ThresholdRow, *, colour: bool, note: str = "") -> str:
 def _failed_check(check: dict[str, Any]) -> list[str]:
     measured = f"{figure(check['value'])} (limit {figure(check['limit'])})"
     return _wrapped(f"check {plain(check['check'], 40)}: {plain(check['reason'])}: {measured}", "  ")
+
+
+def _capacity(capacity: dict[str, Any] | None) -> list[str]:
+    """Say between which loads the capacity lies, and what became of each step."""
+    if capacity is None:
+        return []
+    lines = _wrapped(f"capacity: {capacity_words(capacity)}", "  ")
+    for step in step_rows(capacity):
+        lines += _wrapped(f"{step.load:>12}  {padded(step.verdict, 12)}  {step.reason}".rstrip(), "  ")
+    return lines
 
 
 def _arrivals(arrivals: dict[str, Any] | None) -> list[str]:

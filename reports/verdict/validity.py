@@ -3,7 +3,8 @@
 A check that cannot be made (no plan, no run.json) is left out: it is not passed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from reports.verdict.answering_check import kept_answering
 from reports.verdict.arrivals_check import arrivals_check
 from reports.verdict.check import Check
 from reports.verdict.generator_checks import generator_checks
+from reports.verdict.judge import Judgement
 from reports.verdict.little_checks import little_checks
 from reports.verdict.recording_checks import recording_checks
 
@@ -97,6 +99,16 @@ def _of_requests(run: Run, window: SteadyState) -> Iterator[Check]:
     yield from recording_checks(run, window)
     yield from little_checks(run, window)
     yield from kept_answering(run, window)
+
+
+def trusted(judgement: Judgement, checks: Sequence[Check]) -> Judgement:
+    """Return the judgement, INCONCLUSIVE if a failed check takes the ground from it."""
+    statement, outcome = judgement.threshold.statement, judgement.outcome
+    doubts = [check for check in checks if undermines(check, statement, outcome)]
+    if not doubts or outcome is Outcome.INCONCLUSIVE:
+        return judgement
+    reason = "; ".join(part for part in (doubts[0].reason, judgement.reason) if part)
+    return replace(judgement, outcome=Outcome.INCONCLUSIVE, reason=reason)
 
 
 def undermines(check: Check, statement: Statement, outcome: Outcome) -> bool:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -15,9 +15,10 @@ from reports.load.run import Run
 from reports.outcome import Outcome
 from reports.steady_state import SteadyState, steady_state
 from reports.thresholds.reading import Threshold
+from reports.verdict.capacity import Capacity, find_capacity
 from reports.verdict.check import Check
 from reports.verdict.judge import Judgement, judge_threshold
-from reports.verdict.validity import check_validity, undermines
+from reports.verdict.validity import check_validity, trusted
 
 SCHEMA_VERSION = 1
 SOURCES = {
@@ -64,9 +65,10 @@ COUNTS = frozenset({"n", "failures", "occurrences", "count"})
 
 def reach_verdict(run: Run, thresholds: Sequence[Threshold]) -> dict[str, Any]:
     """Return the verdict on a run as JSON-ready values: no NaN, latencies in ms, None for unknown."""
-    window = steady_state(run) if run.intervals else None
+    capacity = find_capacity(run, thresholds)
+    window = _window(run, capacity)
     checks = check_validity(run, window)
-    judgements = [_trusted(judge_threshold(threshold, run, window), checks) for threshold in thresholds]
+    judgements = [trusted(judge_threshold(threshold, run, window), checks) for threshold in thresholds]
     outcome, reasons = _overall(judgements, checks)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -76,12 +78,20 @@ def reach_verdict(run: Run, thresholds: Sequence[Threshold]) -> dict[str, Any]:
         "source": SOURCES["intervals" if run.intervals else "csv"],
         "validity": [_plain(asdict(check)) for check in checks],
         "steady_state": _judged_time(run, window),
+        "capacity": capacity and capacity.facts,
         "thresholds": [_entry(judgement, window) for judgement in judgements],
         "requests": _requests(run),
         "iterations": _iterations(run),
         "errors": _records(failures_by_kind(run), ERROR_FIGURES),
         "exceptions": _records(run.exceptions, EXCEPTION_FIGURES),
     }
+
+
+def _window(run: Run, capacity: Capacity | None) -> SteadyState | None:
+    """Return the judged window: of a search the highest step that passed, or the lowest that was played."""
+    if run.meta.is_search and capacity and capacity.steps:
+        return (capacity.passed or min(capacity.steps, key=lambda step: step.load)).window
+    return steady_state(run) if run.intervals else None
 
 
 def _requests(run: Run) -> list[dict[str, Any]]:
@@ -105,16 +115,6 @@ def _arrivals(run: Run) -> dict[str, float | int | None] | None:
     planned = run.meta.arrivals.planned if run.meta.arrivals is not None else None
     counted = {key: _number(value, count=True) for key, value in run.iterations_counted.items()}
     return {"planned": planned, **counted}
-
-
-def _trusted(judgement: Judgement, checks: Sequence[Check]) -> Judgement:
-    """Return the judgement, INCONCLUSIVE if a failed check takes the ground from it."""
-    statement, outcome = judgement.threshold.statement, judgement.outcome
-    doubts = [check for check in checks if undermines(check, statement, outcome)]
-    if not doubts or outcome is Outcome.INCONCLUSIVE:
-        return judgement
-    reason = "; ".join(part for part in (doubts[0].reason, judgement.reason) if part)
-    return replace(judgement, outcome=Outcome.INCONCLUSIVE, reason=reason)
 
 
 def _overall(judgements: Sequence[Judgement], checks: Sequence[Check]) -> tuple[Outcome, list[str]]:

@@ -431,8 +431,8 @@ def test_verdict_has_the_keys_of_the_contract() -> None:
         json.dumps(reach_verdict(run, thresholds("p95 of a < 1 s", "p99.9 < 1 s")), allow_nan=False)
     )
     assert list(verdict) == [
-        "schema_version", "verdict", "reasons", "run", "source", "validity", "steady_state", "thresholds",
-        "requests", "iterations", "errors", "exceptions",
+        "schema_version", "verdict", "reasons", "run", "source", "validity", "steady_state", "capacity",
+        "thresholds", "requests", "iterations", "errors", "exceptions",
     ]  # fmt: skip
     assert verdict["run"] == {
         "id": "test", "profile": None, "started": RECORDED.started, "duration_s": 60.0, "requests": 1000,

@@ -50,7 +50,7 @@ def test_without_a_schedule() -> None:
 
     assert plan.now(7) == Planned(None, 7, None)
     assert plan.stage_of(int(time.time())) == ""
-    assert not plan.has_just_begun()
+    assert not plan.has_changed()
     facts = plan.facts()
     assert (facts["load_model"], facts["shape"], facts["stages"]) == ("closed", None, [])
     assert facts["planned_duration_s"] == 60
@@ -64,7 +64,7 @@ def test_users(monkeypatch: pytest.MonkeyPatch) -> None:
 
     assert plan.elapsed_s == 5.0
     assert plan.now(7) == Planned("rise", 10, None)
-    assert not plan.has_just_begun()
+    assert not plan.has_changed()
     assert plan.facts()["planned_duration_s"] == 30
     at(monkeypatch, shape, 31.0)
     assert plan.now(7) == Planned(None, None, None)
@@ -93,11 +93,11 @@ def test_arrivals_begin_later_than_their_run(monkeypatch: pytest.MonkeyPatch) ->
 
     assert plan.now(7) == Planned(None, None, None)
     assert plan.stage_of(int(time.time())) == ""
-    assert not plan.has_just_begun()
+    assert not plan.has_changed()
     now_s = 104.0
     at(monkeypatch, shape, 1.5)
-    assert plan.has_just_begun()
-    assert not plan.has_just_begun()
+    assert plan.has_changed()
+    assert not plan.has_changed()
     facts: Any = plan.facts()
     assert [(stage["from_s"], stage["to_s"]) for stage in facts["stages"]] == [(2.5, 12.5), (12.5, 32.5)]
     assert facts["planned_duration_s"] == 32.5

@@ -1,0 +1,71 @@
+"""A search for the breakpoint in real processes finds the capacity that the service has."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fix_runs import judge
+from tests.processes import finish, start_locust
+from tests.queue_server import QueueServer
+
+ROOT = Path(__file__).resolve().parents[2]
+CAPACITY_PER_S = 55.0
+THRESHOLDS = "thresholds:\n  - p95 < 200 ms\n  - error_rate < 5%\n  - dropped < 1%\n"
+
+
+@pytest.fixture
+def queue_server() -> Iterator[QueueServer]:
+    """Run a service of known capacity for one test."""
+    server = QueueServer(CAPACITY_PER_S)
+    yield server
+    server.stop()
+
+
+def options(folder: Path, url: str) -> list[str]:
+    """Return the options of a search against a service."""
+    thresholds = folder / "limits.yaml"
+    thresholds.write_text(THRESHOLDS, encoding="utf-8")
+    run = ["--run-dir", str(folder / "run"), "--thresholds", str(thresholds), "-H", url]
+    return ["-f", "tests/acceptance/queueing_users.py", "--headless", "--only-summary", *run]
+
+
+def read(folder: Path) -> Any:
+    """Return the verdict on the run in a folder."""
+    return json.loads((folder / "run" / "verdict.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.alone
+def test_the_capacity_is_in_the_interval(tmp_path: Path, queue_server: QueueServer) -> None:
+    """A service good for 55/s passes below and fails above; judging it again from the files says the same."""
+    output = finish(start_locust(options(tmp_path, queue_server.url), ROOT), timeout_s=180)
+    verdict = read(tmp_path)
+    capacity = verdict["capacity"]
+
+    assert capacity["unit"] == "/s", output
+    assert capacity["passed"] <= CAPACITY_PER_S < capacity["failed"], output
+    assert capacity["failed"] - capacity["passed"] <= 0.25 * capacity["failed"]
+    assert [step["load"] for step in capacity["steps"]][:3] == [40, 80, 60]
+    # All limits hold at the highest load that passed, which is what the run is judged at.
+    assert {threshold["verdict"] for threshold in verdict["thresholds"]} == {"PASS"}
+    assert "capacity: at least" in output
+
+    again = judge(tmp_path / "run")
+
+    assert read(tmp_path)["capacity"] == capacity, again.stdout
+
+
+def test_without_limits_there_is_nothing_to_search_for(tmp_path: Path) -> None:
+    """A search that could judge no step is refused before any load starts."""
+    process = start_locust(
+        ["-f", "tests/acceptance/queueing_users.py", "--headless", "-H", "http://127.0.0.1:1",
+         "--run-dir", str(tmp_path / "run")], ROOT,
+    )  # fmt: skip
+    output = finish(process)
+
+    assert process.returncode == 2
+    assert "SmallSearchShape searches for where limits break: give them with --thresholds FILE" in output
