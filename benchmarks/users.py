@@ -32,7 +32,7 @@ from benchmarks.http_table import print_table
 
 LEVELS = (50_000, 100_000)
 USERS_PER_PROCESS = 17_000  # of 20,000 files that a process may open
-# An address has 28,000 ports for connections to it; once half of them are taken the kernel searches long.
+# An address has 28,000 ports for connections to it; with 17,000 on each the last of them took far more CPU.
 USERS_PER_SERVER = 8_000
 MEAN_WAIT_S = 40.0  # of users_locustfile.py
 HELD_S = 60.0
