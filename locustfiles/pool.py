@@ -1,0 +1,46 @@
+"""The service's connection pool under more borrowers than it has connections.
+
+A right answer: products as a shop visitor gets them, and a pool that has no more free connections than it has
+connections. Its size and who waits are gauges, `pool.size` and `pool.waiting`.
+"""
+
+from __future__ import annotations
+
+from locust import constant, task
+
+from typing import ClassVar
+
+from clients.answers import Answer, WrongAnswerError, field, filled
+from clients.api import ApiUser
+from telemetry.switch import record_run
+
+record_run()
+
+
+class PoolUser(ApiUser):
+    """Borrow a connection without a pause, and now and then look at the pool (1 of 10)."""
+
+    wait_time = constant(0)
+    request_names: ClassVar[frozenset[str]] = frozenset({"pool.borrow", "pool.status"})
+    metric_names: ClassVar[frozenset[str]] = frozenset({"pool.size", "pool.waiting"})
+
+    @task(9)
+    def borrow(self) -> None:
+        """Have the service ask its database."""
+        self.ask("pool.borrow", "GET", "/api/products", lambda answer: filled(answer.body, "data", list))
+
+    @task(1)
+    def look_at_pool(self) -> None:
+        """Note how many connections there are, and how many requests wait for one."""
+        size, waiting = self.ask("pool.status", "GET", "/api/v1/status", pool_state)
+        self.gauge("pool.size", size)
+        self.gauge("pool.waiting", waiting)
+
+
+def pool_state(answer: Answer) -> tuple[int, int]:
+    """Read the size of the pool and how many wait; no more can be free than there are."""
+    pool = field(answer.body, "pool", dict)
+    size, available, waiting = (field(pool, key, int) for key in ("size", "available", "waiting"))
+    if not 0 <= available <= size or waiting < 0:
+        raise WrongAnswerError(f"the pool has {available} of {size} connections free and {waiting} waiting")
+    return size, waiting
