@@ -12,6 +12,8 @@ from typing import Literal, NamedTuple, get_args
 from shapes.schedule import (
     ScheduleError,
     check_scales,
+    is_number,
+    is_whole,
     locate,
     repeated_name_faults,
     scaled_users,
@@ -190,7 +192,7 @@ def _faults(schedule: ArrivalSchedule) -> list[str]:
     faults += unknown_step_faults(schedule.steps, schedule.stages)
     if not schedule.stages:
         faults.append("a schedule needs at least one stage, got none")
-    if schedule.most_users < 1 or schedule.most_users != int(schedule.most_users):
+    if not (is_whole(schedule.most_users) and schedule.most_users >= 1):
         faults.append(f"most_users must be a whole number of at least 1, got {schedule.most_users!r}")
     if schedule.spacing not in get_args(Spacing):
         faults.append(f"spacing must be 'even' or 'poisson', got {schedule.spacing!r}")
@@ -204,5 +206,5 @@ def _stage_faults(number: int, stage: RateStage) -> list[str]:
     return stage_frame_faults(where, stage.name, stage.duration_s) + [
         f"{where}: {field} must be a number of at least 0, got {rate!r}"
         for field, rate in (("from_rate", stage.from_rate), ("to_rate", stage.to_rate))
-        if not (math.isfinite(rate) and rate >= 0)
+        if not (is_number(rate) and rate >= 0)
     ]

@@ -148,10 +148,20 @@ def check_scales(user_scale: float, time_scale: float) -> None:
     faults = [
         f"{name} must be a number above 0, got {scale!r}"
         for name, scale in (("user_scale", user_scale), ("time_scale", time_scale))
-        if not (math.isfinite(scale) and scale > 0)
+        if not (is_number(scale) and scale > 0)
     ]
     if faults:
         raise ScheduleError("\n".join(faults))
+
+
+def is_number(value: object) -> bool:
+    """Tell whether a value is a finite number."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def is_whole(value: object) -> bool:
+    """Tell whether a value is a whole number."""
+    return is_number(value) and value == int(value)  # type: ignore[call-overload] # it is a number
 
 
 def scaled_users(users: int, user_scale: float) -> int:
@@ -185,12 +195,12 @@ def unknown_step_faults(steps: Iterable[str], stages: Iterable[Named]) -> list[s
     return [f"step {step!r} is no stage, valid are {', '.join(names)}" for step in steps if step not in names]
 
 
-def stage_frame_faults(where: str, name: str, duration_s: float) -> list[str]:
+def stage_frame_faults(where: str, name: object, duration_s: float) -> list[str]:
     """Return what is wrong with the name and the duration of a stage, whatever it is a stage of."""
     faults = []
-    if not _STAGE_NAME.fullmatch(name):
+    if not (isinstance(name, str) and _STAGE_NAME.fullmatch(name)):
         faults.append(f"{where}: name must be lower-case letters, digits and _, got {name!r}")
-    if not (math.isfinite(duration_s) and duration_s > 0):
+    if not (is_number(duration_s) and duration_s > 0):
         faults.append(f"{where}: duration_s must be a number above 0, got {duration_s!r}")
     return faults
 
@@ -200,5 +210,5 @@ def _stage_faults(number: int, stage: Stage) -> list[str]:
     return stage_frame_faults(where, stage.name, stage.duration_s) + [
         f"{where}: {field} must be a whole number of at least 0, got {users!r}"
         for field, users in (("from_users", stage.from_users), ("to_users", stage.to_users))
-        if users < 0 or users != int(users)
+        if not (is_whole(users) and users >= 0)
     ]

@@ -2,6 +2,7 @@
 
 import itertools
 import statistics
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -230,3 +231,16 @@ def test_empty_schedules(stages_: tuple[RateStage, ...], fault: str) -> None:
     """A schedule that could make no load is refused."""
     with pytest.raises(ScheduleError, match=fault):
         ArrivalSchedule(stages_, 1)
+
+
+def test_faults_of_type_are_named_like_all_others() -> None:
+    """What is no number at all is refused in the same words, and not by a TypeError of its own."""
+    wrong: Any = "5"
+    with pytest.raises(ScheduleError) as caught:
+        ArrivalSchedule((RateStage("hold", wrong, wrong, 5),), most_users=wrong)
+
+    assert str(caught.value).splitlines() == [
+        "stage 1 ('hold'): duration_s must be a number above 0, got '5'",
+        "stage 1 ('hold'): from_rate must be a number of at least 0, got '5'",
+        "most_users must be a whole number of at least 1, got '5'",
+    ]

@@ -1,6 +1,7 @@
 """Schedules are pure functions of elapsed seconds."""
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -200,3 +201,16 @@ def test_wrong_scales() -> None:
         ScheduleError, match=r"user_scale must be a number above 0, got 0\ntime_scale .* got inf"
     ):
         RAMP.scaled(0, float("inf"))
+
+
+def test_faults_of_type_are_named_like_all_others() -> None:
+    """What is no number at all is refused in the same words, and not by a TypeError of its own."""
+    wrong: Any = "5"
+    with pytest.raises(ScheduleError) as caught:
+        Schedule((Stage("hold", wrong, wrong, float("nan")),))  # type: ignore[arg-type] # a fault on purpose
+
+    assert str(caught.value).splitlines() == [
+        "stage 1 ('hold'): duration_s must be a number above 0, got '5'",
+        "stage 1 ('hold'): from_users must be a whole number of at least 0, got '5'",
+        "stage 1 ('hold'): to_users must be a whole number of at least 0, got nan",
+    ]
