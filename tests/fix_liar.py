@@ -19,6 +19,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+ASKED_WITH = ("Authorization", "Content-Type")
+PASSED_ON = ("Content-Type", "X-Cache")
+
 
 class Reply(NamedTuple):
     """What goes back; with `missing_bytes`, the body ends that much short of its Content-Length."""
@@ -55,6 +58,11 @@ def with_field(key: str, value: object) -> Callable[[Reply], Reply]:
 def without_field(key: str) -> Callable[[Reply], Reply]:
     """Return a tamper that leaves a key out of a right answer."""
     return rewritten(lambda body: {name: value for name, value in body.items() if name != key})
+
+
+def said(status: int, body: bytes = b"{}") -> Callable[[Reply], Reply]:
+    """Return a tamper that gives this answer whatever the service said."""
+    return lambda reply: reply._replace(status=status, body=body)
 
 
 def never_refuses(reply: Reply) -> Reply:
@@ -96,19 +104,14 @@ class _LiarHandler(BaseHTTPRequestHandler):
 
     def _ask_upstream(self, path: str) -> Reply:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        wanted = {
-            name: self.headers[name] for name in ("Authorization", "Content-Type") if name in self.headers
-        }
-        self.upstream.request(self.command, path, body=body, headers=wanted)
+        self.upstream.request(self.command, path, body=body, headers=_some_of(self.headers, ASKED_WITH))
         response = self.upstream.getresponse()
-        passed = {name: response.headers[name] for name in ("X-Cache",) if name in response.headers}
-        return Reply(response.status, response.read(), passed)
+        return Reply(response.status, response.read(), _some_of(response.headers, PASSED_ON))
 
     def _send(self, reply: Reply) -> None:
         self.send_response(reply.status)
         for name, value in reply.headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(reply.body)))
         self.end_headers()
         self.wfile.write(reply.body[: len(reply.body) - reply.missing_bytes])

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from clients.api import MemberUser
-from locustfiles import auth, careers, orders, parents
+from locustfiles import auth, careers, orders, parents, synthetic, volume
 
 # What a journey rarely does must still be seen within seconds.
 auth.WRONG_PASSWORD_SHARE = 0.5
@@ -25,6 +25,9 @@ orders.CONFIRMED_SHARE = orders.CONFIRMED_TWICE_SHARE = orders.PROFILE_UPDATED_S
 orders.USERS_PER_ADMIN = 2
 careers.SESSIONS_PER_MEMORY_LOOK = 2
 parents.STRANGERS_CHILD_SHARE = 0.5
+volume.JOB_LIMIT_S = 4
+# Without pauses, the service is busier than a check that comes once in a while would find it.
+synthetic.HEALTH_LIMIT_MS = 3000
 
 
 def hasty(journey: type[MemberUser], host: str, only_task: str | None) -> type[MemberUser]:

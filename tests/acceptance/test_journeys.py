@@ -6,8 +6,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
 from clients.api import MemberUser
 from locustfiles.auth import AuthUser
 from locustfiles.careers import CareersUser
@@ -18,6 +16,7 @@ from tests.fix_liar import (
     drops_the_connection,
     never_refuses,
     rewritten,
+    said,
     with_field,
     without_field,
 )
@@ -31,7 +30,7 @@ ORDER = r"GET /api/orders/\d+"
 
 
 def test_each_journey_runs_alone_without_a_failure(target_url: str, tmp_path: Path) -> None:
-    """Plain `locust -f` works at the root and in another folder; against the bundled service nothing fails."""
+    """Plain `locust -f` works at the root and elsewhere; against the bundled service nothing fails."""
     processes = {}
     for number, name in enumerate(JOURNEYS):
         options = ["--headless", "-u", "5", "-t", "4s", "-H", target_url, "--run-dir", str(tmp_path / name)]
@@ -72,11 +71,6 @@ def first_pool_again() -> Callable[[Reply], Reply]:
         return first[0]
 
     return tamper
-
-
-def said(status: int, body: bytes = b"{}") -> Callable[[Reply], Reply]:
-    """Return a tamper that gives this answer whatever the service said."""
-    return lambda reply: reply._replace(status=status, body=body)
 
 
 # name: (journey, task, lie, the failure it must be counted as)
@@ -196,6 +190,12 @@ LIES: dict[str, tuple[type[MemberUser], str, Lie, str]] = {
         "check_health",
         Lie("GET /api/v1/health", said(503)),
         "careers.health: breaker open (503)",
+    ),
+    "down": (
+        CareersUser,
+        "check_health",
+        Lie("GET /api/v1/health", drops_the_connection),
+        "careers.health: down (no answer)",
     ),
     "rate_limited": (
         CareersUser,
