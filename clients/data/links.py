@@ -11,6 +11,7 @@ from locust.runners import MasterRunner, Runner, WorkerRunner
 
 import json
 import logging
+from functools import cache
 from itertools import count
 from typing import Any
 
@@ -70,6 +71,19 @@ class DirectLink:
 
     def _on_exhausted(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's names
         self.tell_exhausted(msg.data["feeder"])
+
+
+class PendingLink:
+    """No way yet: a worker that joins a load may have users before it knows that it is a worker."""
+
+    def begin(self, seed: str) -> None:
+        """Do nothing."""
+
+    def ask(self, key: str, wanted: int) -> None:
+        """Do nothing; the feeder will ask again."""
+
+    def tell_exhausted(self, key: str) -> None:
+        """Do nothing, as nothing was dealt."""
 
 
 class WorkerLink:
@@ -153,7 +167,13 @@ def add_seed_option(parser: LocustArgumentParser) -> None:
     )
 
 
+@cache
+def _await_init() -> None:
+    PROCESS.link = PendingLink()
+
+
 PROCESS.link = DirectLink()
+events.init_command_line_parser.add_listener(lambda **_: _await_init())
 events.init_command_line_parser.add_listener(add_seed_option)
 events.init.add_listener(_on_init)
 events.test_start.add_listener(_on_test_start)

@@ -12,8 +12,10 @@ from locust.runners import MasterRunner, Runner, WorkerRunner
 import inspect
 import json
 import logging
+import math
 from collections.abc import Callable, Generator
 from functools import partial
+from time import monotonic
 from typing import Any, Generic, TypeVar
 
 logger = logging.getLogger("plimsoll")
@@ -21,6 +23,8 @@ logger = logging.getLogger("plimsoll")
 RESULTS_MESSAGE = "plimsoll_set_up_results"
 RESULTS_WANTED_MESSAGE = "plimsoll_set_up_results_wanted"
 RESULTS_LIMIT_S = 10.0
+# An answer that does not come was lost with its connection.
+ANSWER_LIMIT_S = 3.0
 
 ResultT = TypeVar("ResultT")
 Steps = Callable[[Environment], Generator[ResultT, None, None]]
@@ -50,7 +54,7 @@ class SetUp(Generic[ResultT]):
         Raises:
             SetUpError: nothing was set up in this run.
         """
-        _RESULTS.have_come.wait(RESULTS_LIMIT_S)
+        _RESULTS.come()
         if self.name not in _RESULTS.by_name:
             raise SetUpError(f"set-up {self.name!r} has not run")
         result: ResultT = _RESULTS.by_name[self.name]
@@ -73,12 +77,34 @@ def set_up(limit_s: float) -> Callable[[Steps[ResultT]], SetUp[ResultT]]:
 
 
 class _Results:
-    """What the set-ups of a run have yielded, by their names."""
+    """What the set-ups of a run have yielded, by their names; a worker asks its master when it is wanted."""
 
     def __init__(self) -> None:
         self.by_name: dict[str, Any] = {}
-        self.have_come = Event()
-        self.have_come.set()
+        self._worker: WorkerRunner | None = None
+        self._have_come = Event()
+        self._have_come.set()
+        self._asked_s = -math.inf
+
+    def follow(self, worker: WorkerRunner) -> None:
+        """Have them come from the master of this worker, anew for each run."""
+        self._worker = worker
+        self._have_come.clear()  # a worker that joins a load may have begun it already
+        worker.register_message(RESULTS_MESSAGE, self._take)
+        worker.environment.events.test_start.add_listener(lambda **_: self._have_come.clear())
+
+    def come(self) -> None:
+        """Wait for them, for RESULTS_LIMIT_S at most."""
+        give_up_s = monotonic() + RESULTS_LIMIT_S
+        while self._worker and not self._have_come.is_set() and monotonic() < give_up_s:
+            if monotonic() > self._asked_s + ANSWER_LIMIT_S:
+                self._asked_s = monotonic()
+                self._worker.send_message(RESULTS_WANTED_MESSAGE)
+            self._have_come.wait(ANSWER_LIMIT_S)
+
+    def _take(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's names
+        self.by_name, self._asked_s = json.loads(msg.data["results"]), -math.inf
+        self._have_come.set()
 
 
 # By name, since Locust may load the same locustfile twice.
@@ -92,7 +118,6 @@ class SetUps:
     def __init__(self, environment: Environment, runner: Runner) -> None:
         self._environment, self._runner = environment, runner
         self._begun: list[tuple[SetUp[Any], Generator[Any, None, None]]] = []
-        self._wanted_by: set[str] = set()
         if isinstance(runner, MasterRunner):
             runner.register_message(RESULTS_WANTED_MESSAGE, self._on_wanted)
 
@@ -110,8 +135,6 @@ class SetUps:
         _RESULTS.by_name.clear()
         for declared in DECLARED.values():
             _RESULTS.by_name[declared.name] = self._begin(declared)
-        for worker in self._wanted_by:
-            self._hand_out(worker)
 
     def end(self) -> None:
         """Run all clean-ups, the last set-up's first; say which of them fail."""
@@ -133,12 +156,7 @@ class SetUps:
             raise SetUpError(f"set-up {declared.name!r} yielded what JSON cannot hold: {error}") from None
 
     def _on_wanted(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's names
-        self._wanted_by.add(msg.node_id)
-        if _RESULTS.by_name:
-            self._hand_out(msg.node_id)
-
-    def _hand_out(self, worker: str) -> None:
-        self._runner.send_message(RESULTS_MESSAGE, {"results": json.dumps(_RESULTS.by_name)}, worker)
+        self._runner.send_message(RESULTS_MESSAGE, {"results": json.dumps(_RESULTS.by_name)}, msg.node_id)
 
 
 def _run_within(limit_s: float, step: Callable[[], ResultT]) -> ResultT:
@@ -167,16 +185,9 @@ def _finish(steps: Generator[Any, None, None]) -> None:
         raise RuntimeError("it yields more than once")
 
 
-def _take_results(environment: Environment, msg: Message) -> None:  # noqa: ARG001 - Locust's names
-    _RESULTS.by_name = json.loads(msg.data["results"])
-    _RESULTS.have_come.set()
-
-
 def _on_init(runner: Runner | None, **_: Any) -> None:
-    if isinstance(runner, WorkerRunner) and DECLARED:
-        _RESULTS.have_come.clear()
-        runner.register_message(RESULTS_MESSAGE, _take_results)
-        runner.send_message(RESULTS_WANTED_MESSAGE)
+    if isinstance(runner, WorkerRunner):
+        _RESULTS.follow(runner)
 
 
 events.init.add_listener(_on_init)

@@ -151,16 +151,17 @@ def test_a_killed_worker_takes_its_rows_with_it(students: Class) -> None:
     students.rows(5000)
     master = ["--master-bind-port", port, "--expect-workers", "2", "--enable-rebalancing"]
     start = students.start
-    process = start("--headless", "--only-summary", "--master", *master, "-u", "40", "-r", "40", "-t", "4s")
+    process = start("--headless", "--only-summary", "--master", *master, "-u", "40", "-r", "40", "-t", "60s")
     workers = [start("--worker", "--master-port", port) for _ in range(2)]
     until(lambda: len(students.notes.of("row")) == 40)
     workers[0].kill()
     workers.append(start("--worker", "--master-port", port))
+    until(lambda: str(workers[2].pid) in {pid for pid, *_ in students.notes.of("row")})
+    process.terminate()
     finish(process)
 
     rows = students.notes.of("row")
     assert len({n for _, n, _ in rows}) == len(rows) > 40
-    assert str(workers[2].pid) in {pid for pid, _, _ in rows}
     for worker in workers:
         finish(worker)
 
@@ -261,7 +262,7 @@ def test_each_run_of_the_web_ui_is_set_up(students: Class, shape: list[str]) -> 
     (students.folder / "shape.py").write_text(SHAPE, encoding="utf-8")
     port = free_port()
     process = students.start("--web-host", "127.0.0.1", "--web-port", str(port), *shape, SET_UP_S="0.3")
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as browser:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as browser:
         until(lambda: _answers(browser))
         for run in (1, 2):
             form = {"user_count": "4", "spawn_rate": "4"}
@@ -280,7 +281,7 @@ def test_the_run_time_of_the_web_ui_is_that_of_the_load(students: Class) -> None
     """A set-up of two seconds takes nothing of a run of one."""
     port = free_port()
     process = students.start("--web-host", "127.0.0.1", "--web-port", str(port), SET_UP_S="2")
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as browser:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as browser:
         until(lambda: _answers(browser))
         browser.post("/swarm", data={"user_count": "4", "spawn_rate": "4", "run_time": "1s"})
         until(lambda: len(students.notes.of("stop")) == 4)
@@ -294,7 +295,7 @@ def test_the_web_ui_says_why_a_set_up_failed(students: Class) -> None:
     """The answer to whoever asked for a load has the reason, and no user starts."""
     port = free_port()
     process = students.start("--web-host", "127.0.0.1", "--web-port", str(port), FAIL="1")
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}") as browser:
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as browser:
         until(lambda: _answers(browser))
         answer = browser.post("/swarm", data={"user_count": "4", "spawn_rate": "4"}).json()
     process.terminate()

@@ -12,7 +12,7 @@ import pytest
 from clients.data import feeder as feeder_module
 from clients.data.deck import Block
 from clients.data.feeder import PROCESS, Feeder, FeederExhausted
-from clients.data.links import DirectLink
+from clients.data.links import DirectLink, PendingLink
 from clients.data.sources import FeedError
 from tests.unit.test_data_deck import Numbers
 
@@ -151,3 +151,20 @@ def test_feeders_of_the_same_file_are_told_apart() -> None:
     first, second = feeder(), feeder()
 
     assert first.key != second.key
+
+
+def test_a_process_that_does_not_know_what_it_is_deals_nothing(
+    link: SlowLink,  # noqa: ARG001 - it is put back
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Users of a worker that joins a load wait until it knows its master, and are not dealt rows of others."""
+    monkeypatch.setattr(feeder_module, "ANSWER_LIMIT_S", 0.02)
+    PROCESS.link = PendingLink()
+    fed = feeder(3)
+    (user,) = users_of(fed, 1)
+    gevent.sleep(0.05)
+    assert not user.ready()
+
+    PROCESS.link = DirectLink()
+    user.join(timeout=5)
+    assert user.value == 0
