@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help run test check format bench clean
+.PHONY: help run test catalogue check format bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | awk -F': ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -17,6 +17,9 @@ test: $(VENV)/.dev test-packages ## Install what the tests need and run all of t
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-fail-under=95 tests/unit tests/integration
 	$(BIN)/pytest --numprocesses 2 --dist worksteal -m 'not alone' tests/acceptance
 	$(BIN)/pytest -m alone tests/acceptance
+
+catalogue: $(VENV)/.dev ## Run every profile for some seconds against one bundled service (under ten minutes)
+	$(BIN)/pytest tests/catalogue
 
 check: $(VENV)/.dev ## Fast checks: lint, types, unit tests
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -1,0 +1,70 @@
+"""Every profile, made small, against one bundled service: it ends with a verdict, and its limits have data.
+
+Not among the tests of `make test`, as it takes minutes: `make catalogue` runs it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from reports.outcome import EXIT_STATUS, Outcome
+from shapes.arrivals import ArrivalSchedule
+from shapes.loads import LOADS
+from shapes.schedule import Schedule
+from tests.processes import finish, start_locust
+
+ROOT = Path(__file__).resolve().parents[2]
+PROFILES = sorted(path.stem for path in (ROOT / "profiles").glob("*.conf"))
+LOAD_S = 10.0
+LONG_LOADS_S = {"careers": 20.0}
+"""A learning session takes about 20 s, whatever is scaled."""
+
+MOST_USERS = 100
+MOST_ARRIVALS_PER_S = 10.0
+UNIT_S = {"s": 1, "m": 60, "h": 3600}
+
+
+def scale(settings: str, load_s: float) -> list[str]:
+    """Return the options that make a profile small enough, by the shape or the run time in its settings."""
+    shape = re.search(r"shapes/(\w+)\.py", settings)
+    return scale_shape(LOADS[shape[1]], load_s) if shape else scale_constant(settings, load_s)
+
+
+def scale_shape(load: Schedule | ArrivalSchedule, load_s: float) -> list[str]:
+    """Return the scales by which a shape is small enough."""
+    if isinstance(load, ArrivalSchedule):
+        user_scale = MOST_ARRIVALS_PER_S / load.peak_rate
+    else:
+        user_scale = MOST_USERS / load.peak_users
+    scales = {"--user-scale": user_scale, "--time-scale": load_s / load.duration_s}
+    return [word for option, number in scales.items() for word in (option, f"{min(1.0, number):.6g}")]
+
+
+def scale_constant(settings: str, load_s: float) -> list[str]:
+    """Return the options that give a profile without a shape fewer users for a shorter time."""
+    told = dict(re.findall(r"^([\w-]+) = (\w+)$", settings, re.MULTILINE))
+    users, run_time = str(min(int(told["users"]), MOST_USERS)), told["run-time"]
+    time_scale = load_s / (int(run_time[:-1]) * UNIT_S[run_time[-1]])
+    # What is on a schedule of its own within the run, such as synthetic checks, follows the time scale.
+    return ["-u", users, "-r", users, "-t", f"{load_s:.0f}s", "--time-scale", f"{time_scale:.6g}"]
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_profile_ends_with_a_verdict_on_its_limits(profile: str, target_url: str, tmp_path: Path) -> None:
+    """The run passes, fails or stays open, but does not crash, and whatever a limit names was seen."""
+    path, run_dir = ROOT / "profiles" / f"{profile}.conf", tmp_path / "run"
+    options = scale(path.read_text(encoding="utf-8"), LONG_LOADS_S.get(profile, LOAD_S))
+    process = start_locust(
+        ["--config", str(path), "-H", target_url, "--run-dir", str(run_dir), *options], ROOT
+    )
+    output = finish(process)
+
+    assert (run_dir / "verdict.json").exists(), output
+    verdict = json.loads((run_dir / "verdict.json").read_text(encoding="utf-8"))
+    assert process.returncode == EXIT_STATUS[Outcome(verdict["verdict"])], output
+    assert [limit["source"] for limit in verdict["thresholds"] if not limit["n"]] == [], output
+    assert verdict["run"]["failures"] < verdict["run"]["requests"], output
