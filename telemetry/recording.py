@@ -100,6 +100,10 @@ class Recording:
         """Note that Locust's own figures were cleared by hand while the run lasted."""
         self._note(stats_reset=True)
 
+    def await_last_reports(self) -> None:
+        """Wait for what the workers send when their users have stopped, while they are still heard."""
+        self._workers_seen.await_last_reports(self._intervals.complete_workers)
+
     def finish(self, *, final_write: bool) -> None:
         """Close the files; with *final_write*, first write the figures that came in after the last second."""
         self._journalling.kill(block=True)

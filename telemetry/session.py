@@ -119,7 +119,9 @@ class Session:
             self._recording.mark_end(self._received_signal, schedule_ended=by_shape)
 
     def _on_test_stop(self, **_: Any) -> None:
-        if self._recording and not self._is_headless and not self._closing.locked():
+        if self._recording and self._is_headless:
+            self._recording.await_last_reports()
+        elif self._recording and not self._closing.locked():
             self._finishing = gevent.spawn(self._finish_web_run)
 
     def _finish_web_run(self) -> None:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import gevent
+from locust.rpc import Message
 from locust.runners import STATE_MISSING, MasterRunner, Runner
 
 import logging
+import time
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
+
+# On top of the time that Locust gives users to end.
+LAST_REPORT_LIMIT_S = 30.0
+_LOOK_INTERVAL_S = 0.05
 
 logger = logging.getLogger("plimsoll")
 
@@ -40,7 +48,21 @@ class WorkerWatch:
             logger.error("%.0f s: worker %s is lost; this run cannot pass", elapsed_s, worker)
         return bool(gone)
 
-    def close(self, elapsed_s: float, complete: set[str]) -> list[LostWorker]:
+    def await_last_reports(self, complete: AbstractSet[str]) -> None:
+        """Have all workers stop and wait until each is in *complete*, which grows meanwhile, or is gone.
+
+        Locust's master waits half a second after it has told its workers to quit, and then hears no more: a
+        worker needs longer than that to stop thousands of users, and its last samples would be lost.
+        """
+        if self._runner is None:
+            return
+        for worker in self._answering() - complete:
+            self._runner.server.send_to_client(Message("stop", None, worker))
+        deadline_s = time.monotonic() + self._runner.environment.stop_timeout + LAST_REPORT_LIMIT_S
+        while self._answering() - complete and time.monotonic() < deadline_s:
+            gevent.sleep(_LOOK_INTERVAL_S)
+
+    def close(self, elapsed_s: float, complete: AbstractSet[str]) -> list[LostWorker]:
         """Return all that were lost, with those that were there to the end and sent no last report."""
         self.lost += [LostWorker(worker, round(elapsed_s, 1)) for worker in sorted(self._present - complete)]
         return self.lost
