@@ -157,7 +157,7 @@ def test_a_process_that_does_not_know_what_it_is_deals_nothing(
     link: SlowLink,  # noqa: ARG001 - it is put back
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Users of a worker that joins a load wait until it knows its master, and are not dealt rows of others."""
+    """Users of a worker that joins a load wait until it knows its master, and get no rows of others."""
     monkeypatch.setattr(feeder_module, "ANSWER_LIMIT_S", 0.02)
     PROCESS.link = PendingLink()
     fed = feeder(3)
