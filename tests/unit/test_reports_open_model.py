@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from reports.load.description import read_description
 from reports.load.histogram import percentile_ms
@@ -188,6 +189,26 @@ def test_dropped_and_late_need_a_schedule() -> None:
     assert judged(untold, "late < 1%").reason == "health.csv does not tell"
     none = replace(open_run(even(600, 20.0)), health=health(started=0.0))
     assert judged(none, "late < 1%").reason == "no iteration was started"
+
+
+def paced_run(delay_ms: NDArray[np.float64]) -> Run:
+    """Return a minute of users at a pace whose 300 iterations of 400 ms started so late."""
+    run = open_run(even(600, 20.0, delay_ms=0.0), iterations(delay_ms=delay_ms))
+    return replace(run, meta=replace(run.meta, load_model="paced", arrivals=None, stages=()))
+
+
+def test_users_who_fall_behind_their_pace_are_overload() -> None:
+    """Starts that are 40 s late at the end of a minute leave out 2 of 3 iterations: no latency estimate."""
+    behind = check_of(paced_run(np.linspace(0.0, 40_000.0, 300)))
+    assert not behind.ok
+    assert behind.value == pytest.approx(1 - 40 / 60, abs=0.01)
+    assert behind.reason.startswith("users fell behind their pace: started 1.94 s late at first, 38.1 s")
+
+
+def test_users_who_catch_up_keep_their_pace() -> None:
+    """A stall of 3 s in between, made up for, leaves out nothing."""
+    late = np.where(np.arange(300) // 50 == 2, 3000.0, 5.0)
+    assert check_of(paced_run(late)).value == 1
 
 
 def test_paced_users_have_no_plan_to_drop_from() -> None:
