@@ -1,0 +1,36 @@
+"""Steps of a search are judged by the code that judges the end of the run, while it goes on."""
+
+from __future__ import annotations
+
+import gevent
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from telemetry import step_judge
+from telemetry.step_judge import StepJudge
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "verdict"),
+    [(0, '{"step_1": "FAIL"}', "FAIL"), (0, "{}", "INCONCLUSIVE"), (1, "", "INCONCLUSIVE")],
+)
+def test_verdicts(
+    status: int, output: str, verdict: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """There is none at first, and then what the judge says; one that cannot be reached is open."""
+    asked: list[list[str]] = []
+
+    def answer(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+        asked.append(arguments)
+        return subprocess.CompletedProcess(arguments, status, output, "")
+
+    monkeypatch.setattr(step_judge, "run_reports", answer)
+    judge = StepJudge(tmp_path, recorded_after_s=0.01)
+
+    assert judge("step_1") is None
+    gevent.sleep(0.05)
+    assert judge("step_1") == judge("step_1") == verdict
+    assert asked == [["steps", str(tmp_path)]]
