@@ -1,0 +1,206 @@
+"""A process with a Chromium in it, told what to do by lines of JSON: `python -m clients.browser_helper PATH`.
+
+Playwright waits in asyncio, Locust in gevent, which do not mix in one process. A line in is `{"id", "tab",
+"do", "arguments"}`, a line out `{"id", "value"}` or `{"id", "error"}`, in whatever order they are done. Each
+tab is a browser context with its own cookies and cache. The end of standard input ends the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import sys
+from collections import defaultdict
+from typing import Any
+
+from playwright.async_api import (
+    Browser,
+    BrowserContext,
+    CDPSession,
+    Page,
+    async_playwright,
+)
+from playwright.async_api import TimeoutError as BrowserTimeout
+
+from clients.vitals_script import BINDING, COLLECT, SCRIPT, SETTLE
+
+# A page that is left is gone, as its vitals are reported when it is left.
+ARGUMENTS = [
+    "--disable-background-networking",
+    "--disable-dev-shm-usage",
+    "--disable-features=BackForwardCache",
+]
+LINE_BYTES = 1024 * 1024
+_NETWORK_ERROR = re.compile(r"net::(ERR_[A-Z_]+)")
+
+
+class TabClosedError(Exception):
+    """There is no such tab any more."""
+
+
+class Tab:
+    """One user's browser context with one page; views of pages are followed from arrival to departure."""
+
+    def __init__(self, context: BrowserContext, page: Page, session: CDPSession) -> None:
+        self._context, self._page, self._session = context, page, session
+        self._inps: dict[str, float] = {}
+        self._loads: defaultdict[str, dict[str, Any]] = defaultdict(dict)
+        self._loader: dict[str, str] = {}  # by request
+        self._current_loader = ""
+
+    @staticmethod
+    async def open(browser: Browser, base_url: str, timeout_s: float) -> Tab:
+        """Open a tab whose paths are those of a base URL."""
+        context = await browser.new_context(base_url=base_url)
+        context.set_default_timeout(timeout_s * 1000)
+        await context.add_init_script(SCRIPT)
+        page = await context.new_page()
+        tab = Tab(context, page, await context.new_cdp_session(page))
+        await tab._watch()
+        return tab
+
+    async def _watch(self) -> None:
+        for event, listener in (
+            ("Runtime.bindingCalled", self._on_interaction),
+            ("Network.requestWillBeSent", self._on_request),
+            ("Network.loadingFinished", self._on_loaded),
+            ("Page.frameNavigated", self._on_navigated),
+        ):
+            self._session.on(event, listener)
+        for domain in ("Runtime", "Network", "Page"):
+            await self._session.send(f"{domain}.enable")
+        await self._session.send("Runtime.addBinding", {"name": BINDING})
+
+    def _on_interaction(self, event: dict[str, Any]) -> None:
+        if event["name"] == BINDING:
+            told = json.loads(event["payload"])
+            self._inps[told["id"]] = told["inp"]
+
+    def _on_request(self, event: dict[str, Any]) -> None:
+        self._loader[event["requestId"]] = event["loaderId"]
+        load = {"url": event["request"]["url"], "kind": event.get("type", "Other"), "bytes": 0}
+        self._loads[event["loaderId"]][event["requestId"]] = load
+
+    def _on_loaded(self, event: dict[str, Any]) -> None:
+        loader = self._loader.pop(event["requestId"], "")
+        load = self._loads[loader].get(event["requestId"])
+        if load is not None:  # else its page has been left before it came
+            load["bytes"] = event["encodedDataLength"]
+
+    def _on_navigated(self, event: dict[str, Any]) -> None:
+        if "parentId" not in event["frame"]:
+            self._current_loader = event["frame"]["loaderId"]
+
+    async def go(self, path: str, shows: str) -> Any:
+        """Go to a path; return the page that is left, if any, and how the new one came."""
+        return await self._lead(self._page.goto(path, wait_until="commit"), shows)
+
+    async def follow(self, selector: str, shows: str) -> Any:
+        """Click on what leads to another page; return the page that is left, and how the new one came."""
+        return await self._lead(self._page.click(selector, no_wait_after=True), shows)
+
+    async def _lead(self, act: Any, shows: str) -> Any:
+        left = await self._collect()
+        async with self._page.expect_navigation(wait_until="load") as navigation:
+            await act
+        response = await navigation.value
+        await self._page.locator(shows).first.wait_for()
+        arrival = await self._page.evaluate(SETTLE)
+        if left is not None:  # by now it has told of the click that led here, if that was painted
+            left["inp"] = self._inps.pop(left["id"], left["inp"])
+        return {"left": left, "status": response.status, "load_ms": arrival}
+
+    async def _collect(self) -> dict[str, Any] | None:
+        """Return what the present page has seen, with what was loaded for it; None where there is no page."""
+        report: dict[str, Any] | None = await self._page.evaluate(COLLECT)
+        if report is None:
+            return None
+        return {**report, "loads": list(self._loads.pop(self._current_loader, {}).values())}
+
+    async def type(self, selector: str, text: str) -> None:
+        """Click into a field and type, key by key."""
+        field = self._page.locator(selector)
+        await field.click()
+        await field.press_sequentially(text)
+
+    async def press(self, selector: str, shows: str) -> None:
+        """Click on something, and wait for what that shows to be on the screen."""
+        await self._page.click(selector)
+        await self._page.locator(shows).first.wait_for()
+        await self._page.evaluate(SETTLE)
+
+    async def leave(self) -> Any:
+        """Close the tab; return the page that is left, if any."""
+        try:
+            return await self._collect()
+        finally:
+            await self.drop()
+
+    async def drop(self) -> None:
+        """Close the tab."""
+        await self._context.close()
+
+
+class Helper:
+    """Does what lines ask for, each in a task of its own."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+        self._tabs: dict[int, Tab] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(self, lines: asyncio.StreamReader) -> None:
+        """Serve until the lines end."""
+        while line := await lines.readline():
+            task = asyncio.create_task(self._answer(json.loads(line)))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, order: dict[str, Any]) -> None:
+        try:
+            value = await self._do(order["tab"], order["do"], order["arguments"])
+            answer = {"id": order["id"], "value": value}
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong is the answer to the order
+            answer = {"id": order["id"], "error": reason_of(error)}
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+    async def _do(self, number: int, verb: str, arguments: list[Any]) -> Any:
+        if verb == "open":
+            self._tabs[number] = await Tab.open(self._browser, *arguments)
+            return None
+        if number not in self._tabs:
+            raise TabClosedError
+        if verb in {"leave", "drop"}:
+            return await getattr(self._tabs.pop(number), verb)()
+        return await getattr(self._tabs[number], verb)(*arguments)
+
+
+def reason_of(error: Exception) -> str:
+    """Say what went wrong in a text that is the same for equal faults, without addresses and calls."""
+    if isinstance(error, BrowserTimeout):
+        return "the page was not there, or did not show what it should, in time"
+    if found := _NETWORK_ERROR.search(str(error)):
+        return f"the browser could not load the page: {found[1]}"
+    if isinstance(error, TabClosedError):
+        return "the tab is closed"
+    return "the browser gave up on the page"
+
+
+async def main(executable: str) -> None:
+    """Start the browser, say so by an empty line, and serve standard input."""
+    lines = asyncio.StreamReader(limit=LINE_BYTES)
+    loop = asyncio.get_running_loop()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=executable, args=ARGUMENTS, chromium_sandbox=os.geteuid() != 0
+        )
+        await Helper(browser).serve(lines)
+        await browser.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))

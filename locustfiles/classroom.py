@@ -1,0 +1,78 @@
+"""Classrooms in real time: a teacher's updates reach all students, and each follows its own progress.
+
+A class is a teacher and 24 students, all users of one process, so that one clock stamps what is sent and what
+is received. The teacher sends `classroom.update` (1 KiB, 10 a second), each student `student.progress` (512
+bytes, 1 a second). Response times are those from the sender's stamp to receipt, once for each who receives.
+"""
+
+from __future__ import annotations
+
+from locust import task
+from locust.env import Environment
+
+import time
+from itertools import count
+from typing import ClassVar
+
+from clients.rosters import STUDENTS
+from clients.stamps import Speaker
+from clients.websocket import Room, RoomUser, event_names
+from telemetry.switch import record_run
+
+record_run()
+
+CLASS_SIZE = 25
+CLASSROOMS_PER_PROCESS = 100_000
+UPDATE_BYTES, UPDATES_PER_S = 1024, 10
+PROGRESS_BYTES, PROGRESS_PER_S = 512, 1
+
+_seats = count()
+
+
+class ClassroomUser(RoomUser):
+    """The first of each class teaches, the others listen and make progress."""
+
+    roster = STUDENTS  # whoever has an account may teach
+    request_names: ClassVar[frozenset[str]] = frozenset(
+        {"auth.login", "classroom.update", "student.progress"}
+        | event_names("classroom")
+        | event_names("student")
+    )
+
+    def __init__(self, environment: Environment) -> None:
+        super().__init__(environment)
+        classroom, seat = divmod(next(_seats), CLASS_SIZE)
+        process: int = getattr(environment.runner, "worker_index", 0)
+        self.classroom_id = process * CLASSROOMS_PER_PROCESS + classroom + 1
+        self.teaches = seat == 0
+        self.stage: Room | None = None
+        self.speaker = (
+            Speaker("classroom.update", UPDATE_BYTES)
+            if self.teaches
+            else Speaker("student.progress", PROGRESS_BYTES)
+        )
+        self.next_s = time.monotonic()
+
+    @task
+    def take_part(self) -> None:
+        """Say the next thing; before the first, enter the rooms."""
+        if self.stage is None:
+            self.stage = self.enter_rooms()
+        if self.stage.is_open:
+            self.stage.say(self.speaker.next_message())
+
+    def wait_time(self) -> float:
+        """Keep to the rate of what this user says, without catching up on what was missed."""
+        now_s = time.monotonic()
+        interval_s = 1 / (UPDATES_PER_S if self.teaches else PROGRESS_PER_S)
+        self.next_s = max(self.next_s + interval_s, now_s)
+        return self.next_s - now_s
+
+    def enter_rooms(self) -> Room:
+        """Enter the classroom, and as a student the room of one's own progress; return where to speak."""
+        student_id = self.account().student_id
+        classroom = f"/ws/classrooms/{self.classroom_id}?echo=false"
+        room = self.enter("classroom", classroom, "classroom.update")
+        if self.teaches:
+            return room
+        return self.enter("student", f"/ws/students/{student_id}/progress", "student.progress")

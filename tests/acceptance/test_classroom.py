@@ -1,0 +1,69 @@
+"""Classrooms of real WebSockets against the bundled service, which is restarted under them."""
+
+from __future__ import annotations
+
+import csv
+import json
+import signal
+from contextlib import ExitStack
+from pathlib import Path
+
+from tests.fix_runs import until
+from tests.fix_target import STOP_TIMEOUT_S, running_target
+from tests.processes import finish, free_port, start_locust
+
+ROOT = Path(__file__).resolve().parents[2]
+USERS = 104  # four classes of 1 + 24 × 2 connections, and 1 + 3 × 2 of a fifth: 203
+CONNECTIONS = 203
+LIMITS = """thresholds:
+  - p95 of classroom.update < 100 ms
+  - p95 of student.progress < 200 ms
+  - failures of *.lost < 1
+"""
+
+
+def counts(directory: Path) -> dict[str, int]:
+    """Return how many requests of each name have succeeded so far, as Locust wrote it down last."""
+    path = directory / "locust_stats.csv"
+    if not path.exists():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row.get("Failure Count")]
+    return {row["Name"]: int(row["Request Count"]) - int(row["Failure Count"]) for row in rows}
+
+
+def both(directory: Path, event: str) -> int:
+    """Return how often an event has succeeded in rooms of both kinds."""
+    seen = counts(directory)
+    return seen.get(f"classroom.{event}", 0) + seen.get(f"student.{event}", 0)
+
+
+def test_200_connections_survive_a_restart(tmp_path: Path, database_url: str) -> None:
+    """All connect, are lost when the service restarts, and come back; each is counted, with its latencies."""
+    directory, port = tmp_path / "run", str(free_port())
+    limits = tmp_path / "limits.yaml"
+    limits.write_text(LIMITS, encoding="utf-8")
+    arguments = ["-f", "locustfiles/classroom.py", "--headless", "-u", str(USERS), "-r", str(USERS)]
+    arguments += ["--run-dir", str(directory), "--thresholds", str(limits)]
+    with ExitStack() as stack:
+        with running_target("--port", port, DATABASE_URL=database_url) as target:
+            locust = start_locust([*arguments, "-H", target.url], ROOT)
+            stack.callback(locust.kill)
+            until(lambda: counts(directory).get("classroom.update", 0) > 1000)
+            until(lambda: both(directory, "connect") == CONNECTIONS)
+            target.process.send_signal(signal.SIGTERM)
+            target.process.wait(STOP_TIMEOUT_S)
+        with running_target("--port", port, DATABASE_URL=database_url):
+            until(lambda: both(directory, "reconnect") == CONNECTIONS)
+            locust.send_signal(signal.SIGINT)
+            output = finish(locust)
+
+    verdict = json.loads((directory / "verdict.json").read_text(encoding="utf-8"))
+    requests = {request["name"]: request for request in verdict["requests"]}
+    lost = [requests[f"{room}.lost"] for room in ("classroom", "student")]
+    assert sum(row["failures"] for row in lost) == CONNECTIONS, output
+    assert both(directory, "connect") == 2 * CONNECTIONS
+    assert both(directory, "close") == CONNECTIONS
+    assert 0 < requests["classroom.update"]["p50"] < requests["classroom.update"]["p99"]
+    assert requests["student.progress"]["p50"] > 0
+    assert locust.returncode == 99, output
