@@ -20,6 +20,7 @@ START_S = 1_800_000_000
 STARTED = "2027-01-15T08:00:00Z"
 LABELS = ("worker", "request_type", "name", "user_class", "stage", "tags")
 KEYS = ["started_s", "ended_s", *LABELS]
+METRICS = ["rate", "check", "counter", "gauge", "trend"]
 LABEL = pa.dictionary(pa.int32(), pa.string())
 BUCKETS, COUNTS = pa.list_(pa.uint16()), pa.list_(pa.uint32())
 SCHEMA = pa.schema(
@@ -57,7 +58,8 @@ def requests(
     """Return requests by their start in Unix seconds and their latency; the rest as told.
 
     `failed` and `unfinished` are booleans; of an unfinished request the latency is its age. `delay_ms` is by
-    how much the start was later than intended, NaN without a schedule; `kind` the text of a failure.
+    how much the start was later than intended, NaN without a schedule; `kind` the text of a failure. With the
+    type of a metric it is one of its values, which take no time.
     """
     known: dict[str, Any] = {"failed": False, "unfinished": False, "name": "a", "request_type": "GET"}
     known |= {"delay_ms": math.nan, "kind": "boom"}
@@ -79,9 +81,10 @@ def run_of(made: pd.DataFrame, *limits_ms: float, **meta: Any) -> Run:
 
 def interval_table(made: pd.DataFrame, limits_ms: Sequence[float] = ()) -> pa.Table:
     """Return the rows the recorder would have written of these requests."""
+    took_ms = made["latency_ms"].where(~made["request_type"].isin(METRICS), 0.0)
     made = made.assign(
         started_s=np.floor(made["at_s"]).astype(int),
-        ended_s=np.floor(made["at_s"] + made["latency_ms"] / 1000).astype(int),
+        ended_s=np.floor(made["at_s"] + took_ms / 1000).astype(int),
     )
     rows = [_row(key, group, limits_ms) for key, group in made.groupby(KEYS, sort=True)]
     return pa.Table.from_pylist(rows, schema(limits_ms))

@@ -180,6 +180,8 @@ def make_verdict(word: str = "PASS", **parts: Any) -> dict[str, Any]:
         "requests": [request()],
         "capacity": None,
         "iterations": [],
+        "transactions": [],
+        "metrics": [],
         "errors": [],
         "exceptions": [],
     } | parts

@@ -27,17 +27,17 @@ def request_figures(run: Run) -> pd.DataFrame:
     return own.merge(locust.rename(columns={c: f"locust_{c}" for c in columns}), on=KEYS, how="left")
 
 
-def recorded_figures(intervals: Intervals) -> pd.DataFrame:
+def recorded_figures(intervals: Intervals, levels: Sequence[float] = LEVELS) -> pd.DataFrame:
     """Return a row per type and name of a recording; with response times where there was a schedule."""
     group, keys = intervals.grouped_by(KEYS)
     n, failures, total_ms = (
         summed(intervals.column(c), group, len(keys)) for c in ("n", "failures", "sum_ms")
     )
     successes = np.where(n > failures, n - failures, np.nan)
-    levels = _levels(intervals, intervals.service, group, LEVELS)
+    percentiles = _levels(intervals, intervals.service, group, levels)
     response = intervals.response
     if response is not None:
-        levels |= {
+        percentiles |= {
             f"response_{name}": values
             for name, values in _levels(intervals, response, group, RESPONSE_LEVELS).items()
         }
@@ -47,7 +47,7 @@ def recorded_figures(intervals: Intervals) -> pd.DataFrame:
         mean_ms=total_ms / successes,
         max_ms=_slowest_ms(intervals.service, group),
         rps=n / (intervals.end_s - intervals.first_s),
-        **levels,
+        **percentiles,
     )
 
 

@@ -89,6 +89,8 @@ def report_html(run: Run, verdict: dict[str, Any]) -> str:
         requests=_request_rows(run, verdict["requests"]),
         requests_left_out=max(0, len(verdict["requests"]) - MAX_REQUESTS),
         iterations=_rows(verdict["iterations"], {}),
+        transactions=_rows(verdict["transactions"], {}),
+        metrics=verdict["metrics"][:MAX_REQUESTS],
         errors=_error_rows(run, verdict["errors"]),
         errors_left_out=max(0, len(verdict["errors"]) - MAX_ERRORS),
         exceptions=verdict["exceptions"][:MAX_EXCEPTIONS],

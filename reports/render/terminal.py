@@ -25,6 +25,7 @@ WIDTH = 100
 NAME_WIDTH = 38
 MAX_REQUESTS = 30
 MAX_ERRORS = 5
+MAX_METRICS = 20
 COLOURS = {"PASS": "\x1b[1;32m", "FAIL": "\x1b[1;31m", "INCONCLUSIVE": "\x1b[1;33m"}
 PLAIN = "\x1b[0m"
 FIGURES = ("p50", "p95", "p99", "max")
@@ -44,6 +45,8 @@ def terminal_text(verdict: dict[str, Any], *, colour: bool = False) -> str:
         [line for row in rows if row.verdict == "PASS" for line in _passed_threshold(row, colour=colour)],
         [line for check in verdict["validity"] if not check["ok"] for line in _failed_check(check)],
         _request_table(verdict["requests"]),
+        _request_table(verdict["transactions"], "transaction"),
+        _metrics(verdict["metrics"]),
         _arrivals(verdict["run"]["arrivals"]),
         _errors(verdict["errors"]),
     ]
@@ -115,10 +118,29 @@ def _arrivals(arrivals: dict[str, Any] | None) -> list[str]:
     return [f"  iterations: {planned}{told}, {count(arrivals['dropped'])} dropped"]
 
 
-def _request_table(requests: Sequence[dict[str, Any]]) -> list[str]:
+def _metrics(metrics: Sequence[dict[str, Any]]) -> list[str]:
+    """Say what the journeys measured in figures of their own."""
+    lines = [_metric_line(metric) for metric in metrics[:MAX_METRICS]]
+    rest = len(metrics) - MAX_METRICS
+    return lines if rest <= 0 else [*lines, f"  … and {rest} more in the report"]
+
+
+def _metric_line(metric: dict[str, Any]) -> str:
+    start = f"  {padded(metric['kind'], 8)}{padded(shortened(plain(metric['name']), NAME_WIDTH), NAME_WIDTH)}"
+    if metric["passed"] is not None:
+        told = f"{percent(metric['value'] / 100)}, {count(metric['passed'])} of {count(metric['n'])}"
+    elif metric["kind"] == "counter":
+        told = figure(metric["value"])
+    else:
+        told = ", ".join(f"{name} {figure(metric[name])}" for name in ("min", "p50", "p95", "max"))
+    return f"{start} {told}"
+
+
+def _request_table(requests: Sequence[dict[str, Any]], what: str = "request") -> list[str]:
     if not requests:
         return []
-    header = f"  {padded('request', NAME_WIDTH)} {'n':>9} {'failed':>8} {'req/s':>8}" + "".join(
+    rate = "req/s" if what == "request" else "per s"
+    header = f"  {padded(what, NAME_WIDTH)} {'n':>9} {'failed':>8} {rate:>8}" + "".join(
         f"{name + ' ms':>8}" for name in FIGURES
     )
     lines = [header, *map(_request_line, worst_first(requests)[:MAX_REQUESTS])]

@@ -18,7 +18,7 @@ from reports.render.recorded import (
 from reports.render.timelines import PERCENTILES, Timeline, stage_bounds, total_timeline, users_timeline
 from reports.render.wording import known, plain
 from reports.thresholds.metric import RESPONSE
-from reports.thresholds.selector import ITERATIONS
+from reports.thresholds.selector import ITERATIONS, TRANSACTIONS
 from reports.verdict.generator_checks import CPU_RATIO, LATE_MS
 
 MAX_LIMITS = 6
@@ -207,7 +207,8 @@ def stated_limits(
     sources: dict[float, list[str]] = {}
     for entry in verdict["thresholds"]:
         limit = known(entry["limit"])
-        if entry["metric"].startswith(RESPONSE) != response or entry["selector"].startswith(ITERATIONS):
+        is_request = not any(prefix in entry["selector"] for prefix in (ITERATIONS, TRANSACTIONS))
+        if entry["metric"].startswith(RESPONSE) != response or not is_request:
             continue
         if limit and entry["unit"] == unit and selector in (None, entry["selector"]):
             sources.setdefault(limit, []).append(plain(entry["source"], 80))

@@ -116,6 +116,7 @@ def _only(run: Run, window: SteadyState) -> Run:
         run,
         intervals=_within(run.intervals, window),
         iterations=_within(run.iterations, window),
+        own={own_type: _within(recorded, window) for own_type, recorded in run.own.items()},
         health=judged_health(run, window),
         # The plan is for the whole run; what is due in the window follows from started and dropped.
         meta=replace(run.meta, arrivals=None),

@@ -78,5 +78,8 @@ def _recordings(statement: Statement, run: Run) -> list[tuple[str, Intervals]]:
         return [(TRANSACTION, run.recorded(BUSY if metric.is_busy else TRANSACTION))]
     if selector.of_iterations:
         return [(ITERATION, run.iterations)]
-    counters = run.recorded(COUNTER)
-    return [(REQUEST, run.intervals), *([(METRIC, counters)] if counters and metric.name == "count" else ())]
+    found, counters = [(REQUEST, run.intervals)], run.recorded(COUNTER)
+    names_some = any(c.about is About.NAME and not c.negated for c in selector.conditions)
+    if metric.name == "count" and counters and names_some:
+        found.append((METRIC, counters))
+    return found

@@ -123,7 +123,9 @@ def undermines(check: Check, statement: Statement, outcome: Outcome) -> bool:
 def _family(metric: Metric) -> str:
     if metric.is_of_schedule:
         return STARTS
-    return LATENCY if metric.is_latency else {"rps": RATE, "count": COUNT}.get(metric.name, SHARE)
+    if metric.is_latency or metric.is_own:
+        return LATENCY
+    return {"rps": RATE, "count": COUNT}.get(metric.name, SHARE)
 
 
 def _complete_files(run: Run) -> Iterator[Check]:

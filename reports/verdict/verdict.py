@@ -9,6 +9,7 @@ import pandas as pd
 
 from reports.estimates.estimate import Estimate
 from reports.estimates.failure_table import failures_by_kind
+from reports.estimates.own_table import metric_figures, transaction_figures
 from reports.estimates.request_table import recorded_figures, request_figures
 from reports.load.histogram import PRECISION
 from reports.load.run import Run
@@ -51,6 +52,11 @@ LOCUST_FIGURES = {"locust_p50": "locust_p50_ms", "locust_p95": "locust_p95_ms", 
 """Locust's own percentiles of a run with intervals, so that anyone sees by how much they differ."""
 RESPONSE_FIGURES = {f"response_{level}": f"response_{level}_ms" for level in ("p50", "p95", "p99")}
 """Response times from the intended start, of a run with a schedule."""
+BUSY_FIGURES = {f"busy_{name}": f"busy_{name}_ms" for name in ("mean", "p50", "p95", "p99", "max")}
+"""Times of transactions without think time."""
+METRIC_FIGURES = {"kind": "kind", "name": "name", "n": "n", "value": "value"} | {
+    name: name for name in ("passed", "failed", "min", "mean", "p50", "p75", "p95", "p99", "max")
+}
 ERROR_FIGURES = {
     "type": "request_type",
     "name": "name",
@@ -60,7 +66,7 @@ ERROR_FIGURES = {
     "last_seen": "last_seen",
 }
 EXCEPTION_FIGURES = {"count": "count", "message": "message", "traceback": "traceback"}
-COUNTS = frozenset({"n", "failures", "occurrences", "count"})
+COUNTS = frozenset({"n", "failures", "passed", "failed", "occurrences", "count"})
 
 
 def reach_verdict(run: Run, thresholds: Sequence[Threshold]) -> dict[str, Any]:
@@ -82,6 +88,8 @@ def reach_verdict(run: Run, thresholds: Sequence[Threshold]) -> dict[str, Any]:
         "thresholds": [_entry(judgement, window) for judgement in judgements],
         "requests": _requests(run),
         "iterations": _iterations(run),
+        "transactions": _records(transaction_figures(run), REQUEST_FIGURES | BUSY_FIGURES),
+        "metrics": _records(metric_figures(run), METRIC_FIGURES),
         "errors": _records(failures_by_kind(run), ERROR_FIGURES),
         "exceptions": _records(run.exceptions, EXCEPTION_FIGURES),
     }

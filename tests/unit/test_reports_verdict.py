@@ -432,7 +432,7 @@ def test_verdict_has_the_keys_of_the_contract() -> None:
     )
     assert list(verdict) == [
         "schema_version", "verdict", "reasons", "run", "source", "validity", "steady_state", "capacity",
-        "thresholds", "requests", "iterations", "errors", "exceptions",
+        "thresholds", "requests", "iterations", "transactions", "metrics", "errors", "exceptions",
     ]  # fmt: skip
     assert verdict["run"] == {
         "id": "test", "profile": None, "started": RECORDED.started, "duration_s": 60.0, "requests": 1000,

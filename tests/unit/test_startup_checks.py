@@ -10,7 +10,7 @@ import pytest
 
 from clients.http import LeanHttpUser
 from shapes.ramp import RampShape
-from telemetry.startup_checks import _host_faults, _warm_up_faults
+from telemetry.startup_checks import _host_faults, _warm_up_faults, known_metric_names
 
 
 def host_faults(user_class: type[User], **attributes: Any) -> list[str]:
@@ -57,3 +57,14 @@ def test_warm_up(
     options = Namespace(headless=True, autostart=False, warm_up=warm_up, run_time=run_time_s)
 
     assert _warm_up_faults(Environment(shape_class=shape, parsed_options=options)) == faults
+
+
+@pytest.mark.parametrize(
+    ("declared", "known"),
+    [([], set()), ([{"cache"}, {"cache", "pod.*"}], {"cache", "pod.*"}), ([{"cache"}, None], {"cache", "*"})],
+)
+def test_names_of_metrics(declared: list[set[str] | None], known: set[str]) -> None:
+    """The names of all classes are known; one that measures and declares none may measure anything."""
+    user_classes: Any = [type("Measuring", (), {"metric_names": names}) for names in declared]
+
+    assert known_metric_names([*user_classes, HttpUser]) == known

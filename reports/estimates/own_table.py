@@ -1,0 +1,69 @@
+"""The figures of what journeys measured besides their requests, over the whole run."""
+
+import numpy as np
+import pandas as pd
+
+from reports.estimates.request_table import KEYS, recorded_figures
+from reports.load.interval_rows import (
+    BUSY,
+    CHECK,
+    COUNTER,
+    GAUGE,
+    RATE,
+    TRANSACTION,
+    TREND,
+    Intervals,
+    summed,
+)
+from reports.load.run import Run
+from reports.thresholds.metric import OWN_SCALE
+
+BUSY_COLUMNS = ("mean_ms", "p50_ms", "p95_ms", "p99_ms", "max_ms")
+LEVELS = (50, 75, 95, 99)
+VALUES = ("mean", "max", *(f"p{level}" for level in LEVELS))
+
+
+def transaction_figures(run: Run) -> pd.DataFrame:
+    """Return a row per transaction, in ms: with think time, and beside it `busy_` without."""
+    whole, busy = run.recorded(TRANSACTION), run.recorded(BUSY)
+    if not whole or not busy:
+        return pd.DataFrame()
+    without = recorded_figures(busy)[["name", *BUSY_COLUMNS]]
+    beside = without.rename(columns={column: f"busy_{column}" for column in BUSY_COLUMNS})
+    return recorded_figures(whole).merge(beside, on="name", how="left")
+
+
+def metric_figures(run: Run) -> pd.DataFrame:
+    """Return a row per metric; `value` is the sum of a counter, and the share in % of a rate or check."""
+    tables = [
+        figures(run.recorded(kind)).assign(kind=kind)
+        for kind, figures in (
+            (CHECK, _shares),
+            (RATE, _shares),
+            (COUNTER, _sums),
+            (GAUGE, _distributions),
+            (TREND, _distributions),
+        )
+        if run.recorded(kind)
+    ]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+
+def _shares(recording: Intervals) -> pd.DataFrame:
+    group, keys = recording.grouped_by(KEYS)
+    n, failed = (summed(recording.column(column), group, len(keys)) for column in ("n", "failures"))
+    return keys.assign(n=n, passed=n - failed, failed=failed, value=100 * (1 - failed / n))
+
+
+def _sums(recording: Intervals) -> pd.DataFrame:
+    group, keys = recording.grouped_by(KEYS)
+    n, total = (summed(recording.column(column), group, len(keys)) for column in ("n", "sum_ms"))
+    return keys.assign(n=n, value=total)
+
+
+def _distributions(recording: Intervals) -> pd.DataFrame:
+    figures = recorded_figures(recording, LEVELS)
+    own = {name: figures[f"{name}_ms"] / OWN_SCALE for name in VALUES}
+    group, _ = recording.grouped_by(KEYS)
+    least = pd.Series(recording.column("min_ms")).groupby(group).min() / OWN_SCALE
+    return figures[[*KEYS, "n"]].assign(**own, min=np.asarray(least))

@@ -1,0 +1,275 @@
+"""Transactions, tags, and metrics and checks of a journey's own: chosen, judged, and shown exactly."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports.load.run import Run
+from reports.outcome import Outcome
+from reports.render.html import report_html
+from reports.render.terminal import terminal_text
+from reports.thresholds.grammar import parse
+from reports.thresholds.reading import Known, limits_ms, parse_thresholds, validate
+from reports.verdict.verdict import reach_verdict
+from tests.judged import judged, numbers
+from tests.make_intervals import START_S, even, requests, run_of
+from tests.samples import even as csv_even
+from tests.samples import run_of as csv_run
+
+PASS, FAIL, INCONCLUSIVE = Outcome
+SCALE = 1e6
+
+
+def values(kind: str, name: str, told: "np.typing.ArrayLike", **columns: Any) -> pd.DataFrame:
+    """Return the values of a metric, evenly over a minute, as the recorder has them."""
+    array = np.asarray(told, dtype=np.float64)
+    at_s = START_S + np.arange(len(array)) * 60 / len(array)
+    if kind in {"rate", "check"}:
+        return requests(at_s, 0 * array, request_type=kind, name=name, failed=array == 0, **columns)
+    scaled = array if kind == "counter" else array * SCALE
+    return requests(at_s, scaled, request_type=kind, name=name, **columns)
+
+
+def whole_run() -> Run:
+    """Return a run of a minute with one of everything."""
+    return run_of(
+        pd.concat(
+            [
+                even(600, 20.0, name="a", tags="content,slow", user_class="Reader"),
+                even(600, 80.0, name="b", request_type="POST", user_class="Admin"),
+                even(300, 1000.0, name="flow", request_type="transaction", failed=np.arange(300) % 10 == 0),
+                even(300, 400.0, name="flow", request_type="transaction_busy"),
+                even(300, 300.0, name="flow/login", request_type="transaction"),
+                even(300, 200.0, name="flow/login", request_type="transaction_busy"),
+                values("counter", "cache.hit", np.full(120, 2)),
+                values("rate", "cache", np.arange(600) % 10 > 0),
+                values("check", "fast enough", np.ones(600)),
+                values("gauge", "pool.size", np.arange(600) % 5),
+                values("trend", "page.cls", np.full(600, 0.05)),
+            ]
+        ),
+        0.1 * SCALE,
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "value", "outcome"),
+    [
+        # 120 times 2
+        ("count of cache.hit > 100", 240, PASS),
+        ("count of cache.hit > 240", 240, FAIL),
+        # 9 of 10
+        ("rate of cache > 80%", 90, PASS),
+        ("rate of cache > 95%", 90, FAIL),
+        ('checks of "fast enough" > 99%', 100, PASS),
+        ("checks > 99%", 100, PASS),
+        ("max of pool.size < 10", 4, PASS),
+        ("max of pool.size < 4", 4, FAIL),
+        ("mean of pool.size < 3", 2, PASS),
+        ("p75 of page.cls < 0.1", 0.05, PASS),
+        ("p75 of page.cls < 0.04", 0.05, FAIL),
+        ("mean of page.cls < 1 KB", 0.05, PASS),
+        ("p95 of transaction:flow < 2 s", 1000, PASS),
+        ("busy_p95 of transaction:flow < 500 ms", 400, PASS),
+        ("busy_mean of transaction:flow/* < 100 ms", 200, FAIL),
+        ("busy_max of transaction:* < 500 ms", 400, PASS),
+        ("error_rate of transaction:flow < 20%", 10, PASS),
+        ("count of transaction:* > 500", 600, PASS),
+        # Only requests are requests.
+        ("count > 1000", 1200, PASS),
+        ("error_rate < 1%", 0, PASS),
+        ("max < 100 ms", 80, PASS),
+    ],
+)
+def test_judged(source: str, value: float, outcome: Outcome) -> None:
+    """Each figure is the one that was told, and decides its limit."""
+    judgement = judged(whole_run(), source)
+
+    assert numbers(judgement)[0] == pytest.approx(value, rel=0.004)
+    assert judgement.outcome is outcome, judgement.reason
+
+
+@pytest.mark.parametrize(
+    ("selector", "count"),
+    [
+        ("tag:content", 600),
+        ("tag:c*", 600),
+        ("tag:content,slow", 0),
+        ("not tag:content", 600),
+        ("type:POST", 600),
+        ("type:*", 1200),
+        ("user:Admin", 600),
+        ("a or b", 1200),
+        ("a and not tag:slow", 0),
+        ("a and tag:slow or user:Admin and type:POST", 1200),
+        ("not a and not b", 0),
+    ],
+)
+def test_selected(selector: str, count: int) -> None:
+    """Conditions are met by requests of the name, type, tag and user class; and binds more than or."""
+    judgement = judged(whole_run(), f"count of {selector} >= {count}")
+
+    if count:
+        assert numbers(judgement)[0] == count
+    else:
+        assert judgement.estimate is None
+        assert judgement.outcome is INCONCLUSIVE
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("p95 of transaction:flw < 1 s", "no transaction is named 'flw'; did you mean 'flow'?"),
+        ("checks of slow > 99%", "no metric is named 'slow'; there are 'fast enough'"),
+        ("rate of cach > 99%", "no metric is named 'cach'; did you mean 'cache'?"),
+        ("p95 of a < 100", "'a' is a request, whose p95 takes a time"),
+        ("p95 of page.cls < 1 s", "no request is named 'page.cls'"),
+        ("p95 of tag:contnt < 1 s", "no request has the tag 'contnt'; did you mean 'content'?"),
+        ("p95 of user:Reder < 1 s", "no request is of the user class 'Reder'; did you mean 'Reader'?"),
+        ("p95 of tag:content and user:Admin < 1 s", "no request is all that 'tag:content and user:Admin'"),
+        ("p99.9 of page.cls < 0.1", "600 values are too few, 2995 are needed"),
+        ("p99.9 of transaction:flow < 1 min", "270 successful transactions are too few"),
+    ],
+)
+def test_what_was_not_measured(source: str, reason: str) -> None:
+    """A limit on nothing, or on too little, is open and says why."""
+    judgement = judged(whole_run(), source)
+
+    assert judgement.outcome is INCONCLUSIVE
+    assert judgement.reason.startswith(reason)
+
+
+@pytest.mark.parametrize("source", ["checks > 99%", "p95 of transaction:flow < 1 s", "p95 of tag:a < 1 s"])
+def test_without_intervals(source: str) -> None:
+    """Locust's own files know nothing of any of it, but types."""
+    run = csv_run({"a": csv_even(100)})
+
+    assert judged(run, source).reason == "Locust's CSV files tell only of requests, their types and names"
+    assert numbers(judged(run, "count of type:GET and not b > 50"))[0] == 100
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ("rate > 80%", "'rate' is one of the journey's own metrics, valid is 'rate of NAME > 80%'"),
+        ("rate of transaction:a > 80%", "'rate' is one of the journey's own metrics"),
+        ("busy_p95 < 1 s", "'busy_p95' is of transactions, valid is 'busy_p95 of transaction:NAME < 3 s'"),
+        ("p95 of a and transaction:b < 1 s", "names requests, iterations or transactions together"),
+        ("p95 of a and < 1 s", "'and' is followed by '<', where a request name or glob is wanted"),
+        ("p95 of not < 1 s", "'not' is followed by '<'"),
+        ("p95 of or < 1 s", "'of' is followed by 'or'"),
+        ("p95 of a b < 1 s", "'b' stands where .* with and, or, not"),
+        ("error_rate of page.cls < 1", "the limit has no unit: error_rate takes per cent"),
+        ("p95 of page.cls < 1 pt", "unit 'pt' does not fit p95: p95 takes a time"),
+        ("response_p95 of a < 1", "the limit has no unit"),
+        ("p95 of transaction:a < 1", "the limit has no unit"),
+    ],
+)
+def test_faults(source: str, fault: str) -> None:
+    """Each mistake is named with what would be valid."""
+    with pytest.raises(ValueError, match=fault):
+        parse(source)
+
+
+def test_words_in_quotes_are_names() -> None:
+    """A request that is called like a word of the grammar is meant in quotes."""
+    assert [c.text for c in parse('p95 of "not" or "or" < 1 s').selector.conditions] == ["not", "or"]
+
+
+def faults(*sources: str) -> list[str]:
+    """Return what is wrong with statements, of a run that knows one of each."""
+    thresholds = parse_thresholds(json.dumps({"thresholds": list(sources)}))
+    return [
+        fault.partition(": ")[2]
+        for fault in validate(thresholds, Known(["shop.home"], ["cache", "pod.*"], ["Visitor"]))
+    ]
+
+
+def test_refused_before_the_run() -> None:
+    """What no journey declares is refused, with the nearest name."""
+    assert faults(
+        "rate of cach > 80%",
+        "p95 of shop.home < 300",
+        "p95 of cache < 300 ms",
+        "count of shop.hme > 1",
+        "p95 of user:Visitr < 1 s",
+        "p95 of shop.home and not shop.hme < 1 s",
+    ) == [
+        "no metric is named 'cach'; did you mean 'cache'?",
+        "'shop.home' is a request, whose p95 takes a time in us, ms, s or min, such as '500 ms'",
+        "no request is named 'cache'; there are 'shop.home'",
+        "no request is named 'shop.hme'; did you mean 'shop.home'?",
+        "no user class is named 'Visitr'; did you mean 'Visitor'?",
+        "no request is named 'shop.hme'; did you mean 'shop.home'?",
+    ]
+
+
+def test_accepted_before_the_run() -> None:
+    """What is declared, also by a glob, or cannot be known, is not refused."""
+    assert not faults(
+        "rate of cache > 80%",
+        "count of cache > 1",
+        "count of pod.web-1 > 1",
+        "checks > 99%",
+        "p95 of pod.* < 3",
+        "p95 of tag:any and user:Visitor < 1 s",
+        "p95 of transaction:any < 1 s",
+    )
+
+
+def test_limits_to_count_over() -> None:
+    """The recorder counts over limits of trends as it has their values, and over those of transactions."""
+    sources = ["p75 of page.cls < 0.1", "p95 of transaction:flow < 2 s", "rate of cache > 80%"]
+
+    assert limits_ms(parse_thresholds(json.dumps({"thresholds": sources}))) == [2000.0, 100_000.0]
+
+
+def test_verdict() -> None:
+    """verdict.json has every transaction with both times, and every metric by its kind."""
+    verdict = reach_verdict(whole_run(), [])
+    flow, login = sorted(verdict["transactions"], key=lambda each: str(each["name"]))
+
+    assert (flow["name"], flow["n"], flow["failures"], flow["max"], flow["busy_max"]) == (
+        "flow",
+        300,
+        30,
+        1000,
+        400,
+    )
+    assert (login["name"], login["p95"]) == ("flow/login", pytest.approx(300, rel=0.004))
+    told = {f"{each['kind']} {each['name']}": each for each in verdict["metrics"]}
+    assert {name: each["value"] for name, each in told.items()} == {
+        "check fast enough": 100,
+        "rate cache": pytest.approx(90),
+        "counter cache.hit": 240,
+        "gauge pool.size": None,
+        "trend page.cls": None,
+    }
+    assert (told["rate cache"]["passed"], told["rate cache"]["failed"]) == (540, 60)
+    gauge = told["gauge pool.size"]
+    assert (gauge["n"], gauge["min"], gauge["mean"], gauge["max"]) == (600, 0, pytest.approx(2), 4)
+    assert told["trend page.cls"]["p75"] == pytest.approx(0.05, rel=0.004)
+    assert json.dumps(verdict, allow_nan=False)
+
+
+def test_shown() -> None:
+    """The report and the terminal show transactions and metrics, and hostile names as text."""
+    hostile = values("counter", "<script>alert(1)</script>\x1b[2J", np.ones(5))
+    verdict = reach_verdict(run_of(pd.concat([even(600), hostile])), [])
+    html, text = report_html(whole_run(), reach_verdict(whole_run(), [])), terminal_text(verdict)
+
+    assert "flow/login" in html
+    assert "What did the journeys measure themselves?" in html
+    assert "<script>alert" not in report_html(run_of(even(600)), verdict)
+    assert "\x1b" not in text
+    assert "counter" in text
+
+
+def test_a_limit_on_transactions_is_no_line_on_requests() -> None:
+    """Charts of requests have the limits of requests only."""
+    thresholds = parse_thresholds(json.dumps({"thresholds": ["p95 of transaction:flow < 2 s"]}))
+
+    assert "Limits drawn" not in report_html(whole_run(), reach_verdict(whole_run(), thresholds))
