@@ -61,6 +61,8 @@ def steady_state(run: Run) -> SteadyState:
     """Return the window in which a run with intervals is judged."""
     whole = SteadyState(run.started_unix_s, run.intervals.first_s, _end_s(run), "whole run")
     from_s, to_s, ramps = _planned(run) if run.meta.stages else _most_users(run)
+    if run.meta.warm_up_s > from_s:
+        from_s, ramps = run.meta.warm_up_s, f"{ramps}, and {run.meta.warm_up_s:.0f} s of planned warm-up"
     first_s = max(math.ceil(whole.start_unix_s + from_s), whole.first_s)
     end_s = min(math.floor(whole.start_unix_s + to_s), whole.end_s) if math.isfinite(to_s) else whole.end_s
     if end_s - first_s < SHORTEST_S:

@@ -126,6 +126,14 @@ def test_drift_is_not_steady() -> None:
     assert verdict["verdict"] == "INCONCLUSIVE"
 
 
+def test_planned_warm_up_is_cut() -> None:
+    """What was planned as warm-up is judged no more than a ramp is, and the longer of the two counts."""
+    from_s, _, method = window(run_of(warm_up_s=25.0))
+    assert from_s == 25
+    assert "25 s of planned warm-up" in method
+    assert window(run_of(stages=RAMPS, warm_up_s=5.0))[:2] == (10, 50)
+
+
 @pytest.mark.parametrize(
     ("columns", "check", "value"),
     [
