@@ -30,9 +30,9 @@ class SearchShape(ArrivalShape):
         self.judge: Callable[[str], Outcome | None] | None = None
 
     def reset_time(self) -> None:
-        """Start from the beginning."""
+        """Start from the beginning; the judge stays, as a master comes here after the start of the run."""
         super().reset_time()
-        self._course = self.judge = None
+        self._course = None
 
     def planned(self) -> ArrivalSchedule:
         """Return the schedule of this run as far as it is known."""

@@ -126,9 +126,11 @@ class Recording:
     def _offer_verdicts(self) -> None:
         """Have a shape that searches for the breakpoint learn how its steps went, where there are limits."""
         shape = self._environment.shape_class
-        if isinstance(shape, SearchShape) and (self.directory / THRESHOLDS_FILE).exists():
-            reported_after_s = WORKER_REPORT_INTERVAL if self._workers_seen.is_watching else 0.0
-            shape.judge = StepJudge(self.directory, reported_after_s + WRITTEN_AFTER_S)
+        if not isinstance(shape, SearchShape):
+            return
+        reported_after_s = WORKER_REPORT_INTERVAL if self._workers_seen.is_watching else 0.0
+        has_limits = (self.directory / THRESHOLDS_FILE).exists()
+        shape.judge = StepJudge(self.directory, reported_after_s + WRITTEN_AFTER_S) if has_limits else None
 
     def _recording_facts(self) -> dict[str, object]:
         """Return what is known about the recording itself."""
