@@ -14,7 +14,7 @@ from clients.wire.redirects import REDIRECT_STATUSES, may_keep_authorization, ne
 from clients.wire.request_body import Body, frame
 from clients.wire.request_head import HeaderItems, Headers, Line, encode_head, encode_headers
 from clients.wire.response import LeanResponse
-from clients.wire.response_head import HEAD_END
+from clients.wire.response_head import may_set_cookies
 from clients.wire.settings import Shared
 
 _FIRST_ERROR_STATUS = 400
@@ -91,7 +91,7 @@ class Agent:
         to_send = head + frame(method, body, headers.names)
         reply = self._pool.to(line.url.origin).exchange(method, to_send, deadline_s, phases)
         response = LeanResponse(line.text, reply.status, reply.raw_head, reply.body)
-        if _may_set_cookies(reply.raw_head):
+        if may_set_cookies(reply.raw_head):
             self.cookiejar.store(line.url, response.headers)
         if "accept-encoding" in headers.names and (encoding := response.headers.get("content-encoding")):
             response.content = decode_content(reply.body, encoding)
@@ -136,7 +136,3 @@ class Agent:
             request.body if step.keeps_body else None,
             request.cookies if keeps_secrets else None,
         )
-
-
-def _may_set_cookies(raw_head: bytes) -> bool:
-    return b"\nset-cookie:" in raw_head[: raw_head.find(HEAD_END)].lower()

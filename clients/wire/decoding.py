@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 from clients.wire.errors import DecodingFailed
 
@@ -15,6 +16,7 @@ except ImportError:  # only who asks for br needs it
 
 _GZIP_START = b"\x1f\x8b"
 _GZIP_BITS = 16 + zlib.MAX_WBITS
+_MAX_KEPT_TYPES = 64
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([^\s;\"']+)", re.IGNORECASE)
 
 
@@ -45,17 +47,22 @@ def decode_text(content: bytes, encoding: str) -> str:
 
 def encoding_of(content_type: str, content: bytes) -> str:
     """Return the charset that a Content-Type header names or implies, else one that fits the content."""
-    if named := _CHARSET.search(content_type):
-        return named[1]
-    if "json" in content_type:
-        return "utf-8"
-    if "text" in content_type:
-        return "iso-8859-1"
+    if charset := _charset_of(content_type):
+        return charset
     try:
         content.decode()
     except UnicodeDecodeError:
         return "iso-8859-1"
     return "utf-8"
+
+
+@lru_cache(maxsize=_MAX_KEPT_TYPES)
+def _charset_of(content_type: str) -> str | None:
+    if named := _CHARSET.search(content_type):
+        return named[1]
+    if "json" in content_type:
+        return "utf-8"
+    return "iso-8859-1" if "text" in content_type else None
 
 
 def _gunzip(body: bytes) -> bytes:

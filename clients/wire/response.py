@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from clients.wire.decoding import decode_text, encoding_of
 from clients.wire.phases import Phases
-from clients.wire.response_head import ResponseHeaders
+from clients.wire.response_head import ResponseHeaders, content_type_of
 
 
 class LeanResponse:
@@ -75,7 +75,7 @@ class LeanResponse:
         if self.content is None:
             return None
         if self.encoding is None:
-            self.encoding = encoding_of(self.headers.get("content-type", ""), self.content)
+            self.encoding = encoding_of(content_type_of(self._raw_head), self.content)
         return decode_text(self.content, self.encoding)
 
     @property

@@ -16,7 +16,8 @@ class ResponseParser:
     """Read the answers of one connection, one after the other.
 
     After `expect()`, `feed()` returns True as soon as the answer is whole: its `status`, its `body`, its head
-    with which `raw_head` begins, and `is_reusable`, whether the connection may be asked again.
+    with which `raw_head` begins (what may follow is as short as can be had for nothing, because others search
+    it), and `is_reusable`, whether the connection may be asked again.
     """
 
     __slots__ = (
@@ -27,6 +28,7 @@ class ResponseParser:
         "_parser",
         "_pieces",
         "_without_body",
+        "body",
         "is_complete",
         "is_reusable",
         "raw_head",
@@ -35,23 +37,17 @@ class ResponseParser:
 
     def __init__(self) -> None:
         self._start_parser()
+        self._fault: MalformedResponse | None = None
         self.expect(without_body=False)
 
     def expect(self, *, without_body: bool) -> None:
         """Get ready for an answer; *without_body*: one to HEAD, which has none whatever its headers say."""
         self.raw_head = b""
-        self.status = 0
         self.is_complete = False
         self._head_is_open = True
         self._pieces: list[bytes] = []
         self._bodiless_bytes = 0
-        self._fault: MalformedResponse | None = None
         self._without_body = without_body
-
-    @property
-    def body(self) -> bytes:
-        """The body as it was sent, its chunks joined."""
-        return self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
 
     def feed(self, data: bytes) -> bool:
         """Take bytes as they come; raises MalformedResponse, HeadersTooLarge."""
@@ -115,8 +111,11 @@ class ResponseParser:
 
     def _complete(self, *, is_reusable: bool) -> None:
         self.status = self._parser.get_status_code()
+        self.body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self.is_complete = True
         self.is_reusable = is_reusable and (not self._without_body or self.raw_head.endswith(HEAD_END))
+        if self._head_is_open:  # the body came with the head, and behind it
+            self.raw_head = self.raw_head[: len(self.raw_head) - len(self.body)]
 
     def _extend_head(self, data: bytes) -> None:
         self.raw_head += data
@@ -142,7 +141,9 @@ class ResponseParser:
         if self._without_body:
             self._complete(is_reusable=self._keeps_open())
             self._start_parser()  # the old one waits for a body
-        return received_bytes - (len(self.raw_head) - end - len(HEAD_END))
+        body_bytes = len(self.raw_head) - end - len(HEAD_END)
+        self.raw_head = self.raw_head[: end + len(HEAD_END)]
+        return received_bytes - body_bytes
 
     def _keeps_open(self) -> bool:
         """Say whether the connection stays open where the body's length, or its lack, says nothing."""
