@@ -63,7 +63,8 @@ def _sums(recording: Intervals) -> pd.DataFrame:
 
 def _distributions(recording: Intervals) -> pd.DataFrame:
     figures = recorded_figures(recording, LEVELS)
-    own = {name: figures[f"{name}_ms"] / OWN_SCALE for name in VALUES}
     group, _ = recording.grouped_by(KEYS)
-    least = pd.Series(recording.column("min_ms")).groupby(group).min() / OWN_SCALE
-    return figures[[*KEYS, "n"]].assign(**own, min=np.asarray(least))
+    least = np.asarray(pd.Series(recording.column("min_ms")).groupby(group).min()) / OWN_SCALE
+    # The middle of a bucket may lie below the least value in it.
+    own = {name: np.maximum(figures[f"{name}_ms"] / OWN_SCALE, least) for name in VALUES}
+    return figures[[*KEYS, "n"]].assign(**own, min=least)
