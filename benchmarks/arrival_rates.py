@@ -32,7 +32,7 @@ def main() -> None:
     sys.stdout.write(HEADER)
     for rate in (500, 0.5):
         for workers in (1, 2):
-            for freeze_s in ([0, 0], [8, 12]):
+            for freeze_s in ([0.0, 0.0], [8.0, 12.0]):
                 sys.stdout.write(row(rate, options.seconds, workers, freeze_s))
                 sys.stdout.flush()
 

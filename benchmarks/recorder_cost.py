@@ -1,4 +1,4 @@
-"""Measure what recording a request costs: `python benchmarks/recorder_cost.py` prints tables in Markdown.
+"""Measure what recording a request costs: `python -m benchmarks.recorder_cost` prints tables in Markdown.
 
 In turn, the median of several rounds: Locust's request event with its own statistics only, and with the
 recorder as well. Then how long the loop stands still each second of 5,000 requests, at 10, 100 and 500 names;

@@ -1,6 +1,6 @@
 """Show that a soak's memory is flat: RSS of master and workers over ten minutes at 1,000 requests a second.
 
-    python benchmarks/soak_memory.py [--minutes 10] [--rate 1000]
+    python -m benchmarks.soak_memory [--minutes 10] [--rate 1000]
 
 Prints a Markdown table with the RSS of each process after the first minute and at the end, from health.csv.
 """

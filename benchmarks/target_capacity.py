@@ -1,4 +1,4 @@
-"""Measure what the bundled target can serve on one core, with wrk: `python benchmarks/target_capacity.py`.
+"""Measure what the bundled target can serve on one core, with wrk: `python -m benchmarks.target_capacity`.
 
 The service process is bound to the first core; PostgreSQL and wrk use the others. Prints a Markdown table
 with the median of the rounds. Needs two cores and wrk (Debian: `apt-get install wrk`).
