@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 
-from clients.wire.agent import Agent, Request
+from clients.wire.agent import Agent
 from clients.wire.cookies import Jar
 from clients.wire.phases import Phases
 from clients.wire.request_body import encode_body
@@ -75,21 +75,27 @@ class LeanHttpSession:
         """
         if stream or files:
             raise ValueError("stream and files are not supported: FastHttpUser has them")
-        total_s = self._agent.total_timeout_s if timeout is None else timeout
-        if not is_above(0, total_s):
+        agent = self._agent
+        if timeout is None:
+            timeout = agent.total_timeout_s
+        elif not is_above(0, timeout):
             raise ValueError(f"timeout must be seconds above 0, got {timeout!r}")
         name = name or self.request_name or (url if "@" not in url else without_credentials(url))
-        request = Request(
-            method,
-            self._agent.line(method, url if params is None else with_params(url, params)),
-            _header_items(headers, auth),
-            encode_body(data, json),
-            cookies,
-        )
+        line = agent.line(method, url if params is None else with_params(url, params))
+        items = _header_items(headers, auth) if headers or auth is not None else ()
+        body = None if data is None and json is None else encode_body(data, json)
+        request = (line, items, body, cookies)
         if self._has_context:
             context = self._user.context() | (context or {})
+        watch = self._user_class.request_watch
+        phases = Phases() if self._user_class.record_phases else None
         start_time, started_s = time.time(), _clock()
-        response = self._fetch(request, name, started_s + total_s, follows_redirects=allow_redirects)
+        deadline_s = started_s + timeout
+        if watch is None:
+            response = agent.fetch(request, deadline_s, phases, follows_redirects=allow_redirects)
+        else:
+            with watch(method, name):
+                response = agent.fetch(request, deadline_s, phases, follows_redirects=allow_redirects)
         response.elapsed_s = _clock() - started_s
         context = {} if context is None else context
         if response.phases is not None:
@@ -102,23 +108,13 @@ class LeanHttpSession:
             "context": context,
             "exception": response.error,
             "start_time": start_time,
-            "url": request.line.text,
+            "url": line.text,
         }
         if catch_response:
             response.report_to(self._event, told)
         else:
             self._event.fire(response=response, **told)
         return response
-
-    def _fetch(
-        self, request: Request, name: str, deadline_s: float, *, follows_redirects: bool
-    ) -> LeanResponse:
-        watch = self._user_class.request_watch
-        phases = Phases() if self._user_class.record_phases else None
-        if watch is None:
-            return self._agent.fetch(request, deadline_s, phases, follows_redirects=follows_redirects)
-        with watch(request.method, name):
-            return self._agent.fetch(request, deadline_s, phases, follows_redirects=follows_redirects)
 
     def get(self, url: str, **options: Any) -> LeanResponse:
         """Send a GET request."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from clients.wire.cookies import Jar, merge
 from clients.wire.decoding import decode_content
@@ -21,23 +20,19 @@ _FIRST_ERROR_STATUS = 400
 _BODY_HEADERS = ("Content-Type", "Content-Length", "Transfer-Encoding")
 
 
-class Request(NamedTuple):
-    """What to ask for; *headers* go over the default ones, *cookies* over those of the jar."""
-
-    method: str
-    line: Line
-    headers: HeaderItems = ()
-    body: Body | None = None
-    cookies: Mapping[str, object] | None = None
+# What to ask for: its headers go over the default ones, its cookies over those of the jar. A plain tuple,
+# because each request makes one, and a NamedTuple is made by a function in Python.
+Request = tuple[Line, HeaderItems, Body | None, Mapping[str, object] | None]
 
 
 class Agent:
     """Ask servers on behalf of one user."""
 
-    __slots__ = ("_jar", "_max_redirects", "_pool", "_writer", "total_timeout_s")
+    __slots__ = ("_jar", "_max_redirects", "_pool", "_writer", "line", "total_timeout_s")
 
     def __init__(self, shared: Shared) -> None:
         self._writer = shared.writer
+        self.line = shared.writer.line
         self._max_redirects = shared.max_redirects
         self.total_timeout_s = shared.total_timeout_s
         self._pool = Pool(shared.limits)
@@ -55,10 +50,6 @@ class Agent:
         """How many connections were opened again because the server had closed them while idle."""
         return self._pool.reconnects
 
-    def line(self, method: str, url: str) -> Line:
-        """Return the request line for a path or an absolute URL; raises ValueError for what is none."""
-        return self._writer.line(method, url)
-
     def fetch(
         self, request: Request, deadline_s: float, phases: Phases | None, *, follows_redirects: bool
     ) -> LeanResponse:
@@ -68,7 +59,7 @@ class Agent:
             if follows_redirects and response.status_code in REDIRECT_STATUSES:
                 response = self._follow(request, response, deadline_s, phases)
         except HttpFailure as failure:
-            response = LeanResponse(request.line.text, 0, b"", None)
+            response = LeanResponse(request[0].text, 0, b"", None)
             # Statistics keep a failure; the way it came here would hold on to everything it passed.
             failure.__context__ = None
             response.error = failure.with_traceback(None)
@@ -83,18 +74,22 @@ class Agent:
         self._pool.close()
 
     def _ask(self, request: Request, deadline_s: float, phases: Phases | None) -> LeanResponse:
-        method, line, items, body, cookies = request
-        headers = self._writer.headers(items)
-        head = encode_head(line, headers)
+        line, items, body, cookies = request
+        method = line.method
+        if items or body is not None:
+            headers = self._writer.headers(items)
+            head, end = encode_head(line, headers), frame(method, body, headers.names)
+        else:
+            headers, head, end = self._writer.plain, line.plain_head, line.plain_end
         if self._jar is not None or cookies:
             head += self._cookie_line(line, headers, cookies)
-        to_send = head + frame(method, body, headers.names)
-        reply = self._pool.to(line.url.origin).exchange(method, to_send, deadline_s, phases)
-        response = LeanResponse(line.text, reply.status, reply.raw_head, reply.body)
-        if may_set_cookies(reply.raw_head):
+        connections = self._pool.to(line.url.origin)
+        status, raw_head, content = connections.exchange(method, head + end, deadline_s, phases)
+        response = LeanResponse(line.text, status, raw_head, content)
+        if may_set_cookies(raw_head):
             self.cookiejar.store(line.url, response.headers)
         if "accept-encoding" in headers.names and (encoding := response.headers.get("content-encoding")):
-            response.content = decode_content(reply.body, encoding)
+            response.content = decode_content(content, encoding)
         return response
 
     def _cookie_line(self, line: Line, headers: Headers, cookies: Mapping[str, object] | None) -> bytes:
@@ -119,8 +114,9 @@ class Agent:
         return response
 
     def _redirected(self, request: Request, response: LeanResponse) -> Request:
-        old_url = request.line.url
-        step = next_step(response.status_code, request.method, old_url, response.headers["location"])
+        old_line, items, body, cookies = request
+        old_url = old_line.url
+        step = next_step(response.status_code, old_line.method, old_url, response.headers["location"])
         try:
             line = self._writer.line(step.method, step.url)
         except ValueError:
@@ -129,10 +125,9 @@ class Agent:
         keeps_secrets = may_keep_authorization(old_url.origin, line.url.origin)
         if not keeps_secrets:
             dropped.append("Authorization")
-        return Request(
-            step.method,
+        return (
             line,
-            request.headers + tuple((name, None) for name in dropped),
-            request.body if step.keeps_body else None,
-            request.cookies if keeps_secrets else None,
+            items + tuple((name, None) for name in dropped),
+            body if step.keeps_body else None,
+            cookies if keeps_secrets else None,
         )

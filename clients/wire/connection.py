@@ -12,7 +12,7 @@ import gevent
 
 import math
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 from clients.wire.dialling import READ_BYTES, READABLE, WRITABLE
 from clients.wire.errors import HttpFailure, ReadTimeout, TotalTimeout
@@ -20,14 +20,12 @@ from clients.wire.response_parser import ResponseParser
 from clients.wire.tls import TlsCodec
 
 _clock = time.perf_counter
+_NOTHING = memoryview(b"")
 
 
-class Reply(NamedTuple):
-    """An answer as it came: its status, its head (and what may follow it), and its body."""
-
-    status: int
-    raw_head: bytes
-    body: bytes
+# An answer as it came: its status, its head (and what may follow it), and its body. A plain tuple, because
+# each request makes one, and a NamedTuple is made by a function in Python.
+Reply = tuple[int, bytes, bytes]
 
 
 class Connection:
@@ -82,13 +80,14 @@ class Connection:
         """
         parser = self._parser
         parser.expect(without_body=without_body)
-        self._unsent = memoryview(b"")
+        self._unsent = _NOTHING
         self.first_byte_s = 0.0
         self._silence_s, self._deadline_s = silence_s, deadline_s
         self._waiting = gevent.getcurrent()
         try:
             self._send(request if self._tls is None else self._tls.encrypt(request))
-            self._limit()
+            if self._timer_due_s > deadline_s or self._timer_due_s > self.sent_s + silence_s:
+                self._set_timer(self._due_s())
             # Whoever else switches to a greenlet that waits here has made a mistake, and is not heeded.
             while not parser.is_complete and self._failure is None:
                 self._hub.switch()
@@ -100,7 +99,7 @@ class Connection:
             self._waiting = self._failure = None
         if self._unsent or not parser.is_reusable:
             self.close()
-        return Reply(parser.status, parser.raw_head, parser.body)
+        return parser.status, parser.raw_head, parser.body
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
@@ -215,11 +214,6 @@ class Connection:
     def _due_s(self) -> float:
         return min(self._silent_since_s + self._silence_s, self._deadline_s)
 
-    def _limit(self) -> None:
-        due_s = self._due_s()
-        if due_s < self._timer_due_s:
-            self._set_timer(due_s)
-
     def _set_timer(self, due_s: float) -> None:
         if self._timer is not None:
             self._timer.close()
@@ -239,4 +233,4 @@ class Connection:
         elif now_s >= self._silent_since_s + self._silence_s:
             self._fail(ReadTimeout())
         else:
-            self._limit()
+            self._set_timer(self._due_s())

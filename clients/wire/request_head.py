@@ -10,6 +10,7 @@ import re
 from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
+from clients.wire.request_body import frame
 from clients.wire.url import Url, encode_target, is_absolute, parse_url, redacted
 
 Key = TypeVar("Key")
@@ -26,12 +27,18 @@ HeaderItems = tuple[tuple[str, Any], ...]
 
 
 class Line(NamedTuple):
-    """A request line: its URL, the same as text without credentials, its bytes without and with headers."""
+    """A request line: its URL, the same as text without credentials, its bytes without and with headers.
 
+    *plain_head* and *plain_end* are a whole request without headers of its own and without a body.
+    """
+
+    method: str
     url: Url
     text: str
     request_line: bytes
     encoded: bytes
+    plain_head: bytes = b""
+    plain_end: bytes = b""
 
 
 class Headers(NamedTuple):
@@ -48,7 +55,16 @@ class RequestWriter:
     Raises ValueError for a base URL that cannot be read and for headers that cannot be sent.
     """
 
-    __slots__ = ("_base_path", "_base_text", "_blocks", "_defaults", "_lines", "_url_headers", "base_url")
+    __slots__ = (
+        "_base_path",
+        "_base_text",
+        "_blocks",
+        "_defaults",
+        "_lines",
+        "_url_headers",
+        "base_url",
+        "plain",
+    )
 
     def __init__(self, base_url: str, default_headers: HeaderItems) -> None:
         self.base_url = parse_url(base_url)
@@ -58,7 +74,7 @@ class RequestWriter:
         self._defaults = default_headers
         self._lines: dict[tuple[str, str], Line] = {}
         self._blocks: dict[HeaderItems, Headers] = {}
-        self.headers(())  # a fault in the defaults shows at once
+        self.plain = encode_headers(default_headers)
 
     def line(self, method: str, url: str) -> Line:
         """Return the request line for a path on the base URL or for an absolute URL."""
@@ -84,7 +100,7 @@ class RequestWriter:
             absolute = parse_url(url)
             if not absolute.authorization and absolute.origin == self.base_url.origin:
                 absolute = absolute._replace(authorization=self.base_url.authorization)
-            return _line(method, absolute, str(absolute), _url_headers(absolute, frozenset()))
+            return self._line(method, absolute, str(absolute), _url_headers(absolute, frozenset()))
         path = self._base_path + url
         if path[:1] in {"", "?", "#"}:
             path = f"/{path}"
@@ -94,7 +110,13 @@ class RequestWriter:
             )
         target = encode_target(path)
         url_there = Url(self.base_url.origin, target, self.base_url.authorization)
-        return _line(method, url_there, self._base_text + target, self._url_headers)
+        return self._line(method, url_there, self._base_text + target, self._url_headers)
+
+    def _line(self, method: str, url: Url, text: str, url_headers: bytes) -> Line:
+        request_line = f"{method} {url.target} HTTP/1.1\r\n".encode("ascii")
+        line = Line(method, url, text, request_line, request_line + url_headers)
+        plain_end = frame(method, None, self.plain.names)
+        return line._replace(plain_head=encode_head(line, self.plain), plain_end=plain_end)
 
 
 def encode_headers(items: HeaderItems) -> Headers:
@@ -121,11 +143,6 @@ def keep(cache: dict[Key, Value], key: Key, value: Value) -> Value:
         cache.clear()
     cache[key] = value
     return value
-
-
-def _line(method: str, url: Url, text: str, url_headers: bytes) -> Line:
-    request_line = f"{method} {url.target} HTTP/1.1\r\n".encode("ascii")
-    return Line(url, text, request_line, request_line + url_headers)
 
 
 def _url_headers(url: Url, without: frozenset[str]) -> bytes:
