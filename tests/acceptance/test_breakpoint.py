@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.fix_runs import judge
-from tests.processes import finish, start_locust
+from tests.processes import finish, start_locust, two_workers
 from tests.queue_server import QueueServer
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,7 +42,9 @@ def read(folder: Path) -> Any:
 @pytest.mark.alone
 def test_the_capacity_is_in_the_interval(tmp_path: Path, queue_server: QueueServer) -> None:
     """A service good for 55/s passes below and fails above; judging it again from the files says the same."""
-    output = finish(start_locust(options(tmp_path, queue_server.url), ROOT), timeout_s=180)
+    # With workers, as verdicts must wait for their reports: on one process the same goes on with less of it.
+    command = [*options(tmp_path, queue_server.url), *two_workers()]
+    output = finish(start_locust(command, ROOT), timeout_s=180)
     verdict = read(tmp_path)
     capacity = verdict["capacity"]
 

@@ -105,7 +105,7 @@ def test_without_a_judge_it_ends(shape: Any, caplog: pytest.LogCaptureFixture) -
 
 
 def test_a_second_run_searches_anew(shape: Any) -> None:
-    """The web UI uses the same shape object for every run; a master resets it when there is a judge already."""
+    """The web UI uses the same shape object for every run; a master resets it when it has a judge."""
     shape.judge = lambda _: "PASS"
     tick_at(shape, 3)
     assert len(stages(shape)) == 4
