@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -23,6 +24,12 @@ LOAD_S = 10.0
 LONG_LOADS_S = {"careers": 20.0}
 """A learning session takes about 20 s, whatever is scaled."""
 
+FIRST_STEPS = ["--user-scale", "0.1", "--time-scale", "0.05"]
+"""A search for the breakpoint cannot be made short as a whole; its first steps can."""
+
+STOPPED_AFTER_S = 25.0
+"""With its start; what goes on then is stopped by a signal, and judged too."""
+
 MOST_USERS = 100
 MOST_ARRIVALS_PER_S = 10.0
 UNIT_S = {"s": 1, "m": 60, "h": 3600}
@@ -31,6 +38,8 @@ UNIT_S = {"s": 1, "m": 60, "h": 3600}
 def scale(settings: str, load_s: float) -> list[str]:
     """Return the options that make a profile small enough, by the shape or the run time in its settings."""
     shape = re.search(r"shapes/(\w+)\.py", settings)
+    if shape and shape[1] == "breakpoint":
+        return FIRST_STEPS
     return scale_shape(LOADS[shape[1]], load_s) if shape else scale_constant(settings, load_s)
 
 
@@ -61,7 +70,10 @@ def test_a_profile_ends_with_a_verdict_on_its_limits(profile: str, target_url: s
     process = start_locust(
         ["--config", str(path), "-H", target_url, "--run-dir", str(run_dir), *options], ROOT
     )
+    stop = Timer(STOPPED_AFTER_S, process.terminate)
+    stop.start()
     output = finish(process)
+    stop.cancel()
 
     assert (run_dir / "verdict.json").exists(), output
     verdict = json.loads((run_dir / "verdict.json").read_text(encoding="utf-8"))
