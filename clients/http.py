@@ -13,6 +13,7 @@ import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from clients.wire.agent import Agent
@@ -20,7 +21,7 @@ from clients.wire.cookies import Jar
 from clients.wire.phases import Phases
 from clients.wire.request_body import encode_body
 from clients.wire.response import LeanResponse
-from clients.wire.settings import Settings, faults_of, is_above, share
+from clients.wire.settings import MAX_KEPT, Settings, Shared, faults_of, is_above, share
 from clients.wire.url import basic_auth, with_params, without_credentials
 
 _clock = time.perf_counter
@@ -220,10 +221,7 @@ class LeanHttpUser(User, RestMixin[LeanResponse]):
             self.insecure,
             user_class.ssl_context_factory,
         )
-        faults = _unsupported(user_class) + faults_of(self.host, settings)
-        if self.host is None or faults:
-            raise StopTest(f"{user_class.__name__}: {'; '.join(faults)}")
-        self.client = LeanHttpSession(self, Agent(share(self.host, settings)))
+        self.client = LeanHttpSession(self, Agent(_check_and_share(user_class, self.host, settings)))
 
     def start(self, group: Group) -> Greenlet:
         """Start the user, whose connections are closed as soon as it has ended."""
@@ -231,6 +229,15 @@ class LeanHttpUser(User, RestMixin[LeanResponse]):
         greenlet = super().start(group)
         greenlet.rawlink(lambda _: self.client.close())
         return greenlet
+
+
+@lru_cache(maxsize=MAX_KEPT)
+def _check_and_share(user_class: type, host: str | None, settings: Settings) -> Shared:
+    """Check settings once for all users; faults are raised as StopTest, each time, and so never kept."""
+    faults = _unsupported(user_class) + faults_of(host, settings)
+    if host is None or faults:
+        raise StopTest(f"{user_class.__name__}: {'; '.join(faults)}")
+    return share(host, settings)
 
 
 def _unsupported(user_class: type) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from clients.wire.request_head import HeaderItems, RequestWriter, encode_headers
 from clients.wire.tls import default_context
 from clients.wire.url import parse_url
 
-_MAX_KEPT = 64
+MAX_KEPT = 64
 _USER_AGENT = ("User-Agent", "plimsoll")
 
 
@@ -27,7 +27,7 @@ class Settings:
     total_timeout: float = 60.0
     max_redirects: int = 30
     concurrency: int = 10
-    default_headers: HeaderItems = ()
+    default_headers: HeaderItems = field(default=(), hash=False)  # a fault may be a value that has no hash
     insecure: bool = False
     ssl_context_factory: Callable[[], ssl.SSLContext] | None = None
 
@@ -41,7 +41,7 @@ class Shared(NamedTuple):
     total_timeout_s: float
 
 
-@lru_cache(maxsize=_MAX_KEPT)
+@lru_cache(maxsize=MAX_KEPT)
 def share(base_url: str, settings: Settings) -> Shared:
     """Return what users with these settings share; there must be no faults in them."""
     factory = settings.ssl_context_factory
