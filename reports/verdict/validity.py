@@ -50,6 +50,7 @@ UNDERMINED: dict[str, set[str]] = {
     "totals_consistent": EVERYTHING,
     "stats_reset": EVERYTHING,
     "enough_time": set(),
+    "failures_limited": set(),
     "steady_state": {LATENCY, RATE},
     "all_watched": {*LOAD, STARTS},
     "generator_cpu": LOAD,

@@ -18,6 +18,7 @@ from reports.steady_state import SteadyState, steady_state
 from reports.thresholds.reading import Threshold
 from reports.verdict.capacity import Capacity, find_capacity
 from reports.verdict.check import Check
+from reports.verdict.failures_check import failures_limited
 from reports.verdict.judge import Judgement, judge_threshold
 from reports.verdict.validity import check_validity, trusted
 
@@ -73,7 +74,7 @@ def reach_verdict(run: Run, thresholds: Sequence[Threshold]) -> dict[str, Any]:
     """Return the verdict on a run as JSON-ready values: no NaN, latencies in ms, None for unknown."""
     capacity = find_capacity(run, thresholds)
     window = _window(run, capacity)
-    checks = check_validity(run, window)
+    checks = [*check_validity(run, window), *failures_limited(run, thresholds)]
     judgements = [trusted(judge_threshold(threshold, run, window), checks) for threshold in thresholds]
     outcome, reasons = _overall(judgements, checks)
     return {

@@ -37,9 +37,9 @@ def run_directory(tmp_path: Path) -> Path:
 
 
 def thresholds(folder: Path, *sources: str) -> Path:
-    """Write a thresholds.yaml of these statements and return its path."""
+    """Write a thresholds.yaml of these statements, and one for the failures, and return its path."""
     path = folder / "thresholds.yaml"
-    path.write_text(json.dumps({"thresholds": sources}))
+    path.write_text(json.dumps({"thresholds": [*sources, "error_rate < 90%"]}))
     return path
 
 
@@ -90,7 +90,7 @@ def test_check_holds_selectors_against_names(tmp_path: Path, capsys: pytest.Capt
     """With names given a selector that matches none exits 2, else 0 with what a recorder should count."""
     path = str(thresholds(tmp_path, "p95 of careers.selct < 1 s"))
     assert main(["check", "--thresholds", path]) == 0
-    assert json.loads(capsys.readouterr().out) == {"thresholds": 1, "limits_ms": [1000.0]}
+    assert json.loads(capsys.readouterr().out) == {"thresholds": 2, "limits_ms": [1000.0]}
     assert main(["check", "--thresholds", path, "--name", "careers.select"]) == 2
     assert "did you mean 'careers.select'?" in capsys.readouterr().err
     assert main(["check", "--thresholds", path, "--name", "a", "--name", "careers.selct"]) == 0

@@ -350,7 +350,7 @@ def test_run_directory_is_read(run_directory: Path) -> None:
     assert (run.meta.workers, run.meta.request_names) == ((), ("pages.list",))
     assert run.duration_s == pytest.approx(11.5)
     assert run.stages["users"].tolist() == [10] * 11
-    verdict = reach_verdict(run, parse_thresholds("thresholds: [p95 < 1 s, rps > 100]"))
+    verdict = reach_verdict(run, parse_thresholds("thresholds: [p95 < 1 s, rps > 100, error_rate < 90%]"))
     assert (verdict["verdict"], verdict["thresholds"][1]["limit"]) == ("PASS", 10)
 
 

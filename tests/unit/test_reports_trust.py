@@ -177,6 +177,19 @@ def test_what_the_generator_may_have_added_fails_nothing(late_ms: float, limit: 
     assert judged(run, f"p95 < {limit}").outcome.name == verdict
 
 
+def test_failures_that_nothing_limits_do_not_pass() -> None:
+    """Half of all requests failed, the other half was fast: a limit on latency alone is no pass for that."""
+    at_s = START_S + np.arange(600) / 10
+    half = recorded(requests(at_s, np.full(600, 100.0), failed=np.arange(600) % 2 == 0), 500.0)
+    alone = reach_verdict(half, parse_thresholds('thresholds: ["p95 < 500 ms"]'))
+    limited = reach_verdict(half, parse_thresholds('thresholds: ["p95 < 500 ms", "error_rate < 60%"]'))
+
+    assert alone["thresholds"][0]["verdict"] == "PASS"
+    assert alone["verdict"] == "INCONCLUSIVE"
+    assert alone["reasons"][0].startswith("failures_limited: 50.0% of the requests failed, and no threshold")
+    assert "failures_limited" not in {check["check"] for check in limited["validity"]}
+
+
 def test_lost_worker_is_named() -> None:
     """A lost worker leaves latencies open, while an error rate that is broken fails."""
     run = run_of(recorded=True, ended="2027-01-15T08:01:00Z", workers=("w1",), lost_workers=("w2",))
