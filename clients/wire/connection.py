@@ -52,9 +52,10 @@ class Connection:
         "sent_s",
     )
 
-    def __init__(self, socket: Any, tls: TlsCodec | None) -> None:
+    def __init__(self, socket: Any, tls: TlsCodec | None, silence_s: float) -> None:
         self._socket = socket
         self._tls = tls
+        self._silence_s = silence_s
         self._hub = gevent.get_hub()
         self._parser = ResponseParser()
         self._waiting: Any = None
@@ -72,21 +73,21 @@ class Connection:
         """Whether anything has come of the last request's answer."""
         return bool(self._parser.raw_head)
 
-    def exchange(self, request: bytes, *, without_body: bool, silence_s: float, deadline_s: float) -> Reply:
+    def exchange(self, request: bytes, *, without_body: bool, deadline_s: float) -> Reply:
         """Send a request and return its answer; afterwards the connection is idle or closed.
 
-        Raises ReadTimeout after *silence_s* without a byte, TotalTimeout at *deadline_s*, or what is
+        Raises ReadTimeout after its longest silence without a byte, TotalTimeout at *deadline_s*, or what is
         wrong with the answer.
         """
         parser = self._parser
         parser.expect(without_body=without_body)
         self._unsent = _NOTHING
         self.first_byte_s = 0.0
-        self._silence_s, self._deadline_s = silence_s, deadline_s
+        self._deadline_s = deadline_s
         self._waiting = gevent.getcurrent()
         try:
             self._send(request if self._tls is None else self._tls.encrypt(request))
-            if self._timer_due_s > deadline_s or self._timer_due_s > self.sent_s + silence_s:
+            if self._timer_due_s > deadline_s or self._timer_due_s > self.sent_s + self._silence_s:
                 self._set_timer(self._due_s())
             # Whoever else switches to a greenlet that waits here has made a mistake, and is not heeded.
             while not parser.is_complete and self._failure is None:

@@ -110,12 +110,7 @@ class OriginPool:
         self, connection: Connection, method: str, request: bytes, deadline_s: float, phases: Phases | None
     ) -> Reply:
         started_s = 0.0 if phases is None else _clock()
-        reply = connection.exchange(
-            request,
-            without_body=method == "HEAD",
-            silence_s=self._limits.silence_s,
-            deadline_s=deadline_s,
-        )
+        reply = connection.exchange(request, without_body=method == "HEAD", deadline_s=deadline_s)
         ended_s = connection.idle_since_s = _clock()
         if phases is not None:
             phases.add_exchange(started_s, connection.sent_s, connection.first_byte_s or ended_s, ended_s)
@@ -140,7 +135,7 @@ class OriginPool:
         dialled = dial(self._origin, context, self._limits.connect_timeout_s, deadline_s)
         if phases is not None:
             phases.add_opening(dialled.dns_s, dialled.connect_s, dialled.tls_s)
-        return Connection(dialled.socket, dialled.tls)
+        return Connection(dialled.socket, dialled.tls, self._limits.silence_s)
 
     def _wait_for_turn(self, deadline_s: float) -> None:
         """Wait until a request that is under way has ended; raises TotalTimeout at the deadline."""

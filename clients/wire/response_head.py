@@ -6,18 +6,18 @@ import re
 from collections.abc import Iterator, Mapping
 
 HEAD_END = b"\r\n\r\n"
-_find_content_type = re.compile(rb"\r\ncontent-type:([^\r]*)|\r\n\r\n", re.IGNORECASE).search
+_find_content_type = re.compile(rb"\r\ncontent-type:([^\r]*)", re.IGNORECASE).search
 _find_set_cookie = re.compile(rb"\nset-cookie:", re.IGNORECASE).search
 
 
 def content_type_of(raw_head: bytes) -> str:
     """Return the first Content-Type of a head, "" for none: without reading all of its headers."""
     found = _find_content_type(raw_head)
-    return (found[1] or b"").decode("latin-1").strip(" \t") if found else ""
+    return found[1].decode("latin-1").strip(" \t") if found else ""
 
 
 def may_set_cookies(raw_head: bytes) -> bool:
-    """Say whether a head may set cookies: surely not without such a line in it or in what follows it."""
+    """Say whether a head sets cookies, for which all of its headers are read then."""
     return _find_set_cookie(raw_head) is not None
 
 

@@ -16,8 +16,7 @@ class ResponseParser:
     """Read the answers of one connection, one after the other.
 
     After `expect()`, `feed()` returns True as soon as the answer is whole: its `status`, its `body`, its head
-    with which `raw_head` begins (what may follow is as short as can be had for nothing, because others search
-    it), and `is_reusable`, whether the connection may be asked again.
+    as `raw_head`, and `is_reusable`, whether the connection may be asked again.
     """
 
     __slots__ = (
@@ -80,7 +79,7 @@ class ResponseParser:
         is_framed = "content-length" in headers or "chunked" in headers.get("transfer-encoding", "").lower()
         if is_framed or not is_clean:
             raise IncompleteBody
-        self._complete(is_reusable=False)
+        self._complete(self._parser.get_status_code(), is_reusable=False)
 
     def release(self) -> None:
         """Let go of the C parser, which holds this object as this object holds it."""
@@ -102,20 +101,22 @@ class ResponseParser:
             return
         status = self._parser.get_status_code()
         if status >= _FIRST_FINAL_STATUS:
-            self._complete(is_reusable=self._parser.should_keep_alive())
+            self._complete(status, is_reusable=self._parser.should_keep_alive())
         elif status >= _FIRST_STATUS:
             self.raw_head = self.raw_head.partition(HEAD_END)[2].lstrip(b"\r\n")
         else:
             self._fault = MalformedResponse("Invalid status code")
             raise self._fault  # into httptools, which raises an error of its own
 
-    def _complete(self, *, is_reusable: bool) -> None:
-        self.status = self._parser.get_status_code()
+    def _complete(self, status: int, *, is_reusable: bool) -> None:
+        self.status = status
         self.body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
         self.is_complete = True
         self.is_reusable = is_reusable and (not self._without_body or self.raw_head.endswith(HEAD_END))
-        if self._head_is_open:  # the body came with the head, and behind it
-            self.raw_head = self.raw_head[: len(self.raw_head) - len(self.body)]
+        if self._head_is_open:
+            # The body came with the head: to leave it out takes less time than to look for the head's end.
+            head = self.raw_head[: len(self.raw_head) - len(self.body)]
+            self.raw_head = head if head.endswith(HEAD_END) else head.partition(HEAD_END)[0] + HEAD_END
 
     def _extend_head(self, data: bytes) -> None:
         self.raw_head += data
@@ -139,7 +140,7 @@ class ResponseParser:
             return 0
         self._head_is_open = False
         if self._without_body:
-            self._complete(is_reusable=self._keeps_open())
+            self._complete(self._parser.get_status_code(), is_reusable=self._keeps_open())
             self._start_parser()  # the old one waits for a body
         body_bytes = len(self.raw_head) - end - len(HEAD_END)
         self.raw_head = self.raw_head[: end + len(HEAD_END)]
