@@ -31,7 +31,7 @@ synthetic.HEALTH_LIMIT_MS = 3000
 
 
 def hasty(journey: type[MemberUser], host: str, only_task: str | None) -> type[MemberUser]:
-    """Return the journey, or one task of it, without pauses."""
+    """Return the journey, or one task of it, without pauses and with no task rarer than another."""
     changes: dict[str, object] = {
         "host": host,
         "wait_time": constant(0.02),
@@ -41,8 +41,7 @@ def hasty(journey: type[MemberUser], host: str, only_task: str | None) -> type[M
         changes["own_roster"] = MemberUser.own_roster  # no admins, to whom nothing is refused
     name = f"Hasty{journey.__name__}{host.rpartition('/')[2]}"
     user_class: type[MemberUser] = type(name, (journey,), changes)
-    if only_task:
-        user_class.tasks = [getattr(journey, only_task)]
+    user_class.tasks = [getattr(journey, only_task)] if only_task else list(dict.fromkeys(journey.tasks))
     return user_class
 
 
