@@ -114,7 +114,7 @@ class LeanHttpSession:
         if catch_response:
             response.report_to(self._event, told)
         else:
-            self._event.fire(response=response, **told)
+            self._event.fire(**told, response=response)
         return response
 
     def get(self, url: str, **options: Any) -> LeanResponse:

@@ -8,7 +8,7 @@ going off, it looks at the limit of the present request and sets itself again.
 
 from __future__ import annotations
 
-import gevent
+from gevent import get_hub, getcurrent
 
 import math
 import time
@@ -56,7 +56,7 @@ class Connection:
         self._socket = socket
         self._tls = tls
         self._silence_s = silence_s
-        self._hub = gevent.get_hub()
+        self._hub = get_hub()
         self._parser = ResponseParser()
         self._waiting: Any = None
         self._failure: HttpFailure | None = None
@@ -84,7 +84,7 @@ class Connection:
         self._unsent = _NOTHING
         self.first_byte_s = 0.0
         self._deadline_s = deadline_s
-        self._waiting = gevent.getcurrent()
+        self._waiting = getcurrent()
         try:
             self._send(request if self._tls is None else self._tls.encrypt(request))
             if self._timer_due_s > deadline_s or self._timer_due_s > self.sent_s + self._silence_s:

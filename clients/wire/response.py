@@ -129,12 +129,12 @@ class LeanResponse:
         assert self._event is not None  # __enter__ saw to it
         if self._verdict is not None:
             self.request_meta["exception"] = None if self._verdict is True else self._verdict
-        elif isinstance(error, ResponseError):
-            self.request_meta["exception"], error = error, None
         elif error is not None:
-            return False  # the task has failed, and Locust says so
+            if not isinstance(error, ResponseError):
+                return False  # the task has failed, and Locust says so
+            self.request_meta["exception"], error = error, None
         # The response is not among the rest, where it would hold itself and so outlive its use.
-        self._event.fire(response=self, **self.request_meta)
+        self._event.fire(**self.request_meta, response=self)
         return error is None
 
     def _require_block(self, method: str) -> None:

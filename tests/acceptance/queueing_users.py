@@ -27,13 +27,13 @@ class Visitor(LeanHttpUser):
 
 
 class SmallSearchShape(_search_shape.SearchShape):
-    """40 a second, then 80, then between them to a quarter: a minute in all."""
+    """40 a second, then 80, then between them until the gap is 40 %: three steps."""
 
     search = StepSearch(
         first_rate=40,
         factor=2,
         most_rate=160,
-        resolution=0.25,
+        resolution=0.4,
         step_s=8,
         rest_s=1,
         most_steps=6,

@@ -50,7 +50,7 @@ def test_the_capacity_is_in_the_interval(tmp_path: Path, queue_server: QueueServ
 
     assert capacity["unit"] == "/s", output
     assert capacity["passed"] <= CAPACITY_PER_S < capacity["failed"], output
-    assert [step["load"] for step in capacity["steps"]][:3] == [40, 80, 60]
+    assert [step["load"] for step in capacity["steps"]] == [40, 80, 60]
     # All limits hold at the highest load that passed, which is what the run is judged at.
     assert {threshold["verdict"] for threshold in verdict["thresholds"]} == {"PASS"}
     assert "capacity: at least" in output
