@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from clients.wire.response_head import ResponseHeaders
+import pytest
+
+from clients.wire.response_head import ResponseHeaders, content_type_of, may_set_cookies
 
 HEAD = (
     b"HTTP/1.1 200 OK\r\nContent-Type: a/b \r\nSET-COOKIE: a=1, b\r\nSet-Cookie:c=2\r\nX-\xfc: \xfc\r\n\r\n"
@@ -38,3 +40,26 @@ def test_as_mapping() -> None:
 def test_no_head() -> None:
     """Where no answer came there are no headers."""
     assert not ResponseHeaders(b"")
+
+
+@pytest.mark.parametrize(
+    ("raw_head", "content_type"),
+    [
+        (b"HTTP/1.1 200 OK\r\ncontent-TYPE: \ttext/html \r\nX: 1\r\n\r\n", "text/html"),
+        (b"HTTP/1.1 200 OK\r\nContent-Type:\r\n\r\n", ""),
+        (b"HTTP/1.1 200 OK\r\nX-Content-Type: a/b\r\n\r\n", ""),
+        (b"", ""),
+    ],
+)
+def test_content_type(raw_head: bytes, content_type: str) -> None:
+    """It is found in any case, as all of the headers have it, and only where a line begins with its name."""
+    assert content_type_of(raw_head) == content_type
+    assert ResponseHeaders(raw_head).get("content-type", "") == content_type
+
+
+@pytest.mark.parametrize(
+    ("line", "said"), [(b"sEt-cOOkIe: a=1", True), (b"Set-Cookie2: a=1", False), (b"X: set-cookie:", False)]
+)
+def test_may_set_cookies(line: bytes, said: bool) -> None:
+    """A head sets cookies by a line that begins with the header's name, in any case."""
+    assert may_set_cookies(b"HTTP/1.1 200 OK\r\n" + line + b"\r\n\r\n") is said

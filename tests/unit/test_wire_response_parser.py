@@ -72,6 +72,8 @@ def test_answer_in_any_pieces(name: str, data: st.DataObject) -> None:
 
     assert read(parser, *pieces) == said
     assert dict(ResponseHeaders(parser.raw_head)) == dict(ResponseHeaders(whole.raw_head))
+    assert parser.raw_head == whole.raw_head
+    assert parser.raw_head.find(b"\r\n\r\n") == len(parser.raw_head) - 4
 
 
 def test_one_after_the_other() -> None:
