@@ -31,7 +31,7 @@ STOPPED_AFTER_S = 25.0
 """With its start; what goes on then is stopped by a signal, and judged too."""
 
 MOST_USERS = 100
-MOST_ARRIVALS_PER_S = 10.0
+MOST_ARRIVALS_PER_S = 50.0
 UNIT_S = {"s": 1, "m": 60, "h": 3600}
 
 
