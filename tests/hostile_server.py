@@ -5,7 +5,6 @@ It lives on plain threads and blocking sockets, so that a client frozen in its e
 
 from __future__ import annotations
 
-import ctypes
 import itertools
 import socket
 import ssl
@@ -13,12 +12,11 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from enum import Enum, auto
 from typing import NamedTuple
 
-SO_ATTACH_FILTER = 26  # of Linux; the socket module does not name it
-BPF_RETURN_NOTHING = struct.pack("HBBI", 0x06, 0, 0, 0)
+FILLERS = 3  # more than a backlog of 0 takes
 
 
 class Ending(Enum):
@@ -27,7 +25,7 @@ class Ending(Enum):
     CLOSE = auto()  # politely
     RESET = auto()  # with RST, dropping what was not yet sent
     HOLD = auto()  # stay silent until the client goes
-    VANISH = auto()  # take no packet any more, as if the cable were cut, and stay silent
+    VANISH = auto()  # read nothing any more, as if the cable were cut, and stay silent
 
 
 Step = bytes | float | Ending  # bytes are sent, a number is a pause in seconds
@@ -145,9 +143,19 @@ class HostileServer:
             elif isinstance(step, float):
                 self._stopping.wait(step)
             else:
-                _end(connection, step)
+                self._end(connection, step)
                 return False
         return True
+
+    def _end(self, connection: socket.socket, ending: Ending) -> None:
+        if ending is Ending.RESET:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+        elif ending is Ending.VANISH:
+            self._stopping.wait()
+        elif ending is Ending.HOLD:
+            while connection.recv(1 << 16):
+                """What the client still sends is of no interest."""
 
 
 class _Reader:
@@ -189,31 +197,15 @@ class _Reader:
         self._rest += data
 
 
-def _end(connection: socket.socket, ending: Ending) -> None:
-    if ending is Ending.RESET:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        connection.close()
-        return
-    if ending is Ending.VANISH:
-        take_no_packet(connection)
-    if ending is not Ending.CLOSE:
-        while connection.recv(1 << 16):
-            """What the client still sends is of no interest."""
-
-
-def take_no_packet(listener_or_connection: socket.socket) -> None:
-    """Let the kernel drop whatever comes in for a socket before TCP sees it: nothing is even acknowledged."""
-    code = ctypes.create_string_buffer(BPF_RETURN_NOTHING)
-    program = struct.pack("HP", 1, ctypes.addressof(code))
-    listener_or_connection.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
-
-
 @contextmanager
 def unanswering_port(*, vanished: bool) -> Iterator[int]:
     """Give a port whose backlog takes connections that nobody accepts; vanished, it takes not even those."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        if vanished:
-            take_no_packet(listener)
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0 if vanished else 128))
+        for _ in range(FILLERS if vanished else 0):
+            filler = stack.enter_context(socket.socket())
+            filler.settimeout(0)
+            filler.connect_ex(listener.getsockname())
         yield int(listener.getsockname()[1])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -55,6 +56,13 @@ def web_ui(service: Service, locustfile: Path, tmp_path: Path) -> Iterator[WebUi
     finish(running.process)
 
 
+def shape_names() -> list[str]:
+    """Return the names of the suite's shapes, as their files have them."""
+    files = [path for path in (ROOT / "shapes").glob("*.py") if not path.name.startswith("_")]
+    found = [re.findall(r"^class (\w+Shape)\(", path.read_text(encoding="utf-8"), re.M) for path in files]
+    return sorted(name for names in found for name in names)
+
+
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     """Open an empty page."""
@@ -71,8 +79,7 @@ def test_every_journey_and_shape_can_be_picked(tmp_path: Path, page: Page) -> No
         for journey in ("AuthUser", "CareersUser", "OrdersUser"):
             expect(page.get_by_text(journey, exact=True)).to_be_visible()
         shapes = page.get_by_label("Shape Class").locator("option")
-        names = ["ArrivalPhases", "DoubleSpike", "GradualArrivals", "Ramp", "Soak", "Spike"]
-        expect(shapes).to_have_text(["Default", *(f"{name}Shape" for name in names)])
+        expect(shapes).to_have_text(["Default", *shape_names()])
         sockets = psutil.Process(running.process.pid).net_connections("tcp")
         assert {tuple(one.laddr) for one in sockets if one.status == "LISTEN"} == {
             ("127.0.0.1", running.port)
