@@ -15,7 +15,7 @@ run: $(VENV)/.run ## Demo: bundled target, 40 s of load, a verdict; exit status 
 test: $(VENV)/.dev test-packages ## Install what the tests need and run all of them
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-fail-under=95 tests/unit tests/integration
-	$(BIN)/pytest --numprocesses 2 --dist worksteal -m 'not alone' tests/acceptance
+	$(BIN)/pytest --numprocesses 3 --dist worksteal -m 'not alone' tests/acceptance
 	$(BIN)/pytest -m alone tests/acceptance
 
 catalogue: $(VENV)/.dev ## Run every profile for some seconds against one bundled service (under ten minutes)
