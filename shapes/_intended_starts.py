@@ -151,7 +151,12 @@ GATE = Gate()
 
 @cache
 def watch_task_sets() -> None:
-    """Have every TaskSet begin its tasks at their intended starts; calling it again is fine."""
+    """Have every TaskSet begin its tasks at their intended starts; calling it again is fine.
+
+    Whoever has wrapped them before, as telemetry does for the tags of tasks, stays within.
+    """
+    global _execute_next_task, _wait
+    _execute_next_task, _wait = TaskSet.execute_next_task, TaskSet.wait
     ITERATIONS.spawners = spawners
     TaskSet.execute_next_task = _execute_when_intended  # type: ignore[method-assign]
     TaskSet.wait = _wait_as_intended  # type: ignore[method-assign]

@@ -1,0 +1,11 @@
+"""No iteration of one test is under way in the next: they share a process, and so its context."""
+
+import pytest
+
+from shapes import iterations
+
+
+@pytest.fixture(autouse=True)
+def no_iteration() -> None:
+    """Begin without an iteration."""
+    iterations._current.set(None)
