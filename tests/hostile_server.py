@@ -5,6 +5,7 @@ It lives on plain threads and blocking sockets, so that a client frozen in its e
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import socket
 import ssl
@@ -17,6 +18,8 @@ from enum import Enum, auto
 from typing import NamedTuple
 
 FILLERS = 3  # more than a backlog of 0 takes
+SO_ATTACH_FILTER = 26  # of Linux; the socket module does not name it
+BPF_RETURN_NOTHING = struct.pack("HBBI", 0x06, 0, 0, 0)
 
 
 class Ending(Enum):
@@ -25,7 +28,7 @@ class Ending(Enum):
     CLOSE = auto()  # politely
     RESET = auto()  # with RST, dropping what was not yet sent
     HOLD = auto()  # stay silent until the client goes
-    VANISH = auto()  # read nothing any more, as if the cable were cut, and stay silent
+    VANISH = auto()  # take nothing any more, as if the cable were cut, and stay silent
 
 
 Step = bytes | float | Ending  # bytes are sent, a number is a pause in seconds
@@ -152,6 +155,7 @@ class HostileServer:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             connection.close()
         elif ending is Ending.VANISH:
+            take_no_packet(connection)
             self._stopping.wait()
         elif ending is Ending.HOLD:
             while connection.recv(1 << 16):
@@ -195,6 +199,17 @@ class _Reader:
         if not data:
             raise EOFError
         self._rest += data
+
+
+def take_no_packet(connection: socket.socket) -> None:
+    """Let the kernel drop whatever comes in before TCP sees it: nothing is even acknowledged.
+
+    In some containers the kernel forbids it; then what comes in is acknowledged, and nobody reads it.
+    """
+    code = ctypes.create_string_buffer(BPF_RETURN_NOTHING)
+    program = struct.pack("HP", 1, ctypes.addressof(code))
+    with suppress(PermissionError):
+        connection.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, program)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 LOCUST_TIMEOUT_S = 60
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def user_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -55,3 +57,10 @@ def two_workers() -> list[str]:
     """Return the options for two worker processes on a port of their own: other runs use the usual one."""
     port = str(free_port())
     return ["--processes", "2", "--master-bind-port", port, "--master-port", port]
+
+
+def shape_names() -> list[str]:
+    """Return the names of the suite's shapes, as their files have them."""
+    files = [path for path in (ROOT / "shapes").glob("*.py") if not path.name.startswith("_")]
+    found = [re.findall(r"^class (\w+Shape)\(", path.read_text(encoding="utf-8"), re.M) for path in files]
+    return sorted(name for names in found for name in names)

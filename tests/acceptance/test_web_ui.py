@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.fix_runs import until
 from tests.fix_service import Service
-from tests.processes import finish, free_port, start_locust
+from tests.processes import finish, free_port, shape_names, start_locust
 
 ROOT = Path(__file__).resolve().parents[2]
 START_LIMIT_S = 30
@@ -54,13 +53,6 @@ def web_ui(service: Service, locustfile: Path, tmp_path: Path) -> Iterator[WebUi
     yield running
     running.process.terminate()
     finish(running.process)
-
-
-def shape_names() -> list[str]:
-    """Return the names of the suite's shapes, as their files have them."""
-    files = [path for path in (ROOT / "shapes").glob("*.py") if not path.name.startswith("_")]
-    found = [re.findall(r"^class (\w+Shape)\(", path.read_text(encoding="utf-8"), re.M) for path in files]
-    return sorted(name for names in found for name in names)
 
 
 @pytest.fixture
