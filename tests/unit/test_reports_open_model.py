@@ -238,8 +238,10 @@ def test_wrong_statements_are_refused(source: str, text: str) -> None:
 
 
 def test_arrivals_that_were_started_are_enough() -> None:
-    """Of 10 a second 9.6 are over 95 %; the first and the last second may be cut in two."""
-    assert check_of(open_run(even(600, 20.0), started=9.6)).ok
+    """Of 10 a second 9.8 are 98 %, 9.7 are too few; the first and the last second may be cut in two."""
+    assert check_of(open_run(even(588, 20.0), started=9.8, dropped=0.2)).ok
+    assert not check_of(open_run(even(582, 20.0), started=9.7, dropped=0.3)).ok
+    assert check_of(open_run(even(600, 20.0), started=9.8)).ok
     assert check_of(open_run(even(600, 20.0))).value == 1
 
 
