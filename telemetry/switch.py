@@ -15,6 +15,7 @@ from telemetry.bundled_target import TargetError
 from telemetry.health import WorkerHealth
 from telemetry.in_flight import watch_sessions, watch_users
 from telemetry.judging import EXIT_BAD_CONFIGURATION, EXIT_CRASH
+from telemetry.locust_statistics import hasten
 from telemetry.measures import watch_measures
 from telemetry.options import add_options, options_of
 from telemetry.origin import watch_tasks
@@ -35,6 +36,7 @@ def _on_init(environment: Environment, web_ui: WebUI | None, **_: Any) -> None:
     # One failed request is not a failed run: the verdict decides, and a worker has none.
     options = options_of(environment)
     options.exit_code_on_error = 0
+    hasten(environment.stats)
     watch_sessions()
     watch_users(environment.user_classes)
     watch_measures(environment.user_classes)
