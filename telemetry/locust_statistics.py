@@ -15,13 +15,13 @@ def hasten(stats: RequestStats) -> None:
 
 
 def log_request(
-    stats: RequestStats, method: str, name: str, response_time: float | None, content_length: int
+    stats: RequestStats, method: str, name: str, response_time: int | None, content_length: int
 ) -> None:
     """Do what RequestStats.log_request does, which asks the clock six times and rounds twice."""
     now_s = time.time()
     second = int(now_s)
     # Looked up each time: Locust invites its users to replace it.
-    rounded = None if response_time is None else locust_stats.bucket_response_time(response_time)
+    rounded = 0 if response_time is None else locust_stats.bucket_response_time(response_time)
     for entry in (stats.total, stats.entries[name, method]):
         last_s = entry.last_request_timestamp
         if entry.use_response_times_cache and last_s and second > int(last_s):
@@ -30,7 +30,7 @@ def log_request(
         entry.num_reqs_per_sec[second] += 1
         entry.last_request_timestamp = now_s
         entry.total_content_length += content_length
-        if rounded is None:
+        if response_time is None:
             entry.num_none_requests += 1
             continue
         entry.total_response_time += response_time
