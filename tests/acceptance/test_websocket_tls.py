@@ -145,7 +145,7 @@ def test_a_bad_certificate_is_a_failed_connect(
 
 @pytest.mark.parametrize("name", ["good", "expired", "elsewhere", "self_signed"])
 def test_who_says_so_takes_any_certificate(serve_tls: Serve, name: str) -> None:
-    """With `insecure` the connect succeeds and is timed with its TLS; by default nobody unknown is trusted."""
+    """With `insecure` the connect succeeds and is timed with its TLS; by default nobody unknown is."""
     url, before_s = serve_tls(name), time.perf_counter()
     taken = first_event(url, insecure=True)
 
