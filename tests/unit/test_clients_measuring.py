@@ -65,8 +65,12 @@ def test_everything_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_anyone_to_keep() -> None:
-    """A journey runs the same where nobody records it."""
-    use_all(Visitor())
+    """A journey runs the same where nobody records it: there is no keeper, and the user itself keeps nothing."""
+    visitor = Visitor()
+    use_all(visitor)
+
+    assert Visitor.measures is None
+    assert vars(visitor) == {}
 
 
 @pytest.mark.parametrize(("ok", "expected"), [("text", True), ([], False)])
