@@ -16,10 +16,11 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import Any, ClassVar
 
-from clients.wire.agent import Agent
+from clients.wire.agent import Agent, Request
 from clients.wire.cookies import Jar
 from clients.wire.phases import Phases
 from clients.wire.request_body import encode_body
+from clients.wire.request_head import Line
 from clients.wire.response import LeanResponse
 from clients.wire.settings import MAX_KEPT, Settings, Shared, faults_of, is_above, share
 from clients.wire.url import basic_auth, with_params, without_credentials
@@ -77,32 +78,43 @@ class LeanHttpSession:
         if stream or files:
             raise ValueError("stream and files are not supported: FastHttpUser has them")
         agent = self._agent
-        if timeout is None:
-            timeout = agent.total_timeout_s
-        elif not is_above(0, timeout):
-            raise ValueError(f"timeout must be seconds above 0, got {timeout!r}")
+        timeout_s = agent.total_timeout_s if timeout is None else _checked_s(timeout)
         name = name or self.request_name or (url if "@" not in url else without_credentials(url))
         line = agent.line(method, url if params is None else with_params(url, params))
         items = _header_items(headers, auth) if headers or auth is not None else ()
         body = None if data is None and json is None else encode_body(data, json)
-        request = (line, items, body, cookies)
         if self._has_context:
             context = self._user.context() | (context or {})
-        watch = self._user_class.request_watch
-        phases = Phases() if self._user_class.record_phases else None
         start_time, started_s = time.time(), _clock()
-        deadline_s = started_s + timeout
-        if watch is None:
-            response = agent.fetch(request, deadline_s, phases, follows_redirects=allow_redirects)
-        else:
-            with watch(method, name):
-                response = agent.fetch(request, deadline_s, phases, follows_redirects=allow_redirects)
+        response = self._fetch((line, items, body, cookies), name, started_s + timeout_s, allow_redirects)
         response.elapsed_s = _clock() - started_s
+        self._tell(response, line, name, start_time, context, catch_response)
+        return response
+
+    def _fetch(self, request: Request, name: str, deadline_s: float, follows_redirects: bool) -> LeanResponse:
+        user_class = self._user_class
+        phases = Phases() if user_class.record_phases else None
+        watch = user_class.request_watch
+        if watch is None:
+            return self._agent.fetch(request, deadline_s, phases, follows_redirects)
+        with watch(request[0].method, name):
+            return self._agent.fetch(request, deadline_s, phases, follows_redirects)
+
+    def _tell(
+        self,
+        response: LeanResponse,
+        line: Line,
+        name: str,
+        start_time: float,
+        context: dict[str, Any] | None,
+        is_caught: bool,
+    ) -> None:
+        """Fire the request event, or have the with-block of the response fire it."""
         context = {} if context is None else context
         if response.phases is not None:
             context = {**context, "phases": response.phases}
         told = {
-            "request_type": method,
+            "request_type": line.method,
             "name": name,
             "response_time": response.elapsed_s * 1000,
             "response_length": len(response.content or b""),
@@ -111,11 +123,10 @@ class LeanHttpSession:
             "start_time": start_time,
             "url": line.text,
         }
-        if catch_response:
+        if is_caught:
             response.report_to(self._event, told)
         else:
             self._event.fire(**told, response=response)
-        return response
 
     def get(self, url: str, **options: Any) -> LeanResponse:
         """Send a GET request."""
@@ -243,6 +254,12 @@ def _check_and_share(user_class: type, host: str | None, settings: Settings) -> 
 def _unsupported(user_class: type) -> list[str]:
     told = (name for name, default in _UNSUPPORTED.items() if getattr(user_class, name, default) != default)
     return [f"{name} is not supported by LeanHttpUser, only by FastHttpUser" for name in told]
+
+
+def _checked_s(timeout: float) -> float:
+    if not is_above(0, timeout):
+        raise ValueError(f"timeout must be seconds above 0, got {timeout!r}")
+    return timeout
 
 
 def _header_items(

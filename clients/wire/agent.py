@@ -51,7 +51,7 @@ class Agent:
         return self._pool.reconnects
 
     def fetch(
-        self, request: Request, deadline_s: float, phases: Phases | None, *, follows_redirects: bool
+        self, request: Request, deadline_s: float, phases: Phases | None, follows_redirects: bool
     ) -> LeanResponse:
         """Return the answer to a request, or that it failed; *deadline_s* is one of time.perf_counter."""
         try:
