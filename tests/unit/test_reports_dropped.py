@@ -7,7 +7,7 @@ from reports.thresholds.reading import parse_thresholds
 from reports.verdict.verdict import reach_verdict
 from tests.judged import judged
 from tests.make_intervals import even
-from tests.unit.test_reports_open_model import open_run
+from tests.make_open_run import open_run
 
 PASS, INCONCLUSIVE = Outcome.PASS, Outcome.INCONCLUSIVE
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from reports.load.description import read_description
 from reports.load.histogram import percentile_ms
 from reports.load.interval_file import intervals_of, parted, read_intervals
-from reports.load.run import HEALTH_COLUMNS, STAGE_COLUMNS, Arrivals, Run, Stage
+from reports.load.run import Arrivals, Run, Stage
 from reports.outcome import Outcome
 from reports.steady_state import steady_state
 from reports.thresholds.grammar import parse
@@ -22,32 +22,10 @@ from reports.verdict.check import Check
 from reports.verdict.validity import UNDERMINED, check_validity
 from reports.verdict.verdict import reach_verdict
 from tests.judged import judged, numbers
-from tests.make_intervals import START_S, even, interval_table, run_of, schema, write_intervals
+from tests.make_intervals import even, interval_table, run_of, schema, write_intervals
+from tests.make_open_run import health, open_run, stages
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
-HOLD = (Stage("hold", 0, 60, 10, 10),)
-OPEN: dict[str, Any] = {"load_model": "open", "stages": HOLD, "arrivals": Arrivals(600, "even", 50)}
-
-
-def health(started: float = 10.0, late: float = 0.0, dropped: float = 0.0) -> pd.DataFrame:
-    """Return health.csv of a minute in which so many iterations were started, late and dropped a second."""
-    columns = {"unix_s": START_S + 1.0 + np.arange(60), "process": "local", "in_flight": 1.0}
-    rates = {"started": started, "late": late, "dropped": dropped}
-    counted = {key: np.diff(np.floor(rate * np.arange(61) + 1e-9)) for key, rate in rates.items()}
-    return pd.DataFrame(columns | counted).reindex(columns=list(HEALTH_COLUMNS))
-
-
-def stages(rate: float = 10.0) -> pd.DataFrame:
-    """Return stages.csv of a minute with so many planned arrivals a second, and users added as needed."""
-    seconds = np.arange(61, dtype=float)
-    columns = {"unix_s": START_S + seconds, "elapsed_s": seconds, "stage": "hold", "planned_rate": rate}
-    return pd.DataFrame(columns | {"users": 20.0}).reindex(columns=list(STAGE_COLUMNS))
-
-
-def open_run(*parts: pd.DataFrame, limits: tuple[float, ...] = (500.0,), **counted: float) -> Run:
-    """Return a minute of 10 arrivals a second that made these requests."""
-    run = run_of(pd.concat(parts), *limits, **OPEN)
-    return replace(run, health=health(**counted), stages=stages())
 
 
 def frozen() -> pd.DataFrame:
