@@ -1,6 +1,7 @@
 """Deterministic synthetic runs and verdicts for the renderers: no clock, no randomness, known figures."""
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -145,6 +146,14 @@ def threshold(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def stated(source: str, value: float, interval: list[float | None], **changes: Any) -> dict[str, Any]:
+    """Return the threshold of a statement `METRIC [of SELECTOR] < LIMIT` on all requests, changed as told."""
+    subject, operator, _limit = re.split(r" ([<>]) ", source)
+    metric, _, selector = subject.partition(" of ")
+    told = {"source": source, "metric": metric, "selector": selector or "*", "operator": operator}
+    return threshold(**told, **{"value": value, "interval": interval, "n": 8000} | changes)
+
+
 def request(**changes: Any) -> dict[str, Any]:
     """Return one request of verdict.json, changed as told."""
     figures = {"mean": 14.2, "p50": 12, "p95": 212, "p99": 390, "p99.9": 900, "max": 1204.7}
@@ -210,57 +219,23 @@ def full_verdict() -> dict[str, Any]:
         ],
         thresholds=[
             threshold(),
-            threshold(
-                source="p99 < 300 ms",
-                metric="p99",
-                selector="*",
-                value=612.0,
-                limit=300.0,
-                interval=[540.0, 690.0],
-                n=8000,
-                verdict="FAIL",
-            ),
-            threshold(
-                source="error_rate < 1%",
-                metric="error_rate",
-                selector="*",
-                value=0.96,
-                unit="%",
+            stated("p99 < 300 ms", 612.0, [540.0, 690.0], limit=300.0, verdict="FAIL"),
+            stated(
+                "error_rate < 1%",
+                0.96,
+                [0.7, 1.31],
                 limit=1.0,
-                interval=[0.7, 1.31],
-                n=8000,
+                unit="%",
                 verdict="INCONCLUSIVE",
                 reason=reason,
             ),
-            threshold(
-                source="rps > 1000",
-                metric="rps",
-                selector="*",
-                value=198.0,
-                unit="/s",
-                limit=100.0,
-                operator=">",
-                interval=[184.0, 212.0],
-                n=8000,
-                reason=scaled,
-            ),
-            threshold(
-                source="max of orders.* < 5 s",
-                metric="max",
-                selector="orders.*",
-                value=1204.7,
-                limit=5000.0,
-                interval=[1204.7, 1204.7],
-                n=2000,
-                level="warn",
-            ),
-            threshold(
-                source="p99.9 of shop.products < 1 s",
-                metric="p99.9",
-                selector="shop.products",
-                value=900.0,
+            stated("rps > 1000", 198.0, [184.0, 212.0], limit=100.0, unit="/s", reason=scaled),
+            stated("max of orders.* < 5 s", 1204.7, [1204.7] * 2, limit=5000.0, n=2000, level="warn"),
+            stated(
+                "p99.9 of shop.products < 1 s",
+                900.0,
+                [640.0, None],
                 limit=1000.0,
-                interval=[640.0, None],
                 n=1710,
                 verdict="INCONCLUSIVE",
                 reason="1710 successful requests are too few, 2995 are needed",
