@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, get_args
 
 from shapes.schedule import (
     ScheduleError,
+    Staged,
     check_scales,
     is_number,
     is_whole,
@@ -43,7 +44,7 @@ class RateStage(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ArrivalSchedule:
+class ArrivalSchedule(Staged[RateStage]):
     """Stages one after the other, and the most users that may be there to take what arrives.
 
     The k-th arrival (k = 1, 2, …) is due when the integral of the rate reaches its level: k - 1/2 where
@@ -68,11 +69,6 @@ class ArrivalSchedule:
             raise ScheduleError("\n".join(faults))
 
     @property
-    def duration_s(self) -> float:
-        """Seconds from the start of the first stage to the end of the last."""
-        return sum(stage.duration_s for stage in self.stages)
-
-    @property
     def peak_rate(self) -> float:
         """Highest number of arrivals a second that is ever planned."""
         return max(max(stage.from_rate, stage.to_rate) for stage in self.stages)
@@ -89,11 +85,6 @@ class ArrivalSchedule:
             return None
         stage, stage_elapsed_s = position
         return stage.from_rate + (stage.to_rate - stage.from_rate) * (stage_elapsed_s / stage.duration_s)
-
-    def stage_at(self, elapsed_s: float) -> str | None:
-        """Return the name of the stage at *elapsed_s* seconds, None when the schedule has ended."""
-        position = locate(self.stages, elapsed_s)
-        return position and position[0].name
 
     def users_at(self, elapsed_s: float) -> int | None:  # noqa: ARG002 - asked as of any schedule
         """Return None: nobody plans the users of an open load, they are as many as it takes."""

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 SECOND = 1.0
 MINUTE = 60 * SECOND
@@ -36,8 +36,8 @@ class Named(Protocol):
         """The name."""
 
 
-class Timed(Protocol):
-    """Whatever lasts for a while."""
+class Timed(Named, Protocol):
+    """Whatever has a name and lasts for a while."""
 
     @property
     def duration_s(self) -> float:
@@ -47,8 +47,24 @@ class Timed(Protocol):
 TimedT = TypeVar("TimedT", bound=Timed)
 
 
+class Staged(Generic[TimedT]):
+    """Stages one after the other, of whatever kind."""
+
+    stages: tuple[TimedT, ...]
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds from the start of the first stage to the end of the last."""
+        return sum(stage.duration_s for stage in self.stages)
+
+    def stage_at(self, elapsed_s: float) -> str | None:
+        """Return the name of the stage at *elapsed_s* seconds, None when the schedule has ended."""
+        position = locate(self.stages, elapsed_s)
+        return position and position[0].name
+
+
 @dataclass(frozen=True)
-class Schedule:
+class Schedule(Staged[Stage]):
     """Stages one after the other; a level that differs from the one before it is a jump.
 
     *steps* names the stages that are judged one by one, to say up to which load the limits hold.
@@ -65,11 +81,6 @@ class Schedule:
         faults = _faults(self.stages) + unknown_step_faults(self.steps, self.stages)
         if faults:
             raise ScheduleError("\n".join(faults))
-
-    @property
-    def duration_s(self) -> float:
-        """Seconds from the start of the first stage to the end of the last."""
-        return sum(stage.duration_s for stage in self.stages)
 
     @property
     def peak_users(self) -> int:
@@ -94,11 +105,6 @@ class Schedule:
     def rate_at(self, elapsed_s: float) -> float | None:  # noqa: ARG002 - asked as of any schedule
         """Return None: how many iterations a second these users start is up to the service."""
         return None
-
-    def stage_at(self, elapsed_s: float) -> str | None:
-        """Return the name of the stage at *elapsed_s* seconds, None when the schedule has ended."""
-        position = locate(self.stages, elapsed_s)
-        return position and position[0].name
 
     def scaled(self, user_scale: float, time_scale: float) -> Schedule:
         """Return this schedule with users and durations multiplied.
