@@ -24,8 +24,8 @@ class Measuring:
     """Give any Locust user measures of its own: `class Visitor(Measuring, HttpUser)`.
 
     A name is of few: `cache.hit`, not one for each student. Values are finite numbers of 0 or more, without a
-    unit or in one that the name tells. Within a TaskSet they are those of `self.user`. In a greenlet that a
-    user starts itself, its transactions and tags are not known.
+    unit or in one that the name tells. Within a TaskSet they are those of `self.user`. A greenlet that a
+    user spawns is within the transaction and the tags in which it was spawned.
     """
 
     measures: ClassVar[Measures | None] = None

@@ -41,11 +41,15 @@ def current_origin() -> Origin:
     try:
         origin: Origin = greenlet.plimsoll_origin
     except AttributeError:
-        arguments = getattr(greenlet, "args", None)
-        user_class = type(arguments[0]) if arguments else object
-        name = user_class.__name__ if issubclass(user_class, User) else ""
-        origin = greenlet.plimsoll_origin = origin_of(name, "")
+        origin = greenlet.plimsoll_origin = origin_of(user_class_of(greenlet), "")
     return origin
+
+
+def user_class_of(greenlet: object) -> str:
+    """Return the name of the class of the user whom Locust gave a greenlet, empty for any other greenlet."""
+    arguments = getattr(greenlet, "args", None)
+    user_class = type(arguments[0]) if arguments else object
+    return user_class.__name__ if issubclass(user_class, User) else ""
 
 
 def origin_of(user_class: str, tags: str) -> Origin:

@@ -20,6 +20,7 @@ from telemetry.measures import watch_measures
 from telemetry.options import add_options, options_of
 from telemetry.origin import watch_tasks
 from telemetry.session import Session
+from telemetry.spawning import watch_spawns
 from telemetry.startup_checks import startup_faults
 from telemetry.web_ui import extend_web_ui
 from telemetry.worker_intervals import WorkerIntervals
@@ -41,6 +42,7 @@ def _on_init(environment: Environment, web_ui: WebUI | None, **_: Any) -> None:
     watch_users(environment.user_classes)
     watch_measures(environment.user_classes)
     watch_tasks()
+    watch_spawns()
     if isinstance(environment.runner, WorkerRunner):
         WorkerHealth(environment)
         WorkerIntervals(environment, environment.runner)

@@ -49,7 +49,9 @@ class Transaction:
 
     def __enter__(self) -> None:
         greenlet = getcurrent()
-        self._parent = parent = getattr(greenlet, "plimsoll_transaction", None)
+        parent = getattr(greenlet, "plimsoll_transaction", None)
+        # A greenlet may outlive the transaction that it was spawned in.
+        self._parent = parent = parent if parent in UNDER_WAY else None
         self.name = self._told_name if parent is None else f"{parent.name}{SEPARATOR}{self._told_name}"
         self.origin = current_origin()
         self.delay_ms = ITERATIONS.untaken_delay_ms()
