@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,47 +35,20 @@ def fold(
     A latency that is not a number of 0 or more is in n but in no latency figure.
     """
     key, outcome = samples[:, 0].astype(np.int64), samples[:, 1].astype(np.int64)
-    latency_ms, delay_ms = np.where(samples[:, 4] >= 0, samples[:, 4], np.nan), samples[:, 6]
-    is_value = outcome == VALUE
-    duration_ms = np.where(is_value, 0.0, latency_ms)
-    row_keys, row = _group(key, *_seconds(samples[:, 2], samples[:, 3], duration_ms))
-    row_count = len(row_keys[0])
-    failed, finished = outcome > SUCCESS, outcome != UNFINISHED
-    is_scheduled = np.isfinite(delay_ms)
-    latencies = _Latencies(row, latency_ms, row_count)
-    successes, unfinished = latencies.of((outcome == SUCCESS) | is_value), latencies.of(~finished)
-    responses = _Latencies(row, latency_ms + delay_ms, row_count).of((outcome == SUCCESS) & is_scheduled)
-    used_keys, key_positions = np.unique(row_keys[0], return_inverse=True)
+    latency_ms = np.where(samples[:, 4] >= 0, samples[:, 4], np.nan)
+    duration_ms = np.where(outcome == VALUE, 0.0, latency_ms)
+    (row_key, started_s, ended_s), row = _group(key, *_seconds(samples[:, 2], samples[:, 3], duration_ms))
+    latencies = _by_outcome(row, len(row_key), outcome, latency_ms, samples[:, 6])
+    used_keys, key_positions = np.unique(row_key, return_inverse=True)
+    failed = outcome > SUCCESS
     used_kinds, kind_positions = np.unique(outcome[failed] - 1, return_inverse=True)
+    labels = {"started_s": started_s, "ended_s": ended_s, "key": key_positions.astype(np.int32)}
     return IntervalBlock(
         keys=[keys[position] for position in used_keys],
         kinds=[kinds[position] for position in used_kinds],
-        scalars={
-            "started_s": row_keys[1],
-            "ended_s": row_keys[2],
-            "key": key_positions.astype(np.int32),
-            "n": _count(row[finished], row_count),
-            "failures": _count(row[failed], row_count),
-            "bytes": np.bincount(row, samples[:, 5], row_count).astype(np.int64),
-            "sum_ms": successes.sums(),
-            "min_ms": successes.extremes(np.minimum, np.inf),
-            "max_ms": successes.extremes(np.maximum, -np.inf),
-            "response_sum_ms": responses.sums(),
-            "response_max_ms": responses.extremes(np.maximum, -np.inf),
-            "unfinished": _count(row[~finished], row_count),
-        },
-        tallies={
-            "successes": successes.tally(),
-            "responses": responses.tally(),
-            "failed": latencies.of(failed).tally(),
-            "unfinished_ages": unfinished.tally(),
-            "failure_kinds": _tally(row[failed], kind_positions, row_count),
-        },
-        over_limits={
-            "over_limit": successes.over(limits_ms),
-            "response_over_limit": responses.over(limits_ms if is_scheduled.any() else ()),
-            "unfinished_over_limit": unfinished.over(limits_ms),
-        },
+        scalars=labels | _scalars(row, outcome, samples[:, 5], latencies),
+        tallies=_tallies(latencies) | {"failure_kinds": _tally(row[failed], kind_positions, len(row_key))},
+        over_limits=_over_limits(latencies, limits_ms, has_schedule=bool(np.isfinite(samples[:, 6]).any())),
     )
 
 
@@ -112,6 +85,64 @@ class _Latencies(NamedTuple):
         for position, limit_ms in enumerate(limits_ms):
             over[:, position] = _count(self.row[self.latency_ms >= limit_ms], self.row_count)
         return over
+
+
+class _ByOutcome(NamedTuple):
+    """Latencies by what came of the requests; responses are the successes that a schedule had intended."""
+
+    successes: _Latencies
+    responses: _Latencies
+    failed: _Latencies
+    unfinished: _Latencies
+
+
+def _by_outcome(
+    row: Integers, row_count: int, outcome: Integers, latency_ms: Floats, delay_ms: Floats
+) -> _ByOutcome:
+    latencies = _Latencies(row, latency_ms, row_count)
+    is_success = outcome == SUCCESS
+    return _ByOutcome(
+        latencies.of(is_success | (outcome == VALUE)),
+        _Latencies(row, latency_ms + delay_ms, row_count).of(is_success & np.isfinite(delay_ms)),
+        latencies.of(outcome > SUCCESS),
+        latencies.of(outcome == UNFINISHED),
+    )
+
+
+def _scalars(
+    row: Integers, outcome: Integers, size_bytes: Floats, latencies: _ByOutcome
+) -> dict[str, NDArray[Any]]:
+    row_count = latencies.successes.row_count
+    return {
+        "n": _count(row[outcome != UNFINISHED], row_count),
+        "failures": _count(row[outcome > SUCCESS], row_count),
+        "bytes": np.bincount(row, size_bytes, row_count).astype(np.int64),
+        "sum_ms": latencies.successes.sums(),
+        "min_ms": latencies.successes.extremes(np.minimum, np.inf),
+        "max_ms": latencies.successes.extremes(np.maximum, -np.inf),
+        "response_sum_ms": latencies.responses.sums(),
+        "response_max_ms": latencies.responses.extremes(np.maximum, -np.inf),
+        "unfinished": _count(row[outcome == UNFINISHED], row_count),
+    }
+
+
+def _tallies(latencies: _ByOutcome) -> dict[str, Tally]:
+    return {
+        "successes": latencies.successes.tally(),
+        "responses": latencies.responses.tally(),
+        "failed": latencies.failed.tally(),
+        "unfinished_ages": latencies.unfinished.tally(),
+    }
+
+
+def _over_limits(
+    latencies: _ByOutcome, limits_ms: Sequence[float], *, has_schedule: bool
+) -> dict[str, NDArray[np.uint32]]:
+    return {
+        "over_limit": latencies.successes.over(limits_ms),
+        "response_over_limit": latencies.responses.over(limits_ms if has_schedule else ()),
+        "unfinished_over_limit": latencies.unfinished.over(limits_ms),
+    }
 
 
 def _seconds(recorded_s: Floats, told_start_s: Floats, latency_ms: Floats) -> tuple[Integers, Integers]:
