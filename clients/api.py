@@ -47,13 +47,16 @@ class ApiUser(Measuring, LeanHttpUser):
     """Talk JSON with a service: each request is named, its answer checked, a wrong one counted as a failure.
 
     A wrong answer also ends the iteration, as there is nothing right to go on with: the user pauses for its
-    `wait_time` and starts its next task. A subclass declares every name it may send in `request_names`, and
-    those of its metrics and checks in `metric_names`; `check_health_of` counts states under names of its own.
+    `wait_time` and starts its next task. A subclass declares every name it may send in `request_names`,
+    those of its metrics and checks in `metric_names`, those of its transactions in `transaction_names`, and
+    the tags it gives in `tag_names`; `check_health_of` counts states under names of its own.
     """
 
     abstract = True
     request_names: ClassVar[frozenset[str]] = frozenset()
     metric_names: ClassVar[frozenset[str] | None] = frozenset()
+    transaction_names: ClassVar[frozenset[str] | None] = frozenset()
+    tag_names: ClassVar[frozenset[str] | None] = frozenset()
 
     _account: Account | None = None
 

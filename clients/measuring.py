@@ -34,6 +34,12 @@ class Measuring:
     metric_names: ClassVar[frozenset[str] | None] = None
     """The metrics and checks, also as globs, that thresholds may name; None where they are not known."""
 
+    transaction_names: ClassVar[frozenset[str] | None] = None
+    """The transactions likewise, those within others by their whole names: `morning.flow/login`."""
+
+    tag_names: ClassVar[frozenset[str] | None] = None
+    """The tags that `tagged` gives likewise; those of tasks are known without it."""
+
     def transaction(self, name: str) -> AbstractContextManager[None]:
         """Measure a with-block as a whole: with think time, and the sum of its requests without.
 

@@ -75,6 +75,7 @@ class CareersUser(MemberUser):
             "careers.rate_limited",
         }
     )
+    transaction_names: ClassVar[frozenset[str]] = frozenset({"careers.learn", "careers.learn/session"})
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)

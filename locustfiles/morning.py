@@ -29,6 +29,7 @@ class MorningUser(MemberUser):
     request_names: ClassVar[frozenset[str]] = frozenset(
         {"auth.login", "morning.content", "morning.dashboard", "morning.pool", "morning.select"}
     )
+    transaction_names: ClassVar[frozenset[str]] = frozenset({"morning.flow"})
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)

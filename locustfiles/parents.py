@@ -32,6 +32,7 @@ class ParentsUser(MemberUser):
     request_names: ClassVar[frozenset[str]] = frozenset(
         {"auth.login", "parents.dashboard", "parents.report", "parents.report_refused"}
     )
+    transaction_names: ClassVar[frozenset[str]] = frozenset({"parents.evening"})
 
     @task
     def spend_evening(self) -> None:

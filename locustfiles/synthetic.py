@@ -37,6 +37,15 @@ class SyntheticLoginUser(ScenarioUser):
         }
     )
     metric_names: ClassVar[frozenset[str]] = frozenset({"synthetic.login_flow.available"})
+    transaction_names: ClassVar[frozenset[str]] = frozenset(
+        {
+            "synthetic.login_flow",
+            "synthetic.login_flow/activities",
+            "synthetic.login_flow/login",
+            "synthetic.login_flow/navigate",
+            "synthetic.login_flow/select",
+        }
+    )
 
     def play(self) -> None:
         """Navigate, log in, select career 0, do three activities."""
@@ -73,6 +82,9 @@ class SyntheticHealthUser(ScenarioUser):
     every_s, limit_s = 60.0, 2 * HEALTH_LIMIT_MS / 1000
     request_names: ClassVar[frozenset[str]] = frozenset({"synthetic.health", "synthetic.status"})
     metric_names: ClassVar[frozenset[str]] = frozenset({"synthetic.api_health.available"})
+    transaction_names: ClassVar[frozenset[str]] = frozenset(
+        {"synthetic.api_health", "synthetic.api_health/health", "synthetic.api_health/status"}
+    )
 
     def play(self) -> None:
         """Ask both, each within 500 ms."""

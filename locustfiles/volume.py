@@ -49,6 +49,7 @@ class VolumeUser(MemberUser):
             "volume.report_job",
         }
     )
+    transaction_names: ClassVar[frozenset[str]] = frozenset({"volume.report", "volume.whole_history"})
 
     @task(6)
     def read_history(self) -> None:

@@ -87,6 +87,8 @@ def _parser() -> argparse.ArgumentParser:
         ("--name", "a request name of the run"),
         ("--metric", "a name or glob of the journeys' own metrics and checks"),
         ("--user", "a user class of the run"),
+        ("--tag", "a tag or a glob of tags of the run"),
+        ("--transaction", "a name or glob of the journeys' transactions"),
     ):
         check.add_argument(option, action="append", default=[], metavar="NAME", help=f"{what}; repeatable")
     export = commands.add_parser("export", help="hand a run to other tools", allow_abbrev=False)

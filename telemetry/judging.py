@@ -52,18 +52,26 @@ class ThresholdsCheck(NamedTuple):
 class KnownNames(NamedTuple):
     """What a run can send, as far as it is known; without the names of its requests nothing is.
 
-    Those of metrics may be globs.
+    Those of metrics, tags and transactions may be globs: `*` where any may come.
     """
 
     requests: Iterable[str] | None
-    metrics: Iterable[str] = ()
-    users: Iterable[str] = ()
+    metrics: Iterable[str]
+    users: Iterable[str]
+    tags: Iterable[str]
+    transactions: Iterable[str]
 
 
 def check_thresholds(thresholds: Path, known: KnownNames) -> ThresholdsCheck:
     """Return what is wrong with a thresholds file, and the limits that it declares when nothing is."""
-    names = [f"--name={name}" for name in known.requests or ()]
-    names += [f"--metric={name}" for name in known.metrics] + [f"--user={name}" for name in known.users]
+    of_option = {
+        "--name": known.requests or (),
+        "--metric": known.metrics,
+        "--user": known.users,
+        "--tag": known.tags,
+        "--transaction": known.transactions,
+    }
+    names = [f"{option}={name}" for option, names in of_option.items() for name in names]
     checked = run_reports(["check", "--thresholds", str(thresholds.resolve()), *names])
     if checked.returncode == EXIT_PASS:
         return ThresholdsCheck("", json.loads(checked.stdout)["limits_ms"])

@@ -8,6 +8,7 @@ from locust import TaskSet, User
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache, wraps
+from typing import Any
 
 from telemetry.redact import storable
 
@@ -78,9 +79,27 @@ def combined(tags: frozenset[str]) -> str:
     if known is None:
         if len(_combinations) > MAX_COMBINATIONS:
             return TOO_MANY
-        words = {word.strip() for tag in tags for word in storable(tag).split(_SEPARATOR)} - {""}
-        known = _combinations[tags] = _SEPARATOR.join(sorted(words))[:MAX_TAGS_LENGTH]
+        known = _combinations[tags] = _SEPARATOR.join(sorted(_words_of(tags)))[:MAX_TAGS_LENGTH]
     return known
+
+
+def tags_of_tasks(holders: Iterable[Any]) -> set[str]:
+    """Return the tags that Locust's `@tag` gave the tasks of user classes, in TaskSets within them too."""
+    found: set[str] = set()
+    seen: set[Any] = set()
+    left = list(holders)
+    while left:
+        for task in set(left.pop().tasks) - seen:
+            seen.add(task)
+            found |= _words_of(getattr(task, "locust_tag_set", ()))
+            if hasattr(task, "tasks"):
+                left.append(task)
+    return found
+
+
+def _words_of(tags: Iterable[str]) -> set[str]:
+    """Return tags as they are recorded."""
+    return {word.strip() for tag in tags for word in storable(tag).split(_SEPARATOR)} - {""}
 
 
 @cache

@@ -16,6 +16,7 @@ from shapes._search_shape import SearchShape
 from shapes.schedule import ScheduleError
 from telemetry.judging import KnownNames, check_thresholds
 from telemetry.options import declare_limits_ms, options_of, warm_up_s
+from telemetry.origin import tags_of_tasks
 from telemetry.recording import known_request_names
 from telemetry.redact import redact
 from telemetry.run_directory import RESULTS_FOLDER
@@ -45,19 +46,21 @@ def thresholds_faults(
     classes = list(user_classes)
     known = KnownNames(
         known_request_names(classes),
-        sorted(known_metric_names(classes)),
+        sorted(declared_names(classes, "metric_names")),
         sorted(user_class.__name__ for user_class in classes),
+        sorted(declared_names(classes, "tag_names") | tags_of_tasks(classes)),
+        sorted(declared_names(classes, "transaction_names")),
     )
     checked = check_thresholds(Path(thresholds), known)
     declare_limits_ms(environment, checked.limits_ms)
     return checked.faults.splitlines()
 
 
-def known_metric_names(user_classes: Iterable[type[User]]) -> set[str]:
-    """Return the names of the journeys' metrics, which may be globs: any, where one declares none."""
+def declared_names(user_classes: Iterable[type[User]], attribute: str) -> set[str]:
+    """Return the names that an attribute of the journeys declares, also globs: any, where one has None."""
     names: set[str] = set()
     for user_class in user_classes:
-        declared: Iterable[str] | None = getattr(user_class, "metric_names", ())
+        declared: Iterable[str] | None = getattr(user_class, attribute, ())
         names.update(["*"] if declared is None else declared)
     return names
 
@@ -66,7 +69,7 @@ def _declaration_faults(user_classes: Iterable[type[User]]) -> list[str]:
     return [
         f"{user_class.__name__}.{attribute} must be a set of names, got {names!r}"
         for user_class in user_classes
-        for attribute in ("request_names", "metric_names")
+        for attribute in ("request_names", "metric_names", "tag_names", "transaction_names")
         if isinstance(names := getattr(user_class, attribute, None), str)
     ]
 

@@ -10,12 +10,12 @@ from reports.thresholds.reading import Known, limits_ms, read_thresholds, valida
 def run(options: argparse.Namespace) -> tuple[int, str]:
     """Return 0 for good thresholds, and a line of JSON that says what a recorder should count.
 
-    Names are held against `--name`, `--metric` and `--user` where any name is given.
+    Selectors are held against `--name` and the other options of names where any `--name` is given.
 
     Raises ConfigError with every fault.
     """
     thresholds = read_thresholds(options.thresholds)
-    known = Known(options.name, options.metric, options.user)
+    known = Known(options.name, options.metric, options.user, options.tag, options.transaction)
     faults = validate(thresholds, known) if options.name else []
     if faults:
         raise ConfigError(faults)

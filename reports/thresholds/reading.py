@@ -18,7 +18,7 @@ from reports.errors import ConfigError
 from reports.thresholds.grammar import Statement, parse
 from reports.thresholds.metric import LATENCY
 from reports.thresholds.nearest import nearest_hint
-from reports.thresholds.selector import About, Condition
+from reports.thresholds.selector import ALL, TRANSACTIONS, About, Condition
 
 LEVELS = ("fail", "warn")
 LATER = ("abort", "after")
@@ -71,14 +71,16 @@ def parse_thresholds(text: str) -> list[Threshold]:
 
 @dataclass(frozen=True)
 class Known:
-    """Hold what a run can send, as far as it is known before: names of requests and metrics, user classes.
+    """Hold what a run can send, as far as it is known before, by names; user classes, too.
 
-    Those of metrics may be globs.
+    All but those of requests and user classes may be globs: `*` where any may come.
     """
 
     requests: Sequence[str]
     metrics: Sequence[str] = ()
     users: Sequence[str] = ()
+    tags: Sequence[str] = (ALL,)
+    transactions: Sequence[str] = (ALL,)
 
 
 def validate(thresholds: Sequence[Threshold], known: Known) -> list[str]:
@@ -113,7 +115,11 @@ def _unknown(statement: Statement, known: Known) -> Iterator[str]:
     for condition in statement.selector.conditions:
         if condition.about is About.USER and known.users and not condition.choose(known.users):
             yield unmatched("user class", condition.pattern, known.users)
-        # Which tasks and transactions a user has is not known here.
+        if condition.about is About.TAG and not _is_known(condition, known.tags):
+            yield unmatched("tag", condition.pattern, known.tags)
+        if condition.prefix == TRANSACTIONS and not _is_known(condition, known.transactions):
+            yield unmatched("transaction", condition.pattern, known.transactions)
+        # Which tasks a user has is not known here.
         if condition.about is About.NAME and statement.selector.of_requests and not statement.selector.is_all:
             yield from _unknown_name(statement, condition, known)
 

@@ -28,6 +28,8 @@ class Visitor(Measuring, HttpUser):
     wait_time = constant(0.02)
     request_names = frozenset({"shop.home", "shop.broken"})
     metric_names = frozenset({"bytes", "cache", "pool.size", "page.*", "small answer"})
+    transaction_names = frozenset({"visit", "visit/again", "stumble"})
+    tag_names = frozenset({"slow"})
 
     @tag("content")
     @task(4)

@@ -51,7 +51,7 @@ def test_each_journey_runs_alone_without_a_failure(target_url: str, tmp_path: Pa
 
 
 def test_every_declared_request_is_sent_and_right(target_url: str, tmp_path: Path) -> None:
-    """Without think time, the journeys send every name they declare within seconds; all answers are right."""
+    """Without think time, the journeys make every request and transaction they declare; all is right."""
     journeys = [journey for of_file in JOURNEYS.values() for journey in of_file]
     users = [Hasty(journey, target_url) for journey in journeys]
 
@@ -60,6 +60,9 @@ def test_every_declared_request_is_sent_and_right(target_url: str, tmp_path: Pat
     assert result["errors"] == []
     assert result["exceptions"] == []
     assert set(result["requests"]) == set().union(*(journey.request_names for journey in journeys))
+    (verdict,) = tmp_path.glob("results/*/verdict.json")
+    made = {each["name"] for each in json.loads(verdict.read_text(encoding="utf-8"))["transactions"]}
+    assert made == {name for journey in journeys for name in journey.transaction_names or ()}
 
 
 def first_pool_again() -> Callable[[Reply], Reply]:

@@ -89,12 +89,22 @@ def assert_thresholds(verdict: dict[str, Any], truth: Counter[str]) -> None:
     assert open_ones == set()
 
 
-def test_refused_before_the_run(run: Runner, service: Service, truths: Path) -> None:
-    """A metric that no journey declares is refused before the load, with the nearest name."""
+@pytest.mark.parametrize(
+    ("statement", "fault"),
+    [
+        ("rate of cahe > 50%", "no metric is named 'cahe'; did you mean 'cache'?"),
+        ("p95 of tag:contnet < 1 s", "no tag is named 'contnet'; did you mean 'content'?"),
+        ("p95 of transaction:vist < 1 s", "no transaction is named 'vist'; did you mean 'visit'?"),
+    ],
+)
+def test_refused_before_the_run(
+    run: Runner, service: Service, truths: Path, statement: str, fault: str
+) -> None:
+    """What no journey declares or bears is refused before the load, with the nearest name."""
     run.locustfile = LOCUSTFILE
-    ended = run("-t", "5s", "-H", service.url, thresholds="thresholds: [rate of cahe > 50%]")
+    ended = run("-t", "5s", "-H", service.url, thresholds=f"thresholds: ['{statement}']")
 
     assert ended.status == 2
-    assert "no metric is named 'cahe'; did you mean 'cache'?" in ended.output
+    assert fault in ended.output
     assert not list(truths.glob("*.json"))
     assert service.answered == 0

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from telemetry import origin
-from telemetry.origin import TOO_MANY, combined, current_origin, tagged
+from telemetry.origin import TOO_MANY, combined, current_origin, tagged, tags_of_tasks
 
 
 @pytest.fixture(autouse=True)
@@ -110,6 +110,28 @@ def test_tags_of_tasks() -> None:
         ("leave", "Visitor", ""),
         ("step", "Visitor", "steps"),
     ]
+
+
+def test_tags_of_tasks_are_known() -> None:
+    """Before a run the tags of all tasks are known as they will be recorded, those within TaskSets too."""
+
+    class Steps(TaskSet):
+        @tag("inner", "a,b")
+        @task
+        def step(self) -> None:
+            """Do nothing."""
+
+    class Visitor(User):
+        tasks = [Steps]  # noqa: RUF012 - Locust's name
+
+        @tag("content")
+        @task
+        def read(self) -> None:
+            """Do nothing."""
+
+    Steps.tasks.append(Steps)  # a TaskSet may lead back to itself
+
+    assert tags_of_tasks([Visitor, Visitor]) == {"content", "inner", "a", "b"}
 
 
 def run_tasks(task_set: Any, user: User, *tasks: Any) -> None:

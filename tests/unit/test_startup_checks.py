@@ -10,7 +10,7 @@ import pytest
 
 from clients.http import LeanHttpUser
 from shapes.ramp import RampShape
-from telemetry.startup_checks import _host_faults, _warm_up_faults, known_metric_names
+from telemetry.startup_checks import _host_faults, _warm_up_faults, declared_names
 
 
 def host_faults(user_class: type[User], **attributes: Any) -> list[str]:
@@ -63,8 +63,9 @@ def test_warm_up(
     ("declared", "known"),
     [([], set()), ([{"cache"}, {"cache", "pod.*"}], {"cache", "pod.*"}), ([{"cache"}, None], {"cache", "*"})],
 )
-def test_names_of_metrics(declared: list[set[str] | None], known: set[str]) -> None:
+@pytest.mark.parametrize("attribute", ["metric_names", "tag_names", "transaction_names"])
+def test_declared_names(declared: list[set[str] | None], known: set[str], attribute: str) -> None:
     """The names of all classes are known; one that measures and declares none may measure anything."""
-    user_classes: Any = [type("Measuring", (), {"metric_names": names}) for names in declared]
+    user_classes: Any = [type("Measuring", (), {attribute: names}) for names in declared]
 
-    assert known_metric_names([*user_classes, HttpUser]) == known
+    assert declared_names([*user_classes, HttpUser], attribute) == known
