@@ -93,9 +93,11 @@ def parted(recorded: Intervals) -> tuple[Intervals, Intervals, dict[str, Interva
     own = sorted(set(OWN_TYPES) & set(types))
     if not own:
         return recorded, NO_INTERVALS, {}
-    of_requests = recorded.kinds[~recorded.kinds["request_type"].isin(own)]
-    requests = replace(recorded.only(~np.isin(types, own)), kinds=of_requests)
-    parts = {each: recorded.only(types == each) for each in own}
+    kinds_of = recorded.kinds["request_type"]
+    requests = replace(recorded.only(~np.isin(types, own)), kinds=recorded.kinds[~kinds_of.isin(own)])
+    parts = {
+        each: replace(recorded.only(types == each), kinds=recorded.kinds[kinds_of == each]) for each in own
+    }
     return requests, parts.pop(ITERATION, NO_INTERVALS), parts
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from reports.estimates.failure_table import kinds_over_time
 from reports.load.histogram import percentile_ms
 from reports.load.interval_rows import Latencies, summed
 from reports.load.run import Run
@@ -51,9 +52,11 @@ def recorded_rates_by_request(run: Run) -> dict[tuple[str, str], Timeline]:
 
 
 def recorded_failures(run: Run) -> dict[tuple[str, str, str], Timeline]:
-    """Return failures a second per (type, name, kind)."""
-    kinds, count = run.intervals.kinds, run.intervals.end_s - run.intervals.first_s if run.intervals else 0
-    elapsed_s = _elapsed_s(run, count, 1) if count else np.empty(0)
+    """Return failures a second per (type, name, kind), from the first request to the last."""
+    if not run.intervals:
+        return {}
+    kinds, count = kinds_over_time(run), run.intervals.end_s - run.intervals.first_s
+    elapsed_s = _elapsed_s(run, count, 1)
     keys = ["request_type", "name", "kind"]
     return {
         (str(kind), str(name), str(text)): Timeline(
@@ -64,7 +67,8 @@ def recorded_failures(run: Run) -> dict[tuple[str, str, str], Timeline]:
 
 
 def _by_second(kinds: pd.DataFrame, first_s: int, count: int) -> Floats:
-    ended = np.asarray(kinds["ended_s"], dtype=np.int64) - first_s
+    # A transaction may end after the last request, as it may think until then.
+    ended = np.clip(np.asarray(kinds["ended_s"], dtype=np.int64) - first_s, 0, count - 1)
     failures: Floats = np.zeros(count)
     np.add.at(failures, ended, np.asarray(kinds["n"], dtype=np.float64))
     return failures

@@ -1,6 +1,7 @@
 """Transactions, tags, and metrics and checks of a journey's own: chosen, judged, and shown exactly."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -179,12 +180,12 @@ def test_words_in_quotes_are_names() -> None:
     assert [c.text for c in parse('p95 of "not" or "or" < 1 s').selector.conditions] == ["not", "or"]
 
 
-def faults(*sources: str) -> list[str]:
-    """Return what is wrong with statements, of a run that knows one of each."""
+def faults(*sources: str, more: Sequence[list[str]] = ()) -> list[str]:
+    """Return what is wrong with statements, of a run that knows one of each; *more*: tags, transactions."""
     thresholds = parse_thresholds(json.dumps({"thresholds": list(sources)}))
     return [
         fault.partition(": ")[2]
-        for fault in validate(thresholds, Known(["shop.home"], ["cache", "pod.*"], ["Visitor"]))
+        for fault in validate(thresholds, Known(["shop.home"], ["cache", "pod.*"], ["Visitor"], *more))
     ]
 
 
@@ -218,6 +219,80 @@ def test_accepted_before_the_run() -> None:
         "p95 of tag:any and user:Visitor < 1 s",
         "p95 of transaction:any < 1 s",
     )
+
+
+def test_tags_and_transactions_are_refused_before_the_run() -> None:
+    """Those that nothing in the run bears are refused like names, also where they are to be left out."""
+    assert faults(
+        "p95 of tag:contnet < 1 s",
+        "p95 of shop.home and not tag:slwo < 1 s",
+        "p95 of transaction:fow < 1 s",
+        "p95 of transaction:flow/* < 1 s",
+        more=[["content", "slow"], ["flow", "visit/*"]],
+    ) == [
+        "no tag is named 'contnet'; did you mean 'content'?",
+        "no tag is named 'slwo'; did you mean 'slow'?",
+        "no transaction is named 'fow'; did you mean 'flow'?",
+        "no transaction is named 'flow/*'; did you mean 'flow'?",
+    ]
+    assert faults("p95 of tag:a < 1 s", "p95 of transaction:a < 1 s", more=[[], []]) == [
+        "no tag is named 'a'",
+        "no transaction is named 'a'",
+    ]
+
+
+def test_tags_and_transactions_are_accepted_before_the_run() -> None:
+    """Names, globs over them, and names that a declared glob covers are known."""
+    sources = [f"p95 of {it} < 1 s" for it in ("tag:con*", "transaction:flow", "transaction:visit/again")]
+
+    assert not faults(*sources, more=[["content"], ["flow", "visit/*"]])
+
+
+def test_why_transactions_failed() -> None:
+    """What failed first in a transaction is among the errors, escaped, and makes no more failed requests.
+
+    The last transaction ends three seconds after the last request, which was the only one that failed.
+    """
+    failed = {"failed": True, "kind": "<b>a</b> failed"}
+    run = run_of(
+        pd.concat(
+            [
+                requests([START_S, START_S + 1], [10.0, 10.0], failed=[False, True], kind="503"),
+                requests(
+                    [START_S, START_S + 1], [10.0, 3500.0], name="flow", request_type="transaction", **failed
+                ),
+                requests([START_S], [10.0], name="flow", request_type="transaction_busy", **failed),
+                values("check", "held", np.zeros(1)),
+            ]
+        )
+    )
+    verdict = reach_verdict(run, [])
+    page = report_html(run, verdict)
+
+    assert [
+        (each["type"], each["name"], each["error"], each["occurrences"]) for each in verdict["errors"]
+    ] == [
+        ("GET", "a", "503", 1),
+        ("transaction", "flow", "<b>a</b> failed", 2),
+    ]
+    assert verdict["errors"][1]["last_seen"] == "2027-01-15 08:00:04"
+    assert (verdict["run"]["failures"], sum(each["failures"] for each in verdict["requests"])) == (1, 1)
+    assert "&lt;b&gt;a&lt;/b&gt; failed" in page
+    assert "<b>a</b>" not in page
+    assert "2 × transaction flow: <b>a</b> failed" in terminal_text(verdict, colour=False)
+
+
+def test_transactions_that_fail_without_a_request() -> None:
+    """A run whose users came to no request still tells why."""
+    run = run_of(
+        requests(
+            [START_S], [10.0], name="flow", request_type="transaction", failed=True, kind="KeyError: 'id'"
+        )
+    )
+    verdict = reach_verdict(run, [])
+
+    assert [each["error"] for each in verdict["errors"]] == ["KeyError: 'id'"]
+    assert "KeyError: &#39;id&#39;" in report_html(run, verdict)
 
 
 def test_limits_to_count_over() -> None:
