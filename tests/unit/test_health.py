@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gevent
+from locust import User
 from locust.env import Environment
 from locust.runners import STATE_MISSING, STATE_RUNNING, MasterRunner
 
@@ -15,7 +16,15 @@ from typing import Any
 import pytest
 
 from shapes.iterations import Iterations
-from telemetry.health import HealthFile, HealthMonitor, HealthRow, LoopLag, _quantile, reported_rows
+from telemetry.health import (
+    HealthFile,
+    HealthMonitor,
+    HealthRow,
+    LoopLag,
+    _quantile,
+    cpu_ratio,
+    reported_rows,
+)
 from telemetry.worker_watch import WorkerWatch
 
 ROW = HealthRow(1.0, "local", 7, 0.5, 1000, 0.1, 2.0, 3.0, 50, 0, 10, 2, 0, 0.25, None, None, 4, 3, 1)
@@ -63,6 +72,38 @@ def test_the_first_second_has_a_cpu_figure(environment: Environment) -> None:
     assert row.cpu_ratio > 0.05  # also beside others who want the core
     assert row.rss_bytes > 1_000_000
     assert 0 <= row.host_cpu_ratio <= 1
+
+
+@pytest.mark.parametrize(
+    ("own", "helpers", "cores", "ratio"),
+    [
+        (0.5, 0.0, 2, 0.5),  # it has one core, of however many
+        (0.1, 1.5, 2, 0.8),  # 1.6 of 2
+        (0.9, 0.1, 4, 0.9),  # 1.0 of 4, while its own core is nearly full
+        (0.2, 0.4, 0.5, 0.6),  # four processes on two cores: no share is less than a core
+        (0.5, -30.0, 2, 0.5),  # a browser that was started anew
+    ],
+)
+def test_helpers_share_all_cores(own: float, helpers: float, cores: float, ratio: float) -> None:
+    """A browser may use any core, its Locust process one: it is as busy as the busier of both ways."""
+    assert cpu_ratio(own, helpers, cores) == pytest.approx(ratio)
+
+
+def test_what_users_make_others_work_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CPU time that user classes tell of since the last row is in the row, of each teller once."""
+    used = {"s": 5.0}
+    driving = type("Driving", (User,), {"abstract": True, "helpers_cpu_s": staticmethod(lambda: used["s"])})
+    environment = Environment(user_classes=[driving, type("Other", (driving,), {"abstract": True}), User])
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    before_s = time.perf_counter()
+    monitor = HealthMonitor(environment, "local")
+    gevent.sleep(0.05)
+    used["s"] += 1000
+    row = monitor.take()
+    passed_s = time.perf_counter() - before_s
+    monitor.stop()
+
+    assert 1000 / 4 / passed_s <= row.cpu_ratio <= 1000 / 4 / 0.05 + 1
 
 
 def test_iterations_are_counted_to_the_last(
