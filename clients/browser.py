@@ -69,6 +69,11 @@ class BrowserUser(MemberUser):
     _tab: Tab | None = None
     _page: str = ""
 
+    @staticmethod
+    def helpers_cpu_s() -> float:
+        """Return the CPU time that the browser of this process has used so far, in s."""
+        return BROWSER.cpu_s
+
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         if faults := missing_parts():

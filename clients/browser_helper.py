@@ -1,8 +1,9 @@
 """A process with a Chromium in it, told what to do by lines of JSON: `python -m clients.browser_helper PATH`.
 
 Playwright waits in asyncio, Locust in gevent, which do not mix in one process. A line in is `{"id", "tab",
-"do", "arguments"}`, a line out `{"id", "value"}` or `{"id", "error"}`, in whatever order they are done. Each
-tab is a browser context with its own cookies and cache. The end of standard input ends the process.
+"do", "arguments"}`, a line out `{"id", "value"}` or `{"id", "error"}`, in whatever order they are done, and
+`{"cpu_s"}` once a second, what all of this has used so far. Each tab is a browser context with its own
+cookies and cache. The end of standard input ends the process.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import os
 import re
 import sys
 from collections import defaultdict
+from contextlib import suppress
 from typing import Any
 
+import psutil
 from playwright.async_api import (
     Browser,
     BrowserContext,
@@ -33,6 +36,8 @@ ARGUMENTS = [
     "--disable-features=BackForwardCache",
 ]
 LINE_BYTES = 1024 * 1024
+CPU_INTERVAL_S = 1.0
+FIRST_ERROR_STATUS = 400
 _NETWORK_ERROR = re.compile(r"net::(ERR_[A-Z_]+)")
 
 
@@ -94,7 +99,10 @@ class Tab:
             self._current_loader = event["frame"]["loaderId"]
 
     async def go(self, path: str, shows: str) -> Any:
-        """Go to a path; return the page that is left, if any, and how the new one came."""
+        """Go to a path; return the page that is left, if any, and how the new one came.
+
+        A page with an error's status is not waited for to show anything.
+        """
         return await self._lead(self._page.goto(path, wait_until="commit"), shows)
 
     async def follow(self, selector: str, shows: str) -> Any:
@@ -106,7 +114,8 @@ class Tab:
         async with self._page.expect_navigation(wait_until="load") as navigation:
             await act
         response = await navigation.value
-        await self._page.locator(shows).first.wait_for()
+        if response.status < FIRST_ERROR_STATUS:
+            await self._page.locator(shows).first.wait_for()
         arrival = await self._page.evaluate(SETTLE)
         if left is not None:  # by now it has told of the click that led here, if that was painted
             left["inp"] = self._inps.pop(left["id"], left["inp"])
@@ -153,10 +162,12 @@ class Helper:
 
     async def serve(self, lines: asyncio.StreamReader) -> None:
         """Serve until the lines end."""
+        telling = asyncio.create_task(_tell_cpu())
         while line := await lines.readline():
             task = asyncio.create_task(self._answer(json.loads(line)))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        telling.cancel()
 
     async def _answer(self, order: dict[str, Any]) -> None:
         try:
@@ -164,8 +175,7 @@ class Helper:
             answer = {"id": order["id"], "value": value}
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is the answer to the order
             answer = {"id": order["id"], "error": reason_of(error)}
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
+        _say(answer)
 
     async def _do(self, number: int, verb: str, arguments: list[Any]) -> Any:
         if verb == "open":
@@ -176,6 +186,29 @@ class Helper:
         if verb in {"leave", "drop"}:
             return await getattr(self._tabs.pop(number), verb)()
         return await getattr(self._tabs[number], verb)(*arguments)
+
+
+def _say(answer: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.flush()
+
+
+async def _tell_cpu() -> None:
+    # Here rather than in Locust's process, whose event loop would be late by the look through all processes.
+    while True:
+        _say({"cpu_s": used_cpu_s()})
+        await asyncio.sleep(CPU_INTERVAL_S)
+
+
+def used_cpu_s() -> float:
+    """Return the CPU time of this process and all below it, with those of them that have ended, in s."""
+    this = psutil.Process()
+    used_s = 0.0
+    for process in (this, *this.children(recursive=True)):
+        with suppress(psutil.Error):  # it has ended meanwhile
+            times = process.cpu_times()
+            used_s += times.user + times.system + times.children_user + times.children_system
+    return used_s
 
 
 def reason_of(error: Exception) -> str:

@@ -49,6 +49,8 @@ class BrowserProcess:
         self._replies: dict[int, AsyncResult[Any]] = {}
         self._numbers = count(1)
         self._starting = Semaphore()
+        self.cpu_s = 0.0
+        """CPU time that the browser has used so far, its helper included; one that is started begins at 0."""
 
     def open_tab(self, base_url: str, timeout_s: float) -> Tab:
         """Open a tab; raises BrowserFailure."""
@@ -108,6 +110,9 @@ class BrowserProcess:
     def _read(self, process: Any) -> None:
         for line in process.stdout:
             answer = json.loads(line)
+            if "cpu_s" in answer:
+                self.cpu_s = answer["cpu_s"]
+                continue
             reply = self._replies.get(answer["id"])
             if reply is None:  # nobody waits any more
                 continue

@@ -34,7 +34,8 @@ REPORT_KEY = "plimsoll_health"
 class HealthRow(NamedTuple):
     """One second of one process; the fields are the columns of health.csv.
 
-    cpu_ratio is of one core; host_cpu_ratio and steal_ratio are of all cores. wait_ratio is the share of the
+    cpu_ratio is of one core, or with the processes that help this one, such as a browser, of its share of all
+    cores, whichever is more; host_cpu_ratio and steal_ratio are of all cores. wait_ratio is the share of the
     time in which the event loop could have run and had no CPU. Lag is by how much a sleep of LAG_SLEEP_S was
     too long; lag_late counts the samples over LATE_MS. in_flight is the mean of the second, in_flight_max the
     most at once. started, late and dropped are iterations of a schedule, none without one. None is unknown.
@@ -90,6 +91,9 @@ class HealthMonitor:
     def __init__(self, environment: Environment, process: str) -> None:
         self._environment, self._process = environment, process
         self._self = psutil.Process()
+        # Processes that were started one by one on one machine do not know of each other.
+        processes = getattr(environment.parsed_options, "processes", None) or 1
+        self._cores = (os.cpu_count() or 1) / processes
         self._lag = LoopLag()
         self._in_flight = OccupancyMeter()
         self._before = self._clocks()
@@ -100,13 +104,15 @@ class HealthMonitor:
         self._before = now
         wall_s = max(now.wall_s - before.wall_s, 1e-9)
         host_s = max(now.host_s - before.host_s, 1e-9)
+        own = (now.cpu_s - before.cpu_s) / wall_s
+        helpers = (now.helpers_s - before.helpers_s) / wall_s
         lags_ms, in_flight = self._lag.take(), self._in_flight.take()
         runner = self._environment.runner
         return HealthRow(
             unix_s=round(time.time(), 3),
             process=self._process,
             pid=os.getpid(),
-            cpu_ratio=round((now.cpu_s - before.cpu_s) / wall_s, 4),
+            cpu_ratio=round(cpu_ratio(own, helpers, self._cores), 4),
             rss_bytes=self._self.memory_info().rss,
             lag_p50_ms=_quantile(lags_ms, 0.50),
             lag_p99_ms=_quantile(lags_ms, 0.99),
@@ -138,6 +144,7 @@ class HealthMonitor:
         return _Clocks(
             wall_s=time.perf_counter(),
             cpu_s=own.user + own.system,
+            helpers_s=_helpers_cpu_s(self._environment),
             host_s=sum(host[:8]),  # guest time is counted in user time already
             idle_s=host.idle + getattr(host, "iowait", 0.0),
             steal_s=getattr(host, "steal", None),
@@ -153,6 +160,7 @@ class _Clocks(NamedTuple):
 
     wall_s: float
     cpu_s: float
+    helpers_s: float
     host_s: float
     idle_s: float
     steal_s: float | None
@@ -220,6 +228,21 @@ def reported_rows(data: Mapping[str, Any], shift_s: int) -> list[HealthRow]:
     """Return the rows that came with a report of a worker whose clock is *shift_s* seconds behind ours."""
     rows = (HealthRow(*row) for row in data.get(REPORT_KEY, ()))
     return [row._replace(unix_s=row.unix_s + shift_s) for row in rows]
+
+
+def cpu_ratio(own: float, helpers: float, cores: float) -> float:
+    """Return how busy a process is that has one core for itself, and with its helpers a share of them all.
+
+    *own* and *helpers* are in CPU seconds a second; those of helpers that were started anew are below 0.
+    """
+    return max(own, (own + helpers) / max(1.0, cores))
+
+
+def _helpers_cpu_s(environment: Environment) -> float:
+    """Return the CPU time of other processes that the users of this one make work, as their classes tell."""
+    classes: list[Any] = environment.user_classes
+    tellers = {each.helpers_cpu_s for each in classes if hasattr(each, "helpers_cpu_s")}
+    return float(sum(tell() for tell in tellers))
 
 
 def _waited_s() -> float | None:

@@ -64,9 +64,10 @@ HEALTH_COLUMNS = (
     "late",
     "dropped",
 )
-"""One row a second and generator process; `cpu_ratio` is of one core, `wait_ratio` (for a CPU) of the time,
-`lag_late` counts the samples of the event loop's lag that were over 10 ms. The last three count iterations
-that a schedule wanted: started, of those later than intended, and never started for lack of a free user."""
+"""One row a second and generator process; `cpu_ratio` is of one core (with a browser, of all cores),
+`wait_ratio` (for a CPU) of the time, `lag_late` counts the samples of the event loop's lag that were over
+10 ms. The last three count iterations that a schedule wanted: started, of those later than intended, and
+never started for lack of a free user."""
 
 
 TEXTS = {

@@ -11,7 +11,7 @@ from reports.verdict.check import Check
 
 CPU_RATIO = 0.8
 PEAK_RATIO = 0.9
-"""Of one core over the worst `PEAK_S`; Locust itself warns from there on."""
+"""Over the worst `PEAK_S`; Locust itself warns from there on."""
 PEAK_S = 10
 LATE_MS = 10.0
 LATE_RATIO = 0.01
@@ -73,9 +73,9 @@ def _cpu(processes: dict[str, pd.DataFrame]) -> Iterator[Check]:
         name: rows.sort_values("unix_s")["cpu_ratio"].rolling(PEAK_S, min_periods=PEAK_S).mean().max()
         for name, rows in processes.items()
     }
-    yield from _worst("generator_cpu", means, CPU_RATIO, "used {value:.0%} of its core on average")
+    yield from _worst("generator_cpu", means, CPU_RATIO, "used {value:.0%} of its CPU on average")
     yield from _worst(
-        "generator_cpu_peak", peaks, PEAK_RATIO, f"used {{value:.0%}} of its core for {PEAK_S} s"
+        "generator_cpu_peak", peaks, PEAK_RATIO, f"used {{value:.0%}} of its CPU for {PEAK_S} s"
     )
 
 

@@ -17,7 +17,7 @@ from reports.thresholds.grammar import UPPER_LIMITS, Statement
 from reports.thresholds.metric import OWN_SCALE, Scaling
 from reports.thresholds.reading import Threshold
 from reports.verdict.generator_checks import lag_ms
-from reports.verdict.subject import absent, subject_of
+from reports.verdict.subject import absent, is_timed_in_browser, subject_of
 
 DAY_S = 86_400.0
 EXTREMES = ("max", "min")
@@ -29,13 +29,17 @@ GENERATORS = "over the limit by no more than the load generator's own event loop
 
 @dataclass(frozen=True)
 class Judgement:
-    """Hold the verdict on one threshold; `limit` is scaled as the run was."""
+    """Hold the verdict on one threshold; `limit` is scaled as the run was.
+
+    `in_browser` tells whether it is about latencies that the generator's event loop did not time.
+    """
 
     threshold: Threshold
     limit: float
     estimate: Estimate | None
     outcome: Outcome
     reason: str = ""
+    in_browser: bool = False
 
 
 def judge_threshold(threshold: Threshold, run: Run, window: SteadyState | None) -> Judgement:
@@ -45,7 +49,9 @@ def judge_threshold(threshold: Threshold, run: Run, window: SteadyState | None) 
     """
     statement = threshold.statement
     limit, scaled = scaled_limit(statement, run)
-    verdict = _judge(Judgement(threshold, limit, None, Outcome.INCONCLUSIVE), run, window)
+    in_browser = window is not None and is_timed_in_browser(statement, run)
+    unknown = Judgement(threshold, limit, None, Outcome.INCONCLUSIVE, in_browser=in_browser)
+    verdict = _judge(unknown, run, window)
     caveat = verdict.estimate.caveat if verdict.estimate is not None else ""
     return replace(verdict, reason="; ".join(part for part in (verdict.reason, scaled, caveat) if part))
 
@@ -103,6 +109,8 @@ def _may_be_the_generators(found: Estimate, judgement: Judgement, late_ms: float
     """Return whether a latency is over its limit by no more than the generator itself may have added."""
     statement = judgement.threshold.statement
     is_upper = statement.metric.is_latency and statement.operator in UPPER_LIMITS
+    if judgement.in_browser:
+        return False
     return is_upper and found.value is not None and found.value - late_ms < judgement.limit
 
 

@@ -13,6 +13,8 @@ from reports.thresholds.nearest import nearest_hint
 from reports.thresholds.reading import takes_time, unmatched
 from reports.thresholds.selector import About, Condition
 
+IN_BROWSER = "VITAL"
+"""Type of the requests that a browser times itself."""
 REQUEST, ITERATION, METRIC = "request", "iteration", "metric"
 KINDS = {"rate": (RATE,), "checks": (CHECK,)}
 WORDS = {About.TYPE: "is of type", About.TAG: "has the tag", About.USER: "is of the user class"}
@@ -44,6 +46,14 @@ def subject_of(statement: Statement, run: Run) -> Subject | None:
     if statement.selector.is_all and not statement.metric.is_of_metrics:
         return found[0]
     return next((subject for subject in found if subject.rows.any()), None)
+
+
+def is_timed_in_browser(statement: Statement, run: Run) -> bool:
+    """Tell whether all that a threshold is about was timed by a browser, not by the event loop."""
+    subject = subject_of(statement, run)
+    if subject is None or not statement.metric.is_latency:
+        return False
+    return set(subject.recording.rows["request_type"][subject.rows].unique()) == {IN_BROWSER}
 
 
 def absent(statement: Statement, run: Run) -> str:

@@ -14,7 +14,7 @@ LOCUST = {"locust", "gevent", "geventhttpclient", "flask"}
 ALLOWED = {
     "locustfiles": HOUSE & {"clients", "telemetry"} | LOCUST,
     "shapes": {"locust", "gevent"},
-    "clients": {"brotli", "httptools", "playwright", "psycopg", "websockets"} | LOCUST,
+    "clients": {"brotli", "httptools", "playwright", "psutil", "psycopg", "websockets"} | LOCUST,
     "telemetry": {"shapes", "psycopg", "psutil", "numpy", "pyarrow"} | LOCUST,
     "reports": {"numpy", "pandas", "scipy", "jinja2", "markupsafe", "yaml", "pyarrow"},
     "target": {

@@ -124,7 +124,7 @@ def test_a_generator_out_of_breath_decides_nothing() -> None:
     (step,) = capacity_of(replace(run, health=run.health.assign(cpu_ratio=0.99))).steps
 
     assert step.outcome is Outcome.INCONCLUSIVE
-    assert "used 99% of its core" in step.reason
+    assert "used 99% of its CPU" in step.reason
 
 
 def test_a_step_that_goes_on_is_not_judged() -> None:

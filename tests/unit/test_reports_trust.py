@@ -177,6 +177,27 @@ def test_what_the_generator_may_have_added_fails_nothing(late_ms: float, limit: 
     assert judged(run, f"p95 < {limit}").outcome.name == verdict
 
 
+@pytest.mark.parametrize(
+    ("columns", "of_vitals", "of_pages"),
+    [
+        ({"lag_late": 1.0, "lag_p99_ms": 90.0}, "FAIL", "INCONCLUSIVE"),
+        ({"cpu_ratio": 0.85}, "INCONCLUSIVE", "INCONCLUSIVE"),
+    ],
+)
+def test_a_late_loop_does_not_time_a_browser(columns: dict[str, Any], of_vitals: str, of_pages: str) -> None:
+    """What a browser timed stands whatever the loop did, unless the browser itself had no CPU to spare."""
+    at_s = START_S + np.arange(600) / 10
+    made = [
+        requests(at_s, np.full(600, 100.0), name=name, request_type=kind)
+        for name, kind in (("home.lcp", "VITAL"), ("home", "PAGE"))
+    ]
+    run = replace(recorded(pd.concat(made), 50.0), health=health(**columns))
+    limits = 'thresholds: ["p95 of home.lcp < 50 ms", "p95 of home < 50 ms", "p95 of home* < 50 ms"]'
+    verdict = reach_verdict(run, parse_thresholds(limits))
+
+    assert [each["verdict"] for each in verdict["thresholds"]] == [of_vitals, of_pages, of_pages]
+
+
 def test_failures_that_nothing_limits_do_not_pass() -> None:
     """Half of all requests failed, the other half was fast: a limit on latency alone is no pass for that."""
     at_s = START_S + np.arange(600) / 10
