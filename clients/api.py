@@ -8,7 +8,7 @@ from gevent.pool import Group
 from locust.exception import RescheduleTask
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -137,6 +137,9 @@ class MemberUser(ApiUser):
 
     abstract = True
     roster: ClassVar[Roster]
+
+    other_rosters: ClassVar[Mapping[Roster, float]] = {}
+    """Whom some of the users are instead, and which share of them, where `own_roster` says so."""
 
     _dealt: tuple[Roster, Identity] | None = None
 

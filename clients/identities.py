@@ -51,7 +51,7 @@ class Roster:
     def __init__(self, kind: str, seeded: int, way: Way = "unique") -> None:
         if seeded < 1:
             raise ValueError(f"roster {kind!r}: seeded must be at least 1, got {seeded!r}")
-        self._kind = kind
+        self.kind = kind
         self.seeded = seeded
         self._numbers = Numbers(kind, seeded)
         self._feeder: Feeder[int] = Feeder(self._numbers, way)
@@ -76,6 +76,6 @@ class Roster:
     def credentials(self, number: int, seed: str) -> Credentials:
         """Return what the test user with this number signs in with."""
         if number <= self.seeded:
-            return Credentials(f"{self._kind}-{number:06d}@plimsoll.test")
-        password = hashlib.sha256(f"plimsoll {self._kind} {seed}".encode()).hexdigest()[:32]
-        return Credentials(f"{self._kind}-{number:06d}-seed{seed}@plimsoll.test", password)
+            return Credentials(f"{self.kind}-{number:06d}@plimsoll.test")
+        password = hashlib.sha256(f"plimsoll {self.kind} {seed}".encode()).hexdigest()[:32]
+        return Credentials(f"{self.kind}-{number:06d}-seed{seed}@plimsoll.test", password)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from locust import User
 from locust.env import Environment
 
 import logging
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import Any
 
 from clients.data import seed_of, set_up
@@ -16,7 +17,8 @@ logger = logging.getLogger("plimsoll")
 
 # Every size of the bundled service has at least these. There is one roster per kind for all user classes.
 STUDENTS = Roster("student", seeded=1000)
-# Nobody can enrol an admin or a parent: where there are more users than of them, several are the same one.
+# Nobody can enrol an admin or a parent: where there are more users than of them, several are the same one,
+# and whoever starts the load is told.
 ADMINS = Roster("admin", seeded=20, way="circular")
 PARENTS = Roster("parent", seeded=500, way="circular")
 # The users of a lost worker go to others, who must not be whom it may still be.
@@ -30,6 +32,8 @@ def students(environment: Environment) -> Generator[int, None, None]:
 
     They stay, and a later run with the same seed finds them.
     """
+    for roster in (ADMINS, PARENTS):
+        warn_of_shared(environment, roster)
     needed = SPARE_FACTOR * _most_users(environment) if _plays_students(environment) else 0
     if needed > STUDENTS.seeded:
         seed = seed_of(environment)
@@ -39,6 +43,27 @@ def students(environment: Environment) -> Generator[int, None, None]:
         enrol(_host_of(environment), ADMINS.credentials(1, seed), newcomers)
     STUDENTS.grow(needed)
     yield needed
+
+
+def warn_of_shared(environment: Environment, roster: Roster) -> None:
+    """Say so when a load will have more users of a roster at once than there are test users in it."""
+    classes = environment.user_classes
+    weight = sum(user_class.weight * _share_of(user_class, roster) for user_class in classes)
+    wanted = round(_most_users(environment) * weight / (sum(each.weight for each in classes) or 1))
+    if wanted > roster.seeded:
+        logger.warning(
+            "about %d users are to be %ss at once, and there are %d: several will be the same one",
+            wanted,
+            roster.kind,
+            roster.seeded,
+        )
+
+
+def _share_of(user_class: type[User], roster: Roster) -> float:
+    others: Mapping[Roster, float] = getattr(user_class, "other_rosters", {})
+    if getattr(user_class, "roster", None) is roster:
+        return 1.0 - sum(others.values())
+    return others.get(roster, 0.0)
 
 
 def _plays_students(environment: Environment) -> bool:

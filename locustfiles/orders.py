@@ -11,7 +11,7 @@ from locust import between
 from locust.env import Environment
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any, ClassVar, NamedTuple
 
@@ -45,6 +45,7 @@ class ShopVisitor(MemberUser):
     abstract = True
     wait_time = between(1, 4)
     roster = STUDENTS
+    other_rosters: ClassVar[Mapping[Roster, float]] = {ADMINS: 1 / USERS_PER_ADMIN}
     request_names: ClassVar[frozenset[str]] = frozenset(
         {
             "auth.login",

@@ -59,7 +59,8 @@ class Deck:
     def deal(self, wanted: int, processes: int) -> Block:
         """Return the next rows for one of so many processes: those that are *wanted*, and some in stock.
 
-        Of rows that are not plenty any more, none go into stock, as another process may want them.
+        Of rows that are not plenty any more, none go into stock, as another process may want them; circular
+        ones are plenty again once all were dealt, and are the same for several from then on.
 
         Raises:
             FeedError: nobody has opened the deck, and it cannot be.
@@ -67,12 +68,12 @@ class Deck:
         if self._rows is None:
             self.open(seed="")
         assert self._rows is not None
-        if self.way != "unique":
-            return self._block(wanted + STOCK_ROWS, is_last=False)
         rest = len(self._rows) - self._dealt
-        is_plenty = rest > wanted + 2 * processes * STOCK_ROWS
-        count = min(rest, wanted + STOCK_ROWS if is_plenty else wanted)
-        return self._block(count, is_last=count == rest)
+        is_scarce = 0 < rest <= wanted + 2 * processes * STOCK_ROWS
+        count = wanted if is_scarce and self.way != "random" else wanted + STOCK_ROWS
+        if self.way != "unique":
+            return self._block(count, is_last=False)
+        return self._block(min(rest, count), is_last=rest <= count)
 
     def _block(self, count: int, *, is_last: bool) -> Block:
         assert self._rows is not None

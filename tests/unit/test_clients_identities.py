@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from locust import User
+from locust.env import Environment
+
+from argparse import Namespace
+
 import pytest
 
 from clients.data import FeederExhausted
 from clients.identities import Credentials, Roster
+from clients.rosters import ADMINS, warn_of_shared
+from locustfiles.careers import CareersUser
+from locustfiles.orders import OrdersUser
+from locustfiles.volume import VolumeUser
 
 
 def test_seeded_users_come_in_order() -> None:
@@ -42,6 +51,39 @@ def test_a_circular_roster_is_shared() -> None:
     roster.give_back(roster.deal("1"))
 
     assert [roster.deal("1").number for _ in range(3)] == [2, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("user_class", "users", "warning"),
+    [
+        # One visitor of ten is an admin.
+        (OrdersUser, 200, None),
+        (OrdersUser, 300, "about 30 users are to be admins at once, and there are 20"),
+        (VolumeUser, 20, None),
+        (VolumeUser, 21, "about 21 users are to be admins at once, and there are 20"),
+        (CareersUser, 1000, None),
+    ],
+)
+def test_too_few_admins_are_told(
+    user_class: type[User], users: int, warning: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever starts a load is told when several of its users will be the same admin, and only then."""
+    environment = Environment(user_classes=[user_class], parsed_options=Namespace(num_users=users))
+    warn_of_shared(environment, ADMINS)
+
+    assert [record.getMessage().partition(":")[0] for record in caplog.records] == (
+        [warning] if warning else []
+    )
+
+
+def test_user_classes_share_a_load(caplog: pytest.LogCaptureFixture) -> None:
+    """Of 300 users, two thirds of them visitors by their weights, 20 are admins: as many as there are."""
+    assert (OrdersUser.weight, ADMINS.seeded) == (2, 20)
+    other: type[User] = type("Other", (User,), {"weight": 1})
+    options = Namespace(num_users=300)
+    warn_of_shared(Environment(user_classes=[OrdersUser, other], parsed_options=options), ADMINS)
+
+    assert caplog.records == []
 
 
 def test_enrolled_users_belong_to_their_seed() -> None:

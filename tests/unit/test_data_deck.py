@@ -45,18 +45,21 @@ def test_a_unique_row_is_dealt_once(rows: int, asks: list[tuple[int, int]]) -> N
     assert dealt == list(range(len(dealt)))
 
 
+@pytest.mark.parametrize("way", ["unique", "circular"])
 @given(rows=st.integers(1, 600), processes=st.integers(1, 4), data=st.data())
-def test_rows_that_are_few_all_reach_who_wants_them(rows: int, processes: int, data: st.DataObject) -> None:
-    """As many users as there are rows, over several processes, each ask for one: everybody gets one."""
-    unique = deck(rows, "unique")
-    stock = [0] * processes
+def test_rows_that_are_few_all_reach_who_wants_them(
+    way: Way, rows: int, processes: int, data: st.DataObject
+) -> None:
+    """As many users as there are rows, over several processes, each ask for one: all get one of their own."""
+    few = deck(rows, way)
+    stock: list[list[int]] = [[] for _ in range(processes)]
+    taken = []
     for _ in range(rows):
         process = data.draw(st.integers(0, processes - 1)) if rows < 40 else _ % processes
-        if not stock[process]:
-            stock[process] = len(unique.deal(1, processes).rows)
-        stock[process] -= 1
+        stock[process] = stock[process] or few.deal(1, processes).rows
+        taken.append(stock[process].pop(0))
 
-        assert stock[process] >= 0
+    assert sorted(taken) == list(range(rows))
 
 
 @given(rows=st.integers(1, 50), asks=st.lists(st.integers(0, 30), min_size=1, max_size=5))
