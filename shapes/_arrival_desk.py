@@ -133,8 +133,8 @@ class ArrivalDesk:
 
     @property
     def _starting(self) -> int:
-        """Users who have not come as far as their first iteration."""
-        return self._runner.user_count - GATE.present
+        """Users who have not come as far as their first iteration, and are more than there were before."""
+        return self._runner.user_count - GATE.present - len(GATE.replacing)
 
     def _report(self) -> None:
         while True:

@@ -19,6 +19,7 @@ from locust.exception import (
     StopTest,
     StopUser,
 )
+from locust.runners import STATE_RUNNING, STATE_SPAWNING
 from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
 from collections.abc import Callable, Iterable, Iterator
@@ -127,11 +128,14 @@ class Gate:
         self.room: WaitingRoom | None = None
         # Users who have come as far as their first iteration.
         self.present = 0
+        # Users who have come in the place of others, and not so far yet.
+        self.replacing: set[User] = set()
 
     def admit(self, user: User) -> Starts:
         """Return what decides about this user's starts, until its greenlet ends."""
         room, user_class = self.room, type(user)
         self.present += 1
+        self.replacing.discard(user)
         user.greenlet.rawlink(self._leave)
         if room is None:
             return Paced() if is_paced([user_class]) else Unscheduled()
@@ -141,6 +145,24 @@ class Gate:
         room.join(user_class)
         user.greenlet.rawlink(lambda _: room.leave(user_class))
         return Arriving(room)
+
+    def replace(self, user: User) -> None:
+        """Have another user come for one who ends its iteration and itself, as soon as that has gone.
+
+        Users of an open load are what arrivals take, and one who has been taken is not one less: Locust
+        itself would have none in its place before its number of users changes.
+        """
+        user.greenlet.rawlink(lambda _: gevent.spawn(self._spawn_another, user))
+
+    def _spawn_another(self, user: User) -> None:
+        runner = user.environment.runner
+        is_running = runner is not None and runner.state in {STATE_SPAWNING, STATE_RUNNING}
+        # As many as Locust wants may be there again: it counts who is missing when it adds users.
+        if runner is None or not is_running or runner.user_count >= runner.target_user_count:
+            return
+        for another in runner.spawn_users({type(user).__name__: 1}):
+            self.replacing.add(another)
+            another.greenlet.rawlink(lambda _, another=another: self.replacing.discard(another))
 
     def _leave(self, _: object) -> None:
         self.present -= 1
@@ -206,8 +228,13 @@ def _execute_when_intended(self: TaskSet) -> None:
     delay_s = starts.begin(user)
     if delay_s is None:
         _execute_next_task(self)
-    else:
+        return
+    try:
         _execute_counted(self, f"{type(user).__name__}.{getattr(task, '__name__', 'task')}", delay_s)
+    except StopUser:
+        if isinstance(starts, Arriving) and user._state != LOCUST_STATE_STOPPING:
+            GATE.replace(user)
+        raise
 
 
 def _execute_counted(task_set: TaskSet, name: str, delay_s: float) -> None:

@@ -2,7 +2,8 @@
 
 ARRIVING_USERS holds a JSON object: `service_s` and, where the service stands still for a while, `freeze_s`
 (from, to, in seconds since the first start of the process); `rate`, `duration_s`, `most_users` and `spacing`
-of an arrival shape, or the `pacing_s` of users without one; `kinds`, whether there are users of every kind.
+of an arrival shape, or the `pacing_s` of users without one; `kinds`, whether there are users of every kind;
+`leaves`, whether each of them visits once and is gone.
 Each process leaves what it saw in a file of its own in the folder ARRIVING_RESULTS.
 """
 
@@ -24,6 +25,7 @@ from locust import (
     task,
 )
 from locust.env import Environment
+from locust.exception import StopUser
 
 import json
 import os
@@ -70,8 +72,10 @@ class Plain(Recorded):
 
     @task
     def visit(self) -> None:
-        """Be served."""
+        """Be served, and leave where that is wanted."""
         self.serve()
+        if SETTINGS.get("leaves"):
+            raise StopUser
 
 
 class Fast(Recorded, FastHttpUser):

@@ -80,6 +80,32 @@ def test_too_slow_for_the_rate(tmp_path: Path) -> None:
     assert max(seen.delays_ms) < 1000  # whoever would have to wait for longer was dropped
 
 
+@pytest.mark.alone
+@pytest.mark.parametrize("workers", [1, 2])
+def test_users_who_leave_are_replaced(tmp_path: Path, workers: int) -> None:
+    """Users who stop themselves after a visit make place for others: what arrives starts to the end."""
+    options = two_workers() if workers == 2 else []
+    seen = run_arrivals(
+        tmp_path, *options, leaves=True, rate=40, duration_s=6, most_users=100, service_s=0.05
+    )
+
+    # 240 visits by 100 users at a time; each takes one for the 0.2 s of signing in and 0.05 s of service.
+    assert len(seen.starts_s) == seen.count("started") == 240, seen.output
+    assert seen.count("dropped") == 0
+    assert len(seen.signed_in_s) > 240
+    assert seen.peak_users <= 100
+
+
+def test_users_who_leave_a_service_too_slow(tmp_path: Path) -> None:
+    """Where those who come in their place are too few, arrivals are dropped as soon as with any users."""
+    seen = run_arrivals(tmp_path, leaves=True, rate=50, duration_s=4, most_users=10, service_s=0.3)
+
+    # 10 users of 0.5 s for each visit, with signing in, are good for 20 a second.
+    assert len(seen.starts_s) == seen.count("started") == pytest.approx(80, abs=25), seen.output
+    assert seen.count("started") + seen.count("dropped") == 200
+    assert max(seen.delays_ms) < 1000
+
+
 def test_what_is_under_way_at_the_end(tmp_path: Path) -> None:
     """Iterations under way when the schedule ends come to their end, and none begins any more."""
     began_s = time.monotonic()

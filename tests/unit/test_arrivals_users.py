@@ -143,6 +143,54 @@ def test_ends(
     assert told == is_told
 
 
+class FakeRunner:
+    """Is asked for users in the place of others, and starts them."""
+
+    def __init__(self, environment: Environment, state: str, target_user_count: int) -> None:
+        self.environment, self.state, self.target_user_count = environment, state, target_user_count
+        self.users = Group()
+
+    @property
+    def user_count(self) -> int:
+        """The users who are there."""
+        return len(self.users)
+
+    def spawn_users(self, counts: dict[str, int]) -> list[User]:
+        """Start users."""
+        assert counts == {"Visitor": 1}
+        user = Visitor(self.environment)
+        user.start(self.users)
+        return [user]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state", "target_user_count", "stays"),
+    [
+        pytest.param(StopUser(), "running", 1, 1, id="a user who leaves is replaced"),
+        pytest.param(StopUser(), "spawning", 2, 1, id="also while others are added"),
+        pytest.param(StopUser(), "cleanup", 1, 0, id="not at the end of the load"),
+        pytest.param(StopUser(), "running", 0, 0, id="not where no more are wanted"),
+        pytest.param(gevent.GreenletExit(), "running", 1, 0, id="who is stopped is not replaced"),
+    ],
+)
+def test_replaced(
+    room: WaitingRoom, monkeypatch: pytest.MonkeyPatch, outcome: BaseException, state: str,
+    target_user_count: int, stays: int,
+) -> None:  # fmt: skip
+    """Whoever stops itself after an arrival makes place for one who takes the next; nobody else does."""
+    monkeypatch.setattr(Visitor, "outcome", outcome)
+    environment = Environment()
+    runner: Any = FakeRunner(environment, state, target_user_count)
+    environment.runner = runner
+    runner.spawn_users({"Visitor": 1})
+    settle()
+    arrive(room, 1)
+    counts = (runner.user_count, room.users, len(GATE.replacing))
+    runner.users.kill()
+
+    assert counts == (stays, stays, 0)
+
+
 def test_users_come_and_go(room: WaitingRoom) -> None:
     """The room knows who is there, also when users are stopped while they are free."""
     present = GATE.present
