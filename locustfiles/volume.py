@@ -7,15 +7,18 @@ within a minute, in a report on those who were asked for.
 from __future__ import annotations
 
 from locust import between, task
+from locust.env import Environment
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar
 
 from clients.answers import Answer, Identifier, WrongAnswerError, field, identifier
 from clients.api import MemberUser
+from clients.data import seed_of, set_up
+from clients.enrolment import SCHOOL_ID, remove
 from clients.rosters import ADMINS
 from locustfiles.parents import check_report
 from telemetry.switch import record_run
@@ -25,14 +28,26 @@ record_run()
 VETERAN = 1  # the student with the long history
 PAGE_SIZE = 1000
 MOST_PAGES = 20
-SCHOOL_ID = 1
 NEWCOMERS = 100
 ENROLMENT_TIMEOUT_S = 30
+REMOVAL_LIMIT_S = 300
 REPORT_STUDENTS = 500
 REPORT_DAYS = 365
 REPORT_TIMEOUT_S = 60
 JOB_LIMIT_S = 60
 POLL_S = 0.5
+
+
+@set_up(limit_s=REMOVAL_LIMIT_S)
+def newcomers(environment: Environment) -> Generator[str, None, None]:
+    """Yield what the addresses of this run's newcomers begin with; remove them when it has ended."""
+    prefix = f"new-{uuid.uuid4().hex[:12]}-"
+    volume_users = [each for each in environment.user_classes if issubclass(each, VolumeUser)]
+    try:
+        yield prefix
+    finally:
+        for host in sorted({host for each in volume_users if (host := environment.host or each.host)}):
+            remove(host, ADMINS.credentials(1, seed_of(environment)), prefix)
 
 
 class VolumeUser(MemberUser):
@@ -65,9 +80,9 @@ class VolumeUser(MemberUser):
 
     @task(2)
     def enrol_class(self) -> None:
-        """Enrol 100 students whom nobody knows yet."""
+        """Enrol 100 students whom nobody knows yet, and who are removed after the run."""
         self.account()
-        emails = [f"new-{uuid.uuid4().hex}@plimsoll.test" for _ in range(NEWCOMERS)]
+        emails = [f"{newcomers.result}{uuid.uuid4().hex}@plimsoll.test" for _ in range(NEWCOMERS)]
         students = [{"email": email, "name": "Newcomer"} for email in emails]
         body = {"schoolId": SCHOOL_ID, "students": students}
         path = "/api/v1/schools/bulk-enroll"

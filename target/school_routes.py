@@ -1,6 +1,8 @@
-"""Routes of schools: enrolment, and reports as jobs."""
+"""Routes of schools: enrolment and removal, and reports as jobs."""
 
-from fastapi import APIRouter, Request, Response
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from target.account_routes import Email
@@ -8,6 +10,9 @@ from target.reports import period_until_today
 from target.routing import AdminAccount, BodyId, CurrentAccount, Day, Id, errors, json_answer, services
 
 router = APIRouter(prefix="/api/v1", tags=["schools"])
+
+# So long that no slip of a hand removes everybody.
+Prefix = Annotated[str, Query(min_length=8, max_length=254)]
 
 
 class NewStudent(BaseModel):
@@ -42,6 +47,15 @@ async def bulk_enroll(request: Request, account: AdminAccount, enrollment: Enrol
     return json_answer(
         await services(request).schools.enroll(enrollment.schoolId, students, enrollment.password)
     )
+
+
+@router.delete("/schools/{school_id}/students", summary="Remove students", responses=errors(401, 403, 422))
+async def remove_students(request: Request, account: AdminAccount, school_id: Id, prefix: Prefix) -> Response:  # noqa: ARG001 - for its 403
+    """Remove those whose addresses begin with `prefix`, with all that is theirs; answer how many `removed`.
+
+    These are at most 1,000 at once.
+    """
+    return json_answer(await services(request).schools.remove(school_id, prefix))
 
 
 @router.post(

@@ -1,4 +1,4 @@
-"""Schools: enrolment of many students at once."""
+"""Schools: enrolment of many students at once, and their removal."""
 
 import asyncio
 import secrets
@@ -10,7 +10,7 @@ from target.passwords import hash_password
 
 
 class Schools:
-    """Enrols students."""
+    """Enrols students and removes them."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -41,3 +41,10 @@ class Schools:
             raise NotFoundError("there is no such school", {"schoolId": school_id}) from error
         assert enrolled is not None
         return enrolled
+
+    async def remove(self, school_id: int, prefix: str) -> bytes:
+        """Remove up to 1,000 students of a school whose addresses begin so; return how many as JSON."""
+        parameters = {"school_id": school_id, "prefix": prefix}
+        removed = await self._database.fetch_json("remove_students", parameters)
+        assert removed is not None
+        return removed

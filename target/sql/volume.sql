@@ -42,3 +42,13 @@ SELECT json_build_object(
         SELECT coalesce(json_agg(email), '[]') FROM asked WHERE email NOT IN (SELECT email FROM added)
     )
 )::text
+
+-- name: remove_students
+-- With all that is theirs, and no more at once than a statement has time for.
+WITH removed AS (
+    DELETE FROM users WHERE id IN (
+        SELECT u.id FROM users u JOIN students s ON s.user_id = u.id
+        WHERE s.school_id = %(school_id)s AND starts_with(u.email, lower(%(prefix)s)) LIMIT 1000
+    ) RETURNING id
+)
+SELECT json_build_object('removed', count(*))::text FROM removed

@@ -15,7 +15,10 @@ import psycopg
 import pytest
 
 from clients.rosters import STUDENTS
+from locustfiles.volume import VolumeUser
 from tests.fix_runs import ROOT, until
+from tests.fix_target import TargetProcess
+from tests.journeys import Hasty, run_hastily
 from tests.processes import finish, free_port, start_locust, two_workers
 
 # Each user notes the row it gets, and by which process; each process appends whole lines to the same file.
@@ -324,6 +327,21 @@ def test_more_students_than_were_seeded_are_enrolled(target_url: str, tmp_path: 
     login = {"email": last.email, "password": last.password}
     assert httpx.post(f"{target_url}/api/auth/login", json=login).status_code == 200
     assert last.password not in output
+
+
+def test_newcomers_are_removed_after_the_run(
+    open_target: TargetProcess, database_url: str, tmp_path: Path
+) -> None:
+    """Of the students whom a run enrols none is left when it has ended, and all others are."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        count = "SELECT count(*) FROM plimsoll.students"
+        before = connection.execute(count).fetchone()
+        users = [Hasty(VolumeUser, open_target.url, "enrol_class")]
+        result = run_hastily(users, tmp_path, run_time="3s", number=4)
+
+        assert result["errors"] == []
+        assert result["requests"]["volume.enroll"] > 0
+        assert connection.execute(count).fetchone() == before
 
 
 def _has_started(notes: Notes, users: int) -> bool:

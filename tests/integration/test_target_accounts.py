@@ -28,6 +28,7 @@ PROTECTED = [
     ("GET", "/api/admin/analytics"),
     ("GET", "/api/v1/students/1/career-history"),
     ("POST", "/api/v1/schools/bulk-enroll"),
+    ("DELETE", "/api/v1/schools/1/students?prefix=new-12345"),
     ("POST", "/api/v1/reports/generate"),
     ("GET", "/api/v1/reports/jobs/1"),
     ("GET", "/api/v1/parents/dashboard"),

@@ -139,6 +139,22 @@ def test_enrolment_that_cannot_be(admin: Visitor, student: Visitor) -> None:
     assert enroll(student, addresses(1)).status_code == 403
 
 
+def test_students_are_removed_by_what_their_addresses_begin_with(admin: Visitor, student: Visitor) -> None:
+    """Those of one school and no others go; a short beginning is 422, and a student may remove nobody."""
+    prefix = f"gone-{uuid.uuid4().hex}-"
+    gone, (stays,) = [f"{prefix}{number}@plimsoll.test" for number in range(3)], addresses(1)
+    assert enroll(admin, [*gone, stays]).json()["created"] == 4
+    path = "/api/v1/schools/1/students"
+
+    def remove(visitor: Visitor, beginning: str, of: str = path) -> httpx.Response:
+        return visitor.client.delete(of, params={"prefix": beginning})
+
+    assert remove(admin, prefix, path.replace("1/students", "2/students")).json() == {"removed": 0}
+    assert [remove(admin, prefix.upper()).json()["removed"] for _ in range(2)] == [3, 0]
+    assert enroll(admin, [*gone, stays]).json()["taken"] == [stays]
+    assert (remove(admin, "gone").status_code, remove(student, prefix).status_code) == (422, 403)
+
+
 def test_report_on_500_students_over_a_year(admin: Visitor) -> None:
     """The job ends with a line for each student, and counts what the first one chose in its months."""
     job = await_job(admin, order_report(admin, list(range(1, 501))))
