@@ -13,6 +13,7 @@ from reports.outcome import Outcome
 from reports.thresholds.grammar import OPERATORS
 from reports.thresholds.metric import COUNT_UNITS, KINDS, LATENCY_UNITS, RATE_UNITS, SHARE_UNITS
 from shapes._scheduled import add_scale_options
+from target.app import create_app
 from telemetry.options import add_options
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,6 +79,16 @@ def test_target_options() -> None:
     assert settings
     for name in settings:
         assert f"`{name}" in README
+
+
+def test_target_routes() -> None:
+    """The routes of the bundled service that the README tells of are there."""
+    paths = create_app("", "s" * 32, "0").openapi()["paths"]
+    told = re.findall(r"`(GET|PUT|POST|DELETE) (/[^ `]+)`", README)
+
+    assert len(told) >= 8
+    for method, path in told:
+        assert method.lower() in paths[path], path
 
 
 def test_threshold_words() -> None:
