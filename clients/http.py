@@ -221,18 +221,13 @@ class LeanHttpUser(User, RestMixin[LeanResponse]):
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        user_class = type(self)
-        settings = Settings(
-            self.connection_timeout,
-            self.network_timeout,
-            self.total_timeout,
-            self.max_redirects,
-            self.concurrency,
-            tuple((self.default_headers or {}).items()),
-            self.insecure,
-            user_class.ssl_context_factory,
-        )
-        self.client = LeanHttpSession(self, Agent(_check_and_share(user_class, self.host, settings)))
+        shared = _check_and_share(type(self), self.host, _settings_of(type(self), self))
+        self.client = LeanHttpSession(self, Agent(shared))
+
+    @classmethod
+    def setting_faults(cls, host: str) -> list[str]:
+        """Return all that is wrong with the settings of this class where its users are to ask a host."""
+        return _unsupported(cls) + faults_of(host, _settings_of(cls, cls))
 
     def start(self, group: Group) -> Greenlet:
         """Start the user, whose connections are closed as soon as it has ended."""
@@ -240,6 +235,20 @@ class LeanHttpUser(User, RestMixin[LeanResponse]):
         greenlet = super().start(group)
         greenlet.rawlink(lambda _: self.client.close())
         return greenlet
+
+
+def _settings_of(user_class: type[LeanHttpUser], holder: LeanHttpUser | type[LeanHttpUser]) -> Settings:
+    """Return the settings that a user has, or its class."""
+    return Settings(
+        holder.connection_timeout,
+        holder.network_timeout,
+        holder.total_timeout,
+        holder.max_redirects,
+        holder.concurrency,
+        tuple((holder.default_headers or {}).items()),
+        holder.insecure,
+        user_class.ssl_context_factory,  # of a user it would be a method
+    )
 
 
 @lru_cache(maxsize=MAX_KEPT)

@@ -8,14 +8,19 @@ from __future__ import annotations
 from locust import LoadTestShape, events
 from locust.argument_parser import LocustArgumentParser, gt_zero
 
+import sys
+import traceback
+from pathlib import Path
+from types import TracebackType
 from typing import Generic, TypeVar
 
 from shapes import _arrival_desk
 from shapes.arrivals import ArrivalSchedule
-from shapes.schedule import Schedule
+from shapes.schedule import Schedule, ScheduleError
 
 # Locust asks once a second.
 TICK_S = 1.0
+EXIT_BAD_CONFIGURATION = 2
 
 
 ScheduleT = TypeVar("ScheduleT", Schedule, ArrivalSchedule)
@@ -88,5 +93,18 @@ def add_scale_options(parser: LocustArgumentParser) -> None:
     )
 
 
+def _end_process(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Say the faults of a schedule, one a line, and whatever else a process ends with as it always was."""
+    if not isinstance(error, ScheduleError):
+        _end_with_traceback(kind, error, trace)
+        return
+    loaded = [frame for frame in traceback.extract_tb(trace) if frame.name == "<module>"]
+    where = f"{Path(loaded[-1].filename).name}, line {loaded[-1].lineno}: " if loaded else ""
+    sys.stderr.write("".join(f"plimsoll: {where}{fault}\n" for fault in str(error).splitlines()))
+    sys.exit(EXIT_BAD_CONFIGURATION)
+
+
+# A schedule is checked while Locust loads the file that holds it, where no event comes yet.
+_end_with_traceback, sys.excepthook = sys.excepthook, _end_process
 events.init_command_line_parser.add_listener(add_scale_options)
 events.init.add_listener(_arrival_desk.keep_intended_starts)

@@ -6,7 +6,7 @@ from locust import HttpUser, User
 from locust.env import Environment
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +21,9 @@ from telemetry.recording import known_request_names
 from telemetry.redact import redact
 from telemetry.run_directory import RESULTS_FOLDER
 
+SOME_HOST = "http://127.0.0.1"
+"""Where the bundled service is, and what a form may name later."""
+
 
 def startup_faults(environment: Environment) -> list[str]:
     """Return everything that is wrong with the options of this process, one fault a line."""
@@ -30,6 +33,7 @@ def startup_faults(environment: Environment) -> list[str]:
         *_shape_faults(environment),
         *_warm_up_faults(environment),
         *_host_faults(environment),
+        *_setting_faults(environment),
         *folder_faults(options.run_dir or RESULTS_FOLDER),
         *_taken_faults(options.run_dir),
         *thresholds_faults(environment, environment.user_classes, options.thresholds),
@@ -122,14 +126,30 @@ def _starts_by_itself(environment: Environment) -> bool:
 def _host_faults(environment: Environment) -> list[str]:
     if environment.host:
         return url_faults(environment.host)
-    hostless = sorted(
-        user_class.__name__
-        for user_class in environment.user_classes
-        if _speaks_http(user_class) and not user_class.host
-    )
-    if not _starts_by_itself(environment) or options_of(environment).with_target or not hostless:
+    if not _starts_by_itself(environment) or options_of(environment).with_target:
         return []
-    return [f"{', '.join(hostless)}: no host; give --host URL, or --with-target for the bundled service"]
+    classes = [user_class for user_class in environment.user_classes if _speaks_http(user_class)]
+    hostless = sorted(user_class.__name__ for user_class in classes if not user_class.host)
+    told = f"{', '.join(hostless)}: no host; give --host URL, or --with-target for the bundled service"
+    return ([told] if hostless else []) + [
+        fault
+        for user_class in classes
+        if user_class.host
+        for fault in url_faults(user_class.host, f"{user_class.__name__}.host")
+    ]
+
+
+def _setting_faults(environment: Environment) -> list[str]:
+    """Return what the clients of user classes, asked by `setting_faults(host)`, would refuse in each user."""
+    faults: list[str] = []
+    for user_class in environment.user_classes:
+        faults_of: Callable[[str], list[str]] | None = getattr(user_class, "setting_faults", None)
+        if faults_of is not None:
+            host = environment.host or user_class.host or SOME_HOST
+            # A host that is none is a fault of its own.
+            found = faults_of(SOME_HOST if url_faults(host) else host)
+            faults += [f"{user_class.__name__}: {fault}" for fault in found]
+    return faults
 
 
 def _speaks_http(user_class: type[User]) -> bool:
@@ -137,14 +157,14 @@ def _speaks_http(user_class: type[User]) -> bool:
     return issubclass(user_class, HttpUser) or hasattr(user_class, "max_redirects")
 
 
-def url_faults(host: str) -> list[str]:
-    """Return what is wrong with a base URL."""
+def url_faults(host: str, setting: str = "--host") -> list[str]:
+    """Return what is wrong with a base URL that a setting gives."""
     try:
         url = urlsplit(host)
         complete = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
     except ValueError:
         complete = False
-    return [] if complete else [f"--host {redact(host)!r} is not a base URL such as http://127.0.0.1:8000"]
+    return [] if complete else [f"{setting} {redact(host)!r} is not a base URL such as http://127.0.0.1:8000"]
 
 
 def folder_faults(folder: str) -> list[str]:

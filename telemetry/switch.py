@@ -11,6 +11,8 @@ import sys
 from functools import cache
 from typing import Any
 
+import psutil
+
 from telemetry.bundled_target import TargetError
 from telemetry.health import WorkerHealth
 from telemetry.in_flight import watch_sessions, watch_users
@@ -71,4 +73,7 @@ def _start_target(session: Session) -> None:
 
 def _exit(status: int, faults: list[str]) -> None:
     sys.stderr.write("".join(f"plimsoll: {fault}\n" for fault in faults))
+    # Locust ends the workers of --processes only after a run; these would wait for a minute yet.
+    for worker in psutil.Process().children():
+        worker.terminate()
     sys.exit(status)
