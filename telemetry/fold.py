@@ -25,6 +25,7 @@ _TALLY_SPAN = 65_536
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+Columns = dict[str, NDArray[Any]]
 
 
 def fold(
@@ -42,7 +43,7 @@ def fold(
     used_keys, key_positions = np.unique(row_key, return_inverse=True)
     failed = outcome > SUCCESS
     used_kinds, kind_positions = np.unique(outcome[failed] - 1, return_inverse=True)
-    labels = {"started_s": started_s, "ended_s": ended_s, "key": key_positions.astype(np.int32)}
+    labels: Columns = {"started_s": started_s, "ended_s": ended_s, "key": key_positions.astype(np.int32)}
     return IntervalBlock(
         keys=[keys[position] for position in used_keys],
         kinds=[kinds[position] for position in used_kinds],
@@ -109,9 +110,7 @@ def _by_outcome(
     )
 
 
-def _scalars(
-    row: Integers, outcome: Integers, size_bytes: Floats, latencies: _ByOutcome
-) -> dict[str, NDArray[Any]]:
+def _scalars(row: Integers, outcome: Integers, size_bytes: Floats, latencies: _ByOutcome) -> Columns:
     row_count = latencies.successes.row_count
     return {
         "n": _count(row[outcome != UNFINISHED], row_count),
