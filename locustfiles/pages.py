@@ -1,5 +1,6 @@
-"""Students in a real Chromium: they log in, choose a career and answer three questions.
+"""Students and parents in a real Chromium: both log in, and do what they came for.
 
+Students choose a career and answer three questions, parents look at their children and read a report on one.
 A right answer is a page that shows what it is to show, and keeps its budgets. `pages.career_selected` is the
 time from asking for the careers on the dashboard to the chosen one being shown.
 """
@@ -12,25 +13,25 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from clients.browser import BrowserUser, page_metric_names, page_request_names, require_browser
-from clients.rosters import STUDENTS
+from clients.rosters import PARENTS, STUDENTS
 from telemetry.switch import record_run
 
 record_run()
 require_browser()
 
-PAGES = ("pages.login", "pages.dashboard", "pages.careers", "pages.session")
+STUDENT_PAGES = ("pages.login", "pages.dashboard", "pages.careers", "pages.session")
+PARENT_PAGES = ("pages.login", "pages.parents", "pages.report")
 QUESTIONS = 3
 THINK_TIME_S = (0.5, 1.5)
 LOGIN_PATH = "/login"
+JUDGED = "[data-result=right], [data-result=wrong]"  # one that was not stored is marked, too
 
 
-class PagesUser(BrowserUser):
-    """A student with a fresh browser each time: nothing is in its cache."""
+class PagesVisitor(BrowserUser):
+    """Somebody with a fresh browser each time: nothing is in its cache."""
 
+    abstract = True
     wait_time = between(1, 3)
-    roster = STUDENTS
-    request_names: ClassVar[frozenset[str]] = frozenset({"pages.career_selected"} | page_request_names(PAGES))
-    metric_names: ClassVar[frozenset[str] | None] = frozenset(page_metric_names(PAGES))
     budgets_bytes: ClassVar[Mapping[str, int]] = {
         "script": 200_000,
         "style": 50_000,
@@ -39,19 +40,50 @@ class PagesUser(BrowserUser):
         "total": 1_000_000,
     }
 
-    @task
-    def choose_a_career(self) -> None:
-        """Go from the login to three answered questions."""
+    def log_in(self, home: str, shows: str) -> None:
+        """Come to one's first page by the login, and look at it."""
         self.visit("pages.login", LOGIN_PATH, "[data-page=login]")
         self.type_into("#email", self.credentials.email)
         self.type_into("#password", self.credentials.password)
-        self.follow("pages.dashboard", "#login", "[data-page=dashboard]")
+        self.follow(home, "#login", shows)
         self.pause(*THINK_TIME_S)
+
+
+class PagesUser(PagesVisitor):
+    """A student."""
+
+    weight = 3
+    roster = STUDENTS
+    request_names: ClassVar[frozenset[str]] = frozenset(
+        {"pages.career_selected"} | page_request_names(STUDENT_PAGES)
+    )
+    metric_names: ClassVar[frozenset[str] | None] = frozenset(page_metric_names(STUDENT_PAGES))
+
+    @task
+    def choose_a_career(self) -> None:
+        """Go from the login to three answered questions."""
+        self.log_in("pages.dashboard", "[data-page=dashboard]")
         with self.timed("pages.career_selected"):
             self.follow("pages.careers", "#choose", "[data-page=careers]")
             self.follow("pages.session", "[data-career='0']", "#selected-career")
         for number in range(QUESTIONS):
             self.pause(*THINK_TIME_S)
             question = f"[data-question='{number}']"
-            self.press(f"{question} button >> nth=0", f"{question}[data-result]")
+            self.press(f"{question} button >> nth=0", f"{question}:is({JUDGED})")
+        self.leave()
+
+
+class ParentPagesUser(PagesVisitor):
+    """A parent."""
+
+    roster = PARENTS
+    request_names: ClassVar[frozenset[str]] = frozenset(page_request_names(PARENT_PAGES))
+    metric_names: ClassVar[frozenset[str] | None] = frozenset(page_metric_names(PARENT_PAGES))
+
+    @task
+    def read_a_report(self) -> None:
+        """Go from the login over the children to a report on the first of them."""
+        self.log_in("pages.parents", "[data-page=parents] [data-child]")
+        self.follow("pages.report", "[data-report='0']", "#report")
+        self.pause(*THINK_TIME_S)
         self.leave()

@@ -41,6 +41,8 @@ def pool_state(answer: Answer) -> tuple[int, int]:
     """Read the size of the pool and how many wait; no more can be free than there are."""
     pool = field(answer.body, "pool", dict)
     size, available, waiting = (field(pool, key, int) for key in ("size", "available", "waiting"))
-    if not 0 <= available <= size or waiting < 0:
-        raise WrongAnswerError(f"the pool has {available} of {size} connections free and {waiting} waiting")
+    if not 0 <= available <= size:
+        raise WrongAnswerError("'available' is not within 'size'")
+    if waiting < 0:
+        raise WrongAnswerError("'waiting' is below 0")
     return size, waiting

@@ -1,7 +1,8 @@
 """A liar between the journeys and the real service: it forwards every request and tells one chosen lie.
 
 The first part of the path names the lie: `http://…/three_careers/api/v1/…` answers as the service behind
-does, except for the route that this lie is about.
+does, except for the route that this lie is about. A browser, whose links lead to the top, names the lie by
+the host: `http://closed.localhost:…/login`.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-ASKED_WITH = ("Authorization", "Content-Type")
-PASSED_ON = ("Content-Type", "X-Cache")
+ASKED_WITH = ("Accept", "Authorization", "Content-Type", "Cookie")
+PASSED_ON = ("Content-Type", "Location", "Set-Cookie", "X-Cache")
+HOME = ".localhost:"
 
 
 class Reply(NamedTuple):
@@ -65,6 +67,11 @@ def said(status: int, body: bytes = b"{}") -> Callable[[Reply], Reply]:
     return lambda reply: reply._replace(status=status, body=body)
 
 
+def with_text(old: str, new: str) -> Callable[[Reply], Reply]:
+    """Return a tamper that changes the text of a page."""
+    return lambda reply: reply._replace(body=reply.body.replace(old.encode(), new.encode()))
+
+
 def never_refuses(reply: Reply) -> Reply:
     """Say 200 whatever the service said."""
     return reply._replace(status=200)
@@ -92,15 +99,23 @@ class _LiarHandler(BaseHTTPRequestHandler):
         super().finish()
 
     def answer(self) -> None:
-        name, _, rest = self.path.removeprefix("/").partition("/")
-        lie, reply = self.server.lies[name], self._ask_upstream(f"/{rest}")
-        told = lie.tamper(reply) if re.fullmatch(lie.route, f"{self.command} /{rest}") else reply
+        name, path = self._named()
+        lie, reply = self.server.lies[name], self._ask_upstream(path)
+        told = lie.tamper(reply) if re.fullmatch(lie.route, f"{self.command} {path}") else reply
         if told is None:
             self.close_connection = True
             return
         self._send(told)
 
     do_GET = do_POST = do_PUT = answer  # noqa: N815 - the names http.server calls
+
+    def _named(self) -> tuple[str, str]:
+        """Return the name of the lie, and the path without it."""
+        name, home, _ = self.headers["Host"].partition(HOME)
+        if home:
+            return name, self.path
+        name, _, rest = self.path.removeprefix("/").partition("/")
+        return name, f"/{rest}"
 
     def _ask_upstream(self, path: str) -> Reply:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))

@@ -3,49 +3,65 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from clients.api import MemberUser
+from clients.api import ApiUser
 from locustfiles.auth import AuthUser
 from locustfiles.careers import CareersUser
+from locustfiles.classroom import ClassroomUser
 from locustfiles.graphql import GraphqlQueriesUser
 from locustfiles.morning import MorningUser
 from locustfiles.orders import OrdersUser
+from locustfiles.pages import PagesUser, ParentPagesUser
 from locustfiles.parents import ParentsUser
+from locustfiles.pool import PoolUser
 from locustfiles.storefront import StorefrontUser
 from locustfiles.synthetic import SyntheticHealthUser, SyntheticLoginUser
 from locustfiles.volume import VolumeUser
 from tests.processes import finish, start_locust
 
 HASTY_USERS = Path(__file__).parent / "acceptance" / "hasty_users.py"
-JOURNEYS: dict[str, tuple[type[MemberUser], ...]] = {
+JOURNEYS: dict[str, tuple[type[ApiUser], ...]] = {
     "auth": (AuthUser,),
     "careers": (CareersUser,),
     "graphql": (GraphqlQueriesUser,),
     "morning": (MorningUser,),
     "orders": (OrdersUser,),
     "parents": (ParentsUser,),
+    "pool": (PoolUser,),
     "storefront": (StorefrontUser,),
     "synthetic": (SyntheticHealthUser, SyntheticLoginUser),
     "volume": (VolumeUser,),
 }
+"""Those that ask and are answered."""
+ROOMS: dict[str, tuple[type[ApiUser], ...]] = {"classroom": (ClassroomUser,)}
+BROWSERS: dict[str, tuple[type[ApiUser], ...]] = {"pages": (PagesUser, ParentPagesUser)}
 
 
 class Hasty(NamedTuple):
     """A user class that loads a host of its own, with all its tasks or with one."""
 
-    journey: type[MemberUser]
+    journey: type[ApiUser]
     host: str
     task: str | None = None
 
 
-def run_hastily(users: Sequence[Hasty], folder: Path, run_time: str, number: int) -> Any:
-    """Run the journeys without think time and return what Locust counted."""
+def run_hastily(
+    users: Sequence[Hasty], folder: Path, run_time: str, number: int, enough: Collection[str] = ()
+) -> Any:
+    """Run the journeys without think time and return what Locust counted.
+
+    Where it is told which errors or failures are enough, the run ends as soon as it has seen them all.
+    """
     result = folder / "result.json"
     named = [(user.journey.__module__, user.journey.__name__, user.host, user.task) for user in users]
-    settings = {"HASTY_USERS": json.dumps(named), "HASTY_RESULT": str(result)}
+    settings = {
+        "HASTY_USERS": json.dumps(named),
+        "HASTY_RESULT": str(result),
+        "HASTY_ENOUGH": json.dumps(sorted(enough)),
+    }
     options = ["--headless", "-u", str(number), "-r", str(number), "-t", run_time, "--only-summary"]
     output = finish(start_locust(["-f", str(HASTY_USERS), *options], folder, settings))
     assert result.exists(), output

@@ -1,7 +1,9 @@
 """A locustfile of the journeys without their think time, each user class against a host of its own.
 
 HASTY_USERS holds a JSON list of [module, class name, host, task or null for all of them]; HASTY_RESULT names
-the file that gets what Locust counted: requests, their medians in ms, errors, and exceptions of the users.
+the file that gets what Locust counted: requests, their medians in ms, errors, and with the names of their
+requests failures, and exceptions of the users. HASTY_ENOUGH is a JSON list of errors and failures after which
+the run has seen enough; where it is empty, it goes on.
 """
 
 from __future__ import annotations
@@ -16,8 +18,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from clients.api import MemberUser
-from locustfiles import auth, careers, orders, parents, synthetic, volume
+from clients.api import ApiUser, MemberUser
+from locustfiles import auth, careers, orders, pages, parents, synthetic, volume
 
 # What a journey rarely does must still be seen within seconds.
 auth.WRONG_PASSWORD_SHARE = 0.5
@@ -26,21 +28,23 @@ orders.USERS_PER_ADMIN = 2
 careers.SESSIONS_PER_MEMORY_LOOK = 2
 parents.STRANGERS_CHILD_SHARE = 0.5
 volume.JOB_LIMIT_S = 4
+pages.PagesVisitor.page_timeout = 12
 # Without pauses, the service is busier than a check that comes once in a while would find it.
 synthetic.HEALTH_LIMIT_MS = 3000
 
 
-def hasty(journey: type[MemberUser], host: str, only_task: str | None) -> type[MemberUser]:
+def hasty(journey: type[ApiUser], host: str, only_task: str | None) -> type[ApiUser]:
     """Return the journey, or one task of it, without pauses and with no task rarer than another."""
     changes: dict[str, object] = {
         "host": host,
         "wait_time": constant(0.02),
+        "weight": 1,
         "pause": lambda *_: gevent.sleep(0.01),
     }
     if only_task:
         changes["own_roster"] = MemberUser.own_roster  # no admins, to whom nothing is refused
     name = f"Hasty{journey.__name__}{host.rpartition('/')[2]}"
-    user_class: type[MemberUser] = type(name, (journey,), changes)
+    user_class: type[ApiUser] = type(name, (journey,), changes)
     user_class.tasks = [getattr(journey, only_task)] if only_task else list(dict.fromkeys(journey.tasks))
     return user_class
 
@@ -53,6 +57,30 @@ globals().update(
 )
 
 
+def errors_of(environment: Environment) -> set[str]:
+    """Return the texts of all errors so far."""
+    return {str(error.error) for error in environment.stats.errors.values()}
+
+
+def failures_of(environment: Environment) -> set[str]:
+    """Return the same with the names of their requests."""
+    return {f"{error.name}: {error.error}" for error in environment.stats.errors.values()}
+
+
+def end_early(environment: Environment, **_: Any) -> None:
+    """End the run when it has seen enough."""
+    enough = set(json.loads(os.environ["HASTY_ENOUGH"]))
+    if enough:
+        gevent.spawn(_wait_for, enough, environment)
+
+
+def _wait_for(enough: set[str], environment: Environment) -> None:
+    while not enough <= errors_of(environment) | failures_of(environment):
+        gevent.sleep(0.1)
+    assert environment.runner is not None
+    environment.runner.quit()
+
+
 def write_result(environment: Environment, **_: Any) -> None:
     """Write down what Locust counted."""
     stats, runner = environment.stats, environment.runner
@@ -60,10 +88,12 @@ def write_result(environment: Environment, **_: Any) -> None:
     result = {
         "medians_ms": {entry.name: entry.median_response_time for entry in stats.entries.values()},
         "requests": {entry.name: entry.num_requests for entry in stats.entries.values()},
-        "errors": sorted({str(error.error) for error in stats.errors.values()}),
+        "errors": sorted(errors_of(environment)),
+        "failures": sorted(failures_of(environment)),
         "exceptions": [found["msg"] for found in runner.exceptions.values()],
     }
     Path(os.environ["HASTY_RESULT"]).write_text(json.dumps(result), encoding="utf-8")
 
 
+events.test_start.add_listener(end_early)
 events.quitting.add_listener(write_result)

@@ -1,4 +1,4 @@
-"""The pages journey with a login page that breaks its budgets."""
+"""The pages journeys with a login page that breaks its budgets."""
 
 from __future__ import annotations
 
@@ -7,4 +7,4 @@ from locustfiles import pages
 pages.LOGIN_PATH = "/login?heavy=1"
 pages.THINK_TIME_S = (0.1, 0.2)
 
-PagesUser = pages.PagesUser
+PagesUser, ParentPagesUser = pages.PagesUser, pages.ParentPagesUser

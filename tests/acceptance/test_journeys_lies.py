@@ -9,10 +9,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from clients.api import MemberUser
+from clients.api import ApiUser
 from locustfiles.graphql import GraphqlQueriesUser
 from locustfiles.morning import MorningUser
 from locustfiles.parents import ParentsUser
+from locustfiles.pool import PoolUser
 from locustfiles.storefront import StorefrontUser
 from locustfiles.synthetic import SyntheticHealthUser, SyntheticLoginUser
 from locustfiles.volume import VolumeUser
@@ -57,6 +58,11 @@ def of_data(change: Callable[[dict[str, Any]], object]) -> Callable[[Reply], Rep
         return body
 
     return rewritten(tamper)
+
+
+def of_pool(**figures: int) -> Callable[[Reply], Reply]:
+    """Return a tamper that gives the service's pool of connections other figures."""
+    return rewritten(lambda body: body | {"pool": body["pool"] | figures})
 
 
 def every_other(tamper: Callable[[Reply], Reply]) -> Callable[[Reply], Reply]:
@@ -301,7 +307,23 @@ STOREFRONT: dict[str, Told] = {
         "orders.admin_refused: got status 200, expected 403",
     ),
 }
-LIES: list[tuple[type[MemberUser], str, dict[str, Told]]] = [
+BORROWING: dict[str, Told] = {
+    "sold_out": ("GET /api/products", with_field("data", []), "pool.borrow: 'data' is empty"),
+}
+POOL_STATES: dict[str, Told] = {
+    "no_pool": ("GET /api/v1/status", without_field("pool"), "pool.status: 'pool' is missing"),
+    "more_free_than_there_are": (
+        "GET /api/v1/status",
+        of_pool(available=11, size=10),
+        "pool.status: 'available' is not within 'size'",
+    ),
+    "fewer_than_none_wait": (
+        "GET /api/v1/status",
+        of_pool(waiting=-1),
+        "pool.status: 'waiting' is below 0",
+    ),
+}
+LIES: list[tuple[type[ApiUser], str, dict[str, Told]]] = [
     (MorningUser, "arrive", MORNING),
     (ParentsUser, "spend_evening", PARENTS),
     (VolumeUser, "read_history", HISTORIES),
@@ -311,6 +333,8 @@ LIES: list[tuple[type[MemberUser], str, dict[str, Told]]] = [
     (SyntheticLoginUser, "play_and_tell", SYNTHETIC_LOGINS),
     (SyntheticHealthUser, "play_and_tell", SYNTHETIC_HEALTH),
     (StorefrontUser, "oversee", STOREFRONT),
+    (PoolUser, "borrow", BORROWING),
+    (PoolUser, "look_at_pool", POOL_STATES),
 ]
 
 
@@ -322,10 +346,12 @@ def test_every_lie_is_counted_with_its_text(
     liar_url = start_liar({name: Lie(route, tamper) for name, (route, tamper, _) in told.items()})
     users = [Hasty(journey, f"{liar_url}/{name}", task) for journey, task, lies in LIES for name in lies]
 
-    result = run_hastily(users, tmp_path, run_time="9s", number=len(users))
+    errors = {failure for _, _, failure in told.values()}
+
+    result = run_hastily(users, tmp_path, "40s", len(users), enough=errors)
 
     assert len(users) == len(told)
-    assert set(result["errors"]) == {failure for _, _, failure in told.values()}
+    assert set(result["errors"]) == errors
     assert result["exceptions"] == []
 
 

@@ -19,7 +19,7 @@ from types import FunctionType, ModuleType
 import pytest
 
 from clients.answers import Answer, WrongAnswerError
-from clients.api import ApiUser
+from clients.api import ApiUser, MemberUser
 from clients.graphql import allowed_ms
 from clients.scenario import ScenarioUser, within
 from locustfiles.auth import WRONG_PASSWORD_SHARE
@@ -28,10 +28,11 @@ from locustfiles.orders import CONFIRMED_SHARE, PROFILE_UPDATED_SHARE, OrdersUse
 from locustfiles.storefront import StorefrontUser
 from locustfiles.synthetic import SyntheticHealthUser, SyntheticLoginUser
 from locustfiles.volume import is_done
-from tests.journeys import JOURNEYS
+from tests.journeys import BROWSERS, JOURNEYS, ROOMS
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = re.compile(r"[a-z]+\.[a-z_]+")
+ALL = JOURNEYS | ROOMS | BROWSERS
 # What sends a request under the name that is its first argument.
 SENDERS = {"ask", "check_health_of", "refused", "Query", "n_plus_one"}
 
@@ -54,8 +55,9 @@ def declared_by(journey: str) -> set[str]:
 def test_the_declared_names_are_those_that_are_sent(journey: str) -> None:
     """A journey declares every name it sends, its login included, and none that it does not."""
     sent = set(names_in_calls(ROOT / "locustfiles" / f"{journey}.py"))
+    signs_in = any(issubclass(user_class, MemberUser) for user_class in JOURNEYS[journey])
 
-    assert declared_by(journey) == sent | {"auth.login"}
+    assert declared_by(journey) == sent | ({"auth.login"} if signs_in else set())
 
 
 def test_the_storefront_sends_what_the_shop_does_but_for_profiles() -> None:
@@ -65,7 +67,7 @@ def test_the_storefront_sends_what_the_shop_does_but_for_profiles() -> None:
     assert StorefrontUser.request_names == OrdersUser.request_names - profiles
 
 
-@pytest.mark.parametrize("journey", JOURNEYS)
+@pytest.mark.parametrize("journey", ALL)
 def test_a_locustfile_has_its_user_classes_and_no_shape(
     journey: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -75,7 +77,7 @@ def test_a_locustfile_has_its_user_classes_and_no_shape(
 
     users, shapes = load_locustfile(str(ROOT / "locustfiles" / f"{journey}.py"))
 
-    assert set(users) == {user_class.__name__ for user_class in JOURNEYS[journey]}
+    assert set(users) == {user_class.__name__ for user_class in ALL[journey]}
     assert shapes == []
 
 
