@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import Any, ClassVar
 
+from clients.measuring import Measures
 from clients.wire.agent import Agent, Request
 from clients.wire.cookies import Jar
 from clients.wire.phases import Phases
@@ -25,6 +26,7 @@ from clients.wire.response import LeanResponse
 from clients.wire.settings import MAX_KEPT, Settings, Shared, faults_of, is_above, share
 from clients.wire.url import basic_auth, with_params, without_credentials
 
+RECONNECTS = "http.reconnects"
 _clock = time.perf_counter
 
 # Of FastHttpUser's settings, those which would change what is measured or ask for its own connections.
@@ -219,21 +221,32 @@ class LeanHttpUser(User, RestMixin[LeanResponse]):
     request_watch: ClassVar[Callable[[str, str], AbstractContextManager[None]] | None] = None
     """What holds a with-block around each request, by its method and name, for whoever counts requests."""
 
+    measures: ClassVar[Measures | None] = None
+    """What keeps how many connections were opened again, for whoever records the run."""
+
+    client_metric_names: ClassVar[frozenset[str]] = frozenset({RECONNECTS})
+    """The metrics that the client itself makes, besides those of the journey."""
+
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         shared = _check_and_share(type(self), self.host, _settings_of(type(self), self))
-        self.client = LeanHttpSession(self, Agent(shared))
+        self.client = LeanHttpSession(self, Agent(shared, self._count_reconnect))
 
     @classmethod
     def setting_faults(cls, host: str) -> list[str]:
         """Return all that is wrong with the settings of this class where its users are to ask a host."""
         return _unsupported(cls) + faults_of(host, _settings_of(cls, cls))
 
+    def _count_reconnect(self, by: int = 1) -> None:
+        if self.measures:
+            self.measures.keep("counter", RECONNECTS, by)
+
     def start(self, group: Group) -> Greenlet:
         """Start the user, whose connections are closed as soon as it has ended."""
         # Not when it is collected as garbage: that may be in another thread, where nobody may touch the loop.
         greenlet = super().start(group)
         greenlet.rawlink(lambda _: self.client.close())
+        self._count_reconnect(0)  # so that it is told, and a limit on it judged, where there is none
         return greenlet
 
 

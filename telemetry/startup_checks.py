@@ -50,7 +50,7 @@ def thresholds_faults(
     classes = list(user_classes)
     known = KnownNames(
         known_request_names(classes),
-        sorted(declared_names(classes, "metric_names")),
+        sorted(declared_names(classes, "metric_names") | declared_names(classes, "client_metric_names")),
         sorted(user_class.__name__ for user_class in classes),
         sorted(declared_names(classes, "tag_names") | tags_of_tasks(classes)),
         sorted(declared_names(classes, "transaction_names")),

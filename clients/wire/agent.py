@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from clients.wire.cookies import Jar, merge
 from clients.wire.decoding import decode_content
@@ -30,12 +30,12 @@ class Agent:
 
     __slots__ = ("_jar", "_max_redirects", "_pool", "_writer", "line", "total_timeout_s")
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: Shared, on_reconnect: Callable[[], None]) -> None:
         self._writer = shared.writer
         self.line = shared.writer.line
         self._max_redirects = shared.max_redirects
         self.total_timeout_s = shared.total_timeout_s
-        self._pool = Pool(shared.limits)
+        self._pool = Pool(shared.limits, on_reconnect)
         self._jar: Jar | None = None
 
     @property

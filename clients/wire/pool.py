@@ -8,6 +8,7 @@ from gevent.event import Event
 import ssl
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 from clients.wire.connection import Connection, Reply
@@ -33,12 +34,13 @@ class Limits(NamedTuple):
 
 
 class Pool:
-    """The connections of one user to whatever origins."""
+    """The connections of one user to whatever origins; each reconnect is told as it happens."""
 
-    __slots__ = ("_limits", "_origins", "_past_reconnects")
+    __slots__ = ("_limits", "_on_reconnect", "_origins", "_past_reconnects")
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, on_reconnect: Callable[[], None]) -> None:
         self._limits = limits
+        self._on_reconnect = on_reconnect
         self._origins: dict[Origin, OriginPool] = {}
         self._past_reconnects = 0
 
@@ -46,7 +48,7 @@ class Pool:
         """Return the connections to one origin."""
         connections = self._origins.get(origin)
         if connections is None:
-            connections = self._origins[origin] = OriginPool(origin, self._limits)
+            connections = self._origins[origin] = OriginPool(origin, self._limits, self._on_reconnect)
         return connections
 
     @property
@@ -65,11 +67,21 @@ class Pool:
 class OriginPool:
     """The connections of one user to one origin."""
 
-    __slots__ = ("_idle", "_in_use", "_is_closed", "_limits", "_origin", "_queue", "reconnects")
+    __slots__ = (
+        "_idle",
+        "_in_use",
+        "_is_closed",
+        "_limits",
+        "_on_reconnect",
+        "_origin",
+        "_queue",
+        "reconnects",
+    )
 
-    def __init__(self, origin: Origin, limits: Limits) -> None:
+    def __init__(self, origin: Origin, limits: Limits, on_reconnect: Callable[[], None]) -> None:
         self._origin = origin
         self._limits = limits
+        self._on_reconnect = on_reconnect
         self._idle: list[Connection] = []
         self._in_use = 0
         self._queue: deque[Event] | None = None  # few users ever need one
@@ -92,7 +104,7 @@ class OriginPool:
                 except ClosedEarly:
                     if connection.has_answered or method not in _IDEMPOTENT_METHODS:
                         raise
-                    self.reconnects += 1
+                    self._count_reconnect()
             connection = self._dial(deadline_s, phases)
             return self._exchange_on(connection, method, request, deadline_s, phases)
         finally:
@@ -127,8 +139,12 @@ class OriginPool:
                 connection.look()
             if connection.is_open:
                 return connection
-            self.reconnects += 1
+            self._count_reconnect()
         return None
+
+    def _count_reconnect(self) -> None:
+        self.reconnects += 1
+        self._on_reconnect()
 
     def _dial(self, deadline_s: float, phases: Phases | None) -> Connection:
         context = self._limits.context if self._origin.scheme == "https" else None
