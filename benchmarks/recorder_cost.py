@@ -44,6 +44,7 @@ LIMITS_MS = [100.0, 200.0, 500.0]
 EIGHT_HOURS_S = 8 * 3600
 SECONDS_WRITTEN = 2_880
 ROW_REQUESTS = 20
+TAGS = ("", "content", "content,slow", "checkout")
 
 
 class Visitor(User):
@@ -182,7 +183,7 @@ def requests_of(second: int, keys: list[Key], count: int) -> Any:
 
 def blocks() -> Iterator[IntervalBlock]:
     """Yield the seconds that are written in each format."""
-    keys = [Key("Visitor", "GET", f"journey.step{number}") for number in range(50)]
+    keys = [Key("Visitor", "GET", f"journey.step{number}", TAGS[number % len(TAGS)]) for number in range(50)]
     for second in range(SECONDS_WRITTEN):
         yield fold(requests_of(second, keys, 50 * ROW_REQUESTS), keys, ["status 500"], LIMITS_MS)
 

@@ -1,6 +1,6 @@
 """intervals.arrow: the blocks of all generator processes, appended as they come, never merged.
 
-One zstd stream around an Arrow IPC stream, flushed after each batch. 8 hours of 50 names make 142 MB, which
+One zstd stream around an Arrow IPC stream, flushed after each batch. 8 hours of 50 names make 140 MB, which
 pandas has in 2 to 4 s. Batches that are compressed one by one make 187 MB, take twice as long to write, and
 would repeat in full what response times share with service times. `benchmarks/recorder_cost.py` measures it.
 """
