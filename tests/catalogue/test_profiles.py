@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 from threading import Timer
 
@@ -16,19 +17,21 @@ from reports.outcome import EXIT_STATUS, Outcome
 from shapes.arrivals import ArrivalSchedule
 from shapes.loads import LOADS
 from shapes.schedule import Schedule
+from tests.fix_runs import until
 from tests.processes import finish, start_locust
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILES = sorted(path.stem for path in (ROOT / "profiles").glob("*.conf"))
 LOAD_S = 10.0
-LONG_LOADS_S = {"careers": 20.0}
-"""A learning session takes about 20 s, whatever is scaled."""
+LONG_LOADS_S = {"careers": 20.0, "pages": 20.0}
+"""A learning session takes about 20 s, whatever is scaled, and so do a browser and the pages it visits."""
 
 FIRST_STEPS = ["--user-scale", "0.1", "--time-scale", "0.05"]
 """A search for the breakpoint cannot be made short as a whole; its first steps can."""
 
-STOPPED_AFTER_S = 25.0
-"""With its start; what goes on then is stopped by a signal, and judged too."""
+STOPPED_AFTER_S = 22.0
+"""What goes on then is stopped by a signal, and judged too."""
+START_LIMIT_S = 60.0
 
 MOST_USERS = 100
 MOST_ARRIVALS_PER_S = 50.0
@@ -62,6 +65,12 @@ def scale_constant(settings: str, load_s: float) -> list[str]:
     return ["-u", users, "-r", users, "-t", f"{load_s:.0f}s", "--time-scale", f"{time_scale:.6g}"]
 
 
+def end_load(process: subprocess.Popen[str], run_dir: Path) -> None:
+    """End a load that goes on; one that has ended is being judged."""
+    if json.loads((run_dir / "run.json").read_text(encoding="utf-8"))["ended"] is None:
+        process.terminate()
+
+
 @pytest.mark.parametrize("profile", PROFILES)
 def test_a_profile_ends_with_a_verdict_on_its_limits(profile: str, target_url: str, tmp_path: Path) -> None:
     """The run passes, fails or stays open, but does not crash, and whatever a limit names was seen."""
@@ -70,7 +79,8 @@ def test_a_profile_ends_with_a_verdict_on_its_limits(profile: str, target_url: s
     process = start_locust(
         ["--config", str(path), "-H", target_url, "--run-dir", str(run_dir), *options], ROOT
     )
-    stop = Timer(STOPPED_AFTER_S, process.terminate)
+    until(lambda: (run_dir / "run.json").exists() or process.poll() is not None, START_LIMIT_S)
+    stop = Timer(STOPPED_AFTER_S, end_load, (process, run_dir))
     stop.start()
     output = finish(process)
     stop.cancel()
