@@ -10,7 +10,7 @@ import pytest
 
 from clients.http import LeanHttpUser
 from shapes.ramp import RampShape
-from telemetry.startup_checks import _host_faults, _warm_up_faults, declared_names
+from telemetry.startup_checks import _host_faults, _setting_faults, _warm_up_faults, declared_names
 
 
 def host_faults(user_class: type[User], **attributes: Any) -> list[str]:
@@ -32,6 +32,16 @@ def test_users_of_http_need_a_host(user_class: type[User]) -> None:
 def test_other_users_need_none() -> None:
     """A user of another protocol knows by itself whom to ask."""
     assert host_faults(User) == []
+
+
+@pytest.mark.parametrize("host", ["http://127.0.0.1:8000", "shop.example", None])
+def test_settings_are_checked_whatever_the_host(host: str | None) -> None:
+    """A class whose settings are wrong is told of them once, and not of a host that is told of elsewhere."""
+    visitor: Any = type("Visitor", (LeanHttpUser,), {"concurrency": 0, "host": host})
+
+    assert _setting_faults(Environment(user_classes=[visitor, HttpUser])) == [
+        "Visitor: concurrency must be at least 1, got 0"
+    ]
 
 
 @pytest.mark.parametrize(
