@@ -26,6 +26,18 @@ LAST_REPORT_S = WORKER_REPORT_INTERVAL + 1.0
 EXIT_LIMIT_S = 10.0
 
 
+def interrupt_main() -> None:
+    """Raise KeyboardInterrupt in the main greenlet, which waits for the end of the load, and in no other.
+
+    Raised where a signal happens to come, it would break off what a user is doing, who then says no goodbye,
+    or the reading of a connection, which libev would never read again.
+    """
+    hub = gevent.get_hub()
+    if gevent.getcurrent() is hub.parent:
+        raise KeyboardInterrupt
+    hub.loop.run_callback_threadsafe(hub.parent.throw, KeyboardInterrupt)
+
+
 class Session:
     """The runs of one Locust master or single process: one when headless, any number in the web UI."""
 
@@ -188,7 +200,7 @@ class Session:
         if self.state == "idle" and self._is_headless:
             # Still waiting for workers: there is nothing to end or to judge.
             raise SystemExit(EXIT_INCONCLUSIVE)
-        signal.default_int_handler(number, frame)
+        interrupt_main()
 
     @property
     def _is_headless(self) -> bool:
