@@ -55,7 +55,7 @@ def test_every_declared_request_is_sent_and_right(target_url: str, tmp_path: Pat
     journeys = [journey for of_file in JOURNEYS.values() for journey in of_file]
     users = [Hasty(journey, target_url) for journey in journeys]
 
-    result = run_hastily(users, tmp_path, run_time="7s", number=30)
+    result = run_hastily(users, tmp_path, run_time="12s", number=30)
 
     assert result["errors"] == []
     assert result["exceptions"] == []
