@@ -65,7 +65,7 @@ def test_everything_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_without_anyone_to_keep() -> None:
-    """A journey runs the same where nobody records it: there is no keeper, and the user itself keeps nothing."""
+    """A journey runs the same where nobody records it: there is no keeper, and the user keeps nothing."""
     visitor = Visitor()
     use_all(visitor)
 

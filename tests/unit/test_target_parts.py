@@ -75,7 +75,7 @@ def test_rate_limit_serves_its_rate() -> None:
 
 
 def test_no_limit_serves_all() -> None:
-    """Until a rate is set, and after it is taken away, all of 10 at once are served; in between only one is."""
+    """Before a rate is set, and once it is taken away, all of 10 at once are served; in between only one."""
     limit = RateLimit()
     at_once = [10_000.0] * 10
 
