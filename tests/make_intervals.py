@@ -20,6 +20,7 @@ START_S = 1_800_000_000
 STARTED = "2027-01-15T08:00:00Z"
 LABELS = ("worker", "request_type", "name", "user_class", "stage", "tags")
 KEYS = ["started_s", "ended_s", *LABELS]
+OF_A_REQUEST = ("latency_ms", "delay_ms", "failed", "unfinished", "kind")
 METRICS = ["rate", "check", "counter", "gauge", "trend"]
 LABEL = pa.dictionary(pa.int32(), pa.string())
 BUCKETS, COUNTS = pa.list_(pa.uint16()), pa.list_(pa.uint32())
@@ -86,7 +87,12 @@ def interval_table(made: pd.DataFrame, limits_ms: Sequence[float] = ()) -> pa.Ta
         started_s=np.floor(made["at_s"]).astype(int),
         ended_s=np.floor(made["at_s"] + took_ms / 1000).astype(int),
     )
-    rows = [_row(key, group, limits_ms) for key, group in made.groupby(KEYS, sort=True)]
+    columns = {name: made[name].to_numpy() for name in OF_A_REQUEST}
+    groups = made.groupby(KEYS).indices
+    rows = [
+        _row(key, {name: values[groups[key]] for name, values in columns.items()}, limits_ms)
+        for key in sorted(groups)
+    ]
     return pa.Table.from_pylist(rows, schema(limits_ms))
 
 
@@ -111,17 +117,21 @@ def bucket(latency_ms: float) -> int:
     return min((exponent - 1) * 128 + math.floor((mantissa - 0.5) * 256), 65_535)
 
 
-def _row(key: tuple[Any, ...], group: pd.DataFrame, limits_ms: Sequence[float]) -> dict[str, Any]:
-    finished = group[~group["unfinished"]]
-    good, bad = finished["latency_ms"][~finished["failed"]], finished["latency_ms"][finished["failed"]]
-    cut_off = group["latency_ms"][group["unfinished"]]
-    response = (finished["latency_ms"] + finished["delay_ms"])[~finished["failed"]].dropna()
-    kinds, failures = np.unique(finished["kind"][finished["failed"]].to_numpy(dtype=str), return_counts=True)
+def _row(
+    key: tuple[Any, ...], group: "dict[str, NDArray[Any]]", limits_ms: Sequence[float]
+) -> dict[str, Any]:
+    latency_ms, has_failed, is_cut_off = group["latency_ms"], group["failed"], group["unfinished"]
+    is_good = ~is_cut_off & ~has_failed
+    good, bad = latency_ms[is_good], latency_ms[~is_cut_off & has_failed]
+    cut_off = latency_ms[is_cut_off]
+    response = (latency_ms + group["delay_ms"])[is_good]
+    response = response[~np.isnan(response)]
+    kinds, failures = np.unique(group["kind"][~is_cut_off & has_failed].astype(str), return_counts=True)
     return {
         **dict(zip(KEYS, key, strict=True)),
-        "n": len(finished),
+        "n": len(good) + len(bad),
         "failures": len(bad),
-        "bytes": 2 * len(finished),
+        "bytes": 2 * (len(good) + len(bad)),
         "sum_ms": float(good.sum()) if len(good) else math.nan,
         "min_ms": float(good.min()) if len(good) else math.nan,
         "max_ms": float(good.max()) if len(good) else math.nan,

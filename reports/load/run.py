@@ -7,6 +7,7 @@ or odd. Times of day are Unix seconds (UTC), latencies milliseconds.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 
 import pandas as pd
 
@@ -238,4 +239,9 @@ def _seconds_between(started: str | None, ended: str | None) -> float | None:
 
 def empty_frame(columns: Sequence[str]) -> pd.DataFrame:
     """Return a table without rows: text columns of type object, all others float."""
+    return _template(tuple(columns)).copy(deep=False)
+
+
+@cache
+def _template(columns: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame({c: pd.Series(dtype="object" if c in TEXTS else "float64") for c in columns})

@@ -357,8 +357,8 @@ def recorded(at_s: NDArray[np.float64], latency_ms: NDArray[np.float64], limit_m
     found, counts = np.unique(second * 2**16 + bucket, return_counts=True)
     n = np.bincount(second, minlength=SECONDS)
     over = np.bincount(second, weights=latency_ms >= limit_ms, minlength=SECONDS)
-    rows = pd.DataFrame({"started_s": START_S + np.arange(SECONDS), "name": "a", "n": n, "failures": 0})
-    rows = rows.assign(sum_ms=math.nan, max_ms=math.nan)
+    rows = pd.DataFrame({"started_s": START_S + np.arange(SECONDS), "request_type": "GET", "name": "a"})
+    rows = rows.assign(n=n, failures=0, sum_ms=math.nan, max_ms=math.nan)
     successes = Histograms(
         np.searchsorted(found // 2**16, np.arange(SECONDS + 1)),
         (found % 2**16).astype(np.uint16),
