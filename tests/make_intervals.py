@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -111,10 +111,11 @@ def write_intervals(path: Path, table: pa.Table, rows_a_batch: int = 50) -> None
             stream.write_batch(own)
 
 
-def bucket(latency_ms: float) -> int:
-    """Return the bucket of one latency, by the formula of the contract."""
-    mantissa, exponent = math.frexp(max(latency_ms * 1000, 1.0))
-    return min((exponent - 1) * 128 + math.floor((mantissa - 0.5) * 256), 65_535)
+def buckets(latency_ms: "NDArray[np.float64]") -> "NDArray[np.int64]":
+    """Return the bucket of each latency, by the formula of the contract."""
+    mantissa, exponent = np.frexp(np.maximum(latency_ms * 1000, 1.0))
+    found = (exponent.astype(np.int64) - 1) * 128 + np.floor((mantissa - 0.5) * 256).astype(np.int64)
+    return np.minimum(found, 65_535)
 
 
 def _row(
@@ -152,6 +153,6 @@ def _row(
     }
 
 
-def _histogram(prefix: str, latencies_ms: Iterable[float]) -> dict[str, list[int]]:
-    found, counts = np.unique([bucket(latency) for latency in latencies_ms], return_counts=True)
-    return {f"{prefix}buckets": found.astype(int).tolist(), f"{prefix}counts": counts.tolist()}
+def _histogram(prefix: str, latency_ms: "NDArray[np.float64]") -> dict[str, list[int]]:
+    found, counts = np.unique(buckets(latency_ms), return_counts=True)
+    return {f"{prefix}buckets": found.tolist(), f"{prefix}counts": counts.tolist()}

@@ -31,7 +31,16 @@ from reports.thresholds.reading import limits_ms, parse_thresholds
 from reports.verdict.judge import judge_threshold
 from reports.verdict.verdict import reach_verdict
 from tests.judged import judged, numbers
-from tests.make_intervals import START_S, even, interval_table, requests, run_of, schema, write_intervals
+from tests.make_intervals import (
+    START_S,
+    buckets,
+    even,
+    interval_table,
+    requests,
+    run_of,
+    schema,
+    write_intervals,
+)
 from tests.make_run import empty_run
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
@@ -353,7 +362,7 @@ def alike(random: np.random.Generator, rho: float, sd: float) -> NDArray[np.floa
 
 def recorded(at_s: NDArray[np.float64], latency_ms: NDArray[np.float64], limit_ms: float) -> Intervals:
     """Return a row for each second of many requests, quickly."""
-    second, bucket = at_s.astype(np.int64), np.array([bucket_of(value) for value in latency_ms])
+    second, bucket = at_s.astype(np.int64), buckets(latency_ms)
     found, counts = np.unique(second * 2**16 + bucket, return_counts=True)
     n = np.bincount(second, minlength=SECONDS)
     over = np.bincount(second, weights=latency_ms >= limit_ms, minlength=SECONDS)
