@@ -8,7 +8,7 @@ would repeat in full what response times share with service times. `benchmarks/r
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,6 @@ _HISTOGRAMS = {
     "failed": ("failed_buckets", "failed_counts"),
     "unfinished_ages": ("unfinished_buckets", "unfinished_counts"),
 }
-# With its first array pyarrow imports pandas: a fifth of a second that the load must not wait for.
-pa.array(np.zeros(1))
-
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 _COUNTS = pa.list_(pa.uint32())
 _BUCKETS = pa.list_(pa.uint16())
@@ -115,12 +112,11 @@ class IntervalFile:
 
     def _column(self, name: str, parts: Sequence[Any]) -> pa.Array:
         if name in self._texts:
-            return pa.DictionaryArray.from_arrays(
-                np.concatenate(parts), pa.array(self._texts[name], pa.string())
-            )
+            numbers = _array(np.concatenate(parts), pa.int32())
+            return pa.DictionaryArray.from_arrays(numbers, _text_array(self._texts[name]))
         if isinstance(parts[0], pa.Array):
             return pa.concat_arrays(parts)
-        return pa.array(np.concatenate(parts), self._schema.field(name).type)
+        return _array(np.concatenate(parts), self._schema.field(name).type)
 
     def _stages(self, started_s: Any, stage_of: Callable[[int], str]) -> Any:
         seconds, second = np.unique(started_s, return_inverse=True)
@@ -139,17 +135,29 @@ def _list_columns(block: IntervalBlock) -> dict[str, pa.Array]:
     columns = {}
     for tally_name, (buckets, counts) in _HISTOGRAMS.items():
         tally = block.tallies[tally_name]
-        columns[buckets] = _lists(tally.offsets, tally.values)
-        columns[counts] = _lists(tally.offsets, tally.counts)
+        columns[buckets] = _lists(tally.offsets, _array(tally.values, pa.uint16()))
+        columns[counts] = _lists(tally.offsets, _array(tally.counts, pa.uint32()))
     kinds = block.tallies["failure_kinds"]
-    texts = pa.array(block.kinds, pa.string()).take(pa.array(kinds.values))
-    columns["failure_kinds"] = pa.ListArray.from_arrays(kinds.offsets, texts)
-    columns["failure_counts"] = _lists(kinds.offsets, kinds.counts)
+    columns["failure_kinds"] = _lists(kinds.offsets, _text_array([block.kinds[n] for n in kinds.values]))
+    columns["failure_counts"] = _lists(kinds.offsets, _array(kinds.counts, pa.uint32()))
     for name, over in block.over_limits.items():
-        offsets = np.arange(block.row_count + 1, dtype=np.int32) * np.int32(over.shape[1])
-        columns[name] = _lists(offsets, over.ravel())
+        offsets = np.arange(block.row_count + 1) * over.shape[1]
+        columns[name] = _lists(offsets, _array(over.ravel(), pa.uint32()))
     return columns
 
 
-def _lists(offsets: Any, values: Any) -> pa.Array:
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values))
+def _lists(offsets: Any, values: pa.Array) -> pa.Array:
+    return pa.ListArray.from_arrays(_array(offsets, pa.int32()), values)
+
+
+# By pa.array it would be shorter; but that imports pandas, for which each process of the load would take half
+# a second of CPU time and 40 MB more.
+def _array(values: Any, kind: pa.DataType) -> pa.Array:
+    numbers = np.ascontiguousarray(values, kind.to_pandas_dtype())
+    return pa.Array.from_buffers(kind, len(numbers), [None, pa.py_buffer(numbers)])
+
+
+def _text_array(texts: Iterable[str]) -> pa.Array:
+    encoded = [text.encode() for text in texts]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))

@@ -10,13 +10,13 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 Floats = NDArray[np.float64]
 
 CONFIDENCE = 0.95
 ALPHA = 1 - CONFIDENCE
-Z = float(stats.norm.ppf(1 - ALPHA / 2))
+Z = float(special.ndtri(1 - ALPHA / 2))
 
 
 def smallest_n(q: float) -> int:
@@ -33,8 +33,8 @@ def quantile_ranks(q_low: float, q_high: float, n: float) -> tuple[float, float]
     `q_low` and `q_high` differ where the quantile itself is only known to be between them; n is the number of
     independent samples, which need not be whole.
     """
-    low = float(stats.beta.ppf(ALPHA / 2, q_low * n, n - q_low * n + 1)) if q_low > 0 else 0.0
-    high = float(stats.beta.ppf(1 - ALPHA / 2, q_high * n + 1, n - q_high * n)) if q_high < 1 else 1.0
+    low = float(special.betaincinv(q_low * n, n - q_low * n + 1, ALPHA / 2)) if q_low > 0 else 0.0
+    high = float(special.betaincinv(q_high * n + 1, n - q_high * n, 1 - ALPHA / 2)) if q_high < 1 else 1.0
     return low, high
 
 
@@ -99,5 +99,5 @@ def _halfwidths(amounts: Floats, weights: Floats) -> Floats:
     m, weight = len(amounts), weights.sum(axis=0)
     residual = amounts - amounts.sum(axis=0) / weight * weights
     se = np.sqrt((residual**2).sum(axis=0) * m / (m - 1)) / weight
-    half: Floats = stats.t.ppf(1 - ALPHA / 2, m - 1) * se
+    half: Floats = special.stdtrit(m - 1, 1 - ALPHA / 2) * se
     return half

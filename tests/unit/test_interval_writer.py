@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -199,3 +201,28 @@ def test_clock_shift(path: Path) -> None:
     _, rows, _ = read_batches(path)
 
     assert [(row["started_s"], row["ended_s"], row["stage"]) for row in rows] == [(53, 53, "53")]
+
+
+LOAD_PROCESS = """
+import sys
+from pathlib import Path
+from telemetry.interval_file import IntervalFile
+from telemetry.recorder import RequestRecorder
+from telemetry.switch import record_run
+
+recorder = RequestRecorder([100.0])
+recorder.record("GET", "a", 5.0, 10)
+recorder.record("GET", "a", 5.0, 10, exception=ValueError("wrong"))
+file = IntervalFile(Path(sys.argv[1]), [100.0])
+file.append(recorder.fold(), "local", lambda second: "hold")
+file.close()
+print(sorted({"pandas", "scipy"} & set(sys.modules)))
+"""
+
+
+def test_a_load_process_does_without_pandas(path: Path) -> None:
+    """What makes and records the load loads neither pandas nor scipy, which would be half of its start."""
+    output = subprocess.check_output([sys.executable, "-c", LOAD_PROCESS, str(path)], text=True)
+
+    assert output == "[]\n"
+    assert [row["n"] for row in read_batches(path)[1]] == [2]
