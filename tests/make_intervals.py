@@ -88,7 +88,7 @@ def interval_table(made: pd.DataFrame, limits_ms: Sequence[float] = ()) -> pa.Ta
         ended_s=np.floor(made["at_s"] + took_ms / 1000).astype(int),
     )
     columns = {name: made[name].to_numpy() for name in OF_A_REQUEST}
-    groups = made.groupby(KEYS).indices
+    groups: dict[Any, Any] = dict(made.groupby(KEYS).indices)
     rows = [
         _row(key, {name: values[groups[key]] for name, values in columns.items()}, limits_ms)
         for key in sorted(groups)

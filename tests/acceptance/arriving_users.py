@@ -150,3 +150,5 @@ def write_result(environment: Environment, **_: Any) -> None:
 
 
 events.test_stop.add_listener(write_result)
+# Otherwise Locust's timer of the run time would count from before this file was loaded.
+gevent.get_hub().loop.update_now()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
-import time
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -181,14 +182,20 @@ def test_signals(run: Runner, service: Service, name: str, shape: str) -> None:
     assert (directory / "report.html").exists()
 
 
+def catches_sigterm(process: subprocess.Popen[str]) -> bool:
+    """Return whether a process has a handler of SIGTERM, as the kernel tells."""
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="ascii")
+    (caught,) = re.findall(r"^SigCgt:\s*(\w+)", status, re.MULTILINE)
+    return bool(int(caught, 16) >> (signal.SIGTERM - 1) & 1)
+
+
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 def test_signals_while_waiting_for_workers(run: Runner, service: Service, name: str) -> None:
     """A master that is told to stop before it had a worker ends at once: no traceback, and not green."""
     process, directory = run.start(
         "-H", service.url, "--master", "--master-bind-port", str(free_port()), "--expect-workers", "1"
     )
-    until(lambda: directory.exists())
-    time.sleep(1)  # there is no sign of a master's waiting but its silence
+    until(lambda: directory.exists() and catches_sigterm(process))
     process.send_signal(getattr(signal, name))
     output = finish(process, timeout_s=20)
 
