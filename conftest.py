@@ -13,6 +13,7 @@ settings.load_profile("suite")
 
 pytest_plugins = [
     "tests.fix_browser",
+    "tests.fix_bystander",
     "tests.fix_http_servers",
     "tests.fix_iterations",
     "tests.fix_latency_server",
