@@ -360,14 +360,25 @@ def alike(random: np.random.Generator, rho: float, sd: float) -> NDArray[np.floa
     return level
 
 
+SECONDS_OF_A = pd.DataFrame(
+    {
+        "started_s": START_S + np.arange(SECONDS),
+        "request_type": pd.Categorical.from_codes([0] * SECONDS, ["GET"]),
+        "name": pd.Categorical.from_codes([0] * SECONDS, ["a"]),
+        "failures": 0,
+        "sum_ms": math.nan,
+        "max_ms": math.nan,
+    }
+)
+
+
 def recorded(at_s: NDArray[np.float64], latency_ms: NDArray[np.float64], limit_ms: float) -> Intervals:
     """Return a row for each second of many requests, quickly."""
     second, bucket = at_s.astype(np.int64), buckets(latency_ms)
     found, counts = np.unique(second * 2**16 + bucket, return_counts=True)
     n = np.bincount(second, minlength=SECONDS)
     over = np.bincount(second, weights=latency_ms >= limit_ms, minlength=SECONDS)
-    rows = pd.DataFrame({"started_s": START_S + np.arange(SECONDS), "request_type": "GET", "name": "a"})
-    rows = rows.assign(n=n, failures=0, sum_ms=math.nan, max_ms=math.nan)
+    rows = SECONDS_OF_A.assign(n=n)
     successes = Histograms(
         np.searchsorted(found // 2**16, np.arange(SECONDS + 1)),
         (found % 2**16).astype(np.uint16),
