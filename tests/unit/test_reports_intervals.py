@@ -363,8 +363,8 @@ def alike(random: np.random.Generator, rho: float, sd: float) -> NDArray[np.floa
 SECONDS_OF_A = pd.DataFrame(
     {
         "started_s": START_S + np.arange(SECONDS),
-        "request_type": pd.Categorical.from_codes([0] * SECONDS, ["GET"]),
-        "name": pd.Categorical.from_codes([0] * SECONDS, ["a"]),
+        "request_type": pd.Series(["GET"] * SECONDS, dtype="category"),
+        "name": pd.Series(["a"] * SECONDS, dtype="category"),
         "failures": 0,
         "sum_ms": math.nan,
         "max_ms": math.nan,
