@@ -12,17 +12,24 @@ help: ## List the targets
 run: $(VENV)/.run ## Demo: bundled target, 40 s of load, a verdict; exit status = verdict
 	$(BIN)/locust --config profiles/demo.conf
 
-test: $(VENV)/.dev test-packages ## Install what the tests need and run all of them
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-fail-under=95 tests/unit tests/integration
+test: ## Install what the tests need and run all of them
+	@$(MAKE) --no-print-directory --jobs=2 $(VENV)/.dev test-packages
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync lint unit
 	$(BIN)/pytest --numprocesses 3 --dist worksteal -m 'not alone' tests/acceptance
 	$(BIN)/pytest -m alone tests/acceptance
+
+.PHONY: lint unit
+lint: $(VENV)/.dev
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+unit: $(VENV)/.dev
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-fail-under=95 -m 'not laborious' tests/unit tests/integration
+	$(BIN)/pytest --numprocesses 2 --dist worksteal -m laborious tests/unit
 
 catalogue: $(VENV)/.dev ## Run every profile for some seconds against one bundled service (under ten minutes)
 	$(BIN)/pytest tests/catalogue
 
-check: $(VENV)/.dev ## Fast checks: lint, types, unit tests
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+check: lint ## Fast checks: lint, types, unit tests
 	$(BIN)/pytest tests/unit
 
 format: $(VENV)/.dev ## Format the code

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-
-from reports.load.run import empty_frame
+from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -110,13 +110,24 @@ def _ours(column: str, layout: Layout) -> str | None:
 
 
 def _shaped(frame: pd.DataFrame, layout: Layout) -> pd.DataFrame:
-    shaped = empty_frame(tuple(layout.columns.values())).reindex(frame.index)
-    extra = [column for column in frame if column not in shaped]
-    for column in [*shaped, *extra]:
-        if column in layout.text:
-            values = frame[column] if column in frame else pd.Series("", index=frame.index)
-            shaped[column] = values.fillna("").astype(object)
-        elif column in frame:
-            numbers = pd.to_numeric(frame[column], errors="coerce").astype(float)
-            shaped[column] = numbers.where(numbers.abs() < LARGEST)
-    return shaped.reset_index(drop=True)
+    known = tuple(layout.columns.values())
+    columns = [*known, *(str(column) for column in frame if column not in known)]
+    return pd.DataFrame(
+        {
+            column: _texts(frame, column) if column in layout.text else _numbers(frame, column)
+            for column in columns
+        },
+        index=range(len(frame)),
+    )
+
+
+def _texts(frame: pd.DataFrame, column: str) -> pd.Series:
+    values = frame[column].fillna("").to_numpy() if column in frame else ""
+    return pd.Series(values, index=range(len(frame)), dtype=object)
+
+
+def _numbers(frame: pd.DataFrame, column: str) -> NDArray[np.float64]:
+    if column not in frame:
+        return np.full(len(frame), np.nan)
+    numbers = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    return np.where(np.abs(numbers) < LARGEST, numbers, np.nan)

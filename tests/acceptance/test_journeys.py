@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,15 +32,11 @@ ORDER = r"GET /api/orders/\d+"
 
 def test_each_journey_runs_alone_without_a_failure(target_url: str, tmp_path: Path) -> None:
     """Plain `locust -f` works at the root and elsewhere; against the bundled service nothing fails."""
-    processes = {}
-    for number, name in enumerate(JOURNEYS):
-        options = ["--headless", "-u", "5", "-t", "4s", "-H", target_url, "--run-dir", str(tmp_path / name)]
-        arguments = [*options, "--json-file", str(tmp_path / f"{name}-stats")]
-        folder = ROOT if number % 2 else tmp_path
-        locustfile = Path("locustfiles" if folder == ROOT else ROOT / "locustfiles", f"{name}.py")
-        processes[name] = start_locust(["-f", str(locustfile), *arguments], folder)
-
-    outputs = {name: finish(process) for name, process in processes.items()}
+    outputs: dict[str, str] = {}
+    # Synthetic checks fail by their time, which a machine that starts ten processes at once has not got.
+    for names in (JOURNEYS.keys() - {"synthetic"}, {"synthetic"}):
+        processes = {name: start_alone(name, target_url, tmp_path) for name in names}
+        outputs |= {name: finish(process) for name, process in processes.items()}
 
     for name, user_classes in JOURNEYS.items():
         entries = json.loads((tmp_path / f"{name}-stats.json").read_text(encoding="utf-8"))
@@ -48,6 +45,15 @@ def test_each_journey_runs_alone_without_a_failure(target_url: str, tmp_path: Pa
         assert {entry["name"] for entry in entries} <= set().union(
             *(user_class.request_names for user_class in user_classes)
         )
+
+
+def start_alone(name: str, target_url: str, folder: Path) -> subprocess.Popen[str]:
+    """Start a journey for 4 s, every other one from elsewhere than the root."""
+    options = ["--headless", "-u", "5", "-t", "4s", "-H", target_url, "--run-dir", str(folder / name)]
+    arguments = [*options, "--json-file", str(folder / f"{name}-stats")]
+    started_in = ROOT if list(JOURNEYS).index(name) % 2 else folder
+    locustfile = Path("locustfiles" if started_in == ROOT else ROOT / "locustfiles", f"{name}.py")
+    return start_locust(["-f", str(locustfile), *arguments], started_in)
 
 
 def test_every_declared_request_is_sent_and_right(target_url: str, tmp_path: Path) -> None:

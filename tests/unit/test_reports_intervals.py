@@ -127,6 +127,7 @@ def test_file_is_read_back(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.laborious
 @given(share=st.floats(0, 1))
 def test_cut_off_file_keeps_its_whole_batches(share: float, tmp_path_factory: pytest.TempPathFactory) -> None:
     """However much of the tail is lost, what was before it is read, and nothing raises."""
@@ -298,6 +299,7 @@ def test_short_window_has_no_blocks() -> None:
     assert numbers(judged(run, "rps > 5"))[1] == pytest.approx((80 - 1.96 * math.sqrt(80)) / 9, rel=1e-3)
 
 
+@pytest.mark.laborious
 @given(
     latencies_ms=st.lists(st.floats(1, 1000), min_size=60, max_size=120),
     limits=st.tuples(st.floats(1, 1000), st.floats(1, 1000)),
@@ -423,6 +425,7 @@ P95_MS = round(200 * math.exp(1.645 * 0.5), 3)
 P95_ALIKE_MS = round(200 * math.exp(1.645 * math.hypot(0.5, 0.15)), 3)
 
 
+@pytest.mark.laborious
 @pytest.mark.parametrize(
     ("kind", "limit_ms", "n"),
     [("iid", P95_MS, 3000), ("alike", P95_ALIKE_MS, 3000), ("iid", P95_MS, 300), ("iid", P95_MS, 40)],
@@ -441,6 +444,7 @@ def test_wrong_verdicts_are_rare_at_the_limit(kind: str, limit_ms: float, n: int
     assert n > 59 or shares[PASS] == 0
 
 
+@pytest.mark.laborious
 @pytest.mark.parametrize(
     ("kind", "source", "limit_ms", "right"),
     [

@@ -489,6 +489,7 @@ def verdicts(source: str, rho: float, sd: float, *, error_ratio: float = 0.0) ->
 SIGMA_ALIKE = math.hypot(0.5, 0.15)
 
 
+@pytest.mark.laborious
 @pytest.mark.parametrize(
     ("true_value", "source", "rho", "sd", "error_ratio"),
     [
@@ -511,6 +512,7 @@ def test_wrong_verdicts_are_rare_at_the_limit(
     assert shares[FAIL] <= 0.05
 
 
+@pytest.mark.laborious
 @pytest.mark.parametrize(
     ("source", "right"),
     [("p95 < 550 ms", PASS), ("p95 < 390 ms", FAIL), ("mean < 250 ms", PASS), ("mean < 205 ms", FAIL)],
