@@ -274,7 +274,9 @@ def test_phases(hostile: HostileServer) -> None:
     for response, event in zip((first, second), visitor.events, strict=True):
         assert event["context"]["phases"] is response.phases
         assert response.phases.wait_ms >= 95
-        assert response.phases.receive_ms >= 95
+        # Where this process is woken late for the first byte, its wait is the longer for it.
+        assert response.phases.wait_ms + response.phases.receive_ms >= 195
+        assert response.phases.receive_ms > 0
         parts_ms = dataclasses.astuple(response.phases)
         assert sum(parts_ms) == pytest.approx(event["response_time"], abs=50)
     assert first.phases.connect_ms > 0
