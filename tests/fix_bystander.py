@@ -20,8 +20,8 @@ if TYPE_CHECKING:  # pytest wants to load the modules of fixtures itself
     from tests.fix_runs import Run
 
 LATE_MS = 10.0
-CALM_RATIO = 0.003
-STEAL_RATIO = 0.02
+CALM_RATIO = 0.001
+STEAL_RATIO = 0.005
 """On a machine whose cores are its own next to nothing is late, and nothing of what they do is taken away."""
 
 # It sleeps as the generator's own watch on its event loop does, until standard input ends.
