@@ -21,12 +21,13 @@ USERS, RATE_PER_USER, DURATION_S = 100, 5, 14
 LOCUSTFILE = """
 import os
 from array import array
-from locust import FastHttpUser, between, events, task
+from locust import between, events, task
+from clients.http import LeanHttpUser
 from telemetry.switch import record_run
 
 raw_ms = array("d")
 
-class Client(FastHttpUser):
+class Client(LeanHttpUser):
     wait_time = between(0.03, 0.2)
 
     @task
