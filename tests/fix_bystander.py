@@ -6,6 +6,7 @@ No load generator can be better than that.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -73,9 +74,12 @@ def bystander() -> Iterator[Bystander]:
 
 
 def assert_green(run: Run, bystander: Bystander) -> None:
-    """Require a PASS; where the machine was not calm, its effects on the generator may stand against it."""
+    """Require a PASS; a machine that was not calm, and kept the generator from one, can show nothing.
+
+    Then the test is skipped, except in CI, where it fails.
+    """
     failed = {check["check"] for check in run.read("verdict.json")["validity"] if not check["ok"]}
-    if run.status == 77 and not bystander.was_calm:
-        assert all(check.startswith("generator_") for check in failed), run.output
-    else:
-        assert (run.status, failed) == (0, set()), run.output
+    is_the_generators = run.status == 77 and all(check.startswith("generator_") for check in failed)
+    if is_the_generators and not bystander.was_calm and not os.environ.get("CI"):
+        pytest.skip(f"the machine was not calm: {', '.join(sorted(failed))} failed")
+    assert run.status == 0, run.output

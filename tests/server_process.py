@@ -6,12 +6,13 @@ import asyncio
 import json
 import subprocess
 import sys
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-class SmallAnswers(asyncio.Protocol):
+class SmallAnswers(asyncio.Protocol, ABC):
     """A connection on which every answer is the same; a subclass says in `take` when each is given."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -24,9 +25,9 @@ class SmallAnswers(asyncio.Protocol):
         assert data.endswith(b"\r\n\r\n")
         self.take()
 
+    @abstractmethod
     def take(self) -> None:
         """Have `answer` called for one request."""
-        raise NotImplementedError
 
     def answer(self) -> bool:
         """Send the answer; return whether anybody is still there to get it."""

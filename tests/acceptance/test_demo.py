@@ -48,5 +48,6 @@ def test_two_demos_at_once(tmp_path: Path, bystander: Bystander) -> None:
     for demo, output, directory in zip(demos, outputs, directories, strict=True):
         verdict = json.loads((directory / "verdict.json").read_text(encoding="utf-8"))
         assert_green(Run(demo.returncode, output, directory), bystander)
+        assert verdict["verdict"] == "PASS"
         assert verdict["run"]["requests"] > 1000
         assert verdict["run"]["failures"] == 0

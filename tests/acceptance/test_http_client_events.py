@@ -68,7 +68,7 @@ def test_times(hostile: HostileServer) -> None:
     """It is milliseconds from before the request is sent until the answer is there whole."""
     started = time.time()
     visitor = Visitor(hostile.url)
-    response = visitor.get(hostile.script([0.1, answer()[:-1], 0.1, answer()[-1:]]))
+    response = visitor.get(hostile.script([0.1, answer()[:-1], 0.3, answer()[-1:]]))
     (event,) = visitor.events
 
     assert 200 <= event["response_time"] < 1000
@@ -267,16 +267,15 @@ def test_watch(hostile: HostileServer) -> None:
 
 def test_phases(hostile: HostileServer) -> None:
     """On demand each part of a request is measured in ms; together they are the whole."""
-    path = hostile.script([0.1, answer()[:-1], 0.1, answer()[-1:]])
+    path = hostile.script([0.1, answer()[:-1], 0.3, answer()[-1:]])
     visitor = Visitor(hostile.url, record_phases=True)
     first, second = visitor.get(path), visitor.get(path)
 
     for response, event in zip((first, second), visitor.events, strict=True):
         assert event["context"]["phases"] is response.phases
         assert response.phases.wait_ms >= 95
-        # Where this process is woken late for the first byte, its wait is the longer for it.
-        assert response.phases.wait_ms + response.phases.receive_ms >= 195
-        assert response.phases.receive_ms > 0
+        # The pause is longer, as whoever is woken late for the first byte has less of it left.
+        assert response.phases.receive_ms >= 95
         parts_ms = dataclasses.astuple(response.phases)
         assert sum(parts_ms) == pytest.approx(event["response_time"], abs=50)
     assert first.phases.connect_ms > 0
