@@ -24,6 +24,7 @@ from telemetry.run_directory import HEALTH_FILE
 
 LAG_SLEEP_S = 0.02
 LATE_MS = 10.0
+VERY_LATE_MS = 20.0
 _SCHEDSTAT = Path("/proc/self/schedstat")
 INTERVAL_S = 1.0
 SHORTEST_S = 0.2
@@ -37,8 +38,9 @@ class HealthRow(NamedTuple):
     cpu_ratio is of one core, or with the processes that help this one, such as a browser, of its share of all
     cores, whichever is more; host_cpu_ratio and steal_ratio are of all cores. wait_ratio is the share of the
     time in which the event loop could have run and had no CPU. Lag is by how much a sleep of LAG_SLEEP_S was
-    too long; lag_late counts the samples over LATE_MS. in_flight is the mean of the second, in_flight_max the
-    most at once. started, late and dropped are iterations of a schedule, none without one. None is unknown.
+    too long; lag_late and lag_very_late count the samples over LATE_MS and VERY_LATE_MS. in_flight is the
+    mean of the second, in_flight_max the most at once. started, late and dropped are iterations of a
+    schedule, none without one. None is unknown.
     """
 
     unix_s: float
@@ -51,6 +53,7 @@ class HealthRow(NamedTuple):
     lag_max_ms: float | None
     lag_samples: int
     lag_late: int
+    lag_very_late: int
     users: int
     in_flight: float
     dropped: int
@@ -119,6 +122,7 @@ class HealthMonitor:
             lag_max_ms=_quantile(lags_ms, 1.0),
             lag_samples=len(lags_ms),
             lag_late=sum(lag_ms > LATE_MS for lag_ms in lags_ms),
+            lag_very_late=sum(lag_ms > VERY_LATE_MS for lag_ms in lags_ms),
             users=runner.user_count if runner else 0,
             in_flight=round(in_flight.mean, 2),
             in_flight_max=in_flight.most,

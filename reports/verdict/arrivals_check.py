@@ -15,7 +15,7 @@ from reports.load.interval_rows import summed
 from reports.load.run import OPEN, PACED, Run
 from reports.steady_state import SteadyState
 from reports.verdict.check import Check
-from reports.verdict.generator_checks import judged_health
+from reports.verdict.generator_health import judged_health
 
 STARTED_RATIO = 0.98
 """Of the arrivals of an open load. Those that are missing would have met the service at its slowest: what is

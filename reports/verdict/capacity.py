@@ -18,9 +18,10 @@ from reports.steady_state import SteadyState
 from reports.thresholds.reading import Threshold
 from reports.verdict.answering_check import kept_answering
 from reports.verdict.arrivals_check import arrivals_check
-from reports.verdict.generator_checks import generator_checks, judged_health
+from reports.verdict.generator_checks import generator_checks
+from reports.verdict.generator_health import judged_health
 from reports.verdict.judge import Judgement, judge_threshold
-from reports.verdict.validity import trusted
+from reports.verdict.undermining import trusted
 
 WARM_UP_RATIO = 0.2
 """The share of a step that is cut from its start."""
@@ -132,10 +133,11 @@ def _within(recorded: Intervals, window: SteadyState) -> Intervals:
 
 def _judged(run: Run, window: SteadyState, thresholds: Sequence[Threshold]) -> tuple[Outcome, str]:
     """Return FAIL for any failed threshold or a rate that was not kept, PASS if all hold; with the reason."""
-    doubts = [*generator_checks(run, window), *kept_answering(run, window)]
-    doubts = [check for check in doubts if not check.ok]
     step = _only(run, window)
-    judgements = [trusted(judge_threshold(threshold, step, window), doubts) for threshold in thresholds]
+    untested = [judge_threshold(threshold, step, window) for threshold in thresholds]
+    doubts = [*generator_checks(run, window, untested), *kept_answering(run, window)]
+    doubts = [check for check in doubts if not check.ok]
+    judgements = [trusted(judgement, doubts) for judgement in untested]
     behind = [check.reason for check in arrivals_check(run, window) if not check.ok]
     failed = [_words(judgement) for judgement in judgements if judgement.outcome is Outcome.FAIL]
     failed += behind if not doubts else []

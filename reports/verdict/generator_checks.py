@@ -1,46 +1,49 @@
 """Check the generator: one that is out of CPU, late or gone measures itself and calls it the service."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
 from reports.load.run import Run
 from reports.steady_state import SteadyState
 from reports.verdict.check import Check
+from reports.verdict.generator_health import MASTER, judged_health
+from reports.verdict.judge import Judgement
+from reports.verdict.undermining import withstand
 
 CPU_RATIO = 0.8
 PEAK_RATIO = 0.9
 """Over the worst `PEAK_S`; Locust itself warns from there on."""
 PEAK_S = 10
 LATE_MS = 10.0
+VERY_LATE_MS = 20.0
+"""Allowed instead of LATE_MS where every limit is kept with as much to spare."""
 LATE_RATIO = 0.01
 """Share of the loop's wake-ups that may be over LATE_MS late: with more, their p99 is over 10 ms."""
+LATE_COLUMNS = {LATE_MS: "lag_late", VERY_LATE_MS: "lag_very_late"}
 WAIT_RATIO = 0.2
 CLOCK_S = 1.0
-MASTER = "master"
-"""Name of the master's own rows in health.csv."""
 
 
-def generator_checks(run: Run, window: SteadyState | None) -> Iterator[Check]:
-    """Yield the checks of the generator's processes, of those in the judged window where there is one."""
+def generator_checks(
+    run: Run, window: SteadyState | None, judgements: Sequence[Judgement]
+) -> Iterator[Check]:
+    """Yield the checks of the generator's processes, of those in the judged window where there is one.
+
+    How late its event loop may be depends on the room that the judgements left to their limits.
+    """
     health = run.health if window is None else judged_health(run, window)
     processes = {str(name): rows for name, rows in health.groupby("process")}
     if window is not None and not run.health.empty:
         yield _all_watched(run, window, set(processes))
     yield from _cpu(processes)
-    yield from _lag(processes)
+    yield from _lag(processes, VERY_LATE_MS if withstand(judgements, VERY_LATE_MS) else LATE_MS)
     yield from _wait(processes)
     if run.meta.recorded and (run.meta.workers or run.meta.lost_workers):
         yield _workers_lost(run)
     if run.meta.clock_offsets_s:
         yield _clocks(run.meta.clock_offsets_s)
-
-
-def judged_health(run: Run, window: SteadyState) -> pd.DataFrame:
-    """Return the rows of health.csv about the window; each tells of the second before it was written."""
-    written_s = run.health["unix_s"]
-    return run.health[(written_s - 1 >= window.first_s) & (written_s <= window.end_s)]
 
 
 def _all_watched(run: Run, window: SteadyState, watched: set[str]) -> Check:
@@ -57,16 +60,6 @@ def _all_watched(run: Run, window: SteadyState, watched: set[str]) -> Check:
     return Check("all_watched", float(len(missing)), 0.0, not missing, reason)
 
 
-def lag_ms(run: Run, window: SteadyState | None) -> float:
-    """Return how late the event loop of the worst process woke, in ms: the mean of its seconds' p99.
-
-    Every latency is measured by that loop, and so may be too long by as much.
-    """
-    health = run.health if window is None else judged_health(run, window)
-    by_process = health[health["process"] != MASTER].groupby("process")["lag_p99_ms"].mean()
-    return float(by_process.max()) if by_process.notna().any() else 0.0
-
-
 def _cpu(processes: dict[str, pd.DataFrame]) -> Iterator[Check]:
     means = {name: rows["cpu_ratio"].mean() for name, rows in processes.items()}
     peaks = {
@@ -79,11 +72,18 @@ def _cpu(processes: dict[str, pd.DataFrame]) -> Iterator[Check]:
     )
 
 
-def _lag(processes: dict[str, pd.DataFrame]) -> Iterator[Check]:
-    counts = {name: rows[["lag_late", "lag_samples"]].sum().tolist() for name, rows in processes.items()}
-    late = {name: late / samples if samples else math.nan for name, (late, samples) in counts.items()}
-    said = "woke over 10 ms late in {value:.1%} of the samples, so that p99 is over 10 ms"
+def _lag(processes: dict[str, pd.DataFrame], late_ms: float) -> Iterator[Check]:
+    late = {name: _late_ratio(rows, late_ms) for name, rows in processes.items()}
+    shown = f"{late_ms:.0f} ms"
+    said = f"woke over {shown} late in {{value:.1%}} of the samples, so that p99 is over {shown}"
     yield from _worst("generator_lag", late, LATE_RATIO, said)
+
+
+def _late_ratio(rows: pd.DataFrame, late_ms: float) -> float:
+    """Return the share of the samples over late_ms, of all that were late where only those were counted."""
+    samples = float(rows["lag_samples"].sum())
+    late = rows[LATE_COLUMNS[late_ms]].fillna(rows["lag_late"])
+    return float(late.sum()) / samples if samples else math.nan
 
 
 def _wait(processes: dict[str, pd.DataFrame]) -> Iterator[Check]:

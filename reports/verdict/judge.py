@@ -16,7 +16,7 @@ from reports.steady_state import SteadyState
 from reports.thresholds.grammar import UPPER_LIMITS, Statement
 from reports.thresholds.metric import OWN_SCALE, Scaling
 from reports.thresholds.reading import Threshold
-from reports.verdict.generator_checks import lag_ms
+from reports.verdict.generator_health import lag_ms
 from reports.verdict.subject import absent, is_timed_in_browser, subject_of
 
 DAY_S = 86_400.0

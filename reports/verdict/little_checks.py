@@ -15,7 +15,7 @@ from reports.load.interval_rows import Group, summed
 from reports.load.run import Run
 from reports.steady_state import SteadyState
 from reports.verdict.check import Check
-from reports.verdict.generator_checks import judged_health
+from reports.verdict.generator_health import judged_health
 
 RATIO = 0.3
 REQUESTS = 2.0

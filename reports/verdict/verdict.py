@@ -20,7 +20,8 @@ from reports.verdict.capacity import Capacity, find_capacity
 from reports.verdict.check import Check
 from reports.verdict.failures_check import failures_limited
 from reports.verdict.judge import Judgement, judge_threshold
-from reports.verdict.validity import check_validity, trusted
+from reports.verdict.undermining import trusted
+from reports.verdict.validity import check_validity
 
 SCHEMA_VERSION = 1
 SOURCES = {
@@ -74,8 +75,9 @@ def reach_verdict(run: Run, thresholds: Sequence[Threshold]) -> dict[str, Any]:
     """Return the verdict on a run as JSON-ready values: no NaN, latencies in ms, None for unknown."""
     capacity = find_capacity(run, thresholds)
     window = _window(run, capacity)
-    checks = [*check_validity(run, window), *failures_limited(run, thresholds)]
-    judgements = [trusted(judge_threshold(threshold, run, window), checks) for threshold in thresholds]
+    untested = [judge_threshold(threshold, run, window) for threshold in thresholds]
+    checks = [*check_validity(run, window, untested), *failures_limited(run, thresholds)]
+    judgements = [trusted(judgement, checks) for judgement in untested]
     outcome, reasons = _overall(judgements, checks)
     return {
         "schema_version": SCHEMA_VERSION,

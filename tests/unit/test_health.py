@@ -27,7 +27,7 @@ from telemetry.health import (
 )
 from telemetry.worker_watch import WorkerWatch
 
-ROW = HealthRow(1.0, "local", 7, 0.5, 1000, 0.1, 2.0, 3.0, 50, 0, 10, 2, 0, 0.25, None, None, 4, 3, 1)
+ROW = HealthRow(1.0, "local", 7, 0.5, 1000, 0.1, 2.0, 3.0, 50, 0, 0, 10, 2, 0, 0.25, None, None, 4, 3, 1)
 
 
 @pytest.fixture
@@ -57,6 +57,18 @@ def test_a_blocked_loop_is_late() -> None:
 
     assert lags_ms == sorted(lags_ms)
     assert lags_ms[-1] >= 70
+
+
+def test_late_and_very_late_turns_are_counted(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of turns 9, 10.1, 19, 20 and 20.1 ms late four are over 10 ms and one is over 20 ms."""
+    monitor = HealthMonitor(environment, "local")
+    monkeypatch.setattr(LoopLag, "take", lambda _: [9.0, 10.1, 19.0, 20.0, 20.1])
+    row = monitor.take()
+    monitor.stop()
+
+    assert (row.lag_samples, row.lag_late, row.lag_very_late) == (5, 4, 1)
 
 
 def test_the_first_second_has_a_cpu_figure(environment: Environment) -> None:

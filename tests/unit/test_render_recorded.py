@@ -34,11 +34,11 @@ def run_of(*parts: pd.DataFrame, health: pd.DataFrame | None = None, **meta: obj
 def two_processes() -> pd.DataFrame:
     """Return two seconds of two processes, one busier, one later."""
     rows = [
-        (START_S + 0.2, "w1", 0.5, 1e8, 2.0, 50.0, 0.0, 5.0, 3.0, 0.01),
-        (START_S + 0.7, "w2", 0.25, 1e8, 30.0, 50.0, 2.0, 5.0, 4.0, 0.01),
-        (START_S + 1.2, "w1", 0.75, 1e8, np.nan, 0.0, 0.0, 5.0, 1.0, 0.01),
+        (START_S + 0.2, "w1", 0.5, 1e8, 2.0, 50.0, 0.0, 0.0, 5.0, 3.0, 0.01),
+        (START_S + 0.7, "w2", 0.25, 1e8, 30.0, 50.0, 2.0, 2.0, 5.0, 4.0, 0.01),
+        (START_S + 1.2, "w1", 0.75, 1e8, np.nan, 0.0, 0.0, 0.0, 5.0, 1.0, 0.01),
     ]
-    return pd.DataFrame(rows, columns=list(HEALTH_COLUMNS[:10])).reindex(columns=list(HEALTH_COLUMNS))
+    return pd.DataFrame(rows, columns=list(HEALTH_COLUMNS[:11])).reindex(columns=list(HEALTH_COLUMNS))
 
 
 def slow_then_fast() -> pd.DataFrame:
@@ -101,7 +101,9 @@ def test_generator_panel_draws_its_limits() -> None:
     cpu, lag, in_flight = generator_charts(run)
 
     assert cpu.limit_notes == ["80% (generator_cpu, on average)"]
-    assert lag.limit_notes == ["10 ms (generator_lag, all samples together)"]
+    assert lag.limit_notes == [
+        "10 ms (generator_lag, all samples together; 20 ms where every limit has as much to spare)"
+    ]
     assert not in_flight.limits
     assert generator_charts(run_of(slow_then_fast())) == []
 

@@ -19,7 +19,8 @@ from reports.thresholds.grammar import parse
 from reports.thresholds.reading import Known, limits_ms, parse_thresholds, validate
 from reports.verdict.arrivals_check import arrivals_check
 from reports.verdict.check import Check
-from reports.verdict.validity import UNDERMINED, check_validity
+from reports.verdict.undermining import UNDERMINED
+from reports.verdict.validity import check_validity
 from reports.verdict.verdict import reach_verdict
 from tests.judged import judged, numbers
 from tests.make_intervals import even, interval_table, run_of, schema, write_intervals

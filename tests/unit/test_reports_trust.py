@@ -1,5 +1,6 @@
 """The judged time, and the checks of the generator and of what was recorded."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,8 @@ from reports.load.run import HEALTH_COLUMNS, STAGE_COLUMNS, Run, Stage
 from reports.steady_state import SteadyState, steady_state
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.check import Check
-from reports.verdict.validity import UNDERMINED, check_validity
+from reports.verdict.undermining import UNDERMINED
+from reports.verdict.validity import check_validity
 from reports.verdict.verdict import reach_verdict
 from tests.judged import judged
 from tests.make_intervals import START_S, interval_table, requests
@@ -52,6 +54,7 @@ def health(process: str = "local", **columns: Any) -> pd.DataFrame:
         "lag_p99_ms": 1.0,
         "lag_samples": 50.0,
         "lag_late": 0.0,
+        "lag_very_late": 0.0,
         "users": 10.0,
         "in_flight": 1.0,
         "wait_ratio": 0.01,
@@ -154,6 +157,37 @@ def test_exhausted_generator_is_named(columns: dict[str, Any], check: str, value
     assert any(
         reason.startswith(f"{check}: the load generator (process 'w2')") for reason in verdict["reasons"]
     )
+
+
+@pytest.mark.parametrize(
+    ("limits", "columns", "verdict"),
+    [
+        (["p95 < 121 ms"], {}, "PASS"),
+        (["p95 < 119 ms"], {}, "INCONCLUSIVE"),
+        (["p95 < 300 ms", "p50 < 119 ms"], {}, "INCONCLUSIVE"),
+        (["p95 < 300 ms", "rps > 9", "error_rate < 1%"], {}, "PASS"),
+        (["p95 < 300 ms", "rps < 11"], {}, "INCONCLUSIVE"),
+        (["p95 < 60 ms"], {}, "INCONCLUSIVE"),
+        (["p95 > 50 ms"], {}, "INCONCLUSIVE"),
+        (["p95 < 300 ms"], {"lag_very_late": 1.0}, "INCONCLUSIVE"),
+        (["p95 < 300 ms"], {"lag_very_late": np.nan}, "INCONCLUSIVE"),
+    ],
+)
+def test_a_late_loop_and_room_to_the_limits(limits: list[str], columns: dict[str, Any], verdict: str) -> None:
+    """What a loop 10 to 20 ms late measures as 100 ms is surely under 121 ms; nothing else is sure."""
+    late = {"lag_late": 1.0, "lag_p99_ms": 15.0, **columns}
+    run = replace(run_of(), health=health(**late))
+    reached = reach_verdict(run, parse_thresholds(json.dumps({"thresholds": limits})))
+
+    assert reached["verdict"] == verdict, reached["reasons"]
+    assert any(reason.startswith("generator_lag") for reason in reached["reasons"]) is (verdict != "PASS")
+
+
+def test_a_warning_asks_for_no_room() -> None:
+    """A limit that decides nothing does not make a late loop matter."""
+    run = replace(run_of(), health=health(lag_late=1.0))
+    limits = "thresholds: [p95 < 300 ms, {expr: p95 < 60 ms, level: warn}]"
+    assert reach_verdict(run, parse_thresholds(limits))["verdict"] == "PASS"
 
 
 def test_sound_generator_passes_its_checks() -> None:

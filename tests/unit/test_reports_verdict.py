@@ -18,7 +18,8 @@ from reports.thresholds.grammar import OPERATORS
 from reports.thresholds.reading import Threshold, parse_thresholds
 from reports.verdict.check import Check
 from reports.verdict.judge import decide, judge_threshold
-from reports.verdict.validity import UNDERMINED, check_validity
+from reports.verdict.undermining import UNDERMINED
+from reports.verdict.validity import check_validity
 from reports.verdict.verdict import reach_verdict
 from tests.samples import Samples, even, run_of
 

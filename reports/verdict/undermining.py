@@ -1,0 +1,106 @@
+"""Tell which outcomes a failed check takes the ground from, and which a late event loop leaves alone."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from reports.outcome import Outcome
+from reports.thresholds.grammar import UPPER_LIMITS, Statement
+from reports.thresholds.metric import Metric
+from reports.verdict.check import Check
+from reports.verdict.judge import Judgement
+
+LATENCY, RATE, COUNT, SHARE, STARTS = "latency", "rps", "count", "share", "starts"
+
+EVERYTHING = {LATENCY, RATE, COUNT, SHARE, STARTS}
+LOAD = {LATENCY, RATE, COUNT}
+
+UNDERMINED: dict[str, set[str]] = {
+    "complete_files": EVERYTHING,
+    "journeys_unbroken": LOAD,
+    "requests_made": EVERYTHING,
+    "some_success": {LATENCY},
+    "load_reached": LOAD,
+    "arrivals": {LATENCY, STARTS},
+    "planned_end": {COUNT, STARTS},
+    "totals_consistent": EVERYTHING,
+    "stats_reset": EVERYTHING,
+    "enough_time": set(),
+    "failures_limited": set(),
+    "steady_state": {LATENCY, RATE},
+    "all_watched": {*LOAD, STARTS},
+    "generator_cpu": LOAD,
+    "generator_cpu_peak": LOAD,
+    "generator_lag": LOAD,
+    "generator_wait": LOAD,
+    "workers_lost": {*LOAD, STARTS},
+    "clock_offsets": {LATENCY, RATE},
+    "recording_errors": EVERYTHING,
+    "totals_match": EVERYTHING,
+    "kept_answering": {LATENCY, RATE, SHARE},
+    "in_flight": set(),
+    "littles_law": {LATENCY, RATE},
+    "think_time": {LATENCY, RATE},
+}
+"""Errors seen under too little load, by a generator out of breath, or in too short a run, are errors all the
+same; a latency or a rate under another load than planned says nothing, and neither does a count of requests
+that were not all made. A short run takes the ground from no single limit, whose interval is the wider for it,
+but it never passes."""
+
+ONLY_GROWS = {"count", "failures", "dropped", "late"}
+"""What was counted stays counted, whatever else would have come."""
+
+ONLY_WORSE = {"kept_answering", "arrivals"}
+"""What was hidden can only have been worse, so that a FAIL stands."""
+
+
+def trusted(judgement: Judgement, checks: Sequence[Check]) -> Judgement:
+    """Return the judgement, INCONCLUSIVE if a failed check takes the ground from it."""
+    statement, outcome = judgement.threshold.statement, judgement.outcome
+    doubts = [check for check in checks if undermines(check, statement, outcome)]
+    if judgement.in_browser:
+        doubts = [check for check in doubts if check.check != "generator_lag"]
+    if not doubts or outcome is Outcome.INCONCLUSIVE:
+        return judgement
+    reason = "; ".join(part for part in (doubts[0].reason, judgement.reason) if part)
+    return replace(judgement, outcome=Outcome.INCONCLUSIVE, reason=reason)
+
+
+def undermines(check: Check, statement: Statement, outcome: Outcome) -> bool:
+    """Tell whether a failed check takes the ground from the outcome of a threshold."""
+    metric = statement.metric
+    grown = metric.name in ONLY_GROWS and not metric.is_share and statement.operator in UPPER_LIMITS
+    if outcome is Outcome.FAIL and (grown or check.check in ONLY_WORSE):
+        return False
+    return not check.ok and _family(metric) in UNDERMINED[check.check]
+
+
+def withstand(judgements: Sequence[Judgement], late_ms: float) -> bool:
+    """Tell whether every deciding outcome would be the same had the event loop been late_ms more punctual.
+
+    A late loop adds to the latencies and holds up the users: a latency that stays under its limit with
+    late_ms on top does so without, and a rate that was reached was reached. What broke its limit may have
+    done so for the lateness.
+    """
+    deciding = [judgement for judgement in judgements if judgement.threshold.level == "fail"]
+    return bool(deciding) and all(_withstands(judgement, late_ms) for judgement in deciding)
+
+
+def _withstands(judgement: Judgement, late_ms: float) -> bool:
+    statement, found = judgement.threshold.statement, judgement.estimate
+    of_load = _family(statement.metric) in UNDERMINED["generator_lag"] and not judgement.in_browser
+    if not of_load or judgement.outcome is Outcome.INCONCLUSIVE:
+        return True
+    if judgement.outcome is Outcome.FAIL or found is None:
+        return False
+    is_upper = statement.operator in UPPER_LIMITS
+    if not statement.metric.is_latency:
+        return not statement.metric.is_own and not is_upper
+    return is_upper and found.high is not None and found.high + late_ms < judgement.limit
+
+
+def _family(metric: Metric) -> str:
+    if metric.is_of_schedule:
+        return STARTS
+    if metric.is_latency or metric.is_own:
+        return LATENCY
+    return {"rps": RATE, "count": COUNT}.get(metric.name, SHARE)
