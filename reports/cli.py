@@ -89,6 +89,7 @@ def _parser() -> argparse.ArgumentParser:
         ("--user", "a user class of the run"),
         ("--tag", "a tag or a glob of tags of the run"),
         ("--transaction", "a name or glob of the journeys' transactions"),
+        ("--iteration", "a name of the journeys' iterations, USER_CLASS.TASK"),
     ):
         check.add_argument(option, action="append", default=[], metavar="NAME", help=f"{what}; repeatable")
     export = commands.add_parser("export", help="hand a run to other tools", allow_abbrev=False)

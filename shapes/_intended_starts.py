@@ -28,7 +28,7 @@ from functools import cache
 from time import perf_counter
 from typing import Any, Protocol
 
-from shapes.iterations import ITERATIONS
+from shapes.iterations import ITERATIONS, iteration_name
 from shapes.waiting_room import Due, WaitingRoom
 
 # How a task says on purpose what is to come next; it has ended as it should.
@@ -230,7 +230,7 @@ def _execute_when_intended(self: TaskSet) -> None:
         _execute_next_task(self)
         return
     try:
-        _execute_counted(self, f"{type(user).__name__}.{getattr(task, '__name__', 'task')}", delay_s)
+        _execute_counted(self, iteration_name(type(user), task), delay_s)
     except StopUser:
         if isinstance(starts, Arriving) and user._state != LOCUST_STATE_STOPPING:
             GATE.replace(user)

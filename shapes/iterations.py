@@ -14,6 +14,11 @@ from typing import Protocol
 LATE_S = 0.010
 
 
+def iteration_name(user_class: type, task: object) -> str:
+    """Return the name of the iterations of a task."""
+    return f"{user_class.__name__}.{getattr(task, '__name__', 'task')}"
+
+
 class IterationListener(Protocol):
     """Whoever keeps iterations with an intended start; the times are seconds since the epoch."""
 

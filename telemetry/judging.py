@@ -60,6 +60,7 @@ class KnownNames(NamedTuple):
     users: Iterable[str]
     tags: Iterable[str]
     transactions: Iterable[str]
+    iterations: Iterable[str]
 
 
 def check_thresholds(thresholds: Path, known: KnownNames) -> ThresholdsCheck:
@@ -70,6 +71,7 @@ def check_thresholds(thresholds: Path, known: KnownNames) -> ThresholdsCheck:
         "--user": known.users,
         "--tag": known.tags,
         "--transaction": known.transactions,
+        "--iteration": known.iterations,
     }
     names = [f"{option}={name}" for option, names in of_option.items() for name in names]
     checked = run_reports(["check", "--thresholds", str(thresholds.resolve()), *names])

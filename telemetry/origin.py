@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from functools import cache, wraps
 from typing import Any
 
+from shapes.iterations import iteration_name
 from telemetry.redact import storable
 
 # Each combination has rows of its own; a journey that makes up tags would make rows without end.
@@ -83,18 +84,31 @@ def combined(tags: frozenset[str]) -> str:
     return known
 
 
-def tags_of_tasks(holders: Iterable[Any]) -> set[str]:
-    """Return the tags that Locust's `@tag` gave the tasks of user classes, in TaskSets within them too."""
-    found: set[str] = set()
-    seen: set[Any] = set()
-    left = list(holders)
+def tasks_of(holder: Any) -> set[Any]:
+    """Return the tasks of a user class, among them TaskSets and the tasks within them."""
+    found: set[Any] = set()
+    left = [holder]
     while left:
-        for task in set(left.pop().tasks) - seen:
-            seen.add(task)
-            found |= _words_of(getattr(task, "locust_tag_set", ()))
-            if hasattr(task, "tasks"):
-                left.append(task)
+        new = set(getattr(left.pop(), "tasks", ())) - found
+        found |= new
+        left.extend(new)
     return found
+
+
+def tags_of_tasks(user_classes: Iterable[type[User]]) -> set[str]:
+    """Return the tags that Locust's `@tag` gave the tasks of user classes, in TaskSets within them too."""
+    tasks = {task for user_class in user_classes for task in tasks_of(user_class)}
+    return {word for task in tasks for word in _words_of(getattr(task, "locust_tag_set", ()))}
+
+
+def iterations_of(user_classes: Iterable[type[User]]) -> set[str]:
+    """Return the names that the iterations of user classes have in an open load."""
+    return {
+        iteration_name(user_class, task)
+        for user_class in user_classes
+        for task in tasks_of(user_class)
+        if not isinstance(task, type)
+    }
 
 
 def _words_of(tags: Iterable[str]) -> set[str]:

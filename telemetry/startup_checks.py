@@ -16,7 +16,7 @@ from shapes._search_shape import SearchShape
 from shapes.schedule import ScheduleError
 from telemetry.judging import KnownNames, check_thresholds
 from telemetry.options import declare_limits_ms, options_of, warm_up_s
-from telemetry.origin import tags_of_tasks
+from telemetry.origin import iterations_of, tags_of_tasks
 from telemetry.recording import known_request_names
 from telemetry.redact import redact
 from telemetry.run_directory import RESULTS_FOLDER
@@ -54,6 +54,7 @@ def thresholds_faults(
         sorted(user_class.__name__ for user_class in classes),
         sorted(declared_names(classes, "tag_names") | tags_of_tasks(classes)),
         sorted(declared_names(classes, "transaction_names")),
+        sorted(iterations_of(classes)),
     )
     checked = check_thresholds(Path(thresholds), known)
     declare_limits_ms(environment, checked.limits_ms)

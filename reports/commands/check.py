@@ -3,8 +3,7 @@
 import argparse
 import json
 
-from reports.errors import ConfigError
-from reports.thresholds.reading import Known, limits_ms, read_thresholds, validate
+from reports.thresholds.reading import Known, limits_ms, read_thresholds
 
 
 def run(options: argparse.Namespace) -> tuple[int, str]:
@@ -14,9 +13,8 @@ def run(options: argparse.Namespace) -> tuple[int, str]:
 
     Raises ConfigError with every fault.
     """
-    thresholds = read_thresholds(options.thresholds)
-    known = Known(options.name, options.metric, options.user, options.tag, options.transaction)
-    faults = validate(thresholds, known) if options.name else []
-    if faults:
-        raise ConfigError(faults)
+    known = Known(
+        options.name, options.metric, options.user, options.tag, options.transaction, options.iteration
+    )
+    thresholds = read_thresholds(options.thresholds, known if options.name else None)
     return 0, json.dumps({"thresholds": len(thresholds), "limits_ms": limits_ms(thresholds)}) + "\n"

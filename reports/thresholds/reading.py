@@ -18,7 +18,7 @@ from reports.errors import ConfigError
 from reports.thresholds.grammar import Statement, parse
 from reports.thresholds.metric import LATENCY
 from reports.thresholds.nearest import nearest_hint
-from reports.thresholds.selector import ALL, TRANSACTIONS, About, Condition
+from reports.thresholds.selector import ALL, ITERATIONS, TRANSACTIONS, About, Condition
 
 LEVELS = ("fail", "warn")
 LATER = ("abort", "after")
@@ -35,40 +35,6 @@ class Threshold:
     level: Literal["fail", "warn"] = "fail"
 
 
-def read_thresholds(path: Path) -> list[Threshold]:
-    """Return the thresholds of a YAML file.
-
-    Raises ConfigError with every fault, also when the file cannot be read.
-    """
-    try:
-        text = path.read_bytes().decode()
-    except OSError as error:
-        raise ConfigError([f"cannot be read: {error.strerror}"]) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError([f"is not UTF-8 text: {error.reason} at byte {error.start}"]) from error
-    return parse_thresholds(text)
-
-
-def parse_thresholds(text: str) -> list[Threshold]:
-    """Return the thresholds of a YAML text, in its order.
-
-    Raises ConfigError with every fault, one line each.
-    """
-    entries, faults = _entries(_load(text))
-    thresholds: list[Threshold] = []
-    for number, entry in enumerate(entries, start=1):
-        try:
-            threshold = _threshold(entry)
-            if threshold.statement in [earlier.statement for earlier in thresholds]:
-                raise ValueError("appears twice, valid is once")  # noqa: TRY301 - one place names the entry
-            thresholds.append(threshold)
-        except ValueError as error:
-            faults.append(f"threshold {number} {_quoted(entry)}: {error}")
-    if faults:
-        raise ConfigError(faults)
-    return thresholds
-
-
 @dataclass(frozen=True)
 class Known:
     """Hold what a run can send, as far as it is known before, by names; user classes, too.
@@ -81,6 +47,44 @@ class Known:
     users: Sequence[str] = ()
     tags: Sequence[str] = (ALL,)
     transactions: Sequence[str] = (ALL,)
+    iterations: Sequence[str] = (ALL,)
+
+
+def read_thresholds(path: Path, known: Known | None = None) -> list[Threshold]:
+    """Return the thresholds of a YAML file.
+
+    Raises ConfigError with every fault, also when the file cannot be read; among them, where it is told what
+    is known, selectors of what is not.
+    """
+    try:
+        text = path.read_bytes().decode()
+    except OSError as error:
+        raise ConfigError([f"cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"is not UTF-8 text: {error.reason} at byte {error.start}"]) from error
+    return parse_thresholds(text, known)
+
+
+def parse_thresholds(text: str, known: Known | None = None) -> list[Threshold]:
+    """Return the thresholds of a YAML text, in its order.
+
+    Raises ConfigError with every fault, one line each, as `read_thresholds` does.
+    """
+    entries, faults = _entries(_load(text))
+    thresholds: list[Threshold] = []
+    for number, entry in enumerate(entries, start=1):
+        try:
+            threshold = _threshold(entry)
+            if threshold.statement in [earlier.statement for earlier in thresholds]:
+                raise ValueError("appears twice, valid is once")  # noqa: TRY301 - one place names the entry
+            thresholds.append(threshold)
+        except ValueError as error:
+            faults.append(f"threshold {number} {_quoted(entry)}: {error}")
+    if known is not None:
+        faults += validate(thresholds, known)
+    if faults:
+        raise ConfigError(faults)
+    return thresholds
 
 
 def validate(thresholds: Sequence[Threshold], known: Known) -> list[str]:
@@ -119,7 +123,8 @@ def _unknown(statement: Statement, known: Known) -> Iterator[str]:
             yield unmatched("tag", condition.pattern, known.tags)
         if condition.prefix == TRANSACTIONS and not _is_known(condition, known.transactions):
             yield unmatched("transaction", condition.pattern, known.transactions)
-        # Which tasks a user has is not known here.
+        if condition.prefix == ITERATIONS and not _is_known(condition, known.iterations):
+            yield unmatched("iteration", condition.pattern, known.iterations)
         if condition.about is About.NAME and statement.selector.of_requests and not statement.selector.is_all:
             yield from _unknown_name(statement, condition, known)
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from telemetry import origin
-from telemetry.origin import TOO_MANY, combined, current_origin, tagged, tags_of_tasks
+from telemetry.origin import TOO_MANY, combined, current_origin, iterations_of, tagged, tags_of_tasks
 
 
 @pytest.fixture(autouse=True)
@@ -112,8 +112,8 @@ def test_tags_of_tasks() -> None:
     ]
 
 
-def test_tags_of_tasks_are_known() -> None:
-    """Before a run the tags of all tasks are known as they will be recorded, those within TaskSets too."""
+def test_tags_and_iterations_are_known() -> None:
+    """Before a run the tags and names of all tasks are known as they are recorded, also within TaskSets."""
 
     class Steps(TaskSet):
         @tag("inner", "a,b")
@@ -132,6 +132,7 @@ def test_tags_of_tasks_are_known() -> None:
     Steps.tasks.append(Steps)  # a TaskSet may lead back to itself
 
     assert tags_of_tasks([Visitor, Visitor]) == {"content", "inner", "a", "b"}
+    assert iterations_of([Visitor]) == {"Visitor.read", "Visitor.step"}
 
 
 def run_tasks(task_set: Any, user: User, *tasks: Any) -> None:

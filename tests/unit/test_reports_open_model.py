@@ -125,9 +125,15 @@ def test_iterations_are_named_by_their_selector() -> None:
 
 
 def test_iterations_are_not_held_against_request_names() -> None:
-    """Which tasks there are is not known before the run, so that no iteration is refused."""
+    """Iterations are named after tasks; where those are known, a misspelt one is refused before the run."""
     thresholds = parse_thresholds('thresholds: ["p95 of iteration:Shopper.browse < 1 s", "p95 of b < 1 s"]')
     assert len(validate(thresholds, Known(["a"]))) == 1
+    known = Known(["a", "b"], iterations=["Shopper.brows"])
+    assert validate(thresholds, known) == [
+        "threshold 'p95 of iteration:Shopper.browse < 1 s': no iteration is named 'Shopper.browse';"
+        " did you mean 'Shopper.brows'?"
+    ]
+    assert validate(thresholds, Known(["b"], iterations=["Shopper.browse"])) == []
 
 
 @pytest.mark.parametrize(

@@ -229,6 +229,16 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
     assert validate(thresholds[:1], Known([])) == []
 
 
+def test_a_wrong_statement_hides_no_unknown_name() -> None:
+    """All that is wrong is told at once: statements that cannot be read, and names that nothing has."""
+    with pytest.raises(ConfigError) as refused:
+        parse_thresholds("thresholds: [p101 < 1 s, p95 of shp < 1 s]", Known(["shop"]))
+    assert [fault.partition(":")[0] for fault in refused.value.faults] == [
+        "threshold 1 'p101 < 1 s'",
+        "threshold 'p95 of shp < 1 s'",
+    ]
+
+
 def test_hint_offers_similar_words_only() -> None:
     """A near word is offered whatever its case, a far one is not."""
     assert nearest_hint("P9", ["p99"]) == "; did you mean 'p99'?"
