@@ -13,9 +13,8 @@ run: $(VENV)/.run ## Demo: bundled target, 40 s of load, a verdict; exit status 
 	$(BIN)/locust --config profiles/demo.conf
 
 test: ## Install what the tests need and run all of them
-	@$(MAKE) --no-print-directory --jobs=2 $(VENV)/.dev test-packages
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync lint unit
-	$(BIN)/pytest --numprocesses 3 --dist worksteal -m 'not alone' tests/acceptance
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync test-packages lint unit
+	$(BIN)/pytest --numprocesses 3 --dist worksteal -m 'not alone' tests/integration tests/acceptance
 	$(BIN)/pytest -m alone tests/acceptance
 
 .PHONY: lint unit
@@ -23,7 +22,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 unit: $(VENV)/.dev
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --cov --cov-fail-under=95 -m 'not laborious' tests/unit tests/integration
+	$(BIN)/pytest --numprocesses 2 --dist worksteal --cov --cov-fail-under=95 -m 'not laborious' tests/unit
 	$(BIN)/pytest --numprocesses 2 --dist worksteal -m laborious tests/unit
 
 catalogue: $(VENV)/.dev ## Run every profile for some seconds against one bundled service (under ten minutes)

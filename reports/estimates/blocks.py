@@ -15,6 +15,7 @@ SHORTEST_S = 10.0
 whose level has an autocorrelation of 0.8 from second to second, 14 % pass over ten blocks, and 4 % where the
 widest interval over ten, five and three is taken; at 0.95 still 11 %, which is why it is said."""
 COARSER = (5, 3)
+KEYS = ["request_type", "name"]
 
 
 @dataclass(frozen=True)
@@ -66,37 +67,37 @@ def blocks_of(run: Run, requests: pd.DataFrame) -> Blocks | None:
 
     None when the history has no rows of theirs, or is shorter than one second a block.
     """
-    keys = ["request_type", "name"]
-    wanted = pd.MultiIndex.from_frame(requests[keys])
-    rows = run.history.loc[pd.MultiIndex.from_frame(run.history[keys]).isin(wanted)]
+    seconds = run.history["unix_s"].to_numpy()
+    if not len(seconds) or seconds.max() - seconds.min() < BLOCKS:
+        return None
+    rows = run.history[_are_of(requests, run.history)]
     if rows.empty:
         return None
-    start_s, end_s = run.history["unix_s"].min(), run.history["unix_s"].max()
-    if end_s - start_s < BLOCKS:
-        return None
     # A row written at second t counts what was seen up to t, so a block holds the rows after its start.
-    edges = np.linspace(start_s, end_s, BLOCKS + 1)
+    edges = np.linspace(seconds.min(), seconds.max(), BLOCKS + 1)
     block = np.clip(np.searchsorted(edges, rows["unix_s"], side="left") - 1, 0, BLOCKS - 1)
-    sums = _increments(rows).groupby(block).sum().reindex(range(BLOCKS), fill_value=0.0)
-    return Blocks(
-        n=sums["n"].to_numpy(dtype=float),
-        failures=sums["failures"].to_numpy(dtype=float),
-        latency_ms=sums["latency_ms"].to_numpy(dtype=float),
-        length=BlockLength(BLOCKS, float(end_s - start_s) / BLOCKS),
+    n, failures, latency_ms = (
+        np.bincount(block, added, minlength=BLOCKS).astype(np.float64) for added in _increments(rows).T
     )
+    return Blocks(n, failures, latency_ms, BlockLength(BLOCKS, float(seconds.max() - seconds.min()) / BLOCKS))
 
 
-def _increments(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return what each row adds to the one before of the same request."""
-    counted = pd.DataFrame(
-        {
-            "n": rows["n"],
-            "failures": rows["failures"],
-            "latency_ms": (rows["mean_ms"] * rows["n"]).where(rows["n"] > 0, 0.0),
-        }
-    )
-    added = counted.groupby([rows["request_type"], rows["name"]]).diff().fillna(counted)
+def _are_of(requests: pd.DataFrame, rows: pd.DataFrame) -> NDArray[np.bool_]:
+    wanted = pd.MultiIndex.from_frame(requests[KEYS])
+    return pd.MultiIndex.from_frame(rows[KEYS]).isin(wanted)
+
+
+def _increments(rows: pd.DataFrame) -> NDArray[np.float64]:
+    """Return what each row adds to the one before of the same request: its n, failures and latency in ms."""
+    n = rows["n"].to_numpy()
+    counted = np.column_stack((n, rows["failures"], np.where(n > 0, rows["mean_ms"] * n, 0.0)))
+    request = rows.groupby(KEYS, sort=False, dropna=False, observed=True).ngroup().to_numpy()
+    order = np.argsort(request, kind="stable")
+    added = np.diff(counted[order], axis=0, prepend=0.0)
+    is_first = np.diff(request[order], prepend=-1) != 0
     # Locust's --reset-stats starts the counts again: then a row adds all that it counts.
-    restarted = added["n"] < 0
-    added.loc[restarted] = counted.loc[restarted]
-    return added.fillna(0.0)
+    is_anew = is_first | (added[:, 0] < 0)
+    added = np.where(is_anew[:, None] | np.isnan(added), counted[order], added)
+    back = np.empty_like(added)
+    back[order] = np.where(np.isnan(added), 0.0, added)
+    return back

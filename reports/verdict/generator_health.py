@@ -20,6 +20,8 @@ def lag_ms(run: Run, window: SteadyState | None) -> float:
 
     Every latency is measured by that loop, and so may be too long by as much.
     """
+    if run.health.empty:
+        return 0.0
     health = run.health if window is None else judged_health(run, window)
     by_process = health[health["process"] != MASTER].groupby("process")["lag_p99_ms"].mean()
     return float(by_process.max()) if by_process.notna().any() else 0.0

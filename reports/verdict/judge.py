@@ -99,19 +99,21 @@ def _judge(judgement: Judgement, run: Run, window: SteadyState | None) -> Judgem
     if statement.metric.figure in EXTREMES and not statement.metric.is_own and found.n < FEWEST_FOR_EXTREMES:
         found = replace(found, needed_n=FEWEST_FOR_EXTREMES)
     outcome = decide(found, statement.operator, judgement.limit)
-    if outcome is Outcome.FAIL and _may_be_the_generators(found, judgement, lag_ms(run, window)):
+    if outcome is Outcome.FAIL and _may_be_the_generators(found, judgement, run, window):
         return replace(judgement, estimate=found, reason=GENERATORS)
     reason = _doubt(found, judgement, length_s) if outcome is Outcome.INCONCLUSIVE else ""
     return replace(judgement, estimate=found, outcome=outcome, reason=reason)
 
 
-def _may_be_the_generators(found: Estimate, judgement: Judgement, late_ms: float) -> bool:
+def _may_be_the_generators(
+    found: Estimate, judgement: Judgement, run: Run, window: SteadyState | None
+) -> bool:
     """Return whether a latency is over its limit by no more than the generator itself may have added."""
     statement = judgement.threshold.statement
     is_upper = statement.metric.is_latency and statement.operator in UPPER_LIMITS
-    if judgement.in_browser:
+    if judgement.in_browser or not is_upper or found.value is None:
         return False
-    return is_upper and found.value is not None and found.value - late_ms < judgement.limit
+    return found.value - lag_ms(run, window) < judgement.limit
 
 
 def _estimated(

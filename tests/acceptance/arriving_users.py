@@ -4,7 +4,8 @@ ARRIVING_USERS holds a JSON object: `service_s` and, where the service stands st
 (from, to, in seconds since the first start of the process); `rate`, `duration_s`, `most_users` and `spacing`
 of an arrival shape, or the `pacing_s` of users without one; `kinds`, whether there are users of every kind;
 `leaves`, whether each of them visits once and is gone.
-Each process leaves what it saw in a file of its own in the folder ARRIVING_RESULTS.
+Each process leaves what it saw in a file of its own in the folder ARRIVING_RESULTS, and one that ends with
+`.started` as soon as its first iteration starts.
 """
 
 # mypy: disallow-untyped-calls=False
@@ -43,6 +44,11 @@ SETTINGS |= json.loads(os.environ["ARRIVING_USERS"])
 seen: dict[str, list[Any]] = {"starts": [], "kinds": [], "delays_ms": [], "users": [], "signed_in": []}
 
 
+def result_file() -> Path:
+    """Return the file of this process; a worker is forked after this module was loaded."""
+    return Path(os.environ["ARRIVING_RESULTS"], f"{os.getpid()}.json")
+
+
 class Recorded(User):
     """A user who notes when it starts what, and then takes as long as the service does."""
 
@@ -58,6 +64,8 @@ class Recorded(User):
     def serve(self) -> None:
         """Be served."""
         now_s = time.time()
+        if not seen["starts"]:
+            result_file().with_suffix(".started").touch()
         seen["starts"].append(now_s)
         seen["kinds"].append(type(self).__name__)
         seen["delays_ms"].append(ITERATIONS.take_delay_ms())
@@ -145,8 +153,7 @@ def write_result(environment: Environment, **_: Any) -> None:
     counts = {"started": ITERATIONS.started, "late": ITERATIONS.late, "dropped": ITERATIONS.dropped}
     assert environment.runner is not None
     errors = sorted({found["msg"] for found in environment.runner.exceptions.values()})
-    result = Path(os.environ["ARRIVING_RESULTS"], f"{os.getpid()}.json")
-    result.write_text(json.dumps({**seen, **counts, "errors": errors}), encoding="utf-8")
+    result_file().write_text(json.dumps({**seen, **counts, "errors": errors}), encoding="utf-8")
 
 
 events.test_stop.add_listener(write_result)

@@ -122,8 +122,8 @@ def test_a_worker_that_leaves(tmp_path: Path) -> None:
         tmp_path, "--headless", *two_workers(), "--enable-rebalancing",
         rate=40, duration_s=4, most_users=200, service_s=0.02,
     )  # fmt: skip
-    until(lambda: len(psutil.Process(process.pid).children()) == 2)
-    time.sleep(4)  # into the schedule: nothing outside of the processes shows its beginning
+    until(lambda: len(list(tmp_path.glob("*.started"))) == 2)
+    time.sleep(1.2)  # of the first second both have their share
     psutil.Process(process.pid).children()[0].terminate()
     seen = Seen(tmp_path, finish(process))
 
