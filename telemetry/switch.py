@@ -26,6 +26,7 @@ from telemetry.spawning import watch_spawns
 from telemetry.startup_checks import startup_faults
 from telemetry.web_ui import extend_web_ui
 from telemetry.worker_intervals import WorkerIntervals
+from telemetry.worker_start import start_after_init
 
 
 @cache
@@ -33,6 +34,7 @@ def record_run() -> None:
     """Record and judge every run of this Locust process; calling it from several locustfiles is fine."""
     events.init_command_line_parser.add_listener(add_options)
     events.init.add_listener(_on_init)
+    start_after_init(events)
 
 
 def _on_init(environment: Environment, web_ui: WebUI | None, **_: Any) -> None:

@@ -52,6 +52,19 @@ class Shrinking(LoadTestShape):
         return ((4, 4) if elapsed_s < 2 else (1, 4)) if elapsed_s < 5 else None
 """
 
+SLOW_START = """
+import gevent
+from locust.runners import WorkerRunner
+
+connect = WorkerRunner.connect_to_master
+
+def connect_and_be_slow(self):
+    connect(self)
+    gevent.sleep(3)  # Locust's master looks for workers once a second
+
+WorkerRunner.connect_to_master = connect_and_be_slow
+"""
+
 
 @pytest.fixture(params=["single", "workers"])
 def processes(request: pytest.FixtureRequest) -> list[str]:
@@ -102,6 +115,19 @@ def test_totals(run: Runner, service: Service, tmp_path: Path, processes: list[s
     assert sorted({row["worker"] for row in found}) == (facts["workers"] or ["local"])
     assert all(abs(offset_s) < 0.5 for offset_s in facts["clock_offsets_s"].values())
     assert_counts_agree(found)
+
+
+def test_workers_that_are_slow_to_listen(run: Runner, service: Service, tmp_path: Path) -> None:
+    """Workers that are told to spawn users while they still start record all of the run."""
+    source = run.locustfile.read_text(encoding="utf-8")
+    run.locustfile.write_text(source + SLOW_START, encoding="utf-8")
+    finals = tmp_path / "finals"
+    ended = run("-t", "5s", "-H", service.url, "--json-file", str(finals), *two_workers(), thresholds=LIMITS)
+    facts = ended.read("run.json")
+
+    assert totals(ended.directory) == locust_totals(finals), ended.output
+    assert facts["lost_workers"] == []
+    assert {row["worker"] for row in rows(ended.directory)} == set(facts["workers"])
 
 
 def assert_counts_agree(found: list[dict[str, Any]]) -> None:
