@@ -48,6 +48,10 @@ class Hasty(NamedTuple):
     task: str | None = None
 
 
+HASTY_LIMIT_S = 150
+"""Longer than any of their run times; those that know what is enough hardly ever take theirs."""
+
+
 def run_hastily(
     users: Sequence[Hasty], folder: Path, run_time: str, number: int, enough: Collection[str] = ()
 ) -> Any:
@@ -63,6 +67,6 @@ def run_hastily(
         "HASTY_ENOUGH": json.dumps(sorted(enough)),
     }
     options = ["--headless", "-u", str(number), "-r", str(number), "-t", run_time, "--only-summary"]
-    output = finish(start_locust(["-f", str(HASTY_USERS), *options], folder, settings))
+    output = finish(start_locust(["-f", str(HASTY_USERS), *options], folder, settings), HASTY_LIMIT_S)
     assert result.exists(), output
     return json.loads(result.read_text(encoding="utf-8"))

@@ -102,7 +102,7 @@ def test_every_lie_is_counted(tmp_path: Path) -> None:
     with closing(LyingRooms({name: talk for name, (talk, _) in LIES.items()})) as rooms:
         users = [Hasty(ClassroomUser, f"{rooms.url}/{name}", "take_part") for name in LIES]
         # The first of all is a teacher, who is in one room only: of two, one is a student.
-        result = run_hastily(users, tmp_path, "30s", 2 * len(users), enough=errors)
+        result = run_hastily(users, tmp_path, "120s", 2 * len(users), enough=errors)
 
     assert set(result["errors"]) == errors
     assert result["exceptions"] == []

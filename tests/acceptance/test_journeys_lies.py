@@ -348,7 +348,7 @@ def test_every_lie_is_counted_with_its_text(
 
     errors = {failure for _, _, failure in told.values()}
 
-    result = run_hastily(users, tmp_path, "40s", len(users), enough=errors)
+    result = run_hastily(users, tmp_path, "120s", len(users), enough=errors)
 
     assert len(users) == len(told)
     assert set(result["errors"]) == errors

@@ -112,7 +112,7 @@ def test_every_lie_is_counted(start_liar: Callable[[dict[str, Lie]], str], tmp_p
 
     failures = {failure for _, _, failure in LIES.values()}
 
-    result = run_hastily(users, tmp_path, "45s", len(users), enough=failures)
+    result = run_hastily(users, tmp_path, "120s", len(users), enough=failures)
 
     assert set(result["failures"]) == failures
     assert result["exceptions"] == []
