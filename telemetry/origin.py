@@ -102,13 +102,18 @@ def tags_of_tasks(user_classes: Iterable[type[User]]) -> set[str]:
 
 
 def iterations_of(user_classes: Iterable[type[User]]) -> set[str]:
-    """Return the names that the iterations of user classes have in an open load."""
-    return {
-        iteration_name(user_class, task)
-        for user_class in user_classes
-        for task in tasks_of(user_class)
-        if not isinstance(task, type)
-    }
+    """Return the names that the iterations of user classes have under a schedule.
+
+    Users may be given their tasks when they are made; of those whose class has none any may come.
+    """
+    return {name for user_class in user_classes for name in _iterations_of(user_class)}
+
+
+def _iterations_of(user_class: type[User]) -> set[str]:
+    tasks = tasks_of(user_class)
+    if not all(getattr(holder, "tasks", ()) for holder in (user_class, *tasks) if isinstance(holder, type)):
+        return {f"{user_class.__name__}.*"}
+    return {iteration_name(user_class, task) for task in tasks if not isinstance(task, type)}
 
 
 def _words_of(tags: Iterable[str]) -> set[str]:

@@ -12,29 +12,40 @@ from locust.event import Events
 from locust.rpc import Message
 from locust.runners import WorkerRunner
 
+import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
+
+# Listeners may set up what they like, but a worker that waits hears of no end either.
+INIT_LIMIT_S = 30.0
+
+logger = logging.getLogger("plimsoll")
 
 _Handle = Callable[[WorkerRunner, Message], None]
 
 
 def start_after_init(events: Events) -> None:
-    """Have the worker in this process wait with its users until *events* has fired `init`; call it once."""
+    """Have the worker in this process start no users until all listeners of `init` are done; call it once."""
     initialised = Event()
+    fire = events.init.fire
 
-    def note(**_: Any) -> None:
+    @wraps(fire)
+    def fire_and_note(**arguments: Any) -> None:
+        fire(**arguments)
         initialised.set()
 
-    events.init.add_listener(note)
-    WorkerRunner.handle_message = _waiting(WorkerRunner.handle_message, initialised)  # type: ignore[method-assign,assignment] # a function that becomes a method
+    events.init.fire = fire_and_note  # type: ignore[method-assign] # of this one event
+    WorkerRunner.handle_message = waiting(WorkerRunner.handle_message, initialised)  # type: ignore[method-assign,assignment] # a function that becomes a method
 
 
-def _waiting(handle_message: _Handle, initialised: Event) -> _Handle:
+def waiting(handle_message: _Handle, initialised: Event) -> _Handle:
+    """Return a handler of messages that keeps the order to spawn until the event is set, but not for ever."""
+
     @wraps(handle_message)
     def handle(self: WorkerRunner, message: Message) -> None:
-        if message.type == "spawn":
-            initialised.wait()
+        if message.type == "spawn" and not initialised.wait(INIT_LIMIT_S):
+            logger.error("events.init was not over after %.0f s: users start without it", INIT_LIMIT_S)
         handle_message(self, message)
 
     return handle

@@ -74,7 +74,7 @@ class DirectLink:
 
 
 class PendingLink:
-    """No way yet: a worker that joins a load may have users before it knows that it is a worker."""
+    """No way yet: where no run is recorded, a worker may have users before it knows that it is one."""
 
     def begin(self, seed: str) -> None:
         """Do nothing."""

@@ -75,22 +75,24 @@ def undermines(check: Check, statement: Statement, outcome: Outcome) -> bool:
 
 
 def withstand(judgements: Sequence[Judgement], late_ms: float) -> bool:
-    """Tell whether every deciding outcome would be the same had the event loop been late_ms more punctual.
+    """Tell whether all limits on what a late loop changes, of which there is one at least, are kept.
 
-    A late loop adds to the latencies and holds up the users: a latency that stays under its limit with
-    late_ms on top does so without, and a rate that was reached was reached. What broke its limit may have
-    done so for the lateness.
+    They are with late_ms to spare: a loop that much late only adds to latencies, and only lowers rates.
     """
-    deciding = [judgement for judgement in judgements if judgement.threshold.level == "fail"]
-    return bool(deciding) and all(_withstands(judgement, late_ms) for judgement in deciding)
+    of_load = [each for each in judgements if _depends_on_the_loop(each)]
+    return bool(of_load) and all(_withstands(each, late_ms) for each in of_load)
+
+
+def _depends_on_the_loop(judgement: Judgement) -> bool:
+    metric = judgement.threshold.statement.metric
+    is_counted = metric.name in ONLY_GROWS and not metric.is_share
+    of_load = _family(metric) in UNDERMINED["generator_lag"] or is_counted
+    return of_load and not judgement.in_browser
 
 
 def _withstands(judgement: Judgement, late_ms: float) -> bool:
     statement, found = judgement.threshold.statement, judgement.estimate
-    of_load = _family(statement.metric) in UNDERMINED["generator_lag"] and not judgement.in_browser
-    if not of_load or judgement.outcome is Outcome.INCONCLUSIVE:
-        return True
-    if judgement.outcome is Outcome.FAIL or found is None:
+    if judgement.outcome is not Outcome.PASS or found is None:
         return False
     is_upper = statement.operator in UPPER_LIMITS
     if not statement.metric.is_latency:

@@ -30,8 +30,11 @@ LAG_S = 2.0
 """Locust starts users in steps of a second: their number is right if the plan of a near moment allows it."""
 
 
-def check_validity(run: Run, window: SteadyState | None, judgements: Sequence[Judgement] = ()) -> list[Check]:
-    """Return every check that the run's files allow; `window` is the judged one of a run with intervals."""
+def check_validity(run: Run, window: SteadyState | None, judgements: Sequence[Judgement]) -> list[Check]:
+    """Return every check that the run's files allow; `window` is the judged one of a run with intervals.
+
+    The judgements are those before any check: how far from their limits they are makes some checks wider.
+    """
     return [
         *_complete_files(run),
         *_requests_made(run),

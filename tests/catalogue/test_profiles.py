@@ -23,7 +23,7 @@ from tests.processes import finish, start_locust
 ROOT = Path(__file__).resolve().parents[2]
 PROFILES = sorted(path.stem for path in (ROOT / "profiles").glob("*.conf"))
 LOAD_S = 10.0
-LONG_LOADS_S = {"careers": 20.0, "pages": 20.0}
+LONG_LOADS_S = {"careers": 20.0, "pages": 20.0, "ramp": 20.0}
 """A learning session takes about 20 s, whatever is scaled, and so do a browser and the pages it visits."""
 
 FIRST_STEPS = ["--user-scale", "0.1", "--time-scale", "0.05"]
@@ -34,24 +34,26 @@ STOPPED_AFTER_S = 22.0
 START_LIMIT_S = 60.0
 
 MOST_USERS = 100
+MANY_USERS = {"ramp": 300}
+"""It has a limit on the dashboard, which of twenty users one looks at in that time."""
 MOST_ARRIVALS_PER_S = 50.0
 UNIT_S = {"s": 1, "m": 60, "h": 3600}
 
 
-def scale(settings: str, load_s: float) -> list[str]:
+def scale(settings: str, load_s: float, most_users: int) -> list[str]:
     """Return the options that make a profile small enough, by the shape or the run time in its settings."""
     shape = re.search(r"shapes/(\w+)\.py", settings)
     if shape and shape[1] == "breakpoint":
         return FIRST_STEPS
-    return scale_shape(LOADS[shape[1]], load_s) if shape else scale_constant(settings, load_s)
+    return scale_shape(LOADS[shape[1]], load_s, most_users) if shape else scale_constant(settings, load_s)
 
 
-def scale_shape(load: Schedule | ArrivalSchedule, load_s: float) -> list[str]:
+def scale_shape(load: Schedule | ArrivalSchedule, load_s: float, most_users: int) -> list[str]:
     """Return the scales by which a shape is small enough."""
     if isinstance(load, ArrivalSchedule):
         user_scale = MOST_ARRIVALS_PER_S / load.peak_rate
     else:
-        user_scale = MOST_USERS / load.peak_users
+        user_scale = most_users / load.peak_users
     scales = {"--user-scale": user_scale, "--time-scale": load_s / load.duration_s}
     return [word for option, number in scales.items() for word in (option, f"{min(1.0, number):.6g}")]
 
@@ -75,7 +77,8 @@ def end_load(process: subprocess.Popen[str], run_dir: Path) -> None:
 def test_a_profile_ends_with_a_verdict_on_its_limits(profile: str, target_url: str, tmp_path: Path) -> None:
     """The run passes, fails or stays open, but does not crash, and whatever a limit names was seen."""
     path, run_dir = ROOT / "profiles" / f"{profile}.conf", tmp_path / "run"
-    options = scale(path.read_text(encoding="utf-8"), LONG_LOADS_S.get(profile, LOAD_S))
+    load_s, most_users = LONG_LOADS_S.get(profile, LOAD_S), MANY_USERS.get(profile, MOST_USERS)
+    options = scale(path.read_text(encoding="utf-8"), load_s, most_users)
     process = start_locust(
         ["--config", str(path), "-H", target_url, "--run-dir", str(run_dir), *options], ROOT
     )

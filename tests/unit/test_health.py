@@ -15,7 +15,9 @@ from typing import Any
 
 import pytest
 
+from reports.verdict import generator_checks
 from shapes.iterations import Iterations
+from telemetry import health
 from telemetry.health import (
     HealthFile,
     HealthMonitor,
@@ -224,3 +226,8 @@ def test_a_new_worker_is_no_loss() -> None:
 def test_a_single_process_has_no_workers() -> None:
     """There is nobody to lose."""
     assert not WorkerWatch(None).look(1)
+
+
+def test_the_judge_knows_what_is_late() -> None:
+    """What a column of health.csv counts is what the checks of it say."""
+    assert (health.LATE_MS, health.VERY_LATE_MS) == (generator_checks.LATE_MS, generator_checks.VERY_LATE_MS)

@@ -135,6 +135,21 @@ def test_tags_and_iterations_are_known() -> None:
     assert iterations_of([Visitor]) == {"Visitor.read", "Visitor.step"}
 
 
+def test_iterations_of_users_without_tasks_are_not_known() -> None:
+    """Tasks that a user is only given when it is made may have any name, also those of a TaskSet of its."""
+
+    class Bare(User):
+        pass
+
+    class Later(TaskSet):
+        pass
+
+    class Nested(User):
+        tasks = [Later]  # noqa: RUF012 - Locust's name
+
+    assert iterations_of([Bare, Nested]) == {"Bare.*", "Nested.*"}
+
+
 def run_tasks(task_set: Any, user: User, *tasks: Any) -> None:
     """Execute tasks of a user in the greenlet that Locust would give it."""
 

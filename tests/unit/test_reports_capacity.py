@@ -127,6 +127,16 @@ def test_a_generator_out_of_breath_decides_nothing() -> None:
     assert "used 99% of its CPU" in step.reason
 
 
+@pytest.mark.parametrize(("dropped", "outcome"), [(0.0, Outcome.PASS), (0.03, Outcome.INCONCLUSIVE)])
+def test_a_late_loop_and_a_step(dropped: float, outcome: Outcome) -> None:
+    """A loop 10 to 20 ms late leaves limits far away, but may be why arrivals were not kept."""
+    run = searched((20, 50), dropped=dropped)
+    late = run.health.assign(lag_samples=50.0, lag_late=1.0, lag_very_late=0.0)
+    (step,) = capacity_of(replace(run, health=late)).steps
+
+    assert step.outcome is outcome, step.reason
+
+
 def test_a_step_that_goes_on_is_not_judged() -> None:
     """While a run goes on only steps that are over have a verdict."""
     run = searched((10, 50), (20, 50))

@@ -48,7 +48,7 @@ def judged(run: Run, source: str) -> tuple[Outcome, str]:
 
 def checks(run: Run) -> dict[str, Check]:
     """Return the validity checks of a run by name."""
-    return {check.check: check for check in check_validity(run, None)}
+    return {check.check: check for check in check_validity(run, None, ())}
 
 
 def no_requests(meta: RunMeta | None = None) -> Run:

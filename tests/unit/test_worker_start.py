@@ -1,0 +1,45 @@
+"""A worker does what it is told, but starts users only after its events.init."""
+
+from __future__ import annotations
+
+import gevent
+from gevent.event import Event
+
+import logging
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from telemetry import worker_start
+from telemetry.worker_start import waiting
+
+
+def told(*types: str, initialised: Event, handled: list[str]) -> gevent.Greenlet:
+    """Have a worker take messages one after the other, as Locust's does."""
+    handle: Any = waiting(lambda _, message: handled.append(message.type), initialised)
+    return gevent.spawn(lambda: [handle(None, SimpleNamespace(type=each)) for each in types])
+
+
+def test_the_order_to_spawn_waits_for_init() -> None:
+    """What comes before the order is done at once, the order and all after it when init is over."""
+    initialised, handled = Event(), list[str]()
+    worker = told("ack", "spawn", "stop", initialised=initialised, handled=handled)
+    gevent.sleep(0.01)
+    before = list(handled)
+    initialised.set()
+    worker.join(timeout=5)
+
+    assert before == ["ack"]
+    assert handled == ["ack", "spawn", "stop"]
+
+
+def test_no_worker_waits_for_ever(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Where init never comes to an end, users start in the end, and that is said."""
+    monkeypatch.setattr(worker_start, "INIT_LIMIT_S", 0.01)
+    handled = list[str]()
+    with caplog.at_level(logging.ERROR, "plimsoll"):
+        told("spawn", initialised=Event(), handled=handled).join(timeout=5)
+
+    assert handled == ["spawn"]
+    assert "events.init was not over" in caplog.text
