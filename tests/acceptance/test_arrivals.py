@@ -127,7 +127,11 @@ def test_a_worker_that_leaves(tmp_path: Path) -> None:
     psutil.Process(process.pid).children()[0].terminate()
     seen = Seen(tmp_path, finish(process))
 
-    stayed = max(seen.processes, key=lambda found: found["starts"][-1])["starts"]
+    last = max(seen.processes, key=lambda found: found["starts"][-1])
+    # A busy machine may start some late; whose they were to be shows in when they were due.
+    stayed = sorted(
+        at_s - late_ms / 1000 for at_s, late_ms in zip(last["starts"], last["delays_ms"], strict=True)
+    )
     assert stayed[-1] - stayed[0] == pytest.approx(4, abs=0.3), seen.output
     # 20 a second until the other had left, 40 in the last seconds; one share is lost for the moments between.
     assert sum(start_s - stayed[0] < 1 for start_s in stayed) == pytest.approx(20, abs=4)

@@ -70,7 +70,7 @@ def test_run(
         "-r",
         "4",
         "-t",
-        "1s",
+        "3s",
         "--json-file",
     ]
     workers = two_workers() if processes == 2 else []

@@ -165,7 +165,11 @@ def test_paced_users(visitors: Runner, server: tuple[str, subprocess.Popen[str]]
         [(own[:, 2] - own[0, 1] - PACING_S * np.arange(len(own))) * 1000 for own in of_users]
     )
 
+    service_ms = (seen[:, 2] - seen[:, 1]) * 1000
+
     assert len(of_users) == PACED_USERS
     agree(rows, "response_", truth_ms, 0.95)
+    agree(rows, "", service_ms, 0.95)
     assert recorded_ms(rows, "GET", "response_", 0.95) > 500 * FREEZE_S
-    assert recorded_ms(rows, "GET", "", 0.95) < 200
+    # How near to that a busy machine alone brings the service time is no matter of the recording.
+    assert recorded_ms(rows, "GET", "", 0.95) < 250 * FREEZE_S
