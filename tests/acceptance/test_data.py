@@ -21,6 +21,7 @@ from tests.fix_target import TargetProcess
 from tests.journeys import Hasty, run_hastily
 from tests.processes import finish, free_port, start_locust, two_workers
 
+RECORDED = "from telemetry.switch import record_run\nrecord_run()\n"
 # Each user notes the row it gets, and by which process; each process appends whole lines to the same file.
 LOCUSTFILE = """
 from locust import User, constant, task
@@ -230,10 +231,11 @@ def test_a_set_up_that_fails(students: Class, settings: dict[str, str], reason: 
 @pytest.mark.parametrize("where", ["one process", "two workers", "shape"])
 def test_a_signal_does_not_keep_from_cleaning_up(students: Class, number: signal.Signals, where: str) -> None:
     """However a run ends, it is cleaned up once, and after the last user has stopped."""
-    options = {"one process": [], "two workers": two_workers(), "shape": ["-f", "students.py,shape.py"]}[
-        where
-    ]
+    files = "students.py,recorded.py" + (",shape.py" if where == "shape" else "")
+    options = ["-f", files, "--run-dir", "run", *(two_workers() if where == "two workers" else [])]
     (students.folder / "shape.py").write_text(SHAPE, encoding="utf-8")
+    # Without it a signal is Python's: raised in whatever greenlet runs, and some take no notice.
+    (students.folder / "recorded.py").write_text(RECORDED, encoding="utf-8")
     process = students.start("--headless", "--only-summary", "-u", "6", "-r", "6", "-t", "60s", *options)
     until(lambda: len(students.notes.of("row")) >= 4)
     process.send_signal(number)
