@@ -84,7 +84,7 @@ def combined(tags: frozenset[str]) -> str:
     return known
 
 
-def tasks_of(holder: Any) -> set[Any]:
+def _tasks_of(holder: Any) -> set[Any]:
     """Return the tasks of a user class, among them TaskSets and the tasks within them."""
     found: set[Any] = set()
     left = [holder]
@@ -97,7 +97,7 @@ def tasks_of(holder: Any) -> set[Any]:
 
 def tags_of_tasks(user_classes: Iterable[type[User]]) -> set[str]:
     """Return the tags that Locust's `@tag` gave the tasks of user classes, in TaskSets within them too."""
-    tasks = {task for user_class in user_classes for task in tasks_of(user_class)}
+    tasks = {task for user_class in user_classes for task in _tasks_of(user_class)}
     return {word for task in tasks for word in _words_of(getattr(task, "locust_tag_set", ()))}
 
 
@@ -110,7 +110,7 @@ def iterations_of(user_classes: Iterable[type[User]]) -> set[str]:
 
 
 def _iterations_of(user_class: type[User]) -> set[str]:
-    tasks = tasks_of(user_class)
+    tasks = _tasks_of(user_class)
     if not all(getattr(holder, "tasks", ()) for holder in (user_class, *tasks) if isinstance(holder, type)):
         return {f"{user_class.__name__}.*"}
     return {iteration_name(user_class, task) for task in tasks if not isinstance(task, type)}

@@ -156,6 +156,7 @@ def test_arrivals(
     assert np.quantile(ended_s - intended_s, 0.99) > 0.9 * FREEZE_S
 
 
+@pytest.mark.alone
 def test_paced_users(visitors: Runner, server: tuple[str, subprocess.Popen[str]]) -> None:
     """Users at a pace hide a freeze from the service time; from the intended start it is there."""
     run, seen = frozen_run(visitors, server, ["-u", "10", "-r", "10", "-t", "10s"], is_open=False)
@@ -171,5 +172,4 @@ def test_paced_users(visitors: Runner, server: tuple[str, subprocess.Popen[str]]
     agree(rows, "response_", truth_ms, 0.95)
     agree(rows, "", service_ms, 0.95)
     assert recorded_ms(rows, "GET", "response_", 0.95) > 500 * FREEZE_S
-    # How near to that a busy machine alone brings the service time is no matter of the recording.
-    assert recorded_ms(rows, "GET", "", 0.95) < 250 * FREEZE_S
+    assert recorded_ms(rows, "GET", "", 0.95) < 200
