@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from reports.estimates.intervals import block_halfwidth
-from reports.load.run import Run
+from reports.load.run import REQUEST_KEYS, Run
 
 BLOCKS = 10
 SHORTEST_S = 10.0
@@ -15,7 +15,6 @@ SHORTEST_S = 10.0
 whose level has an autocorrelation of 0.8 from second to second, 14 % pass over ten blocks, and 4 % where the
 widest interval over ten, five and three is taken; at 0.95 still 11 %, which is why it is said."""
 COARSER = (5, 3)
-KEYS = ["request_type", "name"]
 
 
 @dataclass(frozen=True)
@@ -83,15 +82,15 @@ def blocks_of(run: Run, requests: pd.DataFrame) -> Blocks | None:
 
 
 def _are_of(requests: pd.DataFrame, rows: pd.DataFrame) -> NDArray[np.bool_]:
-    wanted = pd.MultiIndex.from_frame(requests[KEYS])
-    return pd.MultiIndex.from_frame(rows[KEYS]).isin(wanted)
+    wanted = pd.MultiIndex.from_frame(requests[REQUEST_KEYS])
+    return pd.MultiIndex.from_frame(rows[REQUEST_KEYS]).isin(wanted)
 
 
 def _increments(rows: pd.DataFrame) -> NDArray[np.float64]:
     """Return what each row adds to the one before of the same request: its n, failures and latency in ms."""
     n = rows["n"].to_numpy()
     counted = np.column_stack((n, rows["failures"], np.where(n > 0, rows["mean_ms"] * n, 0.0)))
-    request = rows.groupby(KEYS, sort=False, dropna=False, observed=True).ngroup().to_numpy()
+    request = rows.groupby(REQUEST_KEYS, sort=False, dropna=False, observed=True).ngroup().to_numpy()
     order = np.argsort(request, kind="stable")
     added = np.diff(counted[order], axis=0, prepend=0.0)
     is_first = np.diff(request[order], prepend=-1) != 0

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from reports.estimates.request_table import KEYS, recorded_figures
+from reports.estimates.request_table import recorded_figures
 from reports.load.interval_rows import (
     BUSY,
     CHECK,
@@ -15,7 +15,7 @@ from reports.load.interval_rows import (
     Intervals,
     summed,
 )
-from reports.load.run import Run
+from reports.load.run import REQUEST_KEYS, Run
 from reports.thresholds.metric import OWN_SCALE
 
 BUSY_COLUMNS = ("mean_ms", "p50_ms", "p95_ms", "p99_ms", "max_ms")
@@ -50,21 +50,21 @@ def metric_figures(run: Run) -> pd.DataFrame:
 
 
 def _shares(recording: Intervals) -> pd.DataFrame:
-    group, keys = recording.grouped_by(KEYS)
+    group, keys = recording.grouped_by(REQUEST_KEYS)
     n, failed = (summed(recording.column(column), group, len(keys)) for column in ("n", "failures"))
     return keys.assign(n=n, passed=n - failed, failed=failed, value=100 * (1 - failed / n))
 
 
 def _sums(recording: Intervals) -> pd.DataFrame:
-    group, keys = recording.grouped_by(KEYS)
+    group, keys = recording.grouped_by(REQUEST_KEYS)
     n, total = (summed(recording.column(column), group, len(keys)) for column in ("n", "sum_ms"))
     return keys.assign(n=n, value=total)
 
 
 def _distributions(recording: Intervals) -> pd.DataFrame:
     figures = recorded_figures(recording, LEVELS)
-    group, _ = recording.grouped_by(KEYS)
+    group, _ = recording.grouped_by(REQUEST_KEYS)
     least = np.asarray(pd.Series(recording.column("min_ms")).groupby(group).min()) / OWN_SCALE
     # The middle of a bucket may lie below the least value in it.
     own = {name: np.maximum(figures[f"{name}_ms"] / OWN_SCALE, least) for name in VALUES}
-    return figures[[*KEYS, "n"]].assign(**own, min=least)
+    return figures[[*REQUEST_KEYS, "n"]].assign(**own, min=least)

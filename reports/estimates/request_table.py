@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 
 from reports.load.histogram import percentile_ms
 from reports.load.interval_rows import Group, Intervals, Latencies, summed
-from reports.load.run import Run
+from reports.load.run import REQUEST_KEYS, Run
 
-KEYS = ["request_type", "name"]
 LEVELS = (50, 95, 99, 99.9)
 LOCUST_LEVELS = (50, 95, 99)
 RESPONSE_LEVELS = (50, 95, 99)
@@ -23,13 +22,13 @@ def request_figures(run: Run) -> pd.DataFrame:
     own = recorded_figures(run.intervals)
     # An earlier Locust's file may lack a percentile, and a lost file all rows.
     columns = [f"p{level}_ms" for level in LOCUST_LEVELS]
-    locust = run.requests.reindex(columns=[*KEYS, *columns]).drop_duplicates(KEYS)
-    return own.merge(locust.rename(columns={c: f"locust_{c}" for c in columns}), on=KEYS, how="left")
+    locust = run.requests.reindex(columns=[*REQUEST_KEYS, *columns]).drop_duplicates(REQUEST_KEYS)
+    return own.merge(locust.rename(columns={c: f"locust_{c}" for c in columns}), on=REQUEST_KEYS, how="left")
 
 
 def recorded_figures(intervals: Intervals, levels: Sequence[float] = LEVELS) -> pd.DataFrame:
     """Return a row per type and name of a recording; with response times where there was a schedule."""
-    group, keys = intervals.grouped_by(KEYS)
+    group, keys = intervals.grouped_by(REQUEST_KEYS)
     n, failures, total_ms = (
         summed(intervals.column(c), group, len(keys)) for c in ("n", "failures", "sum_ms")
     )

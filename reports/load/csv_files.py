@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports.load.run import AGGREGATED, EXCEPTION_COLUMNS, FAILURE_COLUMNS, HISTORY_COLUMNS, REQUEST_COLUMNS
+from reports.load.run import (
+    AGGREGATED,
+    EXCEPTION_COLUMNS,
+    FAILURE_COLUMNS,
+    HISTORY_COLUMNS,
+    REQUEST_COLUMNS,
+    REQUEST_KEYS,
+)
 from reports.load.table import Layout, read_table
 
 SUFFIXES = ("_stats.csv", "_stats_history.csv", "_failures.csv", "_exceptions.csv")
@@ -129,7 +136,7 @@ def read_stats(path: Path) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
 
 def totals_from_history(history: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return what the last history rows say, for a run whose stats file is lost; percentiles are unknown."""
-    last = history.drop_duplicates(["request_type", "name"], keep="last")
+    last = history.drop_duplicates(REQUEST_KEYS, keep="last")
     rows = last.reindex(columns=list(REQUEST_COLUMNS))
     aggregated = is_aggregated(rows)
     return rows[~aggregated].reset_index(drop=True), rows[aggregated].reset_index(drop=True)

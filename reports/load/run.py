@@ -17,6 +17,8 @@ OPEN, PACED = "open", "paced"
 AGGREGATED = "Aggregated"
 """Name of Locust's own row over all requests."""
 
+REQUEST_KEYS = ["request_type", "name"]
+"""What tells one request from another."""
 REQUEST_COLUMNS = (
     "request_type",
     "name",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from reports.estimates.failure_table import kinds_over_time
 from reports.load.histogram import percentile_ms
 from reports.load.interval_rows import Latencies, summed
-from reports.load.run import Run
+from reports.load.run import REQUEST_KEYS, Run
 from reports.render.charts import MAX_POINTS, Floats
 from reports.render.timelines import PERCENTILES, Timeline
 
@@ -44,7 +44,7 @@ def recorded_percentiles(run: Run, latencies: Latencies) -> Timeline:
 def recorded_rates_by_request(run: Run) -> dict[tuple[str, str], Timeline]:
     """Return requests/s per (type, name)."""
     ended, count = _numbered(run, "ended_s", 1)
-    group, keys = run.intervals.grouped_by(["request_type", "name"])
+    group, keys = run.intervals.grouped_by(REQUEST_KEYS)
     n = summed(run.intervals.column("n"), group * count + ended, len(keys) * count).reshape(-1, count)
     names = zip(keys["request_type"], keys["name"], n, strict=True)
     elapsed_s = _elapsed_s(run, count, 1)
