@@ -105,6 +105,15 @@ class Class:
         output = finish(process)
         return process.returncode, output
 
+    def run_until_fed(self, users: int, *options: str, **settings: str) -> tuple[int, str]:
+        """Run as many users, end the run when each has its row; return exit status and output."""
+        load = ("-u", str(users), "-r", str(users), "-t", "60s")
+        process = self.start("--headless", "--only-summary", *load, *options, **settings)
+        until(partial(_has_started, self.notes, users))
+        process.terminate()
+        output = finish(process)
+        return process.returncode, output
+
     def rows(self, number: int) -> None:
         """Write a file of so many rows."""
         (self.folder / "rows.csv").write_text("n\n" + "".join(f"{n}\n" for n in range(number)))
@@ -128,7 +137,7 @@ def students(tmp_path: Path) -> Iterator[Class]:
 
 def test_no_row_is_fed_twice_on_two_workers(students: Class) -> None:
     """60 users on two workers get each of 60 rows once, and all know what was set up."""
-    status, output = students.run("-u", "60", "-r", "60", "-t", "2s", *two_workers())
+    status, output = students.run_until_fed(60, *two_workers())
 
     rows = students.notes.of("row")
     assert status == 0, output
@@ -140,7 +149,7 @@ def test_no_row_is_fed_twice_on_two_workers(students: Class) -> None:
 
 def test_users_beyond_the_last_row_end(students: Class) -> None:
     """63 users share 60 rows by three of them ending, which is said once and counted as an exception."""
-    status, output = students.run("-u", "63", "-r", "63", "-t", "2s", "--csv", "run", *two_workers())
+    status, output = students.run("-u", "63", "-r", "63", "-t", "5s", "--csv", "run", *two_workers())
 
     assert status == 1
     assert output.count("every row is used") == 1
@@ -176,7 +185,7 @@ def test_random_rows_hang_on_the_seed(students: Class) -> None:
     for seed, where in (("7", []), ("7", two_workers()), ("8", [])):
         students.notes.path.unlink(missing_ok=True)
         feeder = 'Feeder.csv("rows.csv", "random")'
-        students.run("-u", "12", "-r", "12", "-t", "1s", "--seed", seed, *where, feeder=feeder)
+        students.run_until_fed(12, "--seed", seed, *where, feeder=feeder)
         drawn.append(Counter(n for _, n, _ in students.notes.of("row")))
 
     assert drawn[0] != drawn[2]
@@ -186,8 +195,9 @@ def test_random_rows_hang_on_the_seed(students: Class) -> None:
 def test_rows_of_a_query(students: Class, database_url: str) -> None:
     """The master asks the database once, after the set-up; users get values that JSON holds."""
     query = "SELECT n::text || current_date::text AS n FROM generate_series(1, 4) n ORDER BY 1"
-    status, output = students.run(
-        *("-u", "4", "-r", "4", "-t", "2s", *two_workers()),
+    status, output = students.run_until_fed(
+        4,
+        *two_workers(),
         feeder=f'Feeder.sql("{query}", "unique")',
         DATABASE_URL=database_url,
     )
