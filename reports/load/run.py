@@ -64,6 +64,7 @@ HEALTH_COLUMNS = (
     "users",
     "in_flight",
     "wait_ratio",
+    "lag_max_ms",
     "started",
     "late",
     "dropped",

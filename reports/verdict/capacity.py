@@ -136,8 +136,8 @@ def _judged(run: Run, window: SteadyState, thresholds: Sequence[Threshold]) -> t
     step = _only(run, window)
     untested = [judge_threshold(threshold, step, window) for threshold in thresholds]
     behind = [check.reason for check in arrivals_check(run, window) if not check.ok]
-    # Arrivals that were not kept may be the fault of a late loop, whatever room the limits have.
-    room = untested if not behind else ()
+    # Arrivals that were not kept may be the fault of a late loop, whatever room the limits that hold have.
+    room = untested if not behind or any(each.outcome is Outcome.FAIL for each in untested) else ()
     doubts = [*generator_checks(run, window, room), *kept_answering(run, window)]
     doubts = [check for check in doubts if not check.ok]
     judgements = [trusted(judgement, doubts) for judgement in untested]

@@ -74,13 +74,16 @@ def undermines(check: Check, statement: Statement, outcome: Outcome) -> bool:
     return not check.ok and _family(metric) in UNDERMINED[check.check]
 
 
-def withstand(judgements: Sequence[Judgement], late_ms: float) -> bool:
-    """Tell whether all limits on what a late loop changes, of which there is one at least, are kept.
+def withstand(judgements: Sequence[Judgement], late_ms: float, worst_ms: float) -> bool:
+    """Tell whether a late loop changes no outcome of a limit on what it can change, of which there is one.
 
-    They are with late_ms to spare: a loop that much late only adds to latencies, and only lowers rates.
+    It only adds to latencies, and only lowers rates: what is kept must be with late_ms to spare, and what is
+    broken by more than late_ms and what it was late by at worst.
     """
     of_load = [each for each in judgements if _depends_on_the_loop(each)]
-    return bool(of_load) and all(_withstands(each, late_ms) for each in of_load)
+    return bool(of_load) and all(
+        _keeps_its_limit(each, late_ms) or _breaks_its_limit(each, late_ms + worst_ms) for each in of_load
+    )
 
 
 def _depends_on_the_loop(judgement: Judgement) -> bool:
@@ -90,7 +93,7 @@ def _depends_on_the_loop(judgement: Judgement) -> bool:
     return of_load and not judgement.in_browser
 
 
-def _withstands(judgement: Judgement, late_ms: float) -> bool:
+def _keeps_its_limit(judgement: Judgement, late_ms: float) -> bool:
     statement, found = judgement.threshold.statement, judgement.estimate
     if judgement.outcome is not Outcome.PASS or found is None:
         return False
@@ -98,6 +101,14 @@ def _withstands(judgement: Judgement, late_ms: float) -> bool:
     if not statement.metric.is_latency:
         return not statement.metric.is_own and not is_upper
     return is_upper and found.high is not None and found.high + late_ms < judgement.limit
+
+
+def _breaks_its_limit(judgement: Judgement, late_ms: float) -> bool:
+    statement, found = judgement.threshold.statement, judgement.estimate
+    if judgement.outcome is not Outcome.FAIL or found is None or found.low is None:
+        return False
+    is_upper_latency = statement.metric.is_latency and statement.operator in UPPER_LIMITS
+    return is_upper_latency and found.low - late_ms > judgement.limit
 
 
 def _family(metric: Metric) -> str:

@@ -127,11 +127,21 @@ def test_a_generator_out_of_breath_decides_nothing() -> None:
     assert "used 99% of its CPU" in step.reason
 
 
-@pytest.mark.parametrize(("dropped", "outcome"), [(0.0, Outcome.PASS), (0.03, Outcome.INCONCLUSIVE)])
-def test_a_late_loop_and_a_step(dropped: float, outcome: Outcome) -> None:
+@pytest.mark.parametrize(
+    ("latency_ms", "dropped", "outcome"),
+    [
+        (50, 0.0, Outcome.PASS),
+        (50, 0.03, Outcome.INCONCLUSIVE),
+        # 200 ms, the 20 ms that it is seldom late by, and the 15 ms of its worst second.
+        (230, 0.0, Outcome.INCONCLUSIVE),
+        (240, 0.0, Outcome.FAIL),
+        (240, 0.03, Outcome.FAIL),
+    ],
+)
+def test_a_late_loop_and_a_step(latency_ms: float, dropped: float, outcome: Outcome) -> None:
     """A loop 10 to 20 ms late leaves limits far away, but may be why arrivals were not kept."""
-    run = searched((20, 50), dropped=dropped)
-    late = run.health.assign(lag_samples=50.0, lag_late=1.0, lag_very_late=0.0)
+    run = searched((20, latency_ms), dropped=dropped)
+    late = run.health.assign(lag_samples=50.0, lag_late=1.0, lag_very_late=0.0, lag_max_ms=15.0)
     (step,) = capacity_of(replace(run, health=late)).steps
 
     assert step.outcome is outcome, step.reason
