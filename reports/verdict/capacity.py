@@ -73,6 +73,11 @@ class Capacity:
         return max(passed, key=lambda step: step.load, default=None)
 
     @property
+    def judged(self) -> StepVerdict | None:
+        """Return the step that a search is judged at: the highest that passed, or the lowest played."""
+        return self.passed or min(self.steps, key=lambda step: step.load, default=None)
+
+    @property
     def facts(self) -> dict[str, Any]:
         """Return the capacity as verdict.json has it."""
         return {
@@ -111,7 +116,7 @@ def _window(run: Run, stage: Stage) -> SteadyState:
     return SteadyState(run.started_unix_s, first_s, end_s, method)
 
 
-def _only(run: Run, window: SteadyState) -> Run:
+def only(run: Run, window: SteadyState) -> Run:
     """Return a run of which no more is known than what started or ended in a window."""
     return replace(
         run,
@@ -133,7 +138,7 @@ def _within(recorded: Intervals, window: SteadyState) -> Intervals:
 
 def _judged(run: Run, window: SteadyState, thresholds: Sequence[Threshold]) -> tuple[Outcome, str]:
     """Return FAIL for any failed threshold or a rate that was not kept, PASS if all hold; with the reason."""
-    step = _only(run, window)
+    step = only(run, window)
     untested = [judge_threshold(threshold, step, window) for threshold in thresholds]
     behind = [check.reason for check in arrivals_check(run, window) if not check.ok]
     # Arrivals that were not kept may be the fault of a late loop, whatever room the limits that hold have.

@@ -16,7 +16,7 @@ from reports.load.run import Run
 from reports.outcome import Outcome
 from reports.steady_state import SteadyState, steady_state
 from reports.thresholds.reading import Threshold
-from reports.verdict.capacity import Capacity, find_capacity
+from reports.verdict.capacity import StepVerdict, find_capacity, only
 from reports.verdict.check import Check
 from reports.verdict.failures_check import failures_limited
 from reports.verdict.judge import Judgement, judge_threshold
@@ -74,8 +74,10 @@ COUNTS = frozenset({"n", "failures", "passed", "failed", "occurrences", "count"}
 def reach_verdict(run: Run, thresholds: Sequence[Threshold]) -> dict[str, Any]:
     """Return the verdict on a run as JSON-ready values: no NaN, latencies in ms, None for unknown."""
     capacity = find_capacity(run, thresholds)
-    window = _window(run, capacity)
-    untested = [judge_threshold(threshold, run, window) for threshold in thresholds]
+    step = capacity.judged if run.meta.is_search and capacity else None
+    window = step.window if step else steady_state(run) if run.intervals else None
+    judged = only(run, step.window) if step else run
+    untested = [judge_threshold(threshold, judged, window) for threshold in thresholds]
     checks = [*check_validity(run, window, untested), *failures_limited(run, thresholds)]
     judgements = [trusted(judgement, checks) for judgement in untested]
     outcome, reasons = _overall(judgements, checks)
@@ -88,7 +90,7 @@ def reach_verdict(run: Run, thresholds: Sequence[Threshold]) -> dict[str, Any]:
         "validity": [_plain(asdict(check)) for check in checks],
         "steady_state": _judged_time(run, window),
         "capacity": capacity and capacity.facts,
-        "thresholds": [_entry(judgement, window) for judgement in judgements],
+        "thresholds": [_entry(judgement, _scope(judgement, window, step)) for judgement in judgements],
         "requests": _requests(run),
         "iterations": _iterations(run),
         "transactions": _records(transaction_figures(run), REQUEST_FIGURES | BUSY_FIGURES),
@@ -96,13 +98,6 @@ def reach_verdict(run: Run, thresholds: Sequence[Threshold]) -> dict[str, Any]:
         "errors": _records(failures_by_kind(run), ERROR_FIGURES),
         "exceptions": _records(run.exceptions, EXCEPTION_FIGURES),
     }
-
-
-def _window(run: Run, capacity: Capacity | None) -> SteadyState | None:
-    """Return the judged window: of a search the highest step that passed, or the lowest that was played."""
-    if run.meta.is_search and capacity and capacity.steps:
-        return (capacity.passed or min(capacity.steps, key=lambda step: step.load)).window
-    return steady_state(run) if run.intervals else None
 
 
 def _requests(run: Run) -> list[dict[str, Any]]:
@@ -161,13 +156,19 @@ def _judged_time(run: Run, window: SteadyState | None) -> dict[str, Any]:
     return {"from_s": round(window.from_s, 3), "to_s": round(window.to_s, 3), "method": window.method}
 
 
-def _entry(judgement: Judgement, window: SteadyState | None) -> dict[str, Any]:
+def _scope(judgement: Judgement, window: SteadyState | None, step: StepVerdict | None) -> str:
+    """Return whether a threshold is on the whole run: one on a count is, but for the steps of a search."""
+    is_whole = window is None or (judgement.threshold.statement.metric.is_count and not step)
+    return "run" if is_whole else "steady"
+
+
+def _entry(judgement: Judgement, scope: str) -> dict[str, Any]:
     statement, found = judgement.threshold.statement, judgement.estimate
     return {
         "source": _source(judgement),
         "metric": statement.metric.name,
         "selector": statement.selector.pattern,
-        "scope": "run" if window is None or statement.metric.is_count else "steady",
+        "scope": scope,
         "value": None if found is None else _number(found.value),
         "unit": statement.metric.kind.unit,
         "limit": judgement.limit,

@@ -181,6 +181,22 @@ def test_a_search_is_judged_at_its_highest_pass() -> None:
     assert json.loads(json.dumps(verdict["capacity"], allow_nan=False)) == verdict["capacity"]
 
 
+def test_what_was_dropped_above_is_no_fault_below() -> None:
+    """What could not arrive or was too much in a step that failed breaks no limit at the step that passed."""
+    run = searched((20, 50), (40, 900))
+    is_second = run.health["unix_s"] > START_S + STEP_S + REST_S
+    run = replace(run, health=run.health.assign(dropped=np.where(is_second, 10.0, 0.0)))
+    verdict = reach_verdict(
+        run, parse_thresholds('thresholds: ["p95 < 200 ms", "dropped < 5%", "count < 350"]')
+    )
+
+    assert verdict["verdict"] == "PASS", verdict["reasons"]
+    assert [(entry["value"], entry["scope"]) for entry in verdict["thresholds"][1:]] == [
+        (0, "steady"),
+        (321, "steady"),  # 16 s of 20 a second, and the one under way before
+    ]
+
+
 def test_a_search_in_which_nothing_passed_fails() -> None:
     """Then the lowest step is what there is to say."""
     verdict = reach_verdict(searched((20, 900), (10, 900)), THRESHOLDS)
