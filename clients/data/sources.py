@@ -1,25 +1,16 @@
-"""Where the rows of a feeder come from: a file of comma-separated values or of JSON lines, or a query."""
+"""Where the rows of a feeder come from: a file of comma-separated values or of JSON lines."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
-from psycopg.rows import dict_row
-
-DATABASE_VARIABLE = "DATABASE_URL"
-CONNECT_LIMIT_S = 10
-QUERY_LIMIT_S = 60
 MOST_FAULTS_TOLD = 10
-MOST_QUERY_CHARS = 60
 
 
 class FeedError(ValueError):
@@ -77,7 +68,7 @@ class CsvFile:
                 if len(row) != len(columns)
             ),
         )
-        return _some(self, [dict(zip(columns, row, strict=True)) for _, row in rows])
+        return some(self, [dict(zip(columns, row, strict=True)) for _, row in rows])
 
 
 @dataclass(frozen=True)
@@ -111,53 +102,18 @@ class JsonLinesFile:
             else:
                 faults.append(f"line {number}: no JSON object")
         _refuse(self, faults)
-        return _some(self, rows)
+        return some(self, rows)
 
 
-@dataclass(frozen=True)
-class Query:
-    """An SQL query to a PostgreSQL database; without a URL, to that of DATABASE_URL."""
+def some(source: Source, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of a source.
 
-    statement: str
-    database_url: str | None = None
-    is_fixed = False
-
-    @property
-    def name(self) -> str:
-        """The kind and the beginning of the statement; never the URL, which may hold a password."""
-        statement = " ".join(self.statement.split())
-        is_long = len(statement) > MOST_QUERY_CHARS
-        return f"sql {statement[:MOST_QUERY_CHARS]}{'…' if is_long else ''}"
-
-    def __str__(self) -> str:
-        return self.name
-
-    def read(self) -> list[dict[str, Any]]:
-        """Return the rows by column names; dates, decimals and whatever JSON lacks become text."""
-        try:
-            with psycopg.connect(
-                self._checked_url(),
-                connect_timeout=CONNECT_LIMIT_S,
-                options=f"-c statement_timeout={QUERY_LIMIT_S * 1000}",
-                row_factory=dict_row,
-            ) as connection:
-                rows = connection.execute(self.statement.encode()).fetchall()
-        except psycopg.Error as error:
-            raise FeedError(f"{self}: {str(error).splitlines()[0]}") from None
-        plain: list[dict[str, Any]] = json.loads(json.dumps(rows, default=str))
-        return _some(self, plain)
-
-    def _checked_url(self) -> str:
-        url = self.database_url or os.environ.get(DATABASE_VARIABLE)
-        if not url:
-            raise FeedError(f"{self}: no database; give database_url or set {DATABASE_VARIABLE}")
-        try:
-            conninfo_to_dict(url)
-        except psycopg.ProgrammingError:  # its text may quote a password
-            raise FeedError(
-                f"{self}: the database must be given as postgresql://USER:PASSWORD@HOST:PORT/NAME"
-            ) from None
-        return url
+    Raises:
+        FeedError: there are none.
+    """
+    if not rows:
+        raise FeedError(f"{source}: there are no rows")
+    return rows
 
 
 def _text_of(source: CsvFile | JsonLinesFile) -> str:
@@ -185,9 +141,3 @@ def _refuse(source: Source, faults: Iterable[str]) -> None:
         told[MOST_FAULTS_TOLD:] = [f"{source}: and {more} more"]
     if told:
         raise FeedError("\n".join(told))
-
-
-def _some(source: Source, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    if not rows:
-        raise FeedError(f"{source}: there are no rows")
-    return rows

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from clients.data.sources import CsvFile, FeedError, JsonLinesFile, Query
+from clients.data.query import Query
+from clients.data.sources import CsvFile, FeedError, JsonLinesFile
 
 
 def csv_file(folder: Path, content: bytes) -> CsvFile:

@@ -206,6 +206,7 @@ def test_clock_shift(path: Path) -> None:
 LOAD_PROCESS = """
 import sys
 from pathlib import Path
+import clients.data
 from telemetry.interval_file import IntervalFile
 from telemetry.recorder import RequestRecorder
 from telemetry.switch import record_run
@@ -216,12 +217,12 @@ recorder.record("GET", "a", 5.0, 10, exception=ValueError("wrong"))
 file = IntervalFile(Path(sys.argv[1]), [100.0])
 file.append(recorder.fold(), "local", lambda second: "hold")
 file.close()
-print(sorted({"pandas", "scipy"} & set(sys.modules)))
+print(sorted({"pandas", "psycopg", "scipy"} & set(sys.modules)))
 """
 
 
 def test_a_load_process_does_without_pandas(path: Path) -> None:
-    """What makes and records the load loads neither pandas nor scipy, which would be half of its start."""
+    """What makes and records the load loads no pandas, scipy or psycopg, which would be half of its start."""
     output = subprocess.check_output([sys.executable, "-c", LOAD_PROCESS, str(path)], text=True)
 
     assert output == "[]\n"
