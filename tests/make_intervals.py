@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from tests.make_run import empty_run
 START_S = 1_800_000_000
 STARTED = "2027-01-15T08:00:00Z"
 LABELS = ("worker", "request_type", "name", "user_class", "stage", "tags")
-KEYS = ["started_s", "ended_s", *LABELS]
 OF_A_REQUEST = ("latency_ms", "delay_ms", "failed", "unfinished", "kind")
 METRICS = ["rate", "check", "counter", "gauge", "trend"]
 LABEL = pa.dictionary(pa.int32(), pa.string())
@@ -83,17 +82,19 @@ def run_of(made: pd.DataFrame, *limits_ms: float, **meta: Any) -> Run:
 def interval_table(made: pd.DataFrame, limits_ms: Sequence[float] = ()) -> pa.Table:
     """Return the rows the recorder would have written of these requests."""
     took_ms = made["latency_ms"].where(~made["request_type"].isin(METRICS), 0.0)
-    made = made.assign(
-        started_s=np.floor(made["at_s"]).astype(int),
-        ended_s=np.floor(made["at_s"] + took_ms / 1000).astype(int),
+    keys = {
+        "started_s": np.floor(made["at_s"].to_numpy()).astype(int),
+        "ended_s": np.floor((made["at_s"] + took_ms / 1000).to_numpy()).astype(int),
+        **{name: made[name].to_numpy(dtype=object) for name in LABELS},
+    }
+    row, first = _rows(list(keys.values()))
+    told = {name: made[name].to_numpy() for name in OF_A_REQUEST}
+    columns = {name: pa.array(values[first].tolist()) for name, values in keys.items()}
+    columns |= {name: columns[name].dictionary_encode() for name in LABELS}
+    columns |= _figures(told, row, len(first), limits_ms)
+    return pa.Table.from_arrays(
+        [columns[field.name].cast(field.type) for field in SCHEMA], schema=schema(limits_ms)
     )
-    columns = {name: made[name].to_numpy() for name in OF_A_REQUEST}
-    groups: dict[Any, Any] = dict(made.groupby(KEYS).indices)
-    rows = [
-        _row(key, {name: values[groups[key]] for name, values in columns.items()}, limits_ms)
-        for key in sorted(groups)
-    ]
-    return pa.Table.from_pylist(rows, schema(limits_ms))
 
 
 def schema(limits_ms: Sequence[float] = (), **changes: str) -> pa.Schema:
@@ -118,41 +119,92 @@ def buckets(latency_ms: "NDArray[np.float64]") -> "NDArray[np.int64]":
     return np.minimum(found, 65_535)
 
 
-def _row(
-    key: tuple[Any, ...], group: "dict[str, NDArray[Any]]", limits_ms: Sequence[float]
-) -> dict[str, Any]:
-    latency_ms, has_failed, is_cut_off = group["latency_ms"], group["failed"], group["unfinished"]
-    is_good = ~is_cut_off & ~has_failed
-    good, bad = latency_ms[is_good], latency_ms[~is_cut_off & has_failed]
-    cut_off = latency_ms[is_cut_off]
-    response = (latency_ms + group["delay_ms"])[is_good]
-    response = response[~np.isnan(response)]
-    kinds, failures = np.unique(group["kind"][~is_cut_off & has_failed].astype(str), return_counts=True)
+def _rows(keys: "list[NDArray[Any]]") -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
+    """Return into which row each request goes, in the order of its keys, and the first request of each."""
+    code = np.zeros(len(keys[0]), dtype=np.int64)
+    for values in keys:
+        distinct, position = np.unique(values, return_inverse=True)
+        code = code * len(distinct) + position
+    _, first, row = np.unique(code, return_index=True, return_inverse=True)
+    return row, first
+
+
+@dataclass(frozen=True)
+class _Some:
+    """Hold some of the requests: into which of `rows` rows each goes, and its latency."""
+
+    row: "NDArray[np.int64]"
+    latency_ms: "NDArray[np.float64]"
+    rows: int
+
+    @property
+    def n(self) -> "NDArray[np.int64]":
+        """Return how many there are in each row."""
+        return np.bincount(self.row, minlength=self.rows)
+
+    def histogram(self, prefix: str) -> dict[str, pa.Array]:
+        """Return the two columns of their histogram."""
+        found, counts = np.unique(self.row * 2**16 + buckets(self.latency_ms), return_counts=True)
+        starts = np.searchsorted(found // 2**16, np.arange(self.rows + 1))
+        return {f"{prefix}buckets": _lists(starts, found % 2**16), f"{prefix}counts": _lists(starts, counts)}
+
+    def sum_ms(self) -> "NDArray[np.float64]":
+        """Return the sum of each row, NaN where there is none."""
+        return np.where(self.n, np.bincount(self.row, self.latency_ms, self.rows), math.nan)
+
+    def extreme_ms(self, of: np.ufunc) -> "NDArray[np.float64]":
+        """Return the least or most of each row, NaN where there is none."""
+        found = np.full(self.rows, math.nan)
+        # Of a number and NaN fmin and fmax return the number.
+        of.at(found, self.row, self.latency_ms)
+        return found
+
+    def over(self, limits_ms: Sequence[float], is_told: "NDArray[np.bool_]") -> pa.Array:
+        """Return how many are at or over each limit, an empty list where it is not told."""
+        over = [
+            np.bincount(self.row, self.latency_ms >= limit, self.rows)[is_told].astype(int)
+            for limit in limits_ms
+        ]
+        starts = np.concatenate(([0], np.cumsum(is_told))) * len(limits_ms)
+        return _lists(starts, np.ravel(over, order="F").astype(int))
+
+
+def _figures(
+    told: "dict[str, NDArray[Any]]", row: "NDArray[np.int64]", rows: int, limits_ms: Sequence[float]
+) -> dict[str, pa.Array]:
+    is_cut_off, latency_ms = told["unfinished"].astype(bool), told["latency_ms"]
+    has_failed = ~is_cut_off & told["failed"].astype(bool)
+    is_good, response_ms = ~is_cut_off & ~has_failed, latency_ms + told["delay_ms"]
+    is_timed, always = is_good & ~np.isnan(response_ms), np.ones(rows, dtype=bool)
+    good, bad, cut_off = (_Some(row[c], latency_ms[c], rows) for c in (is_good, has_failed, is_cut_off))
+    response = _Some(row[is_timed], response_ms[is_timed], rows)
     return {
-        **dict(zip(KEYS, key, strict=True)),
-        "n": len(good) + len(bad),
-        "failures": len(bad),
-        "bytes": 2 * (len(good) + len(bad)),
-        "sum_ms": float(good.sum()) if len(good) else math.nan,
-        "min_ms": float(good.min()) if len(good) else math.nan,
-        "max_ms": float(good.max()) if len(good) else math.nan,
-        **_histogram("", good),
-        **_histogram("response_", response),
-        "response_sum_ms": float(response.sum()) if len(response) else math.nan,
-        "response_max_ms": float(response.max()) if len(response) else math.nan,
-        "response_over_limit": [int((response >= limit).sum()) for limit in limits_ms]
-        if len(response)
-        else [],
-        **_histogram("failed_", bad),
-        "over_limit": [int((good >= limit).sum()) for limit in limits_ms],
-        "failure_kinds": kinds.tolist(),
-        "failure_counts": failures.tolist(),
-        "unfinished": len(cut_off),
-        **_histogram("unfinished_", cut_off),
-        "unfinished_over_limit": [int((cut_off >= limit).sum()) for limit in limits_ms],
+        "n": pa.array(good.n + bad.n),
+        "failures": pa.array(bad.n),
+        "bytes": pa.array(2 * (good.n + bad.n)),
+        "sum_ms": pa.array(good.sum_ms()),
+        "min_ms": pa.array(good.extreme_ms(np.fmin)),
+        "max_ms": pa.array(good.extreme_ms(np.fmax)),
+        **good.histogram(""),
+        **response.histogram("response_"),
+        "response_sum_ms": pa.array(response.sum_ms()),
+        "response_max_ms": pa.array(response.extreme_ms(np.fmax)),
+        "response_over_limit": response.over(limits_ms, response.n > 0),
+        **bad.histogram("failed_"),
+        "over_limit": good.over(limits_ms, always),
+        **_kinds(bad, told["kind"][has_failed]),
+        "unfinished": pa.array(cut_off.n),
+        **cut_off.histogram("unfinished_"),
+        "unfinished_over_limit": cut_off.over(limits_ms, always),
     }
 
 
-def _histogram(prefix: str, latency_ms: "NDArray[np.float64]") -> dict[str, list[int]]:
-    found, counts = np.unique(buckets(latency_ms), return_counts=True)
-    return {f"{prefix}buckets": found.tolist(), f"{prefix}counts": counts.tolist()}
+def _kinds(bad: _Some, kinds: "NDArray[Any]") -> dict[str, pa.Array]:
+    names, kind = np.unique(kinds.astype(str), return_inverse=True)
+    found, counts = np.unique(bad.row * 2**16 + kind, return_counts=True)
+    starts = np.searchsorted(found // 2**16, np.arange(bad.rows + 1))
+    return {"failure_kinds": _lists(starts, names[found % 2**16]), "failure_counts": _lists(starts, counts)}
+
+
+def _lists(starts: "NDArray[np.int64]", values: "NDArray[Any]") -> pa.Array:
+    return pa.ListArray.from_arrays(pa.array(starts, pa.int32()), pa.array(values.tolist()))

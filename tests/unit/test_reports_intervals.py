@@ -127,14 +127,22 @@ def test_file_is_read_back(tmp_path: Path) -> None:
     }
 
 
+@pytest.fixture(scope="module")
+def whole_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Twelve batches of five rows each, of a minute with a request a second."""
+    path = tmp_path_factory.mktemp("whole") / "intervals.arrow"
+    write_intervals(path, interval_table(even(60), [100.0]), rows_a_batch=5)
+    return path.read_bytes()
+
+
 @pytest.mark.laborious
 @given(share=st.floats(0, 1))
-def test_cut_off_file_keeps_its_whole_batches(share: float, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_cut_off_file_keeps_its_whole_batches(
+    share: float, whole_file: bytes, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """However much of the tail is lost, what was before it is read, and nothing raises."""
     path = tmp_path_factory.mktemp("cut") / "intervals.arrow"
-    write_intervals(path, interval_table(even(60), [100.0]), rows_a_batch=5)
-    whole = path.read_bytes()
-    path.write_bytes(whole[: int(share * len(whole))])
+    path.write_bytes(whole_file[: int(share * len(whole_file))])
 
     found, _ = read_intervals(path)
 

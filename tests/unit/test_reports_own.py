@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -34,8 +35,9 @@ def values(kind: str, name: str, told: "np.typing.ArrayLike", **columns: Any) ->
     return requests(at_s, scaled, request_type=kind, name=name, **columns)
 
 
+@cache
 def whole_run() -> Run:
-    """Return a run of a minute with one of everything."""
+    """Return a run of a minute with one of everything, which nothing changes."""
     return run_of(
         pd.concat(
             [
