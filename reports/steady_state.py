@@ -77,10 +77,11 @@ def steady_state(run: Run) -> SteadyState:
 
 def _end_s(run: Run) -> int:
     """Return the second after the last recorded one, or after the last with users: they may all hang."""
-    users = run.stages["unix_s"][run.stages["users"] > 0]
+    at_s, users = (run.stages[column].to_numpy(dtype=np.float64) for column in ("unix_s", "users"))
+    peopled_s = at_s[(users > 0) & ~np.isnan(at_s)]
     planned_s = run.meta.planned_duration_s
     until_s = run.started_unix_s + planned_s if planned_s is not None else math.inf
-    last_s = min(float(users.max()), until_s) if len(users) else -math.inf
+    last_s = min(float(peopled_s.max()), until_s) if len(peopled_s) else -math.inf
     return max(run.intervals.end_s, math.floor(last_s)) if math.isfinite(last_s) else run.intervals.end_s
 
 
@@ -98,10 +99,11 @@ def _planned(run: Run) -> tuple[float, float, str]:
 
 def _most_users(run: Run) -> tuple[float, float, str]:
     """Return the time from the first moment of the most users on, as stages.csv saw them."""
-    users = run.stages.dropna(subset=["elapsed_s", "users"])
-    if users.empty:
+    at_s, users = (run.stages[column].to_numpy(dtype=np.float64) for column in ("elapsed_s", "users"))
+    known = ~np.isnan(at_s) & ~np.isnan(users)
+    if not known.any():
         return 0.0, math.inf, "with any ramp, as nothing tells when the users were complete"
-    from_s = float(users["elapsed_s"].iloc[int(users["users"].argmax())])
+    from_s = float(at_s[known][int(users[known].argmax())])
     return from_s, math.inf, "from the moment of the most users on"
 
 
@@ -109,7 +111,9 @@ def _is_constant(run: Run, window: SteadyState) -> bool:
     if run.meta.stages:
         inside = [s for s in run.meta.stages if s.from_s < window.to_s and s.to_s > window.from_s]
         return len({load for stage in inside for load in (stage.from_load, stage.to_load)}) == 1
-    seen = run.stages["users"][run.stages["elapsed_s"].between(window.from_s, window.to_s - 1)]
+    at_s, users = (run.stages[column].to_numpy(dtype=np.float64) for column in ("elapsed_s", "users"))
+    seen = users[(at_s >= window.from_s) & (at_s <= window.to_s - 1)]
+    seen = seen[~np.isnan(seen)]
     return len(seen) > 0 and float(seen.min()) >= (1 - CONSTANT_RATIO) * float(seen.max())
 
 

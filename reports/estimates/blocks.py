@@ -69,28 +69,40 @@ def blocks_of(run: Run, requests: pd.DataFrame) -> Blocks | None:
     seconds = run.history["unix_s"].to_numpy()
     if not len(seconds) or seconds.max() - seconds.min() < BLOCKS:
         return None
-    rows = run.history[_are_of(requests, run.history)]
-    if rows.empty:
+    wanted, of = _requests(requests, run.history)
+    are_meant = np.isin(of, wanted)
+    if not are_meant.any():
         return None
+    of = of[are_meant]
+    at_s, *counted = (run.history[c].to_numpy()[are_meant] for c in ("unix_s", "n", "failures", "mean_ms"))
     # A row written at second t counts what was seen up to t, so a block holds the rows after its start.
     edges = np.linspace(seconds.min(), seconds.max(), BLOCKS + 1)
-    block = np.clip(np.searchsorted(edges, rows["unix_s"], side="left") - 1, 0, BLOCKS - 1)
+    block = np.clip(np.searchsorted(edges, at_s, side="left") - 1, 0, BLOCKS - 1)
     n, failures, latency_ms = (
-        np.bincount(block, added, minlength=BLOCKS).astype(np.float64) for added in _increments(rows).T
+        np.bincount(block, added, minlength=BLOCKS).astype(np.float64)
+        for added in _increments(of, *counted).T
     )
     return Blocks(n, failures, latency_ms, BlockLength(BLOCKS, float(seconds.max() - seconds.min()) / BLOCKS))
 
 
-def _are_of(requests: pd.DataFrame, rows: pd.DataFrame) -> NDArray[np.bool_]:
-    wanted = pd.MultiIndex.from_frame(requests[REQUEST_KEYS])
-    return pd.MultiIndex.from_frame(rows[REQUEST_KEYS]).isin(wanted)
+def _requests(*tables: pd.DataFrame) -> list[NDArray[np.int64]]:
+    """Number the rows of each table by their request, which has the same number in all of them."""
+    number = np.zeros(sum(map(len, tables)), dtype=np.int64)
+    for key in REQUEST_KEYS:
+        texts = np.concatenate([table[key].to_numpy(dtype=object) for table in tables])
+        code, values = pd.factorize(texts, use_na_sentinel=False)
+        number = number * len(values) + code
+    return np.split(number, np.cumsum([len(table) for table in tables])[:-1])
 
 
-def _increments(rows: pd.DataFrame) -> NDArray[np.float64]:
+def _increments(
+    request: NDArray[np.int64],
+    n: NDArray[np.float64],
+    failures: NDArray[np.float64],
+    mean_ms: NDArray[np.float64],
+) -> NDArray[np.float64]:
     """Return what each row adds to the one before of the same request: its n, failures and latency in ms."""
-    n = rows["n"].to_numpy()
-    counted = np.column_stack((n, rows["failures"], np.where(n > 0, rows["mean_ms"] * n, 0.0)))
-    request = rows.groupby(REQUEST_KEYS, sort=False, dropna=False, observed=True).ngroup().to_numpy()
+    counted = np.column_stack((n, failures, np.where(n > 0, mean_ms * n, 0.0)))
     order = np.argsort(request, kind="stable")
     added = np.diff(counted[order], axis=0, prepend=0.0)
     is_first = np.diff(request[order], prepend=-1) != 0

@@ -1,5 +1,7 @@
 """Find the rows that a selector means."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -31,7 +33,16 @@ def values_of(condition: Condition, rows: pd.DataFrame) -> set[str]:
 
 
 def _holding(condition: Condition, rows: pd.DataFrame) -> Mask:
-    column = rows[condition.about.value].astype("category")
+    code, values = coded(rows[condition.about.value])
     # A text that is missing, as a type may be in a foreign file, fits nothing; its code is the last: -1.
-    holds = np.array([*condition.holds([str(value) for value in column.cat.categories]), condition.negated])
-    return holds[column.cat.codes.to_numpy()]
+    holds = np.array([*condition.holds([str(value) for value in values]), condition.negated])
+    return holds[code]
+
+
+def coded(texts: "pd.Series[str]") -> tuple[NDArray[np.int64], Sequence[object]]:
+    """Return for each text the number of its value, -1 where it is missing, and the values."""
+    array = texts.array
+    if isinstance(array, pd.Categorical):
+        return array.codes.astype(np.int64), array.categories.tolist()
+    code, values = pd.factorize(texts.to_numpy(dtype=object))
+    return code.astype(np.int64), values.tolist()

@@ -71,9 +71,11 @@ def intervals_of(table: pa.Table) -> Intervals:
     """
     limits_ms = _limits_ms(table.schema.metadata or {})
     numbers = (*SECONDS, *COUNTS, *LATENCIES, *(name for name in RESPONSES if name in table.column_names))
-    rows = pd.DataFrame({name: table[name].to_numpy() for name in numbers})
-    for name in LABELS:
-        rows[name] = _labels(table[name]) if name in table.column_names else _no_labels(len(table))
+    labels = {
+        name: _labels(table[name]) if name in table.column_names else _no_labels(len(table))
+        for name in LABELS
+    }
+    rows = pd.DataFrame({name: table[name].to_numpy() for name in numbers} | labels)
     return Intervals(
         rows=rows,
         limits_ms=limits_ms,
@@ -188,9 +190,8 @@ def _kinds(rows: pd.DataFrame, kinds: pa.ChunkedArray, counts: pa.ChunkedArray) 
     if not np.array_equal(starts, _starts(counts)):
         raise ValueError("a row has more kinds of failures than counts, or fewer")
     row = np.repeat(np.arange(len(rows)), np.diff(starts))
-    found = rows[["ended_s", "request_type", "name"]].iloc[row].reset_index(drop=True)
-    told = found.assign(kind=_one_chunk(kinds).flatten().to_pylist(), n=_values(counts))
-    return told[list(KIND_COLUMNS)]
+    columns = {name: rows[name].array[row] for name in KIND_COLUMNS[:3]}
+    return pd.DataFrame({**columns, "kind": _one_chunk(kinds).flatten().to_pylist(), "n": _values(counts)})
 
 
 def _starts(column: pa.ChunkedArray) -> NDArray[np.int64]:

@@ -29,6 +29,11 @@ class Subject:
     what: str
 
     @property
+    def types(self) -> list[str]:
+        """Return the types of the rows that are meant, each once."""
+        return self.recording.rows["request_type"][self.rows].unique().tolist()
+
+    @property
     def is_metric(self) -> bool:
         """Tell whether it is about values that a journey measured itself."""
         return self.what == METRIC
@@ -50,10 +55,11 @@ def subject_of(statement: Statement, run: Run) -> Subject | None:
 
 def is_timed_in_browser(statement: Statement, run: Run) -> bool:
     """Tell whether all that a threshold is about was timed by a browser, not by the event loop."""
-    subject = subject_of(statement, run)
-    if subject is None or not statement.metric.is_latency:
+    recorded = run.intervals.rows["request_type"].cat.categories
+    if not statement.metric.is_latency or IN_BROWSER not in recorded:
         return False
-    return set(subject.recording.rows["request_type"][subject.rows].unique()) == {IN_BROWSER}
+    subject = subject_of(statement, run)
+    return subject is not None and set(subject.types) == {IN_BROWSER}
 
 
 def absent(statement: Statement, run: Run) -> str:
