@@ -38,7 +38,7 @@ def history_rows(kind: str, name: str, n: Iterable[float], **columns: Any) -> pd
     values: dict[str, Any] = {
         "unix_s": START_UNIX_S + np.arange(rows),
         "users": 0.0,
-        "request_type": kind,
+        "request_type": pd.Series(kind, index=range(rows), dtype=object),
         "name": pd.Series(name, index=range(rows), dtype=object),
         "n": counts,
         "failures": 0.0,
@@ -48,7 +48,8 @@ def history_rows(kind: str, name: str, n: Iterable[float], **columns: Any) -> pd
         "p95_ms": 40.0,
         "p99_ms": 90.0,
     }
-    return pd.DataFrame(values | columns, index=range(rows))[list(HISTORY_COLUMNS)]
+    told = values | columns
+    return pd.DataFrame({column: told[column] for column in HISTORY_COLUMNS}, index=range(rows))
 
 
 def empty_run(**meta: Any) -> Run:

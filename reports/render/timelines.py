@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from reports.load.run import AGGREGATED, Run
 from reports.render.charts import Floats
@@ -30,17 +32,18 @@ class Timeline:
 def total_timeline(run: Run) -> Timeline:
     """Return users, requests/s, failures/s and the percentiles of all requests together."""
     rows = _ordered(run.history[run.history["name"] == AGGREGATED])
+    unix_s = _floats(rows, "unix_s")
     columns = {
         "users": _floats(rows, "users"),
-        "rps": _rate(rows, "n"),
-        "failures_per_s": _rate(rows, "failures"),
+        "rps": _rate(_floats(rows, "n"), unix_s),
+        "failures_per_s": _rate(_floats(rows, "failures"), unix_s),
     }
     # Locust writes 0 for the percentiles of a window without any request.
     idle = columns["rps"] == 0
     for name in PERCENTILES:
         values = _floats(rows, f"{name}_ms")
         columns[name] = np.where(idle & (values == 0), np.nan, values)
-    return Timeline(_elapsed_s(rows, run), columns)
+    return Timeline(_elapsed_s(unix_s, run), columns)
 
 
 def users_timeline(run: Run) -> Timeline:
@@ -58,11 +61,14 @@ def rates_by_request(run: Run) -> dict[tuple[str, str], Timeline]:
     named = run.history[run.history["name"] != AGGREGATED]
     # A request without a type is legal in Locust, and NaN would drop its group.
     types = named["request_type"].fillna("")
-    return {
-        (str(kind), str(name)): Timeline(_elapsed_s(rows, run), {"rps": _rate(rows, "n")})
-        for (kind, name), group in named.groupby([types, "name"], sort=False)
-        for rows in [_ordered(group)]
-    }
+    unix_s, n = _floats(named, "unix_s"), _floats(named, "n")
+    groups: dict[Any, Any] = dict(named.groupby([types, "name"], sort=False).indices)
+    timelines = {}
+    for (kind, name), group in groups.items():
+        rows = group[_moments(unix_s[group])]
+        rate = {"rps": _rate(n[rows], unix_s[rows])}
+        timelines[str(kind), str(name)] = Timeline(_elapsed_s(unix_s[rows], run), rate)
+    return timelines
 
 
 def stage_bounds(run: Run, end_s: float) -> Sequence[tuple[str, float, float]]:
@@ -73,12 +79,20 @@ def stage_bounds(run: Run, end_s: float) -> Sequence[tuple[str, float, float]]:
 
 def _ordered(rows: pd.DataFrame, by: str = "unix_s") -> pd.DataFrame:
     """Return the last row of each moment in order; a cut off line may lack its moment."""
-    known: pd.DataFrame = rows.loc[np.isfinite(rows[by])]
-    return known.drop_duplicates(by, keep="last").sort_values(by)
+    return rows.iloc[_moments(_floats(rows, by))]
 
 
-def _elapsed_s(rows: pd.DataFrame, run: Run) -> Floats:
-    elapsed_s: Floats = np.maximum(_floats(rows, "unix_s") - np.floor(run.started_unix_s), 0.0)
+def _moments(at_s: Floats) -> NDArray[np.int64]:
+    """Return where the last of each known moment is, in the order of time."""
+    order = np.argsort(at_s, kind="stable")
+    found = at_s[order]
+    is_last = np.diff(found, append=np.inf) != 0
+    moments: NDArray[np.int64] = order[is_last & np.isfinite(found)]
+    return moments
+
+
+def _elapsed_s(unix_s: Floats, run: Run) -> Floats:
+    elapsed_s: Floats = np.maximum(unix_s - np.floor(run.started_unix_s), 0.0)
     return elapsed_s
 
 
@@ -87,14 +101,13 @@ def _floats(rows: pd.DataFrame, column: str) -> Floats:
     return np.where(np.isfinite(values), values, np.nan)
 
 
-def _rate(rows: pd.DataFrame, column: str) -> Floats:
-    """Return increments of a cumulative column per second; the first row counts for one tick.
+def _rate(total: Floats, unix_s: Floats) -> Floats:
+    """Return increments of a cumulative count per second; the first counts for one tick.
 
     A falling count means that Locust's statistics were reset, so that the new count itself is the increment.
     """
-    total = _floats(rows, column)
     increment = np.diff(total, prepend=0.0)
-    return np.where(increment < 0, total, increment) / _tick_s(_floats(rows, "unix_s"))
+    return np.where(increment < 0, total, increment) / _tick_s(unix_s)
 
 
 def _tick_s(unix_s: Floats) -> Floats:

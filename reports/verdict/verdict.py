@@ -209,8 +209,9 @@ def _run_facts(run: Run) -> dict[str, Any]:
 
 def _records(frame: pd.DataFrame, figures: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the rows of a table under the names of verdict.json; columns it lacks are None."""
-    rows = frame.reindex(columns=list(figures.values())).set_axis(list(figures), axis=1)
-    return [_plain(row) for row in rows.to_dict(orient="records")]
+    unknown = [None] * len(frame)
+    columns = [frame[column].tolist() if column in frame else unknown for column in figures.values()]
+    return [_plain(dict(zip(figures, row, strict=True))) for row in zip(*columns, strict=True)]
 
 
 def _plain(values: Mapping[str, Any] | Mapping[Hashable, Any]) -> dict[str, Any]:
