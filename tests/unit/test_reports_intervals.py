@@ -363,11 +363,10 @@ SECONDS = 300
 
 def alike(random: np.random.Generator, rho: float, sd: float) -> NDArray[np.float64]:
     """Return an AR(1) series, one number a second, of standard deviation sd."""
-    level = np.empty(SECONDS)
-    level[0] = random.normal(0, sd)
-    for second in range(1, SECONDS):
-        level[second] = rho * level[second - 1] + random.normal(0, sd * math.sqrt(1 - rho**2))
-    return level
+    levels = [random.normal(0, sd)]
+    for step in random.normal(0, sd * math.sqrt(1 - rho**2), SECONDS - 1).tolist():
+        levels.append(rho * levels[-1] + step)
+    return np.array(levels)
 
 
 SECONDS_OF_A = pd.DataFrame(

@@ -466,24 +466,24 @@ N = 3000
 
 def slow_swings(random: np.random.Generator, rho: float, sd: float) -> NDArray[np.float64]:
     """Return an AR(1) series with one value a second, of standard deviation sd."""
-    level = np.empty(DURATION_S)
-    level[0] = random.normal(0, sd)
-    for second in range(1, DURATION_S):
-        level[second] = rho * level[second - 1] + random.normal(0, sd * math.sqrt(1 - rho**2))
-    return level
+    levels = [random.normal(0, sd)]
+    for step in random.normal(0, sd * math.sqrt(1 - rho**2), DURATION_S - 1).tolist():
+        levels.append(rho * levels[-1] + step)
+    return np.array(levels)
 
 
 def verdicts(source: str, rho: float, sd: float, *, error_ratio: float = 0.0) -> dict[Outcome, float]:
     """Return the share of each verdict over runs with a median of 200 ms and sigma 0.5 of the logarithm."""
     random = np.random.default_rng(20261121)
     at_s = np.linspace(0, DURATION_S, N, endpoint=False)
+    (threshold,) = thresholds(source)
     found = []
     for _ in range(RUNS):
         level = slow_swings(random, rho, sd)[at_s.astype(int)]
         latency_ms = 200 * np.exp(level + random.normal(0, 0.5, N))
         failed = random.random(N) < error_ratio * np.exp(level - sd**2 / 2)
         run = run_of({"a": Samples(at_s, latency_ms, failed)}, duration_s=DURATION_S, named_history=False)
-        found.append(judged(run, source)[0])
+        found.append(judge_threshold(threshold, run, None).outcome)
     return {outcome: found.count(outcome) / RUNS for outcome in Outcome}
 
 
