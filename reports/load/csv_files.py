@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from reports.load.run import (
@@ -67,14 +68,17 @@ EXCEPTIONS = Layout(
 def read_history(path: Path) -> tuple[pd.DataFrame, list[str]]:
     """Return the history in the order of time, without rows that lack a time or a count."""
     frame, notes = read_table(path, HISTORY)
-    known = frame.dropna(subset=["unix_s", "n", "failures"])
+    unix_s = frame["unix_s"].to_numpy()
+    known = np.flatnonzero(~np.isnan(frame[["unix_s", "n", "failures"]].to_numpy()).any(axis=1))
     if len(known) < len(frame):
         notes.append(f"{path.name}: {len(frame) - len(known)} unreadable rows dropped")
-    ordered = _merged_twins(known.sort_values("unix_s", kind="stable", ignore_index=True))
+    in_order = known[np.argsort(unix_s[known], kind="stable")]
+    ordered = _merged_twins(frame.iloc[in_order].reset_index(drop=True))
     # Locust writes 0 for a window it does not know.
     windows = ["p50_ms", "p95_ms", "p99_ms"]
     unknown = (ordered[windows] == 0).all(axis=1) & (ordered["mean_ms"] >= 1)
-    ordered.loc[unknown, windows] = math.nan
+    if unknown.any():
+        ordered.loc[unknown, windows] = math.nan
     return _active(ordered)[list(HISTORY_COLUMNS)], notes
 
 

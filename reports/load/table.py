@@ -129,5 +129,8 @@ def _texts(frame: pd.DataFrame, column: str) -> pd.Series:
 def _numbers(frame: pd.DataFrame, column: str) -> NDArray[np.float64]:
     if column not in frame:
         return np.full(len(frame), np.nan)
-    numbers = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    values = frame[column]
+    if values.dtype != np.float64:
+        values = pd.to_numeric(values, errors="coerce")
+    numbers = values.to_numpy(dtype=float, na_value=np.nan)
     return np.where(np.abs(numbers) < LARGEST, numbers, np.nan)
