@@ -26,16 +26,16 @@ LAST_REPORT_S = WORKER_REPORT_INTERVAL + 1.0
 EXIT_LIMIT_S = 10.0
 
 
-def interrupt_main() -> None:
-    """Raise KeyboardInterrupt in the main greenlet, which waits for the end of the load, and in no other.
+def interrupt_main(interruption: BaseException) -> None:
+    """Raise it in the main greenlet, which waits for the end of the load, and in no other.
 
     Raised where a signal happens to come, it would break off what a user is doing, who then says no goodbye,
     or the reading of a connection, which libev would never read again.
     """
     hub = gevent.get_hub()
     if gevent.getcurrent() is hub.parent:
-        raise KeyboardInterrupt
-    hub.loop.run_callback_threadsafe(hub.parent.throw, KeyboardInterrupt)
+        raise interruption
+    hub.loop.run_callback_threadsafe(hub.parent.throw, interruption)
 
 
 class Session:
@@ -197,10 +197,9 @@ class Session:
             self._on_impatience(number, frame)
             return
         self._received_signal = signal.Signals(number).name
-        if self.state == "idle" and self._is_headless:
-            # Still waiting for workers: there is nothing to end or to judge.
-            raise SystemExit(EXIT_INCONCLUSIVE)
-        interrupt_main()
+        # Before the load, as while it waits for workers, there is nothing to end or to judge.
+        is_early = self.state == "idle" and self._is_headless
+        interrupt_main(SystemExit(EXIT_INCONCLUSIVE) if is_early else KeyboardInterrupt())
 
     @property
     def _is_headless(self) -> bool:

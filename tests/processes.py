@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -32,15 +33,19 @@ def start_locust(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        process_group=0,
     )
 
 
 def finish(process: subprocess.Popen[str], timeout_s: float = LOCUST_TIMEOUT_S) -> str:
-    """Wait for the process and return what it printed; one that does not end is killed and fails the test."""
+    """Return what a process of `start_locust` printed; one that does not end fails the test.
+
+    It is killed then with its workers, which have the same standard output.
+    """
     try:
         output, _ = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
-        process.kill()
+        os.killpg(process.pid, signal.SIGKILL)
         output, _ = process.communicate()
         raise AssertionError(f"not ended after {timeout_s} s:\n{output}") from None
     return output

@@ -78,12 +78,20 @@ class Preparation:
 
 def _await_end_of_users(runner: Runner) -> None:
     """Wait for the users of all workers to stop, where Locust does not: when it quits."""
-    if isinstance(runner, MasterRunner) and runner.user_count:
+    if isinstance(runner, MasterRunner) and _may_have_users(runner):
         # Locust does so too, but only after those who listen for the end of a run.
         runner.send_message("quit")
         with gevent.Timeout(runner.environment.stop_timeout + LAST_USERS_S, exception=False):
-            while runner.user_count:
+            while _may_have_users(runner):
                 gevent.sleep(0.05)
+
+
+def _may_have_users(runner: MasterRunner) -> bool:
+    """Return whether workers have users, also where they have not told how many: that takes up to 3 s."""
+    options = runner.environment.parsed_options
+    ends_with_load = options is not None and options.headless  # in the web UI, Locust has waited for them
+    are_told = bool(runner.clients.spawning or runner.clients.running)
+    return bool(runner.user_count) or (ends_with_load and are_told)
 
 
 def _on_init(environment: Environment, runner: Runner | None, web_ui: WebUI | None, **_: Any) -> None:
@@ -113,8 +121,9 @@ def _prepare_first_run(preparation: Preparation, runner: Runner) -> None:
             _exit(EXIT_BAD_CONFIGURATION, str(error))
         if isinstance(error, SetUpError):
             _exit(EXIT_FAILED, str(error))
-        if isinstance(error, KeyboardInterrupt):
-            _exit(EXIT_FAILED, "interrupted while setting up; no load was made")
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            status = error.code if isinstance(error, SystemExit) else EXIT_FAILED
+            _exit(status, "interrupted while setting up; no load was made")
         raise
 
 
@@ -128,7 +137,7 @@ def _dismiss_workers(runner: Runner) -> None:
         runner.quit()
 
 
-def _exit(status: int, faults: str) -> None:
+def _exit(status: str | int | None, faults: str) -> None:
     sys.stderr.write("".join(f"plimsoll: {fault}\n" for fault in faults.splitlines()))
     sys.exit(status)
 

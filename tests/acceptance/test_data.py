@@ -21,12 +21,15 @@ from tests.fix_target import TargetProcess
 from tests.journeys import Hasty, run_hastily
 from tests.processes import finish, free_port, start_locust, two_workers
 
-RECORDED = "from telemetry.switch import record_run\nrecord_run()\n"
 # Each user notes the row it gets, and by which process; each process appends whole lines to the same file.
 LOCUSTFILE = """
 from locust import User, constant, task
 import os, time
 from clients.data import Feeder, set_up
+
+if os.environ.get("RECORDED"):
+    from telemetry.switch import record_run
+    record_run()
 
 def note(*words):
     with open(os.environ["NOTES"], "a") as notes:
@@ -237,20 +240,23 @@ def test_a_set_up_that_fails(students: Class, settings: dict[str, str], reason: 
     assert [len(students.notes.of(word)) for word in ("up", "down", "row")] == [1, 1, 0]
 
 
+def heard(number: signal.Signals) -> dict[str, str]:
+    """Return the settings of a run that cannot miss a signal.
+
+    Locust leaves SIGINT to Python, which raises it in whatever greenlet runs; some take no notice.
+    """
+    return {"RECORDED": "1"} if number is signal.SIGINT else {}
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("where", ["one process", "two workers", "shape"])
 def test_a_signal_does_not_keep_from_cleaning_up(students: Class, number: signal.Signals, where: str) -> None:
     """However a run ends, it is cleaned up once, and after the last user has stopped."""
     options = two_workers() if where == "two workers" else []
     files = "students.py,shape.py" if where == "shape" else "students.py"
-    if number is signal.SIGINT:
-        # Locust leaves it to Python, which raises it in whatever greenlet runs; some take no notice.
-        files, options = f"{files},recorded.py", [*options, "--run-dir", "run"]
     (students.folder / "shape.py").write_text(SHAPE, encoding="utf-8")
-    (students.folder / "recorded.py").write_text(RECORDED, encoding="utf-8")
-    process = students.start(
-        "--headless", "--only-summary", "-u", "6", "-r", "6", "-t", "60s", *options, "-f", files
-    )
+    load = ("--headless", "--only-summary", "-u", "6", "-r", "6", "-t", "60s")
+    process = students.start(*load, *options, "-f", files, **heard(number))
     until(lambda: len(students.notes.of("row")) >= 4)
     process.send_signal(number)
     output = finish(process)
@@ -261,15 +267,15 @@ def test_a_signal_does_not_keep_from_cleaning_up(students: Class, number: signal
     assert len(students.notes.of("stop")) == len(students.notes.of("row"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_while_setting_up(students: Class, number: signal.Signals) -> None:
-    """What is half set up is cleaned up, and no load is made."""
-    process = students.start("--headless", "-t", "60s", SET_UP_S="30")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 1), (signal.SIGINT, 77)])
+def test_a_signal_while_setting_up(students: Class, number: signal.Signals, status: int) -> None:
+    """What is half set up is cleaned up, and no load is made; where it is recorded, nothing was shown."""
+    process = students.start("--headless", "-t", "60s", SET_UP_S="30", LIMIT_S="30", **heard(number))
     until(lambda: len(students.notes.of("up")) == 1)
     process.send_signal(number)
     output = finish(process)
 
-    assert process.returncode == 1
+    assert process.returncode == status
     assert "interrupted while setting up; no load was made" in output
     assert students.notes.of("row") == []
     assert len(students.notes.of("down")) == 1
