@@ -27,7 +27,7 @@ unit: $(VENV)/.dev
 	nice -n 19 $(BIN)/pytest --numprocesses 2 --dist worksteal -m laborious tests/unit
 
 real: $(VENV)/.dev test-packages
-	$(BIN)/pytest --numprocesses 4 --dist worksteal -m 'not alone' tests/integration tests/acceptance
+	$(BIN)/pytest --numprocesses 3 --dist worksteal -m 'not alone' tests/integration tests/acceptance
 	$(BIN)/pytest -m alone tests/acceptance
 
 catalogue: $(VENV)/.dev ## Run every profile for some seconds against one bundled service (under ten minutes)
@@ -66,8 +66,9 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[target]'
 	@touch $@
 
+# Not compiled: Python does that with what it imports, and the tests import a part of it.
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/pip
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/pip
