@@ -15,20 +15,17 @@ run: $(VENV)/.run ## Demo: bundled target, 40 s of load, a verdict; exit status 
 	$(BIN)/locust --config profiles/demo.conf
 
 test: ## Install what the tests need and run all of them
-	@$(MAKE) --no-print-directory --jobs=4 --output-sync=line lint unit real
-
-# Beside the tests of real runs, which often wait and must not be kept waiting, these take what is left of the cores.
-.PHONY: lint unit real
-lint: $(VENV)/.dev
-	nice -n 19 sh -c '$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy'
-
-unit: $(VENV)/.dev
-	nice -n 19 $(BIN)/pytest --numprocesses 2 --dist worksteal --cov --cov-fail-under=95 -m 'not laborious' tests/unit
-	nice -n 19 $(BIN)/pytest --numprocesses 2 --dist worksteal -m laborious tests/unit
-
-real: $(VENV)/.dev test-packages
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=line test-packages lint unit
 	$(BIN)/pytest --numprocesses 3 --dist worksteal -m 'not alone' tests/integration tests/acceptance
 	$(BIN)/pytest -m alone tests/acceptance
+
+.PHONY: lint unit
+lint: $(VENV)/.dev
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+unit: $(VENV)/.dev
+	$(BIN)/pytest --numprocesses 2 --dist worksteal --cov --cov-fail-under=95 -m 'not laborious' tests/unit
+	$(BIN)/pytest --numprocesses 2 --dist worksteal -m laborious tests/unit
 
 catalogue: $(VENV)/.dev ## Run every profile for some seconds against one bundled service (under ten minutes)
 	$(BIN)/pytest tests/catalogue
