@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from clients.http import LeanHttpUser
 from shapes import _search_shape
-from shapes.step_search import StepSearch
 from telemetry.switch import record_run
+from tests.acceptance.small_search import SEARCH
 
 record_run()
 
@@ -27,16 +27,7 @@ class Visitor(LeanHttpUser):
 
 
 class SmallSearchShape(_search_shape.SearchShape):
-    """40 a second, then 80, then between them until the gap is 40 %: three steps."""
+    """Look for the capacity of the service."""
 
-    search = StepSearch(
-        first_rate=40,
-        factor=2,
-        most_rate=160,
-        resolution=0.4,
-        step_s=8,
-        rest_s=1,
-        most_steps=6,
-        most_users=200,
-    )
+    search = SEARCH
     schedule = search.climb()

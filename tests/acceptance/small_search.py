@@ -1,0 +1,17 @@
+"""A search of some steps for the capacity of a service that is good for 55 requests a second."""
+
+from __future__ import annotations
+
+from shapes.step_search import StepSearch
+
+SEARCH = StepSearch(
+    first_rate=40,
+    factor=2,
+    most_rate=160,
+    resolution=0.4,
+    step_s=8,
+    rest_s=1,
+    most_steps=6,
+    most_users=200,
+)
+"""40 a second, then 80, then between them until the gap is 40 %: three steps, where none stays open."""
