@@ -10,6 +10,7 @@ from locust.runners import WORKER_REPORT_INTERVAL, MasterRunner
 
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -26,16 +27,16 @@ LAST_REPORT_S = WORKER_REPORT_INTERVAL + 1.0
 EXIT_LIMIT_S = 10.0
 
 
-def interrupt_main(interruption: BaseException) -> None:
-    """Raise it in the main greenlet, which waits for the end of the load, and in no other.
+def interrupt_main(interruption: Callable[[], BaseException]) -> None:
+    """Raise what it returns then in the main greenlet, which waits for the end of the load, and in no other.
 
     Raised where a signal happens to come, it would break off what a user is doing, who then says no goodbye,
     or the reading of a connection, which libev would never read again.
     """
     hub = gevent.get_hub()
     if gevent.getcurrent() is hub.parent:
-        raise interruption
-    hub.loop.run_callback_threadsafe(hub.parent.throw, interruption)
+        raise interruption()
+    hub.loop.run_callback_threadsafe(lambda: hub.parent.throw(interruption()))
 
 
 class Session:
@@ -197,9 +198,12 @@ class Session:
             self._on_impatience(number, frame)
             return
         self._received_signal = signal.Signals(number).name
+        interrupt_main(self._interruption)
+
+    def _interruption(self) -> BaseException:
         # Before the load, as while it waits for workers, there is nothing to end or to judge.
         is_early = self.state == "idle" and self._is_headless
-        interrupt_main(SystemExit(EXIT_INCONCLUSIVE) if is_early else KeyboardInterrupt())
+        return SystemExit(EXIT_INCONCLUSIVE) if is_early else KeyboardInterrupt()
 
     @property
     def _is_headless(self) -> bool:

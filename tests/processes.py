@@ -44,8 +44,10 @@ def finish(process: subprocess.Popen[str], timeout_s: float = LOCUST_TIMEOUT_S) 
     """
     try:
         output, _ = process.communicate(timeout=timeout_s)
-    except subprocess.TimeoutExpired:
+    except BaseException as fault:
         os.killpg(process.pid, signal.SIGKILL)
+        if not isinstance(fault, subprocess.TimeoutExpired):
+            raise
         output, _ = process.communicate()
         raise AssertionError(f"not ended after {timeout_s} s:\n{output}") from None
     return output

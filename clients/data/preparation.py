@@ -122,8 +122,8 @@ def _prepare_first_run(preparation: Preparation, runner: Runner) -> None:
         if isinstance(error, SetUpError):
             _exit(EXIT_FAILED, str(error))
         if isinstance(error, KeyboardInterrupt | SystemExit):
-            status = error.code if isinstance(error, SystemExit) else EXIT_FAILED
-            _exit(status, "interrupted while setting up; no load was made")
+            status = error.code if isinstance(error, SystemExit) else None
+            _exit(status or EXIT_FAILED, "interrupted while setting up; no load was made")
         raise
 
 
@@ -137,7 +137,7 @@ def _dismiss_workers(runner: Runner) -> None:
         runner.quit()
 
 
-def _exit(status: str | int | None, faults: str) -> None:
+def _exit(status: str | int, faults: str) -> None:
     sys.stderr.write("".join(f"plimsoll: {fault}\n" for fault in faults.splitlines()))
     sys.exit(status)
 

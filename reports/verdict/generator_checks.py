@@ -41,8 +41,7 @@ def generator_checks(
     if window is not None and not run.health.empty:
         yield _all_watched(run, window, set(processes))
     yield from _cpu(processes)
-    # A second of which it is not known may have been the worst.
-    yield from _lag(processes, float(health["lag_max_ms"].max(skipna=False)), judgements)
+    yield from _lag(processes, _worst_lag_ms(run, window), judgements)
     yield from _wait(processes)
     if run.meta.recorded and (run.meta.workers or run.meta.lost_workers):
         yield _workers_lost(run)
@@ -88,6 +87,15 @@ def _lag(
     for check in _worst("generator_lag", late, WIDE_LATE_RATIO if has_room else LATE_RATIO, said):
         is_spared = check.ok and check.value is not None and check.value >= LATE_RATIO
         yield replace(check, reason=ROOM.format(value=check.value)) if is_spared else check
+
+
+def _worst_lag_ms(run: Run, window: SteadyState | None) -> float:
+    """Return the worst lag around the window, as requests begin before it and end after; NaN if unknown."""
+    written_s, health = run.health["unix_s"], run.health
+    if window is not None:
+        health = health[(written_s > window.first_s) & (written_s < window.end_s + 2)]
+    # A second of which it is not known may have been the worst.
+    return float(health["lag_max_ms"].max(skipna=False))
 
 
 def _share(rows: pd.DataFrame, late: "pd.Series[float]") -> float:

@@ -107,8 +107,10 @@ def _breaks_its_limit(judgement: Judgement, late_ms: float) -> bool:
     statement, found = judgement.threshold.statement, judgement.estimate
     if judgement.outcome is not Outcome.FAIL or found is None or found.low is None:
         return False
-    is_upper_latency = statement.metric.is_latency and statement.operator in UPPER_LIMITS
-    return is_upper_latency and found.low - late_ms > judgement.limit
+    metric, is_upper = statement.metric, statement.operator in UPPER_LIMITS
+    # What is made of many requests, or starts after the one before, adds up what each of them was late.
+    is_of_one = statement.selector.of_requests and metric.is_latency and not metric.is_response
+    return is_upper and is_of_one and found.low - late_ms > judgement.limit
 
 
 def _family(metric: Metric) -> str:

@@ -78,7 +78,7 @@ def reach_verdict(run: Run, thresholds: Sequence[Threshold]) -> dict[str, Any]:
     window = step.window if step else steady_state(run) if run.intervals else None
     judged = only(run, step.window) if step else run
     untested = [judge_threshold(threshold, judged, window) for threshold in thresholds]
-    checks = [*check_validity(run, window, untested), *failures_limited(run, thresholds)]
+    checks = [*check_validity(run, window, untested), *failures_limited(judged, thresholds)]
     judgements = [trusted(judgement, checks) for judgement in untested]
     outcome, reasons = _overall(judgements, checks)
     return {

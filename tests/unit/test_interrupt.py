@@ -17,7 +17,7 @@ from telemetry.session import interrupt_main
 @pytest.fixture(autouse=True)
 def handler() -> Iterator[None]:
     """Have SIGINT interrupt the main greenlet for one test."""
-    before = signal.signal(signal.SIGINT, lambda *_: interrupt_main(KeyboardInterrupt()))
+    before = signal.signal(signal.SIGINT, lambda *_: interrupt_main(KeyboardInterrupt))
     yield
     signal.signal(signal.SIGINT, before)
 

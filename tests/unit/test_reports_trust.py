@@ -8,12 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reports.estimates.estimate import exact
 from reports.load.interval_file import intervals_of
 from reports.load.run import HEALTH_COLUMNS, STAGE_COLUMNS, Run, Stage
+from reports.outcome import Outcome
 from reports.steady_state import SteadyState, steady_state
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.check import Check
-from reports.verdict.undermining import UNDERMINED
+from reports.verdict.judge import Judgement
+from reports.verdict.undermining import UNDERMINED, withstand
 from reports.verdict.validity import check_validity
 from reports.verdict.verdict import reach_verdict
 from tests.judged import judged
@@ -201,6 +204,25 @@ def test_a_late_loop_and_room_to_the_limits(limits: list[str], columns: dict[str
     assert lag["ok"] is (verdict != "INCONCLUSIVE")
     assert "far from" in lag["reason"] if lag["ok"] else "it measured itself" in lag["reason"]
     assert lag["limit"] == (0.05 if "far from" in lag["reason"] or late["lag_late"] > 2 else 0.01)
+
+
+@pytest.mark.parametrize(
+    ("limit", "stands"),
+    [
+        ("p95 < 64 ms", True),
+        ("p95 < 66 ms", False),
+        ("response_p95 < 64 ms", False),
+        ("p95 of transaction:flow < 64 ms", False),
+        ("busy_p95 of transaction:flow < 64 ms", False),
+    ],
+)
+def test_what_adds_up_many_delays_is_broken_by_none_of_them(limit: str, stands: bool) -> None:
+    """100 ms of one request are 65 without 20 and 15 ms; those of many requests may hold many of them."""
+    (threshold,) = parse_thresholds(json.dumps({"thresholds": [limit]}))
+    found = exact(100.0, 60, "")
+    judgement = Judgement(threshold, threshold.statement.limit, found, Outcome.FAIL)
+
+    assert withstand([judgement], late_ms=20.0, worst_ms=15.0) is stands
 
 
 def test_a_warning_keeps_its_doubt() -> None:
