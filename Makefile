@@ -16,13 +16,8 @@ run: $(VENV)/.run ## Demo: bundled target, 40 s of load, a verdict; exit status 
 
 test: ## Install what the tests need and run all of them
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=line test-packages lint unit
-	$(BIN)/pytest --numprocesses 3 --dist worksteal -m 'not alone' tests/integration tests/acceptance \
-	  || { [ $$? = 1 ] && $(AGAIN) tests/integration tests/acceptance; }
-	$(BIN)/pytest -m alone tests/acceptance || { [ $$? = 1 ] && $(AGAIN) tests/acceptance; }
-
-# Of real runs, those that failed are run once more, one by one: what a machine was too busy for beside others passes
-# then, and the first report tells of it all the same. What fails again has failed.
-AGAIN = $(BIN)/pytest --last-failed --last-failed-no-failures none
+	$(BIN)/pytest --numprocesses 3 --dist worksteal -m 'not alone' tests/integration tests/acceptance
+	$(BIN)/pytest -m alone tests/acceptance
 
 .PHONY: lint unit
 lint: $(VENV)/.dev
