@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -9,7 +10,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -58,29 +59,27 @@ def embedded_postgres() -> Iterator[str]:
     with _claimed_home() as home:
         data = home / "pgdata"
         data.mkdir(mode=0o700)
-        with _locked(Path(tempfile.gettempdir())):  # two that start at once must not both create the user
+        with _locked(_temporary()):  # two that start at once must not both create the user
             user = _unprivileged_user(data)
         try:
             _start_server(data, user)
             yield make_conninfo(host=str(data), user="postgres", dbname="postgres")
         finally:
             _stop_server(data)
-            _kill_starting(data)
 
 
 @contextmanager
 def _claimed_home() -> Iterator[Path]:
     """Make a directory that stays locked while this process lives, after removing those of dead ones."""
-    with _locked(Path(tempfile.gettempdir())):
-        _remove_leftovers()
-        home = Path(tempfile.mkdtemp(prefix=HOME_PREFIX))
-        claim = os.open(home, os.O_RDONLY)
-        fcntl.flock(claim, fcntl.LOCK_EX)
-    try:
+    temporary = _temporary()
+    home = temporary / f"{HOME_PREFIX}{secrets.token_hex(8)}"
+    with ExitStack() as stack:
+        stack.callback(_remove, home)  # before it is made, as a signal may end us right after that
+        with _locked(temporary):
+            _remove_leftovers()
+            home.mkdir(mode=0o700)
+            stack.enter_context(_locked(home))
         yield home
-    finally:
-        _remove(home)
-        os.close(claim)
 
 
 @contextmanager
@@ -93,9 +92,14 @@ def _locked(folder: Path, *, wait: bool = True) -> Iterator[None]:
         os.close(descriptor)
 
 
+def _temporary() -> Path:
+    """Name the directory of temporary files as the system names it where a process works."""
+    return Path(tempfile.gettempdir()).resolve()
+
+
 def _remove_leftovers() -> None:
     """Stop the servers and remove the data of targets that were killed before they could do so themselves."""
-    for home in Path(tempfile.gettempdir()).glob(f"{HOME_PREFIX}*"):
+    for home in _temporary().glob(f"{HOME_PREFIX}*"):
         # BlockingIOError: its owner lives. FileNotFoundError: its owner has just removed it.
         with suppress(BlockingIOError, FileNotFoundError):
             if home.stat().st_uid == os.geteuid():
@@ -134,13 +138,14 @@ def _unprivileged_user(data: Path) -> str | None:
 
 def _start_server(data: Path, user: str | None) -> None:
     locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-    _run("initdb", "-D", str(data), "-U", "postgres", "--auth=trust", "--no-sync", *locale, user=user)
+    # Not by its name: begun after an interruption, it would make the directory again that has been removed.
+    _run("initdb", "-D", ".", "-U", "postgres", "--auth=trust", "--no-sync", *locale, user=user, cwd=data)
     with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
         file.write(f"{SERVER_SETTINGS}unix_socket_directories = '{data}'\n")
-    _run("pg_ctl", "-D", str(data), "-l", str(data / "log"), "-w", "start", user=user)
+    _run("pg_ctl", "-D", str(data), "-l", str(data / "log"), "-w", "start", user=user, cwd=data)
 
 
-def _run(command: str, *arguments: str, user: str | None) -> None:
+def _run(command: str, *arguments: str, user: str | None, cwd: Path) -> None:
     # A file, not a pipe: the server inherits the descriptor and would hold a pipe open for ever.
     with tempfile.TemporaryFile() as output:
         try:
@@ -152,7 +157,7 @@ def _run(command: str, *arguments: str, user: str | None) -> None:
                 stderr=output,
                 timeout=COMMAND_TIMEOUT_S,
                 user=user,
-                cwd="/",
+                cwd=cwd,
             )
         except (subprocess.SubprocessError, OSError) as error:
             output.seek(0)
@@ -161,31 +166,23 @@ def _run(command: str, *arguments: str, user: str | None) -> None:
 
 
 def _stop_server(data: Path) -> None:
-    """Kill the server of *data*, if it runs: what it would save on a clean stop is removed anyway."""
-    lock_file = data / "postmaster.pid"
-    try:
-        server = psutil.Process(int(lock_file.read_text().split()[0]))
-        if str(data) not in server.cmdline():  # the process id has been given to somebody else
-            return
-        server.send_signal(signal.SIGQUIT)
-        # Not the process but its file is waited for: init may take a second to bury an adopted child.
-        deadline_s = time.monotonic() + STOP_TIMEOUT_S
-        while lock_file.exists() and time.monotonic() < deadline_s:
-            time.sleep(0.01)
-        if lock_file.exists():
-            server.kill()
-    except (FileNotFoundError, IndexError, psutil.Error):
-        return
-
-
-def _kill_starting(data: Path) -> None:
-    """Kill what an interrupted start has left: initdb's helper, or a server without a lock file yet."""
-    starting = [
-        process
-        for process in psutil.process_iter(["exe", "cmdline"])
-        if Path(process.info["exe"] or "").parent == BIN and str(data) in (process.info["cmdline"] or ())
-    ]
-    for process in starting:
-        with suppress(psutil.NoSuchProcess):
+    """Kill the server of *data* or what is to start it: what a clean stop would save is removed anyway."""
+    deadline_s = time.monotonic() + STOP_TIMEOUT_S
+    while (processes := _processes_of(data)) and time.monotonic() < deadline_s:
+        for process in processes:
+            with suppress(psutil.Error):
+                process.send_signal(signal.SIGQUIT)
+        time.sleep(0.01)
+    for process in processes:
+        with suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(starting, STOP_TIMEOUT_S)
+
+
+def _processes_of(data: Path) -> list[psutil.Process]:
+    """Find PostgreSQL's processes on *data*; an ended one that nobody has waited for yet is none."""
+    return [
+        process
+        for process in psutil.process_iter(["exe", "cmdline", "cwd"])
+        if Path(process.info["exe"] or "").parent == BIN
+        and (process.info["cwd"] == str(data) or str(data) in (process.info["cmdline"] or ()))
+    ]

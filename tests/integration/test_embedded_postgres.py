@@ -1,0 +1,100 @@
+"""The embedded PostgreSQL server, interrupted while it starts: nothing of it may stay."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from target.embedded_postgres import BIN, HOME_PREFIX, embedded_postgres
+from tests.fix_runs import until
+from tests.fix_target import STOP_TIMEOUT_S, start_target
+
+INITDB_WORKS = f"{HOME_PREFIX}*/pgdata/postmaster.pid"  # its helper's at first, then the server's
+
+
+@pytest.fixture
+def temporary(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Let servers keep their data in a short temporary directory of the test's own, also in this process."""
+    with tempfile.TemporaryDirectory(prefix="t-") as folder:
+        Path(folder).chmod(0o1777)  # as /tmp
+        monkeypatch.setenv("TMPDIR", folder)
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
+
+
+def test_a_signal_right_after_the_directory_is_made(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal that comes between the making of the directory and the next line leaves no directory."""
+    make = os.mkdir
+
+    def make_then_stop(path: Path, mode: int = 0o777) -> None:
+        make(path, mode)
+        raise SystemExit(0)
+
+    monkeypatch.setattr(os, "mkdir", make_then_stop)
+
+    with pytest.raises(SystemExit), embedded_postgres():
+        pass
+
+    assert not list(temporary.iterdir())
+
+
+def test_a_signal_before_the_first_command_has_begun(
+    temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A command that begins only after the signal, when the directory is gone, does not make it again."""
+    begun: list[subprocess.Popen[bytes]] = []
+    commands: list[str] = []
+
+    def begin_late(command: list[str], *, user: str | None, cwd: Path, **_: object) -> None:
+        commands.append(Path(command[0]).name)
+        late = ["sh", "-c", 'read -r _; exec "$@"', "sh", *map(str, command)]
+        begun.append(subprocess.Popen(late, user=user, cwd=cwd, stdin=subprocess.PIPE))
+        raise SystemExit(0)
+
+    monkeypatch.setattr(subprocess, "run", begin_late)
+
+    with pytest.raises(SystemExit), embedded_postgres():
+        pass
+    begun[0].communicate(b"now\n", timeout=STOP_TIMEOUT_S)
+
+    assert commands == ["initdb"]
+    assert not list(temporary.iterdir())
+
+
+def test_a_signal_while_the_database_is_made(temporary: Path) -> None:
+    """A target that is told to stop while initdb works ends with 0, says nothing and leaves no process."""
+    with start_target("--port", "0", "--until-stdin-closes") as process:
+        until(lambda: any(temporary.glob(INITDB_WORKS)))
+        output, errors = process.communicate(timeout=STOP_TIMEOUT_S)
+
+    assert (process.returncode, output, errors) == (0, "", "")
+    assert not list(temporary.iterdir())
+    assert not processes_below(temporary)
+
+
+def test_a_kill_while_the_database_is_made(temporary: Path) -> None:
+    """What a target killed during initdb leaves does not keep the next one from starting, and is removed."""
+    with start_target("--port", "0", "--until-stdin-closes") as process:
+        until(lambda: any(temporary.glob(INITDB_WORKS)))
+        process.kill()
+        process.communicate()
+    (left,) = temporary.iterdir()
+
+    with embedded_postgres():
+        assert left not in temporary.iterdir()
+
+    assert not list(temporary.iterdir())
+    assert not processes_below(temporary)
+
+
+def processes_below(folder: Path) -> list[psutil.Process]:
+    """Return the processes of PostgreSQL that work in the folder."""
+    return [
+        process
+        for process in psutil.process_iter(["exe", "cwd"])
+        if (process.info["exe"] or "").startswith(str(BIN)) and str(folder) in (process.info["cwd"] or "")
+    ]
