@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The tests start hundreds of processes; where this is set each compiles all our modules again (a seventh of its start).
 unexport PYTHONDONTWRITEBYTECODE
+# And each would start a thread for every core, for matrices that nothing here multiplies (a tenth of its start).
+export OPENBLAS_NUM_THREADS ?= 1
 
 .PHONY: help run test catalogue check format bench clean
 
@@ -16,7 +18,8 @@ run: $(VENV)/.run ## Demo: bundled target, 40 s of load, a verdict; exit status 
 
 test: ## Install what the tests need and run all of them
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=line test-packages lint unit
-	$(BIN)/pytest --numprocesses 3 --dist worksteal -m 'not alone' tests/integration tests/acceptance
+	$(BIN)/pytest --numprocesses 4 --dist worksteal -m 'not calm and not alone' tests/integration tests/acceptance
+	$(BIN)/pytest --numprocesses 4 --dist worksteal -m calm tests/acceptance
 	$(BIN)/pytest -m alone tests/acceptance
 
 .PHONY: lint unit
@@ -25,7 +28,7 @@ lint: $(VENV)/.dev
 
 unit: $(VENV)/.dev
 	$(BIN)/pytest --numprocesses 2 --dist worksteal --cov --cov-fail-under=95 -m 'not laborious' tests/unit
-	$(BIN)/pytest --numprocesses 2 --dist worksteal -m laborious tests/unit
+	$(BIN)/pytest --numprocesses 2 --dist worksteal -m laborious $$(grep -l mark.laborious tests/unit/*.py)
 
 catalogue: $(VENV)/.dev ## Run every profile for some seconds against one bundled service (under ten minutes)
 	$(BIN)/pytest tests/catalogue
@@ -56,18 +59,20 @@ bench: $(VENV)/.bench ## Measure the HTTP client side by side with others (ten m
 clean: ## Remove the virtual environment and caches; results stay
 	rm -rf $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 
+# Debian's pip takes twice the time of a newer one.
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt --upgrade pip
 
 $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/pip
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[target]'
+	$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e '.[target]'
 	@touch $@
 
 # Not compiled: Python does that with what it imports, and the tests import a part of it.
 $(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/bin/pip
-	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
+	$(BIN)/pip install -qq --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/.run
 
 $(VENV)/.bench: pyproject.toml constraints.txt | $(VENV)/bin/pip
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@ $(VENV)/.run

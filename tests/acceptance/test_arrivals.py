@@ -16,6 +16,8 @@ from tests.arrivals import Seen, run_arrivals, start_arrivals
 from tests.fix_runs import until
 from tests.processes import finish, free_port, two_workers
 
+pytestmark = pytest.mark.calm
+
 
 def arrivals_between(seen: Seen, from_s: float, to_s: float) -> int:
     """Return how many iterations were to start between two moments."""
@@ -80,7 +82,6 @@ def test_too_slow_for_the_rate(tmp_path: Path) -> None:
     assert max(seen.delays_ms) < 1000  # whoever would have to wait for longer was dropped
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("workers", [1, 2])
 def test_users_who_leave_are_replaced(tmp_path: Path, workers: int) -> None:
     """Users who stop themselves after a visit make place for others: what arrives starts to the end."""
@@ -182,7 +183,6 @@ def answers(url: str) -> bool:
         return False
 
 
-@pytest.mark.alone
 def test_paced_users_catch_up(tmp_path: Path) -> None:
     """A paced user starts what it missed in a stall, and each delay is from the intended start on."""
     seen = run_arrivals(

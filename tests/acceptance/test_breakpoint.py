@@ -41,7 +41,7 @@ def read(folder: Path) -> Any:
     return json.loads((folder / "run" / "verdict.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.alone
+@pytest.mark.calm
 def test_the_capacity_is_in_the_interval(tmp_path: Path, queue_server: QueueServer) -> None:
     """A service good for 55/s passes below and fails above; judging it again from the files says the same."""
     # With workers, as verdicts must wait for their reports: on one process the same goes on with less of it.

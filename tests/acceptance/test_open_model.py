@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from tests.fix_runs import ROOT, Run, Runner, until
 from tests.processes import finish, two_workers
 
+pytestmark = pytest.mark.calm
+
 FREEZE_S = 2.0
 RATE, PACED_USERS, PACING_S = 50, 10, 0.2
 SERVER = """
@@ -156,7 +158,6 @@ def test_arrivals(
     assert np.quantile(ended_s - intended_s, 0.99) > 0.9 * FREEZE_S
 
 
-@pytest.mark.alone
 def test_paced_users(visitors: Runner, server: tuple[str, subprocess.Popen[str]]) -> None:
     """Users at a pace hide a freeze from the service time; from the intended start it is there."""
     run, seen = frozen_run(visitors, server, ["-u", "10", "-r", "10", "-t", "10s"], is_open=False)

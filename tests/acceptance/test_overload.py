@@ -12,6 +12,8 @@ from tests.fix_runs import Run, Runner, judge
 from tests.processes import two_workers
 from tests.queue_server import QueueServer
 
+pytestmark = pytest.mark.calm
+
 CAPACITY_PER_S, RATE_PER_S, DURATION_S, MOST_USERS = 50, 100, 10, 20
 VISITOR = f"""
 from locust import task

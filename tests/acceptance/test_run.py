@@ -23,7 +23,7 @@ def aggregated(run: Run) -> dict[str, str]:
     return next(row for row in run.rows("locust_stats.csv") if row["Name"] == "Aggregated")
 
 
-@pytest.mark.alone
+@pytest.mark.calm
 def test_pass(run: Runner, service: Service, bystander: Bystander) -> None:
     """Within its limits a run is PASS with status 0, failed requests or not, and all is written down."""
     passed = run("-t", "12s", "-H", service.url, "--profile", "acceptance")
@@ -204,7 +204,7 @@ def test_signals_while_waiting_for_workers(run: Runner, service: Service, name: 
     assert "Traceback" not in output
 
 
-@pytest.mark.alone
+@pytest.mark.calm
 def test_a_shape_of_ones_own(run: Runner, service: Service, bystander: Bystander) -> None:
     """A user's own shape that ends its load has come to its planned end."""
     source = run.locustfile.read_text().replace("FastHttpUser,", "FastHttpUser, LoadTestShape,")
@@ -230,7 +230,7 @@ def test_kill_9(run: Runner, service: Service) -> None:
     assert verdict["run"]["requests"] > 0.5 * answered
 
 
-@pytest.mark.alone
+@pytest.mark.calm
 def test_two_processes(run: Runner, service: Service, bystander: Bystander) -> None:
     """With worker processes the master records the whole run: all users, all requests, the workers' names."""
     done = run(

@@ -11,6 +11,8 @@ from shapes.schedule import Schedule
 from tests.fix_runs import Run
 from tests.processes import finish, start_locust, two_workers
 
+pytestmark = pytest.mark.calm
+
 ROOT = Path(__file__).resolve().parents[2]
 # Users come in steps of a second, and a step takes up to two, on a busy machine a little longer.
 SETTLED_S, NEAR_TENTHS = 2.5, 25

@@ -116,7 +116,7 @@ def test_a_busy_generator(run: Runner, service: Service, busy_core: int) -> None
     assert named or GENERATORS in threshold["reason"], starved.output
 
 
-@pytest.mark.alone
+@pytest.mark.calm
 def test_reset_by_hand(run: Runner, service: Service, bystander: Bystander) -> None:
     """Clearing Locust's figures takes nothing from the recorder, which is judged."""
     cleared = run("-t", "8s", "-H", service.url, "--reset-stats")
