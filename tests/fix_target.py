@@ -17,6 +17,7 @@ import httpx
 import pytest
 
 from target.embedded_postgres import embedded_postgres
+from tests import plain_http
 
 ROOT = Path(__file__).resolve().parents[1]
 STOP_TIMEOUT_S = 20
@@ -79,20 +80,20 @@ class Visitor:
 
     def __init__(self, url: str, email: str) -> None:
         self.email = email
-        answer = httpx.post(f"{url}/api/auth/login", json={"email": email, "password": PASSWORD})
+        answer = plain_http.post(f"{url}/api/auth/login", json={"email": email, "password": PASSWORD})
         assert answer.status_code == 200, answer.text
         login: Mapping[str, Any] = answer.json()
         self.user_id: int = login["userId"]
         self.student_id: int | None = login["studentId"]
         self.token: str = login["token"]
-        self.client = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {self.token}"})
+        self.client = plain_http.Client(base_url=url, headers={"Authorization": f"Bearer {self.token}"})
 
 
 @contextmanager
 def new_student(url: str) -> Iterator[Visitor]:
     """Register a student nobody else uses, and log in."""
     email = f"{uuid.uuid4()}@plimsoll.test"
-    answer = httpx.post(f"{url}/api/auth/register", json={"email": email, "password": PASSWORD})
+    answer = plain_http.post(f"{url}/api/auth/register", json={"email": email, "password": PASSWORD})
     assert answer.status_code == 201, answer.text
     visitor = Visitor(url, email)
     with visitor.client:
@@ -123,7 +124,7 @@ def open_target(database_url: str) -> Iterator[TargetProcess]:
 @pytest.fixture
 def anyone(target_url: str) -> Iterator[httpx.Client]:
     """Somebody without a token."""
-    with httpx.Client(base_url=target_url) as client:
+    with plain_http.Client(base_url=target_url) as client:
         yield client
 
 

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from shapes.arrivals import ArrivalSchedule, RateStage
+from tests import plain_http
 from tests.arrivals import Seen, run_arrivals, start_arrivals
 from tests.fix_runs import until
 from tests.processes import finish, free_port, two_workers
@@ -153,7 +154,7 @@ def test_again_in_the_web_ui(tmp_path: Path) -> None:
         for is_stopped_early in (True, False):
             until(lambda: is_running(url, form))
             if is_stopped_early:
-                httpx.post(f"{url}/stop", timeout=30)
+                plain_http.post(f"{url}/stop", timeout=30)
             until(lambda: state(url)["state"] == "stopped")
     finally:
         process.terminate()
@@ -166,19 +167,19 @@ def test_again_in_the_web_ui(tmp_path: Path) -> None:
 
 def is_running(url: str, form: dict[str, str]) -> bool:
     """Start a run unless the last one is not quite over, and return whether there is one."""
-    httpx.post(f"{url}/swarm", data=form, timeout=30)
+    plain_http.post(f"{url}/swarm", data=form, timeout=30)
     return bool(state(url)["state"] == "running")
 
 
 def state(url: str) -> dict[str, Any]:
     """Return what the web UI says of the run."""
-    return dict(httpx.get(f"{url}/stats/requests").json())
+    return dict(plain_http.get(f"{url}/stats/requests").json())
 
 
 def answers(url: str) -> bool:
     """Return whether the web UI is up."""
     try:
-        return httpx.get(url).is_success
+        return plain_http.get(url).is_success
     except httpx.TransportError:
         return False
 

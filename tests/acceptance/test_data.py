@@ -17,6 +17,7 @@ import pytest
 
 from clients.rosters import STUDENTS
 from locustfiles.volume import VolumeUser
+from tests import plain_http
 from tests.fix_runs import ROOT, until
 from tests.fix_target import TargetProcess
 from tests.journeys import Hasty, run_hastily
@@ -288,7 +289,7 @@ def test_each_run_of_the_web_ui_is_set_up(students: Class, shape: list[str]) -> 
     (students.folder / "shape.py").write_text(SHAPE, encoding="utf-8")
     port = free_port()
     process = students.start("--web-host", "127.0.0.1", "--web-port", str(port), *shape, SET_UP_S="0.3")
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as browser:
+    with plain_http.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as browser:
         until(lambda: _answers(browser))
         for run in (1, 2):
             form = {"user_count": "4", "spawn_rate": "4"}
@@ -307,7 +308,7 @@ def test_the_run_time_of_the_web_ui_is_that_of_the_load(students: Class) -> None
     """A set-up of two seconds takes nothing of a run of one."""
     port = free_port()
     process = students.start("--web-host", "127.0.0.1", "--web-port", str(port), SET_UP_S="2")
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as browser:
+    with plain_http.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as browser:
         until(lambda: _answers(browser))
         browser.post("/swarm", data={"user_count": "4", "spawn_rate": "4", "run_time": "1s"})
         until(lambda: len(students.notes.of("stop")) == 4)
@@ -321,7 +322,7 @@ def test_the_web_ui_says_why_a_set_up_failed(students: Class) -> None:
     """The answer to whoever asked for a load has the reason, and no user starts."""
     port = free_port()
     process = students.start("--web-host", "127.0.0.1", "--web-port", str(port), FAIL="1")
-    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as browser:
+    with plain_http.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as browser:
         until(lambda: _answers(browser))
         answer = browser.post("/swarm", data={"user_count": "4", "spawn_rate": "4"}).json()
     process.terminate()
@@ -348,7 +349,7 @@ def test_more_students_than_were_seeded_are_enrolled(target_url: str, tmp_path: 
 
     last = STUDENTS.credentials(1002, "5")
     login = {"email": last.email, "password": last.password}
-    assert httpx.post(f"{target_url}/api/auth/login", json=login).status_code == 200
+    assert plain_http.post(f"{target_url}/api/auth/login", json=login).status_code == 200
     assert last.password not in output
 
 

@@ -12,6 +12,7 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from tests import plain_http
 from tests.fix_runs import until
 from tests.fix_service import Service
 from tests.processes import finish, free_port, shape_names, start_locust
@@ -37,13 +38,13 @@ class WebUi:
 
     def _answers(self) -> bool:
         try:
-            return httpx.get(self.url).is_success
+            return plain_http.get(self.url).is_success
         except httpx.TransportError:
             return False
 
     def post(self, path: str, **form: str) -> dict[str, object]:
         """Post a form as the page does and return the answer."""
-        return dict(httpx.post(f"{self.url}{path}", data=form, timeout=30).json())
+        return dict(plain_http.post(f"{self.url}{path}", data=form, timeout=30).json())
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ def test_a_quick_restart_loses_no_run(web_ui: WebUi) -> None:
     """A run that starts while the one before it is being judged leaves both with a verdict."""
     for _ in range(2):
         web_ui.post("/swarm", user_count="1", spawn_rate="1", user_classes="Visitor")
-        until(lambda: httpx.get(f"{web_ui.url}/plimsoll/status").json()["state"] == "recording")
+        until(lambda: plain_http.get(f"{web_ui.url}/plimsoll/status").json()["state"] == "recording")
         web_ui.post("/stop")
     until(lambda: (web_ui.results / "run-2" / "verdict.json").exists())
 

@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from target.tokens import Account, Tokens
+from tests import plain_http
 from tests.fix_target import PASSWORD, TargetProcess, Visitor, running_target
 
 PROTECTED = [
@@ -142,7 +143,9 @@ def test_expired_and_foreign_tokens_are_refused(database_url: str, open_target: 
 
     with running_target(DATABASE_URL=database_url, TARGET_TOKEN_SECRET=secret) as target:
         answers = {
-            kind: httpx.get(f"{target.url}/api/users/profile", headers={"Authorization": f"Bearer {token}"})
+            kind: plain_http.get(
+                f"{target.url}/api/users/profile", headers={"Authorization": f"Bearer {token}"}
+            )
             for kind, token in tokens.items()
         }
 

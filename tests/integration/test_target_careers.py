@@ -7,6 +7,7 @@ import httpx
 import psycopg
 import pytest
 
+from tests import plain_http
 from tests.fix_target import TargetProcess, Visitor, new_student
 
 
@@ -273,5 +274,5 @@ def test_only_admins_limit(student: Visitor) -> None:
 
 def test_pod_is_named(open_target: TargetProcess, anyone: httpx.Client) -> None:
     """X-Pod-Name is sent when POD_NAME is set, and only then."""
-    assert httpx.get(f"{open_target.url}/health").headers["X-Pod-Name"] == "pod-7"
+    assert plain_http.get(f"{open_target.url}/health").headers["X-Pod-Name"] == "pod-7"
     assert "X-Pod-Name" not in anyone.get("/health").headers

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
+from tests import plain_http
 from tests.fix_target import PASSWORD, Visitor
 
 BUDGETS = {"script": 200_000, "style": 50_000, "image": 500_000, "font": 100_000}
@@ -25,7 +26,7 @@ new PerformanceObserver((list) => {
 @pytest.fixture
 def pages(target_url: str) -> Iterator[httpx.Client]:
     """Visit the pages as somebody who is not logged in, and follows where he is sent."""
-    with httpx.Client(base_url=target_url, follow_redirects=True) as client:
+    with plain_http.Client(base_url=target_url, follow_redirects=True) as client:
         yield client
 
 

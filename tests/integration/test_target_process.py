@@ -17,6 +17,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from target.embedded_postgres import HOME_PREFIX
+from tests import plain_http
 from tests.fix_target import STOP_TIMEOUT_S, refuse_target, running_target, start_target
 
 
@@ -58,7 +59,7 @@ def servers(folder: Path) -> list[int]:
 def test_ready_line_says_where_and_what() -> None:
     """The line names url, version, process, size and database, and the url answers at once."""
     with running_target("--size", "small") as target:
-        assert httpx.get(f"{target.url}/health").status_code == 200
+        assert plain_http.get(f"{target.url}/health").status_code == 200
         port = httpx.URL(target.url).port
         ready = target.ready
 
@@ -113,7 +114,7 @@ def test_two_at_once_do_not_meet(temporary: Path) -> None:
         with running_target() as second:
             assert first.url != second.url
             assert len(homes(temporary)) == 2
-        assert httpx.get(f"{first.url}/api/products/1").status_code == 200
+        assert plain_http.get(f"{first.url}/api/products/1").status_code == 200
         assert len(servers(temporary)) == 1
 
 
@@ -131,7 +132,7 @@ def test_leftovers_of_a_killed_target_are_removed(temporary: Path) -> None:
         with running_target():
             assert len(homes(temporary)) == len(servers(temporary)) == 2
             assert len(set(orphans) & set(servers(temporary))) == 1
-            assert httpx.get(f"{living.url}/api/products/1").status_code == 200
+            assert plain_http.get(f"{living.url}/api/products/1").status_code == 200
 
 
 def test_busy_port_is_one_clear_line() -> None:
@@ -210,7 +211,7 @@ def test_logs_leave_standard_output_alone(temporary: Path) -> None:
     with start_target("--port", "0", "--until-stdin-closes") as process:
         assert process.stdout is not None
         url = json.loads(process.stdout.readline())["url"]
-        httpx.get(f"{url}/nowhere")
+        plain_http.get(f"{url}/nowhere")
         output, _ = process.communicate(timeout=STOP_TIMEOUT_S)
 
     assert output == ""
@@ -222,4 +223,4 @@ def test_a_database_without_encoding(ascii_database_url: str) -> None:
     """Texts are texts also where the server does not know their encoding: a login is answered."""
     login = {"email": "student-000001@plimsoll.test", "password": "plimsoll"}
     with running_target(DATABASE_URL=ascii_database_url) as target:
-        assert httpx.post(f"{target.url}/api/auth/login", json=login).status_code == 200
+        assert plain_http.post(f"{target.url}/api/auth/login", json=login).status_code == 200

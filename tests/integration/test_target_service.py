@@ -10,6 +10,7 @@ import pytest
 
 from target.embedded_postgres import embedded_postgres
 from target.queries import QUERIES
+from tests import plain_http
 from tests.fix_target import TargetProcess, Visitor, new_student, running_target
 
 PARAMETERS = {
@@ -64,7 +65,7 @@ def test_lost_database_is_told() -> None:
         with running_target(DATABASE_URL=conninfo) as target:
             database.close()
             paths = ["/health", "/api/v1/status", "/api/v1/health", "/api/products/1"]
-            answers = [httpx.get(f"{target.url}{path}", timeout=15) for path in paths]
+            answers = [plain_http.get(f"{target.url}{path}", timeout=15) for path in paths]
 
     assert [answer.status_code for answer in answers] == [200, 200, 200, 503]
     assert answers[2].json()["status"] == "degraded"
@@ -89,7 +90,7 @@ def test_exhausted_pool_is_told(database_url: str, open_target: TargetProcess) -
         url = open_target.url
         blocked = [threads.submit(httpx.get, f"{url}/api/products/1", timeout=30) for _ in range(20)]
         await_status(url, "degraded")
-        health = httpx.get(f"{url}/api/v1/health").json()
+        health = plain_http.get(f"{url}/api/v1/health").json()
         obstacle.rollback()
         served = [answer.result().status_code for answer in blocked]
 
@@ -101,7 +102,7 @@ def test_exhausted_pool_is_told(database_url: str, open_target: TargetProcess) -
 def await_status(url: str, status: str) -> None:
     """Ask for the health until it is this."""
     deadline_s = time.monotonic() + 8
-    while httpx.get(f"{url}/api/v1/health").json()["status"] != status:
+    while plain_http.get(f"{url}/api/v1/health").json()["status"] != status:
         assert time.monotonic() < deadline_s
         time.sleep(0.02)
 
