@@ -57,7 +57,8 @@ def run_hastily(
 ) -> Any:
     """Run the journeys without think time and return what Locust counted.
 
-    Where it is told which errors or failures are enough, the run ends as soon as it has seen them all.
+    Where it is told which errors, failures or names of requests and transactions are enough, the run ends as
+    soon as it has seen them all.
     """
     result = folder / "result.json"
     named = [(user.journey.__module__, user.journey.__name__, user.host, user.task) for user in users]

@@ -2,8 +2,8 @@
 
 HASTY_USERS holds a JSON list of [module, class name, host, task or null for all of them]; HASTY_RESULT names
 the file that gets what Locust counted: requests, their medians in ms, errors, and with the names of their
-requests failures, and exceptions of the users. HASTY_ENOUGH is a JSON list of errors and failures after which
-the run has seen enough; where it is empty, it goes on.
+requests failures, and exceptions of the users. HASTY_ENOUGH is a JSON list of errors, failures, and names of
+requests and transactions after which the run has seen enough; where it is empty, it goes on.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Any
 
 from clients.api import ApiUser, MemberUser
 from locustfiles import auth, careers, orders, pages, parents, synthetic, volume
+from telemetry import transactions
 
 # What a journey rarely does must still be seen within seconds.
 auth.WRONG_PASSWORD_SHARE = 0.5
@@ -57,6 +58,9 @@ globals().update(
 )
 
 
+names_seen: set[str] = set()
+
+
 def errors_of(environment: Environment) -> set[str]:
     """Return the texts of all errors so far."""
     return {str(error.error) for error in environment.stats.errors.values()}
@@ -67,6 +71,11 @@ def failures_of(environment: Environment) -> set[str]:
     return {f"{error.name}: {error.error}" for error in environment.stats.errors.values()}
 
 
+def sights_of(environment: Environment) -> set[str]:
+    """Return all that a run may be waiting to see."""
+    return errors_of(environment) | failures_of(environment) | names_seen
+
+
 def end_early(environment: Environment, **_: Any) -> None:
     """End the run when it has seen enough."""
     enough = set(json.loads(os.environ["HASTY_ENOUGH"]))
@@ -75,7 +84,7 @@ def end_early(environment: Environment, **_: Any) -> None:
 
 
 def _wait_for(enough: set[str], environment: Environment) -> None:
-    while not enough <= errors_of(environment) | failures_of(environment):
+    while not enough <= sights_of(environment):
         gevent.sleep(0.1)
     assert environment.runner is not None
     environment.runner.quit()
@@ -95,5 +104,7 @@ def write_result(environment: Environment, **_: Any) -> None:
     Path(os.environ["HASTY_RESULT"]).write_text(json.dumps(result), encoding="utf-8")
 
 
+events.request.add_listener(lambda name, **_: names_seen.add(name))
+transactions.add_listener(lambda transaction: names_seen.add(transaction.name))
 events.test_start.add_listener(end_early)
 events.quitting.add_listener(write_result)
