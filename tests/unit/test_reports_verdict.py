@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -472,18 +473,25 @@ def slow_swings(random: np.random.Generator, rho: float, sd: float) -> NDArray[n
     return np.array(levels)
 
 
-def verdicts(source: str, rho: float, sd: float, *, error_ratio: float = 0.0) -> dict[Outcome, float]:
-    """Return the share of each verdict over runs with a median of 200 ms and sigma 0.5 of the logarithm."""
+@cache
+def runs(rho: float, sd: float, error_ratio: float) -> list[Run]:
+    """Return runs with a median of 200 ms and sigma 0.5 of the logarithm."""
     random = np.random.default_rng(20261121)
     at_s = np.linspace(0, DURATION_S, N, endpoint=False)
-    (threshold,) = thresholds(source)
-    found = []
+    made = []
     for _ in range(RUNS):
         level = slow_swings(random, rho, sd)[at_s.astype(int)]
         latency_ms = 200 * np.exp(level + random.normal(0, 0.5, N))
         failed = random.random(N) < error_ratio * np.exp(level - sd**2 / 2)
-        run = run_of({"a": Samples(at_s, latency_ms, failed)}, duration_s=DURATION_S, named_history=False)
-        found.append(judge_threshold(threshold, run, None).outcome)
+        samples = {"a": Samples(at_s, latency_ms, failed)}
+        made.append(run_of(samples, duration_s=DURATION_S, named_history=False))
+    return made
+
+
+def verdicts(source: str, rho: float, sd: float, *, error_ratio: float = 0.0) -> dict[Outcome, float]:
+    """Return the share of each verdict over those runs."""
+    (threshold,) = thresholds(source)
+    found = [judge_threshold(threshold, run, None).outcome for run in runs(rho, sd, error_ratio)]
     return {outcome: found.count(outcome) / RUNS for outcome in Outcome}
 
 
