@@ -35,10 +35,12 @@ synthetic.HEALTH_LIMIT_MS = 3000
 
 
 def hasty(journey: type[ApiUser], host: str, only_task: str | None) -> type[ApiUser]:
-    """Return the journey, or one task of it, without pauses and with no task rarer than another."""
+    """Return the journey, or one task of it, hardly with pauses and with no task rarer than another."""
+    # Pages keep a core busy, and most lies are seen at once.
+    wait_s = 2.0 if issubclass(journey, pages.PagesVisitor) else 0.02
     changes: dict[str, object] = {
         "host": host,
-        "wait_time": constant(0.02),
+        "wait_time": constant(wait_s),
         "weight": 1,
         "pause": lambda *_: gevent.sleep(0.01),
     }
