@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+IDLE := $(shell command -v chrt >/dev/null && echo chrt --idle 0)
 # The tests start hundreds of processes; where this is set each compiles all our modules again (a seventh of its start).
 unexport PYTHONDONTWRITEBYTECODE
 # And each would start a thread for every core, for matrices that nothing here multiplies (a tenth of its start).
@@ -19,16 +20,22 @@ run: $(VENV)/.run ## Demo: bundled target, 40 s of load, a verdict; exit status 
 test: ## Install what the tests need and run all of them
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=line test-packages lint unit
 	$(BIN)/pytest --numprocesses 4 --dist worksteal -m 'not calm and not alone' tests/integration tests/acceptance
-	$(BIN)/pytest --numprocesses 4 --dist worksteal -m calm tests/acceptance
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line calm laborious
 	$(BIN)/pytest -m alone tests/acceptance
 
-.PHONY: lint unit
+.PHONY: lint unit laborious calm
 lint: $(VENV)/.dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 unit: $(VENV)/.dev
 	$(BIN)/pytest --numprocesses 2 --dist worksteal --cov --cov-fail-under=95 -m 'not laborious' tests/unit
-	$(BIN)/pytest --numprocesses 2 --dist worksteal -m laborious $$(grep -l mark.laborious tests/unit/*.py)
+
+calm: $(VENV)/.dev
+	$(BIN)/pytest --numprocesses 4 --dist worksteal -m calm tests/acceptance
+
+# Beside those, as they mostly wait: on what they leave of the cores, and only on that.
+laborious: $(VENV)/.dev
+	$(IDLE) $(BIN)/pytest -m laborious $$(grep -l mark.laborious tests/unit/*.py)
 
 catalogue: $(VENV)/.dev ## Run every profile for some seconds against one bundled service (under ten minutes)
 	$(BIN)/pytest tests/catalogue
