@@ -21,7 +21,7 @@ test: ## Install what the tests need and run all of them
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=line test-packages lint unit
 	$(BIN)/pytest --numprocesses 4 --dist worksteal -m 'not calm and not alone' tests/integration tests/acceptance
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line calm laborious
-	$(BIN)/pytest -m alone tests/acceptance
+	$(BIN)/pytest -m alone $$(grep -l mark.alone tests/acceptance/*.py)
 
 .PHONY: lint unit laborious calm
 lint: $(VENV)/.dev
@@ -31,7 +31,7 @@ unit: $(VENV)/.dev
 	$(BIN)/pytest --numprocesses 2 --dist worksteal --cov --cov-fail-under=95 -m 'not laborious' tests/unit
 
 calm: $(VENV)/.dev
-	$(BIN)/pytest --numprocesses 4 --dist worksteal -m calm tests/acceptance
+	$(BIN)/pytest --numprocesses 4 --dist worksteal -m calm $$(grep -l mark.calm tests/acceptance/*.py)
 
 # Beside those, as they mostly wait: on what they leave of the cores, and only on that.
 laborious: $(VENV)/.dev
