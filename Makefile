@@ -3,10 +3,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-IDLE := $(shell command -v chrt >/dev/null && echo chrt --idle 0)
+IDLE := $(shell chrt --idle 0 true 2>/dev/null && echo chrt --idle 0)
 # The tests start hundreds of processes; where this is set each compiles all our modules again (a seventh of its start).
 unexport PYTHONDONTWRITEBYTECODE
-# And each would start a thread for every core, for matrices that nothing here multiplies (a tenth of its start).
+# A process with NumPy would start a thread for every core, for matrices that nothing here multiplies (a tenth of its start).
 export OPENBLAS_NUM_THREADS ?= 1
 
 .PHONY: help run test catalogue check format bench clean
@@ -21,7 +21,7 @@ test: ## Install what the tests need and run all of them
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=line test-packages lint unit
 	$(BIN)/pytest --numprocesses 4 --dist worksteal -m 'not calm and not alone' tests/integration tests/acceptance
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line calm laborious
-	$(BIN)/pytest -m alone $$(grep -l mark.alone tests/acceptance/*.py)
+	$(BIN)/pytest -m alone $$(grep -rl --include='*.py' mark.alone tests/integration tests/acceptance)
 
 .PHONY: lint unit laborious calm
 lint: $(VENV)/.dev
@@ -31,11 +31,11 @@ unit: $(VENV)/.dev
 	$(BIN)/pytest --numprocesses 2 --dist worksteal --cov --cov-fail-under=95 -m 'not laborious' tests/unit
 
 calm: $(VENV)/.dev
-	$(BIN)/pytest --numprocesses 4 --dist worksteal -m calm $$(grep -l mark.calm tests/acceptance/*.py)
+	$(BIN)/pytest --numprocesses 4 --dist worksteal -m 'calm and not alone' $$(grep -rl --include='*.py' mark.calm tests/integration tests/acceptance)
 
 # Beside those, as they mostly wait: on what they leave of the cores, and only on that.
 laborious: $(VENV)/.dev
-	$(IDLE) $(BIN)/pytest -m laborious $$(grep -l mark.laborious tests/unit/*.py)
+	$(IDLE) $(BIN)/pytest -m laborious $$(grep -rl --include='*.py' mark.laborious tests/unit)
 
 catalogue: $(VENV)/.dev ## Run every profile for some seconds against one bundled service (under ten minutes)
 	$(BIN)/pytest tests/catalogue
@@ -69,7 +69,8 @@ clean: ## Remove the virtual environment and caches; results stay
 # Debian's pip takes twice the time of a newer one.
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt --upgrade pip
+	$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt --upgrade pip \
+	  || echo "pip was not upgraded: the installation takes longer"
 
 $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/pip
 	$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e '.[target]'

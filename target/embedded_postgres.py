@@ -31,6 +31,8 @@ HOME_PREFIX = "plimsoll-target-"
 COMMAND_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 10
 BIN = POSTGRES_VERSIONS[max(POSTGRES_VERSIONS)]
+# The server, and what starts it: some of it through a shell.
+PROGRAMS = {"postgres", "initdb", "pg_ctl", "sh"}
 
 # The data live as long as one run, so nothing is done to survive a crash of the machine: no fsync, no waiting
 # for the log, no full pages in it, no replication. Few checkpoints keep the disk from being what is measured.
@@ -138,10 +140,11 @@ def _unprivileged_user(data: Path) -> str | None:
 
 def _start_server(data: Path, user: str | None) -> None:
     locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+    options = ("-U", "postgres", "--auth=trust", "--no-sync", "-c", f"unix_socket_directories={data}")
     # Not by its name: begun after an interruption, it would make the directory again that has been removed.
-    _run("initdb", "-D", ".", "-U", "postgres", "--auth=trust", "--no-sync", *locale, user=user, cwd=data)
+    _run("initdb", "-D", ".", *options, *locale, user=user, cwd=data)
     with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
-        file.write(f"{SERVER_SETTINGS}unix_socket_directories = '{data}'\n")
+        file.write(SERVER_SETTINGS)
     _run("pg_ctl", "-D", str(data), "-l", str(data / "log"), "-w", "start", user=user, cwd=data)
 
 
@@ -168,21 +171,26 @@ def _run(command: str, *arguments: str, user: str | None, cwd: Path) -> None:
 def _stop_server(data: Path) -> None:
     """Kill the server of *data* or what is to start it: what a clean stop would save is removed anyway."""
     deadline_s = time.monotonic() + STOP_TIMEOUT_S
-    while (processes := _processes_of(data)) and time.monotonic() < deadline_s:
+    while processes := _processes_of(data):
+        is_late = time.monotonic() > deadline_s
         for process in processes:
+            # The server gives its shared memory back when it is told to quit; the others have none.
+            is_server = process.info["name"] == "postgres" and str(data) in (process.info["cmdline"] or ())
             with suppress(psutil.Error):
-                process.send_signal(signal.SIGQUIT)
-        time.sleep(0.01)
-    for process in processes:
-        with suppress(psutil.Error):
-            process.kill()
+                process.send_signal(signal.SIGQUIT if is_server and not is_late else signal.SIGKILL)
+        if is_late:
+            return
+        time.sleep(0.02)
 
 
 def _processes_of(data: Path) -> list[psutil.Process]:
-    """Find PostgreSQL's processes on *data*; an ended one that nobody has waited for yet is none."""
+    """Find PostgreSQL's processes on *data*, whoever installed it; one that has ended is none, even unburied.
+
+    Their working directories cannot be read by everybody; commands can.
+    """
     return [
         process
-        for process in psutil.process_iter(["exe", "cmdline", "cwd"])
-        if Path(process.info["exe"] or "").parent == BIN
-        and (process.info["cwd"] == str(data) or str(data) in (process.info["cmdline"] or ()))
+        for process in psutil.process_iter(["name", "cmdline", "cwd"])
+        if process.info["name"] in PROGRAMS
+        and str(data) in " ".join([process.info["cwd"] or "", *(process.info["cmdline"] or ())])
     ]

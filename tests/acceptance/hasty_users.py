@@ -35,7 +35,7 @@ synthetic.HEALTH_LIMIT_MS = 3000
 
 
 def hasty(journey: type[ApiUser], host: str, only_task: str | None) -> type[ApiUser]:
-    """Return the journey, or one task of it, hardly with pauses and with no task rarer than another."""
+    """Return the journey, or one task of it, with hardly any pauses and with no task rarer than another."""
     # Pages keep a core busy, and most lies are seen at once.
     wait_s = 2.0 if issubclass(journey, pages.PagesVisitor) else 0.02
     changes: dict[str, object] = {
@@ -61,6 +61,8 @@ globals().update(
 
 
 names_seen: set[str] = set()
+LEAST_S = 5.0
+"""A run lasts so long whatever it has seen: some things go wrong the second time, others nobody waits for."""
 
 
 def errors_of(environment: Environment) -> set[str]:
@@ -86,6 +88,7 @@ def end_early(environment: Environment, **_: Any) -> None:
 
 
 def _wait_for(enough: set[str], environment: Environment) -> None:
+    gevent.sleep(LEAST_S)
     while not enough <= sights_of(environment):
         gevent.sleep(0.1)
     assert environment.runner is not None

@@ -104,7 +104,7 @@ def test_a_killed_master(run: Runner, service: Service) -> None:
 @pytest.mark.alone
 def test_a_busy_generator(run: Runner, service: Service, busy_core: int) -> None:
     """A generator without a core of its own is named; the service is not blamed for its delays."""
-    process, directory = run.start("-t", "12s", "-H", service.url, thresholds="thresholds:\n  - p99 < 3 ms\n")
+    process, directory = run.start("-t", "9s", "-H", service.url, thresholds="thresholds:\n  - p99 < 3 ms\n")
     psutil.Process(process.pid).cpu_affinity([busy_core])
     starved = Run(process.returncode, finish(process), directory)
 

@@ -96,9 +96,22 @@ def test_a_kill_while_the_database_is_made(temporary: Path) -> None:
 
 
 def processes_below(folder: Path) -> list[psutil.Process]:
-    """Return the processes of PostgreSQL that work in the folder."""
+    """Return the processes that work in the folder, or were told to."""
     return [
         process
-        for process in psutil.process_iter(["exe", "cwd"])
-        if (process.info["exe"] or "").startswith(str(BIN)) and str(folder) in (process.info["cwd"] or "")
+        for process in psutil.process_iter(["cmdline", "cwd"])
+        if str(folder) in " ".join([process.info["cwd"] or "", *(process.info["cmdline"] or ())])
     ]
+
+
+def test_a_server_of_another_installation(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server is stopped also where its program is found by another path: through a link, or in a clone."""
+    link = temporary / "link"
+    link.symlink_to(BIN.parent)
+    monkeypatch.setattr("target.embedded_postgres.BIN", link / BIN.name)
+
+    with embedded_postgres():
+        pass
+
+    assert list(temporary.iterdir()) == [link]
+    assert not processes_below(temporary)

@@ -88,7 +88,7 @@ def test_exhausted_pool_is_told(database_url: str, open_target: TargetProcess) -
     with psycopg.connect(database_url) as obstacle, ThreadPoolExecutor(20) as threads:
         obstacle.execute("LOCK TABLE plimsoll.products")
         url = open_target.url
-        blocked = [threads.submit(httpx.get, f"{url}/api/products/1", timeout=30) for _ in range(20)]
+        blocked = [threads.submit(plain_http.get, f"{url}/api/products/1", timeout=30) for _ in range(20)]
         await_status(url, "degraded")
         health = plain_http.get(f"{url}/api/v1/health").json()
         obstacle.rollback()

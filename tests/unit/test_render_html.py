@@ -245,10 +245,10 @@ def test_an_enormous_run_still_gives_a_bounded_report() -> None:
         "FAIL", requests=requests, errors=errors, exceptions=exceptions, reasons=[megabyte] * 50
     )
     run = make_run(300, names)
-    begun_s = time.monotonic()
+    begun_s = time.process_time()
     html = report_html(run, verdict)
 
-    assert time.monotonic() - begun_s < 30
+    assert time.process_time() - begun_s < 30
     assert len(html.encode()) < 1_300_000
     assert "100 more are in verdict.json" in html
     assert "150 more kinds of error are in verdict.json" in html

@@ -489,7 +489,7 @@ def runs(rho: float, sd: float, error_ratio: float) -> list[Run]:
 
 
 def verdicts(source: str, rho: float, sd: float, *, error_ratio: float = 0.0) -> dict[Outcome, float]:
-    """Return the share of each verdict over those runs."""
+    """Return the share of each verdict over the runs of that kind."""
     (threshold,) = thresholds(source)
     found = [judge_threshold(threshold, run, None).outcome for run in runs(rho, sd, error_ratio)]
     return {outcome: found.count(outcome) / RUNS for outcome in Outcome}
