@@ -16,7 +16,7 @@ from tests.processes import two_workers
 PERCENTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
 # Some 85 ms of answer and 115 ms of thought are five requests a second of each user. At a fixed pace all
 # users would send at once, and their wait for each other in one process is nothing that the server sees.
-USERS, RATE_PER_USER, DURATION_S = 100, 5, 14
+USERS, RATE_PER_USER, DURATION_S = 100, 5, 9
 LOCUSTFILE = """
 import os
 from array import array
