@@ -49,5 +49,5 @@ def test_two_demos_at_once(tmp_path: Path, bystander: Bystander) -> None:
         verdict = json.loads((directory / "verdict.json").read_text(encoding="utf-8"))
         assert_green(Run(demo.returncode, output, directory), bystander)
         assert verdict["verdict"] == "PASS"
-        assert verdict["run"]["requests"] > 1000
-        assert verdict["run"]["failures"] == 0
+        assert verdict["run"]["requests"] > 1000, output
+        assert verdict["run"]["failures"] == 0, output
