@@ -25,6 +25,8 @@ from target.settings import Settings, read_settings
 STDIN = 0
 GRACE_S = 5
 BACKLOG = 4096
+# Longer than users think: what is sent just as an idle connection is closed gets lost.
+KEEP_ALIVE_S = 75
 MAX_MESSAGE_BYTES = 64 * 1024
 
 
@@ -125,6 +127,7 @@ def _serve(settings: Settings, listener: socket.socket, conninfo: str) -> None:
         server_header=False,
         headers=[("X-Pod-Name", settings.pod_name)] if settings.pod_name else [],
         backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=GRACE_S,
     )
     AnnouncingServer(config, announcement).run(sockets=[listener])
