@@ -17,11 +17,14 @@ help: ## List the targets
 run: $(VENV)/.run ## Demo: bundled target, 40 s of load, a verdict; exit status = verdict
 	$(BIN)/locust --config profiles/demo.conf
 
+# The files below some folders that have a test with this mark: a group that loads only its own begins sooner.
+marked = $(sort $(shell grep -rl --include='*.py' 'mark\.$(1)' $(2)))
+
 test: ## Install what the tests need and run all of them
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=line test-packages lint unit
 	$(BIN)/pytest --numprocesses 4 --dist worksteal -m 'not calm and not alone' tests/integration tests/acceptance
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line calm laborious
-	$(BIN)/pytest -m alone $$(grep -rl --include='*.py' mark.alone tests/integration tests/acceptance)
+	$(BIN)/pytest -m alone $(call marked,alone,tests/integration tests/acceptance)
 
 .PHONY: lint unit laborious calm
 lint: $(VENV)/.dev
@@ -31,11 +34,11 @@ unit: $(VENV)/.dev
 	$(BIN)/pytest --numprocesses 2 --dist worksteal --cov --cov-fail-under=95 -m 'not laborious' tests/unit
 
 calm: $(VENV)/.dev
-	$(BIN)/pytest --numprocesses 4 --dist worksteal -m 'calm and not alone' $$(grep -rl --include='*.py' mark.calm tests/integration tests/acceptance)
+	$(BIN)/pytest --numprocesses 4 --dist worksteal -m 'calm and not alone' $(call marked,calm,tests/integration tests/acceptance)
 
 # Beside those, as they mostly wait: on what they leave of the cores, and only on that.
 laborious: $(VENV)/.dev
-	$(IDLE) $(BIN)/pytest -m laborious $$(grep -rl --include='*.py' mark.laborious tests/unit)
+	$(IDLE) $(BIN)/pytest -m laborious $(call marked,laborious,tests/unit)
 
 catalogue: $(VENV)/.dev ## Run every profile for some seconds against one bundled service (under ten minutes)
 	$(BIN)/pytest tests/catalogue

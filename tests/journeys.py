@@ -58,7 +58,7 @@ def run_hastily(
     """Run the journeys without think time and return what Locust counted.
 
     Where it is told which errors, failures or names of requests and transactions are enough, the run ends as
-    soon as it has seen them all.
+    soon as it has seen them all, though not in its first seconds.
     """
     result = folder / "result.json"
     named = [(user.journey.__module__, user.journey.__name__, user.host, user.task) for user in users]
