@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import psutil
 import pytest
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:  # pytest wants to load the modules of fixtures itself
     from tests.fix_runs import Run
@@ -46,9 +47,10 @@ class Bystander:
         self._process = subprocess.Popen([sys.executable, "-c", SLEEPER], stdin=pipe, stdout=pipe, text=True)
 
     @cached_property
-    def _late_ms(self) -> list[float]:
+    def late_ms(self) -> NDArray[np.float64]:
+        """How late it was woken each time."""
         output, _ = self._process.communicate("")
-        return [float(late) for late in json.loads(output)]
+        return np.array(json.loads(output))
 
     @cached_property
     def was_calm(self) -> bool:
@@ -56,7 +58,7 @@ class Bystander:
         now, before = psutil.cpu_times(), self._before
         taken_s = now.steal - before.steal
         used_s = now.user + now.system - before.user - before.system
-        late_ratio = np.mean(np.array(self._late_ms) > LATE_MS)
+        late_ratio = np.mean(self.late_ms > LATE_MS)
         return bool(late_ratio < CALM_RATIO and taken_s < STEAL_RATIO * (used_s + taken_s))
 
     def end(self) -> None:

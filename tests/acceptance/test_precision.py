@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.fix_bystander import Bystander
 from tests.fix_latency_server import LatencyServer
 from tests.fix_runs import Runner
 from tests.processes import two_workers
@@ -57,26 +58,40 @@ def raw_samples(folder: Path) -> NDArray[np.float64]:
     return np.concatenate([np.fromfile(path) for path in folder.glob("*.raw")])
 
 
+def as_clients_see(served_ms: NDArray[np.float64], late_ms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Add how late the machine wakes the server for each request, and the client for each answer.
+
+    The server's record has neither. It is next to nothing, but milliseconds where a host takes cores away.
+    """
+    server, client = np.random.default_rng(1).integers(len(late_ms), size=(2, len(served_ms)))
+    return served_ms + late_ms[server] + late_ms[client]
+
+
 @pytest.mark.alone
 @pytest.mark.parametrize("processes", ["one process", "two workers"])
-def test_percentiles(run: Runner, latency_server: LatencyServer, tmp_path: Path, processes: str) -> None:
+def test_percentiles(
+    run: Runner, latency_server: LatencyServer, bystander: Bystander, tmp_path: Path, processes: str
+) -> None:
     """At 500 requests a second each percentile is within 0.4 % of the raw samples, and near the server's own.
 
-    Near is 2 % or 1 ms. Locust's own figures of the same run are printed beside them.
+    Near is 2 % or 1 ms, and above it what the machine delays also a process that only sleeps. Locust's own
+    figures of the same run are printed beside them.
     """
     run.locustfile.write_text(LOCUSTFILE.format(folder=tmp_path))
     distributed = two_workers() if processes == "two workers" else []
     options = ["-u", str(USERS), "-r", str(USERS), "-t", f"{DURATION_S}s", "-H", latency_server.url]
     done = run(*options, *distributed, thresholds="thresholds:\n  - p99.9 < 1 min\n")
     raw_ms, served_ms = raw_samples(tmp_path), latency_server.served_ms()
+    seen_ms = as_clients_see(served_ms, bystander.late_ms)
     (figures,) = done.read("verdict.json")["requests"]
 
     assert figures["n"] == len(raw_ms) > 0.9 * DURATION_S * USERS * RATE_PER_USER
     for name, q in PERCENTILES.items():
-        judged, raw, served = figures[name], nearest_rank(raw_ms, q), nearest_rank(served_ms, q)
-        locust = figures.get(f"locust_{name}")
+        judged, raw = figures[name], nearest_rank(raw_ms, q)
+        served, seen = nearest_rank(served_ms, q), nearest_rank(seen_ms, q)
         sys.stdout.write(
-            f"{processes} {name}: {judged:.3f} raw {raw:.3f} server {served:.3f} locust {locust}\n"
+            f"{processes} {name}: {judged:.3f} raw {raw:.3f} server {served:.3f} seen {seen:.3f}"
+            f" locust {figures.get(f'locust_{name}')}\n"
         )
         assert judged == pytest.approx(raw, rel=0.004)
-        assert judged == pytest.approx(served, rel=0.02, abs=1.0)
+        assert served - max(0.02 * served, 1) <= judged <= seen + max(0.02 * seen, 1)
