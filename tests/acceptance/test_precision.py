@@ -64,7 +64,8 @@ def as_clients_see(served_ms: NDArray[np.float64], late_ms: NDArray[np.float64])
     The server's record has neither. It is next to nothing, but milliseconds where a host takes cores away.
     """
     server, client = np.random.default_rng(1).integers(len(late_ms), size=(2, len(served_ms)))
-    return served_ms + late_ms[server] + late_ms[client]
+    seen_ms: NDArray[np.float64] = served_ms + late_ms[server] + late_ms[client]
+    return seen_ms
 
 
 @pytest.mark.alone
