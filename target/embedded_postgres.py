@@ -31,8 +31,7 @@ HOME_PREFIX = "plimsoll-target-"
 COMMAND_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 10
 BIN = POSTGRES_VERSIONS[max(POSTGRES_VERSIONS)]
-# The server, and what starts it: some of it through a shell.
-PROGRAMS = {"postgres", "initdb", "pg_ctl", "sh"}
+PROGRAMS = {"postgres", "initdb", "pg_ctl"}
 
 # The data live as long as one run, so nothing is done to survive a crash of the machine: no fsync, no waiting
 # for the log, no full pages in it, no replication. Few checkpoints keep the disk from being what is measured.
@@ -191,6 +190,11 @@ def _processes_of(data: Path) -> list[psutil.Process]:
     return [
         process
         for process in psutil.process_iter(["name", "cmdline", "cwd"])
-        if process.info["name"] in PROGRAMS
-        and str(data) in " ".join([process.info["cwd"] or "", *(process.info["cmdline"] or ())])
+        if _is_postgres(process.info["name"], command := " ".join(process.info["cmdline"] or ()))
+        and str(data) in f"{process.info['cwd']} {command}"
     ]
+
+
+def _is_postgres(name: str, command: str) -> bool:
+    """Return whether a process is the server or starts it, which is done through a shell at times."""
+    return name in PROGRAMS or (name == "sh" and "/postgres" in command)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fix_bystander import Bystander, assert_green
 from tests.fix_runs import GENEROUS, IMPOSSIBLE, Run, Runner, has_history, judge, until
 from tests.fix_service import Service
 from tests.processes import finish, free_port, shape_names, start_locust, two_workers
@@ -23,13 +24,12 @@ def aggregated(run: Run) -> dict[str, str]:
 
 
 @pytest.mark.calm
-@pytest.mark.usefixtures("bystander")
-def test_pass(run: Runner, service: Service) -> None:
+def test_pass(run: Runner, service: Service, bystander: Bystander) -> None:
     """Within its limits a run is PASS with status 0, failed requests or not, and all is written down."""
     passed = run("-t", "12s", "-H", service.url, "--profile", "acceptance")
     verdict = passed.read("verdict.json")
 
-    assert passed.status == 0, passed.output
+    assert_green(passed, bystander)
     assert verdict["verdict"] == "PASS"
     assert "PASS" in passed.output
     assert "report.html" in passed.output
@@ -205,15 +205,14 @@ def test_signals_while_waiting_for_workers(run: Runner, service: Service, name: 
 
 
 @pytest.mark.calm
-@pytest.mark.usefixtures("bystander")
-def test_a_shape_of_ones_own(run: Runner, service: Service) -> None:
+def test_a_shape_of_ones_own(run: Runner, service: Service, bystander: Bystander) -> None:
     """A user's own shape that ends its load has come to its planned end."""
     source = run.locustfile.read_text().replace("FastHttpUser,", "FastHttpUser, LoadTestShape,")
     tick = "def tick(self): return (4, 4) if self.get_run_time() < 8 else None"
     run.locustfile.write_text(f"{source}\nclass Own(LoadTestShape):\n    {tick}\n")
     done = run("-H", service.url)
 
-    assert done.status == 0, done.output
+    assert_green(done, bystander)
     assert done.read("run.json")["end_reason"] == "schedule ended"
 
 
@@ -232,8 +231,7 @@ def test_kill_9(run: Runner, service: Service) -> None:
 
 
 @pytest.mark.calm
-@pytest.mark.usefixtures("bystander")
-def test_two_processes(run: Runner, service: Service) -> None:
+def test_two_processes(run: Runner, service: Service, bystander: Bystander) -> None:
     """With worker processes the master records the whole run: all users, all requests, the workers' names."""
     done = run(
         "-f",
@@ -248,7 +246,7 @@ def test_two_processes(run: Runner, service: Service) -> None:
     )
     stages = done.rows("stages.csv")
 
-    assert done.status == 0, done.output
+    assert_green(done, bystander)
     assert len(done.read("run.json")["workers"]) == 2
     assert done.read("run.json")["end_reason"] == "schedule ended"
     assert {row["stage"] for row in stages} >= {"ramp_up", "hold", "ramp_down"}

@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,9 @@ from tests.fix_runs import until
 from tests.fix_target import STOP_TIMEOUT_S, start_target
 
 INITDB_WORKS = f"{HOME_PREFIX}*/pgdata/postmaster.pid"  # its helper's at first, then the server's
+
+# Not through a shell, which would be known as one that starts the server.
+BEGIN_LATE = "import os, sys; sys.stdin.readline(); os.execv(sys.argv[1], sys.argv[1:])"
 
 
 @pytest.fixture
@@ -55,7 +59,7 @@ def test_a_signal_before_the_first_command_has_begun(
         if Path(command[0]).parent != BIN:  # on a new machine a user is made first
             return run(command, **options)
         commands.append(Path(command[0]).name)
-        late = ["sh", "-c", 'read -r _; exec "$@"', "sh", *map(str, command)]
+        late = [sys.executable, "-c", BEGIN_LATE, *map(str, command)]
         begun.append(subprocess.Popen(late, user=options["user"], cwd=options["cwd"], stdin=subprocess.PIPE))
         raise SystemExit(0)
 
@@ -66,6 +70,7 @@ def test_a_signal_before_the_first_command_has_begun(
     begun[0].communicate(b"now\n", timeout=STOP_TIMEOUT_S)
 
     assert commands == ["initdb"]
+    assert begun[0].returncode > 0  # by itself: where it was to work is gone
     assert not list(temporary.iterdir())
 
 
