@@ -14,7 +14,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-run: $(VENV)/.run ## Demo: bundled target, 40 s of load, a verdict; exit status = verdict
+run: $(VENV)/.run ## Demo: bundled target, 42 s of load, a verdict; succeeds if that is PASS
 	$(BIN)/locust --config profiles/demo.conf
 
 # The files below some folders that have a test with this mark: a group that loads only its own begins sooner.
@@ -36,7 +36,7 @@ unit: $(VENV)/.dev
 calm: $(VENV)/.dev
 	$(BIN)/pytest --numprocesses 4 --dist worksteal -m 'calm and not alone' $(call marked,calm,tests/integration tests/acceptance)
 
-# Beside those, as they mostly wait: on what they leave of the cores, and only on that.
+# Run beside the calm ones, which mostly wait: on what those leave of the cores, and only on that.
 laborious: $(VENV)/.dev
 	$(IDLE) $(BIN)/pytest -m laborious $(call marked,laborious,tests/unit)
 

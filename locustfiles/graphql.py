@@ -1,4 +1,4 @@
-"""The catalogue's GraphQL queries, from 3 to 200 points, and the N+1 problem with and without batching.
+"""GraphQL queries, from 3 to 200 points, and the N+1 problem with and without batching.
 
 A right answer: no `errors`, the complexity that is due, as many of everything as were asked for, and with
 batching what comes without. Each query may take 10 ms + 2 ms a point, which is a soft check of its own.

@@ -1,4 +1,4 @@
-"""Every load at full size, in the order of the catalogue; the shapes of the same names play them."""
+"""Every load at full size, in the order of the README's table; the shapes of the same names play them."""
 
 from __future__ import annotations
 

@@ -158,6 +158,7 @@ def _faults(search: StepSearch) -> list[str]:
         for name, (value, low) in least.items()
         if not (math.isfinite(value) and value > low)
     ]
-    if not search.first_rate <= search.most_rate < math.inf:
-        faults.append(f"most_rate must be a number of at least first_rate, got {search.most_rate!r}")
+    first, most = search.first_rate, search.most_rate
+    if not first <= most < math.inf:
+        faults.append(f"most_rate must be a number of at least first_rate, {first!r}, got {most!r}")
     return faults

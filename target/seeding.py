@@ -37,7 +37,7 @@ SCHOOLS = 10
 SELECTION_AGES_DAYS = (30, 12, 4, 1)
 # The first student looks back on many more, all of them older: what the volume journey pages through.
 VETERAN_ID, VETERAN_SELECTIONS, VETERAN_SINCE_DAYS = 1, 1_200, 700
-# No load of the catalogue sells a product out; the confirm query still takes every piece from it.
+# No load of this suite sells a product out; the confirm query still takes every piece from it.
 STOCK = 1_000_000_000
 
 Row = tuple[object, ...]

@@ -7,13 +7,13 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.processes import finish, start_locust
+from tests.processes import finish, kill_what_stayed, start_locust
 
 ROOT = Path(__file__).resolve().parents[1]
 GENEROUS = "thresholds:\n  - error_rate < 50%\n  - p95 of shop.home < 2 s\n"
@@ -68,6 +68,13 @@ class Runner:
         process, directory = self.start(*arguments, thresholds=thresholds)
         output = finish(process)
         return Run(process.returncode, output, directory)
+
+
+@pytest.fixture(autouse=True)
+def no_run_stays() -> Iterator[None]:
+    """End the runs that a test has left, so that they do not slow down those after it."""
+    yield
+    kill_what_stayed()
 
 
 @pytest.fixture

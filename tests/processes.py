@@ -13,6 +13,7 @@ from pathlib import Path
 
 LOCUST_TIMEOUT_S = 60
 ROOT = Path(__file__).resolve().parents[1]
+STARTED: list[subprocess.Popen[str]] = []
 
 
 def user_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -25,7 +26,7 @@ def start_locust(
     arguments: list[str], folder: Path, extra_environment: Mapping[str, str] | None = None
 ) -> subprocess.Popen[str]:
     """Start `locust` with these arguments in a folder; the caller waits for it with `finish`."""
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "locust", *arguments],
         cwd=folder,
         env=user_environment(extra_environment),
@@ -35,6 +36,17 @@ def start_locust(
         text=True,
         process_group=0,
     )
+    STARTED.append(process)
+    return process
+
+
+def kill_what_stayed() -> None:
+    """Kill what `start_locust` started and a failed test did not wait for, with its workers."""
+    while STARTED:
+        process = STARTED.pop()
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
 
 
 def finish(process: subprocess.Popen[str], timeout_s: float = LOCUST_TIMEOUT_S) -> str:

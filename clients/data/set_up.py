@@ -172,7 +172,7 @@ def _run_within(limit_s: float, step: Callable[[], ResultT]) -> ResultT:
     except gevent.Timeout as timeout:
         if timeout is not limit:
             raise
-        raise SetUpError(f"it takes longer than {limit_s:g} s") from None
+        raise SetUpError(f"it takes longer than {limit_s:g} s, the limit_s of its @set_up") from None
     except Exception as error:
         logger.debug("set-up or clean-up failed", exc_info=True)
         raise SetUpError(f"{type(error).__name__}: {error}") from error

@@ -100,7 +100,7 @@ class JsonLinesFile:
             if isinstance(row, dict):
                 rows.append(row)
             else:
-                faults.append(f"line {number}: no JSON object")
+                faults.append(f'line {number}: no JSON object, such as {{"id":1}}')
         _refuse(self, faults)
         return some(self, rows)
 

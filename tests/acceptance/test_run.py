@@ -175,7 +175,8 @@ def test_signals(run: Runner, service: Service, name: str, shape: str) -> None:
     process, directory = run.start("-f", files, "-H", service.url, thresholds=IMPOSSIBLE)
     until(lambda: has_history(directory))
     process.send_signal(getattr(signal, name))
-    stopped = Run(process.returncode, finish(process), directory)
+    output = finish(process)
+    stopped = Run(process.returncode, output, directory)
 
     assert process.returncode == 99, stopped.output
     assert stopped.read("run.json")["end_reason"] == name

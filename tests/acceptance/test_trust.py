@@ -70,7 +70,8 @@ def test_a_lost_worker(run: Runner, service: Service) -> None:
     killed = time.monotonic()
     until(lambda: '"lost_workers": []' not in (directory / "run.json").read_text(), limit_s=10)
     noticed_s = time.monotonic() - killed
-    lost = Run(process.returncode, finish(process), directory)
+    output = finish(process)
+    lost = Run(process.returncode, output, directory)
 
     assert process.returncode == 77, lost.output
     assert noticed_s < 8
@@ -106,7 +107,8 @@ def test_a_busy_generator(run: Runner, service: Service, busy_core: int) -> None
     """A generator without a core of its own is named; the service is not blamed for its delays."""
     process, directory = run.start("-t", "9s", "-H", service.url, thresholds="thresholds:\n  - p99 < 3 ms\n")
     psutil.Process(process.pid).cpu_affinity([busy_core])
-    starved = Run(process.returncode, finish(process), directory)
+    output = finish(process)
+    starved = Run(process.returncode, output, directory)
 
     assert process.returncode == 77, starved.output
     assert "generator" in starved.output

@@ -1,4 +1,4 @@
-"""GraphQL of the bundled target: the queries of the catalogue, what they cost, and what goes wrong."""
+"""GraphQL of the bundled target: the queries that journeys send, what they cost, and what goes wrong."""
 
 import statistics
 import time

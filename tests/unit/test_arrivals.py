@@ -75,8 +75,8 @@ def test_planned_arrivals(elapsed_s: float, arrivals: float) -> None:
         pytest.param(DOUBLE_SPIKE, 300, None, id="and ends after 300 s"),
     ],
 )
-def test_catalogue(schedule: ArrivalSchedule, elapsed_s: float, rate: float | None) -> None:
-    """The catalogue's loads have the catalogue's rates at the catalogue's seconds."""
+def test_loads(schedule: ArrivalSchedule, elapsed_s: float, rate: float | None) -> None:
+    """Each load has the rates planned for it at the seconds planned for it."""
     assert schedule.rate_at(elapsed_s) == rate
 
 

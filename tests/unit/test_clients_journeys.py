@@ -92,13 +92,13 @@ def shares(journey: type[ApiUser]) -> dict[str, float]:
     return {name: 100 * number / counts.total() for name, number in counts.items()}
 
 
-def test_orders_are_mixed_as_in_the_catalogue() -> None:
+def test_orders_are_mixed_as_planned() -> None:
     """Browse 40 %, order 30 %, profile 20 %, admin 10 %; 30 % confirmed, 20 % updated."""
     assert shares(OrdersUser) == {"browse": 40, "order": 30, "keep_profile": 20, "administer": 10}
     assert (CONFIRMED_SHARE, PROFILE_UPDATED_SHARE) == (0.3, 0.2)
 
 
-def test_the_storefront_is_mixed_as_in_the_catalogue() -> None:
+def test_the_storefront_is_mixed_as_planned() -> None:
     """Browse and buy 60 %, the admin's dashboard 20 %, health 20 %."""
     assert shares(StorefrontUser) == {"browse_and_buy": 60, "oversee": 20, "check_health": 20}
 
@@ -207,7 +207,7 @@ class Rehearsal(ScenarioUser):
 @pytest.mark.parametrize(
     ("user_class", "every_s", "limit_s"), [(SyntheticLoginUser, 300, 10), (SyntheticHealthUser, 60, 1)]
 )
-def test_scenarios_are_played_as_often_as_in_the_catalogue(
+def test_scenarios_are_played_as_often_as_planned(
     user_class: type[ScenarioUser], every_s: float, limit_s: float
 ) -> None:
     """The login flow every 5 minutes within 10 s, the health check every minute; one user for each."""

@@ -9,7 +9,7 @@ import pytest
 
 from clients.data.links import add_seed_option
 from clients.scenario import add_location_option
-from reports.outcome import Outcome
+from reports.outcome import EXIT_STATUS, Outcome
 from reports.thresholds.grammar import OPERATORS
 from reports.thresholds.metric import COUNT_UNITS, KINDS, LATENCY_UNITS, RATE_UNITS, SHARE_UNITS
 from shapes._scheduled import add_scale_options
@@ -100,17 +100,23 @@ def test_threshold_words() -> None:
 
 def test_exit_statuses() -> None:
     """Every exit status is in the README with its meaning."""
+    assert {outcome.name: EXIT_STATUS[outcome] for outcome in Outcome} == {
+        "PASS": 0,
+        "FAIL": 99,
+        "INCONCLUSIVE": 77,
+    }
     for status, meaning in ((0, "PASS"), (99, "FAIL"), (77, "INCONCLUSIVE"), (2, "wrong"), (1, "crash")):
         assert f"| {status} | {meaning}" in README
-    assert {outcome.name for outcome in Outcome} == {"PASS", "FAIL", "INCONCLUSIVE"}
 
 
 def test_make_targets() -> None:
-    """Every make target explains itself, and the two commands of the README are among them."""
+    """Every make target explains itself or is a part of `make test`; those of the README are explained."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):(?!=)", makefile, re.MULTILINE))
     documented = set(re.findall(r"^([a-z-]+):.*##", makefile, re.MULTILINE))
 
     assert {"run", "test", "help"} <= documented
+    assert targets - documented == {"test-packages", "lint", "unit", "calm", "laborious"}
     for command in re.findall(r"^make ([a-z-]+)", README, re.MULTILINE):
         assert command in documented
 

@@ -72,7 +72,7 @@ scales_of_loads = st.floats(0.03, 10)  # smaller ones may leave no arrival, whic
     ],
 )
 def test_users_at(schedule: Schedule, elapsed_s: float, users: int | None) -> None:
-    """The catalogue's loads have the catalogue's users at the catalogue's seconds."""
+    """Each load has the users planned for it at the seconds planned for it."""
     assert schedule.users_at(elapsed_s) == users
 
 

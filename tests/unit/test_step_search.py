@@ -139,5 +139,5 @@ def test_all_faults_at_once() -> None:
         "step_s must be a number above 0, got nan",
         "rest_s must be a number above 0, got 0",
         "most_steps must be a number above 0, got 0",
-        "most_rate must be a number of at least first_rate, got inf",
+        "most_rate must be a number of at least first_rate, 0, got inf",
     ]
