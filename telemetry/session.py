@@ -25,6 +25,8 @@ REPORT_FILE = "report.html"
 # What a worker measured last reaches the master with its next report.
 LAST_REPORT_S = WORKER_REPORT_INTERVAL + 1.0
 EXIT_LIMIT_S = 10.0
+JUDGES = "the run is being judged; once more ends it without a verdict"
+NO_RUN_YET = "what was prepared for a run is being cleaned up; once more leaves it as it is"
 
 
 def interrupt_main(interruption: Callable[[], BaseException]) -> None:
@@ -217,7 +219,7 @@ class Session:
     def _on_impatience(self, number: int, frame: FrameType | None) -> None:
         self._signals_ignored += 1
         if self._signals_ignored == 1:
-            sys.stderr.write("\nplimsoll: the run is being judged; once more ends it without a verdict\n")
+            sys.stderr.write(f"\nplimsoll: {NO_RUN_YET if self.state == 'idle' else JUDGES}\n")
         elif self._judging:
             self._judging.give_up()
         else:

@@ -123,7 +123,7 @@ def _prepare_first_run(preparation: Preparation, runner: Runner) -> None:
             _exit(EXIT_FAILED, str(error))
         if isinstance(error, KeyboardInterrupt | SystemExit):
             status = error.code if isinstance(error, SystemExit) else None
-            _exit(status or EXIT_FAILED, "interrupted while setting up; no load was made")
+            _exit(status or EXIT_FAILED, "stopped while setting up; no load was made")
         raise
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -47,6 +45,7 @@ def account(environment):
         yield {"school": 7}
     finally:
         note("down", environment.runner.user_count)
+        time.sleep(float(os.environ.get("CLEAN_UP_S", 0)))
 
 class Student(User):
     host = "http://127.0.0.1:1"
@@ -88,11 +87,10 @@ class Notes:
 
 
 class Class:
-    """Runs students in a folder, and kills what a failed test leaves behind."""
+    """Runs students in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.notes = folder, Notes(folder / "notes")
-        self._processes: list[subprocess.Popen[str]] = []
 
     def start(
         self, *options: str, feeder: str = 'Feeder.csv("rows.csv", "unique")', **environment: str
@@ -100,9 +98,7 @@ class Class:
         """Start Locust with these options."""
         (self.folder / "students.py").write_text(LOCUSTFILE.replace("ROWS", feeder), encoding="utf-8")
         settings = {"NOTES": str(self.notes.path), "PYTHONPATH": str(ROOT), **environment}
-        process = start_locust(["-f", "students.py", *options], self.folder, settings)
-        self._processes.append(process)
-        return process
+        return start_locust(["-f", "students.py", *options], self.folder, settings)
 
     def run(self, *options: str, **settings: str) -> tuple[int, str]:
         """Run Locust headless to its end; return its exit status and what it printed."""
@@ -123,21 +119,13 @@ class Class:
         """Write a file of so many rows."""
         (self.folder / "rows.csv").write_text("n\n" + "".join(f"{n}\n" for n in range(number)))
 
-    def end(self) -> None:
-        """Kill what still runs."""
-        for process in self._processes:
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-
 
 @pytest.fixture
-def students(tmp_path: Path) -> Iterator[Class]:
+def students(tmp_path: Path) -> Class:
     """Return students with 60 rows."""
     school = Class(tmp_path)
     school.rows(60)
-    yield school
-    school.end()
+    return school
 
 
 def test_no_row_is_fed_twice_on_two_workers(students: Class) -> None:
@@ -278,9 +266,24 @@ def test_a_signal_while_setting_up(students: Class, number: signal.Signals, stat
     output = finish(process)
 
     assert process.returncode == status
-    assert "interrupted while setting up; no load was made" in output
+    assert "stopped while setting up; no load was made" in output
     assert students.notes.of("row") == []
     assert len(students.notes.of("down")) == 1
+
+
+def test_a_second_signal_while_setting_up(students: Class) -> None:
+    """Before a run a second Ctrl-C does not speak of a verdict, but of the clean-up, which goes on."""
+    slow = {"SET_UP_S": "30", "LIMIT_S": "30", "CLEAN_UP_S": "1"}
+    process = students.start("--headless", "-t", "60s", RECORDED="yes", **slow)
+    until(lambda: len(students.notes.of("up")) == 1)
+    process.send_signal(signal.SIGINT)
+    until(lambda: len(students.notes.of("down")) == 1)
+    process.send_signal(signal.SIGINT)
+    output = finish(process)
+
+    assert process.returncode == 77, output
+    assert "being cleaned up; once more leaves it as it is" in output
+    assert "verdict" not in output
 
 
 @pytest.mark.parametrize("shape", [[], ["-f", "students.py,shape.py"]], ids=["users", "shape"])
