@@ -24,6 +24,8 @@ VERY_LATE_MS = 20.0
 WIDE_LATE_RATIO = 0.05
 """What is allowed where p99 is under VERY_LATE_MS and every limit is kept, or broken, by more than that.
 Most of them must be on time all the same: users who are held up each time load the service less."""
+LAST_ANSWERS_S = 2.0
+"""So long after the judged time its last requests are answered, and the second of that is written."""
 WAIT_RATIO = 0.2
 CLOCK_S = 1.0
 ROOM = "woke over 10 ms late in {value:.1%} of the samples, and every limit is far from what that can change"
@@ -93,7 +95,7 @@ def _worst_lag_ms(run: Run, window: SteadyState | None) -> float:
     """Return the worst lag around the window, as requests begin before it and end after; NaN if unknown."""
     written_s, health = run.health["unix_s"], run.health
     if window is not None:
-        health = health[(written_s > window.first_s) & (written_s < window.end_s + 2)]
+        health = health[(written_s > window.first_s) & (written_s < window.end_s + LAST_ANSWERS_S)]
     # A second of which it is not known may have been the worst.
     return float(health["lag_max_ms"].max(skipna=False))
 

@@ -27,13 +27,17 @@ THRESHOLDS = parse_thresholds(
 )
 
 
-def searched(*steps: tuple[float, float], dropped: float = 0.0, **meta: Any) -> Run:
-    """Return a run of steps, each of so many arrivals a second that took so many ms, with rests between."""
+def searched(*steps: tuple[float, float], dropped: float = 0.0, failing: int = 0, **meta: Any) -> Run:
+    """Return a run of steps, each of so many arrivals a second that took so many ms, with rests between.
+
+    In the step number *failing* every second request failed.
+    """
     made, stages, health, journal = [], [], [], []
     for number, (rate, latency_ms) in enumerate(steps):
         from_s = number * (STEP_S + REST_S)
         requests = even(int(rate * STEP_S), latency_ms, STEP_S)
-        made.append(requests.assign(at_s=requests["at_s"] + from_s))
+        has_failed = (np.arange(len(requests)) % 2 == 0) & (number + 1 == failing)
+        made.append(requests.assign(at_s=requests["at_s"] + from_s, failed=has_failed))
         stages += [Stage(f"step_{number + 1}", from_s, from_s + STEP_S, rate, rate)]
         stages += [Stage(f"rest_{number + 1}", from_s + STEP_S, from_s + STEP_S + REST_S, 0, 0)]
         seconds = from_s + np.arange(STEP_S + REST_S)
@@ -147,6 +151,20 @@ def test_a_late_loop_and_a_step(latency_ms: float, dropped: float, outcome: Outc
     assert step.outcome is outcome, step.reason
 
 
+@pytest.mark.parametrize(
+    ("written_s", "outcome"),
+    [(4, Outcome.FAIL), (5, Outcome.INCONCLUSIVE), (21, Outcome.INCONCLUSIVE), (22, Outcome.FAIL)],
+)
+def test_the_worst_lag_of_a_step(written_s: int, outcome: Outcome) -> None:
+    """A very late second counts from the 4th to the 20th, and to the 22nd, where the last requests end."""
+    run = searched((20, 240))
+    worst_ms = np.where(run.health["unix_s"] == START_S + written_s, 100.0, 15.0)
+    late = run.health.assign(lag_samples=50.0, lag_late=1.0, lag_very_late=0.0, lag_max_ms=worst_ms)
+    (step,) = capacity_of(replace(run, health=late)).steps
+
+    assert step.outcome is outcome, step.reason
+
+
 def test_a_step_that_goes_on_is_not_judged() -> None:
     """While a run goes on only steps that are over have a verdict."""
     run = searched((10, 50), (20, 50))
@@ -195,6 +213,17 @@ def test_what_was_dropped_above_is_no_fault_below() -> None:
         (0, "steady"),
         (321, "steady"),  # 16 s of 20 a second, and the one under way before
     ]
+
+
+def test_failures_above_need_no_limit_below() -> None:
+    """Where all that failed did so above the step that passed, nothing there was left without a limit."""
+    limits = parse_thresholds('thresholds: ["p95 < 200 ms"]')
+    above = reach_verdict(searched((20, 50), (40, 900), failing=2), limits)
+    below = reach_verdict(searched((20, 50), (40, 900), failing=1), limits)
+
+    assert (above["run"]["failures"], above["verdict"]) == (400, "PASS"), above["reasons"]
+    assert (below["run"]["failures"], below["verdict"]) == (200, "INCONCLUSIVE")
+    assert below["reasons"][0].startswith("failures_limited: 49.8%"), below["reasons"]
 
 
 def test_a_search_in_which_nothing_passed_fails() -> None:
