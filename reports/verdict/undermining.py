@@ -108,7 +108,7 @@ def _breaks_its_limit(judgement: Judgement, late_ms: float) -> bool:
     if judgement.outcome is not Outcome.FAIL or found is None or found.low is None:
         return False
     metric, is_upper = statement.metric, statement.operator in UPPER_LIMITS
-    # What is made of many requests, or starts after the one before, adds up what each of them was late.
+    # What is made of many requests, as transactions and times from an intended start, adds up their delays.
     is_of_one = statement.selector.of_requests and metric.is_latency and not metric.is_response
     return is_upper and is_of_one and found.low - late_ms > judgement.limit
 

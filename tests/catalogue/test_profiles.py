@@ -33,6 +33,8 @@ FIRST_STEPS = ["--user-scale", "0.1", "--time-scale", "0.1"]
 STOPPED_AFTER_S = 32.0
 """What goes on then is stopped by a signal, and judged too."""
 START_LIMIT_S = 60.0
+MOST_FAILED = 0.01
+"""No journey is made to fail; a slow machine may let one run into a limit of its own."""
 
 MOST_USERS = 100
 MANY_USERS = {"ramp": 300}
@@ -78,7 +80,7 @@ def end_load(process: subprocess.Popen[str], run_dir: Path) -> None:
 def test_a_profile_ends_with_a_verdict_on_its_limits(
     profile: str, target_url: str, bystander: Bystander, tmp_path: Path
 ) -> None:
-    """The run passes, fails or stays open, but does not crash, and whatever a limit names was seen."""
+    """The run has a verdict and does not crash; whatever a limit names was seen, and next to none failed."""
     path, run_dir = ROOT / "profiles" / f"{profile}.conf", tmp_path / "run"
     load_s, most_users = LONG_LOADS_S.get(profile, LOAD_S), MANY_USERS.get(profile, MOST_USERS)
     options = scale(path.read_text(encoding="utf-8"), load_s, most_users)
@@ -98,4 +100,4 @@ def test_a_profile_ends_with_a_verdict_on_its_limits(
     assert process.returncode == EXIT_STATUS[Outcome(verdict["verdict"])], output
     with blaming(bystander):
         assert [limit["source"] for limit in verdict["thresholds"] if not limit["n"]] == [], output
-    assert verdict["run"]["failures"] < verdict["run"]["requests"], output
+    assert verdict["run"]["failures"] <= MOST_FAILED * verdict["run"]["requests"], output
