@@ -46,11 +46,13 @@ class RequestRecorder:
         self._request_numbers = self._keys.of_requests
         self._kinds = FailureKinds()
         self._is_listening = False
+        self._load_ended_s = math.inf
         self.errors = 0
 
     def listen(self, environment: Environment) -> None:
         """Keep every request of this process from now on."""
         environment.events.request.add_listener(self.record)
+        environment.events.test_stopping.add_listener(self._note_end_of_load)
         in_flight.add_listener(self.record_unfinished)
         transactions.add_listener(self.record_transaction)
         measures.add_listener(self.record_value)
@@ -72,6 +74,10 @@ class RequestRecorder:
         measures.remove_listener(self.record_value)
         ITERATIONS.remove_listener(self.record_iteration)
         environment.events.request.remove_listener(self.record)
+        environment.events.test_stopping.remove_listener(self._note_end_of_load)
+
+    def _note_end_of_load(self, **_: Any) -> None:
+        self._load_ended_s = time.time()
 
     def record(  # the hot path; the names are those of Locust's event
         self,
@@ -117,7 +123,13 @@ class RequestRecorder:
     def record_unfinished(
         self, origin: Origin, request_type: str, name: str, started_s: float, ended_s: float
     ) -> None:
-        """Keep a request that was cut off before it ended; seconds since the epoch."""
+        """Keep a request that was cut off before it ended; seconds since the epoch.
+
+        One that was begun after the end of the load is none of it: Locust kills users that wait, and those
+        who wake up before the kill comes begin one more.
+        """
+        if started_s >= self._load_ended_s:
+            return
         try:
             key = self._keys.number_request((origin, request_type, name))
             age_ms = (ended_s - started_s) * 1000

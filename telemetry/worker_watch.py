@@ -56,11 +56,16 @@ class WorkerWatch:
         """
         if self._runner is None:
             return
-        for worker in self._answering() - complete:
+        stopped = self._answering() - complete
+        for worker in stopped:
             self._runner.server.send_to_client(Message("stop", None, worker))
         deadline_s = time.monotonic() + self._runner.environment.stop_timeout + LAST_REPORT_LIMIT_S
         while self._answering() - complete and time.monotonic() < deadline_s:
             gevent.sleep(_LOOK_INTERVAL_S)
+        # With a stop timeout one that has stopped says only after that time that it is there again. Until
+        # then Locust knows nothing of it, does not tell it to quit, and it stays for a minute.
+        for worker in stopped - set(self._runner.clients):
+            self._runner.server.send_to_client(Message("quit", None, worker))
 
     def close(self, elapsed_s: float, complete: AbstractSet[str]) -> list[LostWorker]:
         """Return all that were lost, with those that were there to the end and sent no last report."""

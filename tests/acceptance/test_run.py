@@ -255,6 +255,16 @@ def test_two_processes(run: Runner, service: Service, bystander: Bystander) -> N
     assert int(aggregated(done)["Request Count"]) >= 0.97 * service.answered
 
 
+def test_workers_end_with_their_master(run: Runner, service: Service) -> None:
+    """Workers whose users have time to stop do not stay for the minute until they miss their master."""
+    options = ["-t", "3s", "--stop-timeout", "2", *two_workers()]
+    process, directory = run.start("-H", service.url, *options)
+    output = finish(process, timeout_s=30)
+
+    assert Run(process.returncode, output, directory).read("run.json")["lost_workers"] == []
+    assert "heartbeat" not in output
+
+
 def test_secrets_stay_out(run: Runner, service: Service) -> None:
     """Passwords of the host and tokens in the command never reach the run directory or the terminal."""
     host = service.url.replace("http://", "http://ann:s3cret@")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from shapes.iterations import Iterations
+from telemetry import in_flight
 from telemetry.origin import origin_of
 from telemetry.recorder import RequestRecorder
 
@@ -45,6 +46,22 @@ def recorder(environment: Environment) -> Iterator[RequestRecorder]:
     recorder.listen(environment)
     yield recorder
     recorder.stop(environment)
+
+
+def test_what_is_cut_off_counts_if_it_was_begun_under_load(
+    environment: Environment, recorder: RequestRecorder
+) -> None:
+    """Of two requests that the end of the run cuts off the one that was begun before the users were told."""
+    with in_flight.Request("GET", "before"):
+        stopping: Any = environment.events.test_stopping
+        stopping.fire(environment=environment)
+        with in_flight.Request("GET", "after"):
+            in_flight.cut_off_all()
+    block = recorder.fold()
+
+    assert block is not None
+    assert [tuple(key) for key in block.keys] == [("", "GET", "before", "")]
+    assert block.scalars["unfinished"].tolist() == [1]
 
 
 def test_request(environment: Environment, recorder: RequestRecorder) -> None:
