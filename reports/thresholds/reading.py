@@ -137,7 +137,9 @@ def _unknown_name(statement: Statement, condition: Condition, known: Known) -> I
     elif metric.is_own and is_request:
         yield takes_time(statement, condition.pattern)
     elif not _is_known(condition, known.metrics):
-        yield unmatched("metric", condition.pattern, known.metrics)
+        fault = unmatched("metric", condition.pattern, known.metrics)
+        # Without a unit it may just as well be a misspelt request.
+        yield f"{fault}; of a request {metric.name} takes {LATENCY.wanted}" if metric.is_own else fault
 
 
 def takes_time(statement: Statement, name: str) -> str:

@@ -196,6 +196,7 @@ def test_refused_before_the_run() -> None:
     assert faults(
         "rate of cach > 80%",
         "p95 of shop.home < 300",
+        "p95 of shop.hme < 300",
         "p95 of cache < 300 ms",
         "count of shop.hme > 1",
         "p95 of user:Visitr < 1 s",
@@ -203,6 +204,8 @@ def test_refused_before_the_run() -> None:
     ) == [
         "no metric is named 'cach'; did you mean 'cache'?",
         "'shop.home' is a request, whose p95 takes a time in us, ms, s or min, such as '500 ms'",
+        "no metric is named 'shop.hme'; there are 'cache', 'pod.*'; of a request p95 takes a time in us, ms,"
+        " s or min, such as '500 ms'",
         "no request is named 'cache'; there are 'shop.home'",
         "no request is named 'shop.hme'; did you mean 'shop.home'?",
         "no user class is named 'Visitr'; did you mean 'Visitor'?",
