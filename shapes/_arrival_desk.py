@@ -156,7 +156,8 @@ class RunFollower:
         self._desk: ArrivalDesk | None = None
         runner.register_message(SHARE_MESSAGE, self._on_share)
         environment.events.test_start.add_listener(self._on_test_start)
-        environment.events.test_stop.add_listener(self._on_test_stop)
+        # First, so that no listener of the user's that raises is before it.
+        environment.events.test_stop._handlers.insert(0, self._on_test_stop)
 
     def _on_test_start(self, **_: Any) -> None:
         self._close()
@@ -165,8 +166,6 @@ class RunFollower:
             self._desk = ArrivalDesk(self._runner)
             GATE.room = self._desk.room
         ITERATIONS.is_scheduled = is_open or is_paced(self._environment.user_classes)
-        if ITERATIONS.is_scheduled:
-            self._environment.events.request.add_listener(_note_failure)
 
     def _on_test_stop(self, **_: Any) -> None:
         self._close()
@@ -175,9 +174,6 @@ class RunFollower:
         if self._desk:
             self._desk.close()
         self._desk = GATE.room = None
-        requests = self._environment.events.request
-        if _note_failure in requests._handlers:
-            requests.remove_listener(_note_failure)
 
     def _on_share(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's names
         if self._desk:
@@ -189,8 +185,3 @@ def keep_intended_starts(environment: Environment, runner: Runner | None, **_: A
     if isinstance(runner, LocalRunner | WorkerRunner):
         watch_task_sets()
         RunFollower(environment, runner)
-
-
-def _note_failure(exception: object = None, **_: Any) -> None:
-    if exception:
-        ITERATIONS.fail()

@@ -66,6 +66,9 @@ class ArrivalShape(PlannedShape[ArrivalSchedule]):
 
     def tick(self) -> tuple[int, float] | None:
         """Return the users that it takes by now, and a spawn rate that adds them at once."""
+        if self.awaits_set_up():
+            super().reset_time()
+            return self._told
         planned, runner = self.planned(), self.runner
         assert isinstance(runner, LocalRunner | MasterRunner)
         setattr(runner.environment.parsed_options, ARRIVALS_OPTION, True)
@@ -154,7 +157,9 @@ def _users_of_all_classes(runner: Runner) -> int:
 def _receive_reports(environment: Environment, runner: Runner | None, **_: Any) -> None:
     if isinstance(runner, LocalRunner | MasterRunner):
         runner.register_message(REPORT_MESSAGE, _on_report)
-        environment.events.test_stop.add_listener(lambda **_: _end_arrivals(environment))
+        if environment.parsed_options is not None:
+            # First, so that no listener of the user's that raises is before it.
+            environment.events.test_stop._handlers.insert(0, lambda **_: _end_arrivals(environment))
 
 
 def _on_report(environment: Environment, msg: Message) -> None:  # noqa: ARG001 - Locust's names

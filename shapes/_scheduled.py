@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from locust import LoadTestShape, events
 from locust.argument_parser import LocustArgumentParser, gt_zero
+from locust.runners import STATE_INIT, LocalRunner
 
 import sys
 import traceback
@@ -41,6 +42,18 @@ class PlannedShape(LoadTestShape, Generic[ScheduleT]):
         options = self.runner.environment.parsed_options if self.runner else None
         return float(getattr(options, "user_scale", 1.0)), float(getattr(options, "time_scale", 1.0))
 
+    def awaits_set_up(self) -> bool:
+        """Tell whether listeners of test_start are at work, before the users of the first tick.
+
+        A single process would break them off and start them again for a tick that asks for other users.
+        """
+        runner = self.runner
+        return (
+            isinstance(runner, LocalRunner)
+            and runner.shape_last_tick is not None
+            and runner.state == STATE_INIT
+        )
+
 
 class ScheduledShape(PlannedShape[Schedule]):
     """Play a schedule of users in steps of at most one second.
@@ -62,6 +75,9 @@ class ScheduledShape(PlannedShape[Schedule]):
 
     def tick(self) -> tuple[int, float] | None:
         """Return the users planned for the middle of this tick, and a spawn rate that adds them at once."""
+        if self.awaits_set_up():
+            super().reset_time()
+            return self._last_tick
         planned, elapsed_s = self.planned(), self.get_run_time()
         if elapsed_s >= planned.duration_s:
             return None

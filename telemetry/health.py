@@ -20,6 +20,7 @@ import psutil
 
 from shapes.iterations import ITERATIONS
 from telemetry.in_flight import OccupancyMeter
+from telemetry.listening import listen_last
 from telemetry.run_directory import HEALTH_FILE
 
 LAG_SLEEP_S = 0.02
@@ -199,8 +200,8 @@ class WorkerHealth:
         self._rows: list[HealthRow] = []
         self._monitor: HealthMonitor | None = None
         self._measuring: gevent.Greenlet | None = None
-        environment.events.test_start.add_listener(self._on_test_start)
-        environment.events.test_stop.add_listener(self._on_test_stop)
+        listen_last(environment.events.test_start, self._on_test_start)
+        listen_last(environment.events.test_stop, self._on_test_stop)
         environment.events.report_to_master.add_listener(self._on_report)
 
     def _on_test_start(self, **_: Any) -> None:

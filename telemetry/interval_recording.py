@@ -5,6 +5,7 @@ from __future__ import annotations
 from locust.env import Environment
 from locust.runners import MasterRunner
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from telemetry.options import declared_limits_ms
 from telemetry.recorder import RequestRecorder
 from telemetry.run_directory import INTERVALS_FILE
 from telemetry.worker_clocks import WorkerClocks
-from telemetry.worker_intervals import FINAL_KEY, REPORT_KEY
+from telemetry.worker_intervals import FINAL_KEY, NUMBER_KEY, REPORT_KEY
 
 LOCAL = "local"
 # A batch a second would take a third more room. With 3 s between reports a killed master loses at most 5 s.
 TICKS_PER_WRITE = 2
+
+logger = logging.getLogger("plimsoll")
 
 
 class IntervalRecording:
@@ -40,6 +43,8 @@ class IntervalRecording:
         self._recorder = None if isinstance(environment.runner, MasterRunner) else RequestRecorder(limits_ms)
         self._ticks = 0
         self._worker_errors: dict[str, int] = {}
+        self._last_numbers: dict[str, int] = {}
+        self._lost_reports = 0
         self.complete_workers: set[str] = set()
         self._clocks, self._faults = clocks, faults
         if self._recorder:
@@ -66,9 +71,9 @@ class IntervalRecording:
 
     @property
     def request_errors(self) -> int:
-        """Return how many requests could not be recorded, here and on the workers."""
+        """Return how many requests, here and on the workers, and reports of these could not be recorded."""
         own = self._recorder.errors if self._recorder else 0
-        return own + sum(self._worker_errors.values())
+        return own + sum(self._worker_errors.values()) + self._lost_reports
 
     def _fold(self) -> None:
         block = self._recorder.fold() if self._recorder else None
@@ -79,7 +84,16 @@ class IntervalRecording:
         if report.get(FINAL_KEY):
             self.complete_workers.add(worker)
         self._worker_errors[worker] = report["errors"]
+        self._miss_reports(worker, report[NUMBER_KEY])
         self._clocks.note(worker, report["sent_s"])
         shift_s = self._clocks.shift_s(worker)
         for message in report["blocks"]:
             self._file.append(block_from_message(message), worker, self._stage_of, shift_s)
+
+    def _miss_reports(self, worker: str, number: int) -> None:
+        """Count the reports of a worker that were lost before this one."""
+        lost = number - self._last_numbers.get(worker, 0) - 1
+        self._last_numbers[worker] = number
+        if lost:
+            self._lost_reports += lost
+            logger.error("%d reports of worker %s were lost; this run cannot pass", lost, worker)

@@ -12,8 +12,13 @@ from argparse import Namespace
 LIMITS_OPTION = "plimsoll_limits_ms"
 
 
+def has_options(environment: Environment) -> bool:
+    """Tell whether this process knows our options; Locust used as a library may have none."""
+    return hasattr(environment.parsed_options, "run_dir")
+
+
 def options_of(environment: Environment) -> Namespace:
-    """Return the options of this process; Locust used as a library may have none, which is not for us."""
+    """Return the options of this process, which must have some."""
     options = environment.parsed_options
     assert isinstance(options, Namespace)
     return options

@@ -19,6 +19,7 @@ from telemetry import in_flight, measures, transactions
 from telemetry.failure_kinds import FailureKinds
 from telemetry.fold import SAMPLE_COLUMNS, SUCCESS, UNFINISHED, VALUE, fold
 from telemetry.interval_block import IntervalBlock
+from telemetry.listening import listen_first
 from telemetry.origin import Origin, current_origin, origin_of
 from telemetry.recorded_keys import BUSY, ITERATION, TRANSACTION, RecordedKeys
 from telemetry.transactions import UNDER_WAY, Transaction, note_request
@@ -51,8 +52,8 @@ class RequestRecorder:
 
     def listen(self, environment: Environment) -> None:
         """Keep every request of this process from now on."""
-        environment.events.request.add_listener(self.record)
-        environment.events.test_stopping.add_listener(self._note_end_of_load)
+        listen_first(environment.events.request, self.record)
+        listen_first(environment.events.test_stopping, self._note_end_of_load)
         in_flight.add_listener(self.record_unfinished)
         transactions.add_listener(self.record_transaction)
         measures.add_listener(self.record_value)
@@ -117,6 +118,8 @@ class RequestRecorder:
             )
             if UNDER_WAY:
                 note_request(name, response_time, exception)
+            if exception and ITERATIONS.is_scheduled:
+                ITERATIONS.fail()
         except Exception as error:  # noqa: BLE001 - measuring must never break the load
             self.note_error(error)
 

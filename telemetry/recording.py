@@ -51,9 +51,10 @@ logger.setLevel(logging.INFO)
 class Recording:
     """Everything that is written into one run directory while its run lasts."""
 
-    def __init__(self, environment: Environment, sut_version: str | None) -> None:
+    def __init__(self, environment: Environment, sut_version: str | None, set_up_s: float) -> None:
         self._environment = environment
-        self._plan = RunPlan(environment)
+        self._plan = RunPlan(environment, set_up_s)
+        self._set_up_totals = environment.stats.total.num_requests, environment.stats.total.num_failures
         self._end_reason: str | None = None
         self._stage: str | None = None
         self._faults = Faults()
@@ -86,7 +87,7 @@ class Recording:
             received_signal=received_signal,
             schedule_ended=schedule_ended,
             elapsed_s=elapsed_s,
-            run_time_s=options_of(self._environment).run_time,
+            run_time_s=self._plan.run_time_s,
         )
         self._facts |= self._plan.facts()
         self._facts |= {"ended": run_facts.timestamp(datetime.now(UTC)), "end_reason": self._end_reason}
@@ -179,8 +180,8 @@ class Recording:
         }
 
     def _totals(self) -> dict[str, int]:
-        total = self._environment.stats.total
-        return {"requests": total.num_requests, "failures": total.num_failures}
+        total, (requests, failures) = self._environment.stats.total, self._set_up_totals
+        return {"requests": total.num_requests - requests, "failures": total.num_failures - failures}
 
     def _profile(self) -> str:
         journeys = "-".join(sorted(user_class.__name__ for user_class in self._environment.user_classes))

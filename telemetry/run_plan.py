@@ -31,16 +31,18 @@ class Planned(NamedTuple):
 class RunPlan:
     """The plan of one run, which starts now.
 
-    An open load's schedule begins when its first users are ready, *preparation_s* after the start.
+    An open load's schedule begins when its first users are ready, *preparation_s* after the start. *set_up_s*
+    is how long the listeners of test_start took before that.
     """
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, set_up_s: float) -> None:
         self._environment = environment
         shape = environment.shape_class
         self._shape = shape if isinstance(shape, PlannedShape) else None
         self._known = self._schedule
         self._warm_up_s = 0 if self._shape else warm_up_s(options_of(environment).warm_up)
         self._started_s = time.monotonic()
+        self._set_up_s = set_up_s
         self.preparation_s: float | None = None
 
     @property
@@ -54,6 +56,12 @@ class RunPlan:
         if self._shape is None or self._is_open:
             return time.monotonic() - self._started_s
         return float(self._shape.get_run_time())
+
+    @property
+    def run_time_s(self) -> float | None:
+        """Seconds of --run-time that are left for the load: Locust counts it from before the set-up."""
+        run_time_s: float | None = options_of(self._environment).run_time
+        return max(0.0, run_time_s - self._set_up_s) if run_time_s else None
 
     def has_changed(self) -> bool:
         """Return True once when the arrivals have begun, and whenever a search goes on.
@@ -103,7 +111,8 @@ class RunPlan:
             "steps": list(schedule.steps) if schedule else [],
             "is_search": isinstance(self._environment.shape_class, SearchShape),
             "warm_up_s": preparation_s + warm_up_of(schedule) if schedule else self._warm_up_s,
-            "planned_duration_s": schedule.duration_s + preparation_s if schedule else options.run_time,
+            "planned_duration_s": schedule.duration_s + preparation_s if schedule else self.run_time_s,
+            "set_up_s": round(self._set_up_s, 3),
             "user_scale": options.user_scale if schedule else 1.0,
             "time_scale": options.time_scale if schedule else 1.0,
         }

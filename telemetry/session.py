@@ -10,7 +10,9 @@ from locust.runners import WORKER_REPORT_INTERVAL, MasterRunner
 
 import signal
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -18,6 +20,7 @@ from typing import Any
 from telemetry import run_facts
 from telemetry.bundled_target import BundledTarget
 from telemetry.judging import EXIT_BAD_CONFIGURATION, EXIT_INCONCLUSIVE, SUITE_FOLDER, Judgement, Judging
+from telemetry.listening import listen_first, listen_last, surround
 from telemetry.options import options_of
 from telemetry.recording import Recording
 
@@ -63,11 +66,11 @@ class Session:
     def listen(self) -> None:
         """Follow Locust's events and signals from now on."""
         events = self._environment.events
-        events.test_start.add_listener(self._on_test_start)
-        events.test_stopping.add_listener(self._on_test_stopping)
-        events.test_stop.add_listener(self._on_test_stop)
-        events.worker_report.add_listener(self._on_worker_report)
-        events.reset_stats.add_listener(self._on_reset_stats)
+        surround(events.test_start, self._around_test_start)
+        listen_first(events.test_stopping, self._on_test_stopping)
+        listen_last(events.test_stop, self._on_test_stop)
+        listen_first(events.worker_report, self._on_worker_report)
+        listen_first(events.reset_stats, self._on_reset_stats)
         events.quitting.add_listener(self._on_quitting)
         events.quit.add_listener(self._on_quit)
         # Locust has a handler of its own for SIGTERM only after the whole schedule of a shape.
@@ -96,20 +99,26 @@ class Session:
             self._target = BundledTarget()
         self._environment.host = options_of(self._environment).host = self._target.ready.url
 
-    def _on_test_start(self, **_: Any) -> None:
+    @contextmanager
+    def _around_test_start(self, **_: Any) -> Iterator[None]:
+        began_s = time.monotonic()
+        self._end_last_run()
+        if options_of(self._environment).with_target:
+            self.start_target()  # the form of the web UI may have named another host
+        yield
+        sut_version = self._target.ready.version if self._target else None
+        try:
+            self._recording = Recording(self._environment, sut_version, set_up_s=time.monotonic() - began_s)
+        except OSError as error:
+            self._give_up(f"plimsoll: the run cannot be recorded: {error}\n")
+
+    def _end_last_run(self) -> None:
         if self._recording and self._finishing:  # its last reports are awaited, and its figures cleared
             self._finishing.kill(block=True)
             self._finish_run(final_write=False)
         elif self._finishing:
             self._finishing.join()
         self.judgement = None
-        if options_of(self._environment).with_target:
-            self.start_target()  # the form of the web UI may have named another host
-        sut_version = self._target.ready.version if self._target else None
-        try:
-            self._recording = Recording(self._environment, sut_version)
-        except OSError as error:
-            self._give_up(f"plimsoll: the run cannot be recorded: {error}\n")
 
     def _give_up(self, text: str) -> None:
         """Stop a load that nobody could judge."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from locust import events
 from locust.env import Environment
-from locust.runners import WorkerRunner
+from locust.runners import Runner, WorkerRunner
 from locust.web import WebUI
 
+import logging
 import sys
 from functools import cache
 from typing import Any
@@ -17,9 +18,10 @@ from telemetry.bundled_target import TargetError
 from telemetry.health import WorkerHealth
 from telemetry.in_flight import watch_sessions, watch_users
 from telemetry.judging import EXIT_BAD_CONFIGURATION, EXIT_CRASH
+from telemetry.listening import put_locust_first
 from telemetry.locust_statistics import hasten
 from telemetry.measures import watch_measures
-from telemetry.options import add_options, options_of
+from telemetry.options import add_options, has_options, options_of
 from telemetry.origin import watch_tasks
 from telemetry.session import Session
 from telemetry.spawning import watch_spawns
@@ -27,6 +29,13 @@ from telemetry.startup_checks import startup_faults
 from telemetry.web_ui import extend_web_ui
 from telemetry.worker_intervals import WorkerIntervals
 from telemetry.worker_start import start_after_init
+
+UNRECORDED = (
+    "this run is not recorded: its Environment has no parsed_options with the options of record_run();"
+    " give it locust.argument_parser.get_parser().parse_args([]), or start it by the command locust"
+)
+
+logger = logging.getLogger("plimsoll")
 
 
 @cache
@@ -37,19 +46,25 @@ def record_run() -> None:
     start_after_init(events)
 
 
-def _on_init(environment: Environment, web_ui: WebUI | None, **_: Any) -> None:
-    # One failed request is not a failed run: the verdict decides, and a worker has none.
+def _on_init(environment: Environment, runner: Runner | None, web_ui: WebUI | None, **_: Any) -> None:
+    if runner is None:  # a single user is debugged
+        return
+    if not has_options(environment):
+        logger.warning(UNRECORDED)
+        return
     options = options_of(environment)
+    # One failed request is not a failed run: the verdict decides, and a worker has none.
     options.exit_code_on_error = 0
+    put_locust_first(environment.events)
     hasten(environment.stats)
     watch_sessions()
     watch_users(environment.user_classes)
     watch_measures(environment.user_classes)
     watch_tasks()
     watch_spawns()
-    if isinstance(environment.runner, WorkerRunner):
+    if isinstance(runner, WorkerRunner):
         WorkerHealth(environment)
-        WorkerIntervals(environment, environment.runner)
+        WorkerIntervals(environment, runner)
         return
     options.enable_rebalancing = True  # the load of a lost worker goes to the others
     if environment.host:

@@ -10,12 +10,15 @@ import time
 from typing import Any
 
 from telemetry.interval_block import Message
+from telemetry.listening import listen_last
 from telemetry.options import declared_limits_ms
 from telemetry.recorder import RequestRecorder
 
 FOLD_INTERVAL_S = 1.0
 # What a worker adds to Locust's own report under this key.
 REPORT_KEY = "plimsoll_intervals"
+# Reports are numbered from 1 in each run, so that one that is lost on its way is missed.
+NUMBER_KEY = "number"
 # Whether nothing more of this run will come.
 FINAL_KEY = "final"
 
@@ -28,14 +31,16 @@ class WorkerIntervals:
         self._recorder: RequestRecorder | None = None
         self._folding: gevent.Greenlet | None = None
         self._blocks: list[Message] = []
+        self._reports = 0
         self._is_final = False
-        environment.events.test_start.add_listener(self._on_test_start)
-        environment.events.test_stop.add_listener(self._on_test_stop)
+        listen_last(environment.events.test_start, self._on_test_start)
+        listen_last(environment.events.test_stop, self._on_test_stop)
         environment.events.report_to_master.add_listener(self._on_report)
         environment.events.quitting.add_listener(self._on_quitting)
 
     def _on_test_start(self, **_: Any) -> None:
         self._blocks = []
+        self._reports = 0
         self._is_final = False
         self._recorder = RequestRecorder(declared_limits_ms(self._environment))
         self._recorder.listen(self._environment)
@@ -58,7 +63,9 @@ class WorkerIntervals:
         if self._recorder is None:
             return
         self._fold(self._recorder)
+        self._reports += 1
         data[REPORT_KEY] = {
+            NUMBER_KEY: self._reports,
             "sent_s": time.time(),
             "errors": self._recorder.errors,
             "blocks": self._blocks,

@@ -4,7 +4,7 @@
 # Half of Locust's functions carry no types.
 
 import gevent
-from locust import User, constant_pacing
+from locust import User
 from locust.env import Environment
 from locust.exception import RPCError
 from locust.runners import LocalRunner, MasterRunner
@@ -296,27 +296,6 @@ def test_a_share_is_taken_by_the_desk_of_the_run() -> None:
     run.stop()
 
     assert len(user.given_s) >= 50
-
-
-@pytest.mark.usefixtures("restored")
-def test_failed_requests_fail_their_iterations() -> None:
-    """A request that fails within an iteration makes it fail, in runs with a schedule."""
-
-    class Paced(User):
-        """A paced user."""
-
-        wait_time = constant_pacing(1)
-
-    run = LocalRun([Paced])
-    run.start(is_open=False)
-    iteration = ITERATIONS.start(0.0)
-    run.environment.events.request.fire(exception=None)
-    before = iteration.failed
-    run.environment.events.request.fire(exception=ValueError("no"))
-    run.stop()
-    ITERATIONS.end(iteration, Paced, "Paced")
-
-    assert (ITERATIONS.is_scheduled, before, iteration.failed) == (True, False, True)
 
 
 class Master(MasterRunner):

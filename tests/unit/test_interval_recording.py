@@ -196,10 +196,24 @@ def test_clock_offset(
     assert rows(tmp_path / "run")[0]["started_s"] == started_s + shift_s
 
 
+def test_lost_reports(master: Environment, worker: Worker, tmp_path: Path) -> None:
+    """A report that a worker made and that never came is an error, also where the first was lost."""
+    intervals = start(master, tmp_path / "run")
+    worker.tell("test_start")
+    for _ in range(4):
+        worker.report()
+    for number in (2, 4):
+        intervals.on_worker_report("w1", worker.reports[number - 1])
+    worker.tell("test_stop")
+
+    assert intervals.request_errors == 2
+
+
 def test_strange_report(master: Environment, tmp_path: Path) -> None:
     """A report that cannot be understood is an error of the recording, and no more than that."""
     intervals = start(master, tmp_path / "run")
-    intervals.on_worker_report("w1", {REPORT_KEY: {"blocks": [{}], "sent_s": time.time(), "errors": 2}})
+    strange = {"blocks": [{}], "sent_s": time.time(), "errors": 2, "number": 1}
+    intervals.on_worker_report("w1", {REPORT_KEY: strange})
     intervals.on_worker_report("w2", {REPORT_KEY: None})
     intervals.on_worker_report("w3", {})
     intervals.close()

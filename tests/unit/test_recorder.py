@@ -190,6 +190,18 @@ def scheduled(monkeypatch: pytest.MonkeyPatch) -> Iterations:
     return iterations
 
 
+def test_a_failed_request_fails_its_iteration(
+    scheduled: Iterations, environment: Environment, recorder: RequestRecorder
+) -> None:
+    """A request that fails within an iteration makes it fail; one that succeeds does not."""
+    iteration = scheduled.start(0.0)
+    fire(environment)
+    before = iteration.failed
+    fire(environment, exception=ValueError("no"))
+
+    assert (before, iteration.failed, recorder.errors) == (False, True, 0)
+
+
 def test_response_time(scheduled: Iterations, environment: Environment) -> None:
     """The first request of an iteration that started late was waited for longer; the next ones were not."""
     recorder = RequestRecorder([100.0])

@@ -31,12 +31,12 @@ class FewUsers(ScheduledShape):
     schedule = USERS
 
 
-def plan_of(shape: Any, warm_up: str | None = None) -> RunPlan:
+def plan_of(shape: Any, warm_up: str | None = None, set_up_s: float = 0.0) -> RunPlan:
     """Return the plan of a run of this shape, or of none."""
     options = Namespace(user_scale=1.0, time_scale=1.0, run_time=60, warm_up=warm_up)
     environment = Environment(shape_class=shape, parsed_options=options)
     environment.runner = None
-    return RunPlan(environment)
+    return RunPlan(environment, set_up_s)
 
 
 def at(monkeypatch: pytest.MonkeyPatch, shape: Any, position_s: float) -> None:
@@ -54,6 +54,14 @@ def test_without_a_schedule() -> None:
     facts = plan.facts()
     assert (facts["load_model"], facts["shape"], facts["stages"]) == ("closed", None, [])
     assert facts["planned_duration_s"] == 60
+
+
+def test_set_up_takes_its_time_from_the_run_time() -> None:
+    """Locust counts -t from before test_start: of 60 s, 10 s of set-up leave 50 s of load."""
+    assert plan_of(None, set_up_s=10.0).facts()["planned_duration_s"] == 50
+    assert plan_of(None, set_up_s=70.0).run_time_s == 0
+    facts = plan_of(FewUsers(), set_up_s=10.0).facts()
+    assert (facts["planned_duration_s"], facts["set_up_s"]) == (30, 10.0)
 
 
 def test_users(monkeypatch: pytest.MonkeyPatch) -> None:
