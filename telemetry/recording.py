@@ -209,7 +209,7 @@ class Recording:
         runner, elapsed_s = self._environment.runner, self._plan.elapsed_s
         if self._plan.has_changed():
             self._note(**self._plan.facts())
-        planned = self._plan.now(None if self.load_has_ended else runner.target_user_count)
+        planned = self._plan.now(None if self.load_has_ended else runner)
         self._journal.write(elapsed_s, planned, runner.user_count, self._environment.stats.total.num_requests)
         self._csv_files.flush()
         self._intervals.tick()

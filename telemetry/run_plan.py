@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from locust.env import Environment
+from locust.runners import MasterRunner, Runner
 
 import math
 import time
@@ -28,6 +29,30 @@ class Planned(NamedTuple):
     rate_per_s: float | None
 
 
+class SpawnRamp:
+    """The users that Locust is to run while it goes from one number of them to the next at the spawn rate.
+
+    It starts or stops floor(rate) of them at once, or one, and as many again when they are due.
+    """
+
+    def __init__(self) -> None:
+        self._target: tuple[float, float] | None = None
+        self._from_users, self._since_s = 0, 0.0
+
+    def users_at(self, elapsed_s: float, target_users: float, spawn_rate: float, users: int) -> int:
+        """Return how many users there are to be, where *users* are there; ask about once a second."""
+        if (target_users, spawn_rate) != self._target:
+            self._target = target_users, spawn_rate
+            self._from_users, self._since_s = users, elapsed_s
+        if users == target_users:
+            self._from_users = users
+        batch = max(1, math.floor(spawn_rate))
+        moved = batch * (1 + math.floor((elapsed_s - self._since_s) * spawn_rate / batch))
+        if target_users >= self._from_users:
+            return math.ceil(min(target_users, self._from_users + moved))
+        return math.floor(max(target_users, self._from_users - moved))
+
+
 class RunPlan:
     """The plan of one run, which starts now.
 
@@ -43,6 +68,7 @@ class RunPlan:
         self._warm_up_s = 0 if self._shape else warm_up_s(options_of(environment).warm_up)
         self._started_s = time.monotonic()
         self._set_up_s = set_up_s
+        self._ramp = SpawnRamp()
         self.preparation_s: float | None = None
 
     @property
@@ -59,7 +85,12 @@ class RunPlan:
 
     @property
     def run_time_s(self) -> float | None:
-        """Seconds of --run-time that are left for the load: Locust counts it from before the set-up."""
+        """Seconds of --run-time that are left for the load: Locust counts it from before the set-up.
+
+        With a shape Locust ignores it, and the shape alone ends the run.
+        """
+        if self._environment.shape_class:
+            return None
         run_time_s: float | None = options_of(self._environment).run_time
         return max(0.0, run_time_s - self._set_up_s) if run_time_s else None
 
@@ -75,11 +106,15 @@ class RunPlan:
         self.preparation_s = round(max(0.0, self.elapsed_s - position_s), 3)
         return True
 
-    def now(self, wanted_users: int | None) -> Planned:
-        """Return what is planned for this moment; without a schedule it is what Locust was told."""
+    def now(self, runner: Runner | None) -> Planned:
+        """Return what is planned for this moment; *runner* is None once the load has ended.
+
+        Without a schedule the plan is what Locust was asked for last: a number of users, and a spawn rate.
+        """
         schedule, position_s = self._schedule, self._position_s
         if schedule is None:
-            return Planned(self._stage_without_shape(self.elapsed_s), wanted_users, None)
+            users = self._asked_users(runner) if runner else None
+            return Planned(self._stage_without_shape(self.elapsed_s), users, None)
         if position_s is None:
             return Planned(None, None, None)
         return Planned(
@@ -124,6 +159,14 @@ class RunPlan:
                 "began_s": self.preparation_s,
             }
         return facts
+
+    def _asked_users(self, runner: Runner) -> int:
+        spawn_rate = options_of(self._environment).spawn_rate or 1.0
+        if isinstance(runner, MasterRunner):
+            spawn_rate = runner.spawn_rate
+        elif runner.shape_last_tick:
+            spawn_rate = runner.shape_last_tick[1]
+        return self._ramp.users_at(self.elapsed_s, runner.target_user_count, spawn_rate, runner.user_count)
 
     def _stage_without_shape(self, elapsed_s: float) -> str | None:
         if not self._warm_up_s:

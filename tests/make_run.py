@@ -214,7 +214,7 @@ def full_verdict() -> dict[str, Any]:
                 "value": 0.91,
                 "limit": 0.95,
                 "ok": False,
-                "reason": "only 91% of the seconds had the planned number of users (within 5 % or one user)",
+                "reason": "only 91% of the seconds had the planned number of users (within 5 %)",
             },
             {"check": "planned_end", "value": 40.1, "limit": 40.0, "ok": True, "reason": ""},
         ],

@@ -1,22 +1,42 @@
 """A run knows what is planned for each of its seconds, also when its schedule begins later than it."""
 
+import gevent
+from locust import LoadTestShape, User, task
 from locust.env import Environment
+from locust.runners import LocalRunner, MasterRunner, Runner
 
 import time
 from argparse import Namespace
-from typing import Any
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, cast
 
+import pandas as pd
 import pytest
 
+from reports.load.run import STAGE_COLUMNS
+from reports.verdict.check import Check
+from reports.verdict.validity import check_validity
 from shapes._arrival_shape import ArrivalShape
 from shapes._scheduled import ScheduledShape
 from shapes.arrivals import ArrivalSchedule, RateStage
 from shapes.loads import RAMP
 from shapes.schedule import Schedule, Stage
-from telemetry.run_plan import Planned, RunPlan, stage_facts, warm_up_of
+from telemetry.run_plan import Planned, RunPlan, SpawnRamp, stage_facts, warm_up_of
+from tests.samples import even, run_of
+from tests.virtual_time import virtual_time
 
 ARRIVALS = ArrivalSchedule((RateStage("rise", 10, 0, 20), RateStage("hold", 20, 20, 20)), most_users=50)
 USERS = Schedule((Stage("rise", 10, 0, 20), Stage("hold", 20, 20, 20)))
+
+
+class Idle(User):
+    """A user that does nothing."""
+
+    @task
+    def wait_for_the_end(self) -> None:
+        """Sleep for longer than any test."""
+        gevent.sleep(100_000)
 
 
 class FewArrivals(ArrivalShape):
@@ -31,12 +51,23 @@ class FewUsers(ScheduledShape):
     schedule = USERS
 
 
+def environment_of(shape: Any, warm_up: str | None = None) -> Environment:
+    """Return the environment of a run of this shape, or of none, with --run-time 60."""
+    options = Namespace(
+        user_scale=1.0, time_scale=1.0, run_time=60, warm_up=warm_up, spawn_rate=None, headless=False
+    )
+    return Environment(user_classes=[Idle], shape_class=shape, parsed_options=options)
+
+
 def plan_of(shape: Any, warm_up: str | None = None, set_up_s: float = 0.0) -> RunPlan:
     """Return the plan of a run of this shape, or of none."""
-    options = Namespace(user_scale=1.0, time_scale=1.0, run_time=60, warm_up=warm_up)
-    environment = Environment(shape_class=shape, parsed_options=options)
-    environment.runner = None
-    return RunPlan(environment, set_up_s)
+    return RunPlan(environment_of(shape, warm_up), set_up_s)
+
+
+def runner_with(users: int, target_users: int) -> Runner:
+    """Return a runner in which so many users run, of those that it is to have."""
+    known = {"target_user_count": target_users, "user_count": users, "shape_last_tick": None}
+    return cast(Runner, SimpleNamespace(**known))
 
 
 def at(monkeypatch: pytest.MonkeyPatch, shape: Any, position_s: float) -> None:
@@ -48,7 +79,8 @@ def test_without_a_schedule() -> None:
     """A run by hand plans what Locust was told, and has no stages."""
     plan = plan_of(None)
 
-    assert plan.now(7) == Planned(None, 7, None)
+    assert plan.now(runner_with(7, 7)) == Planned(None, 7, None)
+    assert plan.now(None) == Planned(None, None, None)
     assert plan.stage_of(int(time.time())) == ""
     assert not plan.has_changed()
     facts = plan.facts()
@@ -71,11 +103,11 @@ def test_users(monkeypatch: pytest.MonkeyPatch) -> None:
     at(monkeypatch, shape, 5.0)
 
     assert plan.elapsed_s == 5.0
-    assert plan.now(7) == Planned("rise", 10, None)
+    assert plan.now(None) == Planned("rise", 10, None)
     assert not plan.has_changed()
     assert plan.facts()["planned_duration_s"] == 30
     at(monkeypatch, shape, 31.0)
-    assert plan.now(7) == Planned(None, None, None)
+    assert plan.now(None) == Planned(None, None, None)
 
 
 def test_arrivals(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,7 +116,7 @@ def test_arrivals(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = plan_of(shape)
     at(monkeypatch, shape, 5.0)
 
-    assert plan.now(7) == Planned("rise", None, 10.0)
+    assert plan.now(None) == Planned("rise", None, 10.0)
     facts = plan.facts()
     assert facts["load_model"] == "open"
     assert facts["arrivals"] == {"spacing": "even", "most_users": 50, "planned": 500, "began_s": None}
@@ -99,7 +131,7 @@ def test_arrivals_begin_later_than_their_run(monkeypatch: pytest.MonkeyPatch) ->
     now_s = 102.0
     at(monkeypatch, shape, 0.0)
 
-    assert plan.now(7) == Planned(None, None, None)
+    assert plan.now(None) == Planned(None, None, None)
     assert plan.stage_of(int(time.time())) == ""
     assert not plan.has_changed()
     now_s = 104.0
@@ -149,10 +181,10 @@ def test_a_run_by_hand_warms_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("telemetry.run_plan.time.time", lambda: 1000.0)
     monkeypatch.setattr("telemetry.run_plan.time.monotonic", lambda: 50.0)
     plan = plan_of(None, warm_up="20s")
-    assert plan.now(7) == Planned("warm_up", 7, None)
+    assert plan.now(runner_with(7, 7)) == Planned("warm_up", 7, None)
 
     monkeypatch.setattr("telemetry.run_plan.time.monotonic", lambda: 80.0)  # it began at 970
-    assert plan.now(7) == Planned("load", 7, None)
+    assert plan.now(runner_with(7, 7)) == Planned("load", 7, None)
     assert [plan.stage_of(second) for second in (970, 989, 990)] == ["warm_up", "warm_up", "load"]
     assert plan.facts()["warm_up_s"] == 20
 
@@ -167,3 +199,141 @@ def test_a_schedule_warms_up_in_stages_of_that_name(monkeypatch: pytest.MonkeyPa
 
     assert plan.facts()["warm_up_s"] == 11.5
     assert warm_up_of(USERS) == 0
+
+
+class OwnStages(LoadTestShape):
+    """The stages of Locust's own example: each number of users is reached at a spawn rate."""
+
+    stages: tuple[tuple[float, int, float], ...] = (
+        (60, 10, 10),
+        (100, 50, 10),
+        (180, 100, 10),
+        (220, 30, 10),
+        (230, 10, 10),
+        (240, 1, 1),
+    )
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # Locust
+
+    def tick(self) -> tuple[int, float] | None:
+        """Return the users and the spawn rate of the stage that is played."""
+        run_time_s: float = self.get_run_time()  # type: ignore[no-untyped-call]  # Locust
+        return next(((users, rate) for until_s, users, rate in self.stages if run_time_s < until_s), None)
+
+
+class OwnRamps(OwnStages):
+    """Stages whose ramps take most of them, up and down, at less than one user a second and at more."""
+
+    stages = ((60, 20, 0.5), (100, 60, 1.5), (150, 3, 1.2))
+
+
+def load_reached(
+    shape: LoadTestShape | None, act_at_s: float = 0.0, act: Callable[[LocalRunner], object] = id
+) -> Check:
+    """Return how the load of a run is judged, without a shape one of 2 users; *act* is done in its middle."""
+    environment = environment_of(shape)
+    plans: list[RunPlan] = []
+    started: Any = environment.events.test_start
+    started.add_listener(lambda **_: plans.append(RunPlan(environment, 0.0)))
+    rows: list[tuple[float, int | None, int]] = []
+    with virtual_time() as clock:
+        runner = environment.create_local_runner()
+        if shape:
+            runner.start_shape()
+        else:
+            runner.start(2, 1)
+        acting = gevent.spawn_later(act_at_s, act, runner)
+        gevent.sleep(0.35)  # nothing says at which moment of a second the journal is written
+        while clock.elapsed_s < 240 and runner.state != "stopped":
+            rows.append((plans[0].elapsed_s, plans[0].now(runner).users, runner.user_count))
+            gevent.sleep(1)
+        acting.join()
+        runner.quit()
+    seconds = pd.DataFrame(rows, columns=["elapsed_s", "planned_users", "users"], dtype=float)
+    run = run_of({"a": even(99)}, stages=seconds.reindex(columns=list(STAGE_COLUMNS)))
+    return next(check for check in check_validity(run, None, ()) if check.check == "load_reached")
+
+
+@pytest.mark.parametrize("shape", [OwnStages, OwnRamps])
+def test_ramps_of_a_shape_of_ones_own_are_on_plan(shape: type[OwnStages]) -> None:
+    """Each change of the users that a shape asks for is planned at the spawn rate that it asks for."""
+    reached = load_reached(shape())
+    assert (reached.ok, reached.value) == (True, 1.0)
+
+
+def stop_most(runner: LocalRunner) -> None:
+    """Have half of the users end by themselves, which Locust does not replace."""
+    for user in list(runner.user_greenlets)[: runner.user_count // 2]:
+        user.kill()
+
+
+def test_users_that_a_shape_asked_for_and_that_are_gone_are_missed() -> None:
+    """Where half of the users end on their own, the load is not what the shape asked for."""
+    assert not load_reached(OwnStages(), act_at_s=120, act=stop_most).ok
+    assert not load_reached(None, act_at_s=120, act=stop_most).ok
+
+
+def test_users_added_by_hand_are_on_plan() -> None:
+    """Locust's key W adds ten users at once, whatever the spawn rate of the run is."""
+    assert load_reached(None, act_at_s=100, act=lambda runner: runner.start(runner.user_count + 10, 100)).ok
+
+
+@pytest.mark.parametrize(
+    ("rate", "planned"),
+    [
+        (1.0, [1, 2, 3, 4, 5, 6]),
+        (2.5, [2, 4, 6, 8, 10, 10]),  # batches of 2, each 0.8 s
+        (0.4, [1, 1, 1, 2, 2, 3]),  # one each 2.5 s
+        (100.0, [10] * 6),
+    ],
+)
+def test_spawn_ramp(rate: float, planned: list[int]) -> None:
+    """The first batch is there at once, the others when the rate wants them; stopping is like starting."""
+    up, down = SpawnRamp(), SpawnRamp()
+    assert [up.users_at(second, 10, rate, 0) for second in range(6)] == planned
+    assert [down.users_at(second, 0, rate, 10) for second in range(6)] == [10 - users for users in planned]
+
+
+def test_a_new_target_is_reached_from_the_users_that_are_there() -> None:
+    """A shape may change its mind in a ramp, and ask for halves of users."""
+    ramp = SpawnRamp()
+    assert ramp.users_at(0, 10, 1, 0) == 1
+    assert ramp.users_at(4, 2.5, 1, 5) == 4
+    assert ramp.users_at(9, 2.5, 1, 2) == 2
+    assert ramp.users_at(10, 4.5, 9, 2) == 5
+
+
+def test_a_master_knows_its_spawn_rate() -> None:
+    """A master ramps before its shape's last tick is known; it has the rate of the ramp itself."""
+    runner = Master()
+    assert plan_of(OwnStages()).now(runner) == Planned(None, 5, None)
+
+
+class Master(MasterRunner):
+    """A master in a ramp to 10 users at 5 a second, without a network."""
+
+    target_user_count, spawn_rate, user_count = 10, 5.0, 0
+
+    def __init__(self) -> None:
+        pass
+
+    def __del__(self) -> None:
+        """There is nothing to clean up."""
+
+
+class OwnWithCommonOptions(OwnStages):
+    """A shape that shows --run-time in the web UI; Locust heeds it no more than with others."""
+
+    use_common_options = True
+
+
+@pytest.mark.parametrize(
+    ("shape", "planned_s"),
+    [(None, 60), (OwnStages(), None), (OwnWithCommonOptions(), None), (FewUsers(), 30)],
+)
+def test_run_time_is_no_plan_of_a_shape(shape: LoadTestShape | None, planned_s: float | None) -> None:
+    """Locust ends a run with a shape when the shape says so, whatever --run-time is."""
+    plan = plan_of(shape)
+    assert plan.facts()["planned_duration_s"] == planned_s
+    assert plan.run_time_s == (None if shape else 60)
