@@ -12,7 +12,7 @@ import csv
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,9 +39,10 @@ class HealthRow(NamedTuple):
     cpu_ratio is of one core, or with the processes that help this one, such as a browser, of its share of all
     cores, whichever is more; host_cpu_ratio and steal_ratio are of all cores. wait_ratio is the share of the
     time in which the event loop could have run and had no CPU. Lag is by how much a sleep of LAG_SLEEP_S was
-    too long; lag_late and lag_very_late count the samples over LATE_MS and VERY_LATE_MS. in_flight is the
-    mean of the second, in_flight_max the most at once. started, late and dropped are iterations of a
-    schedule, none without one. None is unknown.
+    too long; lag_late and lag_very_late count the samples over LATE_MS and VERY_LATE_MS, stalled_ms is the
+    time in which nothing could run: the lags of a sleep or longer. in_flight is the mean of the second,
+    in_flight_max the most at once. started, late and dropped are iterations of a schedule, none without one.
+    None is unknown.
     """
 
     unix_s: float
@@ -64,6 +65,7 @@ class HealthRow(NamedTuple):
     in_flight_max: int
     started: int
     late: int
+    stalled_ms: float
 
 
 class LoopLag:
@@ -124,6 +126,7 @@ class HealthMonitor:
             lag_samples=len(lags_ms),
             lag_late=sum(lag_ms > LATE_MS for lag_ms in lags_ms),
             lag_very_late=sum(lag_ms > VERY_LATE_MS for lag_ms in lags_ms),
+            stalled_ms=stalled_ms(lags_ms),
             users=runner.user_count if runner else 0,
             in_flight=round(in_flight.mean, 2),
             in_flight_max=in_flight.most,
@@ -233,6 +236,12 @@ def reported_rows(data: Mapping[str, Any], shift_s: int) -> list[HealthRow]:
     """Return the rows that came with a report of a worker whose clock is *shift_s* seconds behind ours."""
     rows = (HealthRow(*row) for row in data.get(REPORT_KEY, ()))
     return [row._replace(unix_s=row.unix_s + shift_s) for row in rows]
+
+
+def stalled_ms(lags_ms: Iterable[float]) -> float:
+    """Return the time that was lost to lags: whole sleeps only, as shorter lags are ordinary."""
+    sleep_ms = 1000 * LAG_SLEEP_S
+    return sum(lag_ms // sleep_ms for lag_ms in lags_ms) * sleep_ms
 
 
 def cpu_ratio(own: float, helpers: float, cores: float) -> float:

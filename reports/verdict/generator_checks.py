@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from reports.load.run import Run
@@ -27,6 +28,12 @@ Most of them must be on time all the same: users who are held up each time load 
 LAST_ANSWERS_S = 2.0
 """So long after the judged time its last requests are answered, and the second of that is written."""
 WAIT_RATIO = 0.2
+STALLED_RATIO = 0.05
+"""Share of the judged time in which a process may have been unable to run: what load is missing by it."""
+MAX_GAP_S = 2.0
+"""Files are written once a second: of what lies between two rows, so much may go by."""
+UNKNOWN_RATIO = 0.05
+"""Share of the judged time of which a file may have no rows."""
 CLOCK_S = 1.0
 ROOM = "woke over 10 ms late in {value:.1%} of the samples, and every limit is far from what that can change"
 
@@ -41,28 +48,49 @@ def generator_checks(
     health = run.health if window is None else judged_health(run, window)
     processes = {str(name): rows for name, rows in health.groupby("process")}
     if window is not None and not run.health.empty:
-        yield _all_watched(run, window, set(processes))
+        yield _all_watched(run, window)
     yield from _cpu(processes)
     yield from _lag(processes, _worst_lag_ms(run, window), judgements)
     yield from _wait(processes)
+    yield from _stalls(processes)
     if run.meta.recorded and (run.meta.workers or run.meta.lost_workers):
         yield _workers_lost(run)
     if run.meta.clock_offsets_s:
         yield _clocks(run.meta.clock_offsets_s)
 
 
-def _all_watched(run: Run, window: SteadyState, watched: set[str]) -> Check:
-    """Hold the processes that made load in the window, or were never watched, against those that were."""
-    rows = run.intervals.rows
-    inside = window.blocks(run.intervals.seconds("started_s"), 1) >= 0
-    loading = {str(worker) for worker in rows["worker"][inside].unique()}
-    others = {*run.meta.workers, MASTER} if run.meta.workers else set()
-    missing = sorted((loading | (others - set(run.health["process"]))) - watched - set(run.meta.lost_workers))
-    named = ", ".join(repr(process) for process in missing)
-    reason = (
-        f"nothing tells how the generator's processes fared: no health rows of {named}" if missing else ""
-    )
-    return Check("all_watched", float(len(missing)), 0.0, not missing, reason)
+def _all_watched(run: Run, window: SteadyState) -> Check:
+    """Hold the judged time against the rows of health.csv and of stages.csv.
+
+    A process must have rows from its first request on, a master from the start, an idle worker at any time.
+    """
+    rows, started_s = run.intervals.rows, run.intervals.seconds("started_s")
+    watched = {str(name): each["unix_s"] for name, each in run.health.groupby("process")}
+    loading = {str(name) for name in rows["worker"][window.blocks(started_s, 1) >= 0].unique()}
+    from_s = {name: float(started_s[rows["worker"] == name].min()) for name in loading}
+    if run.meta.workers:
+        from_s |= dict.fromkeys({MASTER, *run.meta.workers} - from_s.keys() - watched.keys(), 0.0)
+        from_s[MASTER] = 0.0
+    written = {
+        f"health.csv of process {name!r}": _unknown_ratio(watched.get(name), window, since_s)
+        for name, since_s in sorted(from_s.items())
+        if name not in run.meta.lost_workers
+    }
+    if not run.stages.empty:
+        written["stages.csv"] = _unknown_ratio(run.stages["unix_s"], window)
+    value = max(written.values(), default=0.0)
+    lacking = [f"{file} (for {ratio:.0%})" for file, ratio in written.items() if ratio > UNKNOWN_RATIO]
+    reason = f"the judged time has no rows in {', '.join(lacking)}: what the generator did then is not known"
+    return Check("all_watched", value, UNKNOWN_RATIO, not lacking, reason if lacking else "")
+
+
+def _unknown_ratio(written_s: "pd.Series[float] | None", window: SteadyState, since_s: float = 0.0) -> float:
+    """Return of which share of the judged time since a moment there are no rows."""
+    from_s, end_s = max(since_s, float(window.first_s)), float(window.end_s)
+    at_s = np.array([]) if written_s is None else written_s.dropna().to_numpy(dtype=np.float64)
+    inside = np.sort(at_s[(at_s >= from_s) & (at_s <= end_s)])
+    gaps_s = np.diff(np.concatenate(([from_s], inside, [end_s])))
+    return float(np.maximum(gaps_s - MAX_GAP_S, 0.0).sum()) / max(end_s - from_s, 1.0)
 
 
 def _cpu(processes: dict[str, pd.DataFrame]) -> Iterator[Check]:
@@ -109,6 +137,15 @@ def _wait(processes: dict[str, pd.DataFrame]) -> Iterator[Check]:
     """Hold the time in which a process could have run and had no CPU: every answer is that much late."""
     waits = {name: rows["wait_ratio"].mean() for name, rows in processes.items()}
     yield from _worst("generator_wait", waits, WAIT_RATIO, "waited for a CPU for {value:.0%} of the time")
+
+
+def _stalls(processes: dict[str, pd.DataFrame]) -> Iterator[Check]:
+    """Hold the time in which a process did not run at all: stopped, throttled, or on a machine that was."""
+    stalls = {
+        name: float(rows["stalled_ms"].sum(min_count=1)) / 1000 / (float(np.ptp(rows["unix_s"])) + 1)
+        for name, rows in processes.items()
+    }
+    yield from _worst("generator_stalls", stalls, STALLED_RATIO, "could not run for {value:.0%} of the time")
 
 
 def _worst(check: str, by_process: dict[str, float], limit: float, said: str) -> Iterator[Check]:

@@ -32,6 +32,7 @@ UNDERMINED: dict[str, set[str]] = {
     "generator_cpu_peak": LOAD,
     "generator_lag": LOAD,
     "generator_wait": LOAD,
+    "generator_stalls": LOAD,
     "workers_lost": {*LOAD, STARTS},
     "clock_offsets": {LATENCY, RATE},
     "recording_errors": EVERYTHING,

@@ -28,14 +28,30 @@ from telemetry.health import (
     reported_rows,
 )
 from telemetry.worker_watch import WorkerWatch
+from tests.virtual_time import virtual_time
 
-ROW = HealthRow(1.0, "local", 7, 0.5, 1000, 0.1, 2.0, 3.0, 50, 0, 0, 10, 2, 0, 0.25, None, None, 4, 3, 1)
+ROW = HealthRow(1.0, "local", 7, 0.5, 1000, 0.1, 2.0, 3.0, 50, 0, 0, 10, 2, 0, 0.25, None, None, 4, 3, 1, 0.0)
 
 
 @pytest.fixture
 def environment() -> Environment:
     """Return a Locust environment without users."""
     return Environment(user_classes=[])
+
+
+def test_a_process_that_stands_still_is_seen(environment: Environment) -> None:
+    """A stop of 3.5 s is one sample, and 3.5 s in which nothing could run; a lag of 19 ms is ordinary."""
+    with virtual_time() as clock:
+        monitor = HealthMonitor(environment, "local")
+        for lag_s in (3.5, 0.019):
+            gevent.sleep(0.5)
+            clock.stand_still(lag_s)
+        gevent.sleep(0.5)
+        row = monitor.take()
+        monitor.stop()
+
+    assert row.stalled_ms == pytest.approx(3500, abs=20)
+    assert row.lag_max_ms == pytest.approx(3500, abs=20)
 
 
 def block_the_loop(for_s: float) -> None:
@@ -49,16 +65,17 @@ def block_the_loop(for_s: float) -> None:
 
 def test_a_blocked_loop_is_late() -> None:
     """A greenlet that computes for 100 ms makes every other one late by about as much."""
-    lag = LoopLag()
-    gevent.sleep(0.1)
-    lag.take()
-    block_the_loop(0.1)
-    gevent.sleep(0.05)
-    lags_ms = lag.take()
-    lag.stop()
+    with virtual_time() as clock:
+        lag = LoopLag()
+        gevent.sleep(0.1)
+        assert max(lag.take()) == pytest.approx(0, abs=1e-6)
+        clock.stand_still(0.1)
+        gevent.sleep(0.05)
+        lags_ms = lag.take()
+        lag.stop()
 
     assert lags_ms == sorted(lags_ms)
-    assert lags_ms[-1] >= 70
+    assert lags_ms[-1] == pytest.approx(100, abs=20)
 
 
 def test_late_and_very_late_turns_are_counted(

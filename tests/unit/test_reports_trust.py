@@ -410,13 +410,83 @@ def test_every_process_must_be_watched() -> None:
 
     found = checks(replace(run, health=watched))["all_watched"]
 
-    assert (found.ok, found.value) == (False, 2)
-    assert found.reason.endswith("no health rows of 'w2', 'w3'")
+    assert not found.ok
+    lacking = "health.csv of process 'w2' (for 97%), health.csv of process 'w3' (for 97%)"
+    assert found.reason.startswith(f"the judged time has no rows in {lacking}")
     # The third one came after the judged time.
     late = health(process="w3", unix_s=START_S + 100.0 + np.arange(60))
     whole = pd.concat([watched, health(process="w2"), late])
     assert checks(replace(run, health=whole))["all_watched"].ok
     assert "all_watched" not in checks(run)
+
+
+def sound_run() -> Run:
+    """Return a minute of a single process that is recorded whole."""
+    hold = (Stage("hold", 0, 60, 10, 10),)
+    return replace(run_of(stages=hold), health=health(), stages=stages([10.0] * 61))
+
+
+@pytest.mark.parametrize("file", ["health", "stages"])
+@pytest.mark.parametrize(
+    ("kept", "ok"),
+    [
+        (lambda at_s: at_s < np.inf, True),
+        (lambda at_s: (at_s < 20) | (at_s >= 23), True),
+        (lambda at_s: (at_s < 20) | (at_s >= 25), False),
+        (lambda at_s: at_s < 30, False),
+        (lambda at_s: at_s >= 30, False),
+        (lambda at_s: at_s % 3 < 1, False),
+    ],
+)
+def test_the_judged_time_is_covered_by_rows(file: str, kept: Any, ok: bool) -> None:
+    """Half of a file, a hole of 5 of its 60 rows or two of three lost leave open what the generator did."""
+    run = sound_run()
+    rows = getattr(run, file)
+    run = replace(run, **{file: rows[kept(rows["unix_s"] - START_S)]})
+    verdict = reach_verdict(run, parse_thresholds('thresholds: ["p95 < 500 ms", "error_rate < 1%"]'))
+
+    assert verdict["verdict"] == ("PASS" if ok else "INCONCLUSIVE"), verdict["reasons"]
+    assert checks(run)["all_watched"].ok is ok
+    if not ok:
+        assert f"{file}.csv" in checks(run)["all_watched"].reason
+
+
+def test_a_worker_is_watched_from_its_first_request_on() -> None:
+    """One that joins after 40 s has no rows before; from then on it must have them."""
+    late = requests(START_S + 40.0 + np.arange(20.0), np.full(20, 9.0), worker="w2")
+    made = pd.concat([requests(START_S + np.arange(60.0), np.full(60, 9.0), worker="w1"), late])
+    run = replace(run_of(workers=("w1", "w2")), intervals=intervals_of(interval_table(made, [500.0])))
+    joined = health("w2", unix_s=START_S + 40.5 + np.arange(60))
+    watched = [health("master"), health("w1")]
+
+    assert checks(replace(run, health=pd.concat([*watched, joined])))["all_watched"].ok
+    assert not checks(replace(run, health=pd.concat([*watched, joined[:9]])))["all_watched"].ok
+
+
+@pytest.mark.parametrize(("stopped_s", "ok"), [([], True), ([2.0], True), ([3.5], False), ([3.5] * 4, False)])
+def test_a_generator_that_stands_still_never_passes(stopped_s: list[float], ok: bool) -> None:
+    """Stops are weighed by their time: one of 3.5 s is one late sample of 3000, and 6 % of a minute."""
+    rows = health(stalled_ms=0.0)
+    for number, length_s in enumerate(stopped_s):
+        at_s = START_S + 10.0 + 10 * number
+        inside = rows["unix_s"].between(at_s, at_s + length_s)
+        rows = rows[~inside | (rows.index == rows.index[inside].max())]
+        rows.loc[rows.index[rows["unix_s"] > at_s][0], ["stalled_ms", "lag_late", "lag_very_late"]] = [
+            1000 * length_s, 1.0, 1.0,
+        ]  # fmt: skip
+    run = replace(sound_run(), health=rows)
+    verdict = reach_verdict(run, parse_thresholds('thresholds: ["p95 < 500 ms", "error_rate < 1%"]'))
+    found = checks(run)
+
+    assert verdict["verdict"] == ("PASS" if ok else "INCONCLUSIVE"), verdict["reasons"]
+    assert found["generator_lag"].ok
+    assert found["generator_stalls"].ok is ok
+    assert found["generator_stalls"].value == pytest.approx(sum(stopped_s) / 60, rel=0.05)
+
+
+def test_older_health_tells_no_stalls() -> None:
+    """Files without the column leave the check out; their gaps still count."""
+    assert "generator_stalls" not in checks(sound_run())
 
 
 def test_health_rows_tell_of_the_second_before_them() -> None:
