@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -58,6 +59,21 @@ def test_a_service_that_never_answers(run: Runner, silent_url: str) -> None:
     assert hung.status in {77, 99}, hung.output
     assert hung.read("verdict.json")["run"]["requests"] == 0
     assert hung.read("verdict.json")["run"]["unfinished"] == 4
+
+
+def test_a_generator_that_is_stopped(run: Runner, service: Service) -> None:
+    """Three stops of over a second in a run of 12 s are three late samples, and never green."""
+    process, directory = run.start("-H", service.url, "-t", "12s", thresholds=FAST_ENOUGH)
+    until(lambda: has_history(directory))
+    for _ in range(3):
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(1.2)
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.5)
+    stopped = Run(0, finish(process), directory)
+
+    assert process.returncode == 77, stopped.output
+    assert "generator_stalls" in failed_checks(stopped)
 
 
 def test_a_lost_worker(run: Runner, service: Service) -> None:
