@@ -61,7 +61,6 @@ HEALTH_COLUMNS = (
     "lag_samples",
     "lag_late",
     "lag_very_late",
-    "stalled_ms",
     "users",
     "in_flight",
     "wait_ratio",
@@ -69,12 +68,13 @@ HEALTH_COLUMNS = (
     "started",
     "late",
     "dropped",
+    "stalled_ms",
 )
 """One row a second and generator process; `cpu_ratio` is of one core (with a browser, of all cores),
 `wait_ratio` (for a CPU) of the time, `lag_late` and `lag_very_late` count the samples of the event loop's lag
-that were over 10 and 20 ms, `stalled_ms` is the time in which it could not run. The last three count
-iterations that a schedule wanted: started, of those later than intended, and never started for lack of a free
-user."""
+that were over 10 and 20 ms. `started`, `late` and `dropped` count iterations that a schedule wanted: started,
+of those later than intended, and never started for lack of a free user. `stalled_ms` is the time in which
+the event loop could not run at all."""
 
 
 TEXTS = {
