@@ -66,7 +66,9 @@ def parse(source: str) -> Statement:
     operator = parser.operator(metric)
     metric, limit = parser.limit(metric, selector)
     parser.end()
-    return Statement(metric, selector, operator, limit, source)
+    statement = Statement(metric, selector, operator, limit, source)
+    _refuse_foregone(statement)
+    return statement
 
 
 class _Parser:
@@ -175,10 +177,26 @@ def _in_unit_of(metric: Metric, number: float, unit: str) -> float:
     limit = number * kind.factors[unit]
     if not math.isfinite(limit):
         raise ValueError(f"the limit {number!r} is too large, valid is any finite number")
-    if limit > kind.most:
-        most = f"{kind.most:g}{kind.unit}"
-        raise ValueError(f"the limit {number:g}{unit} can never be met or broken, valid is 0{unit} to {most}")
     return limit
+
+
+def _refuse_foregone(statement: Statement) -> None:
+    """Raise ValueError for a limit that every figure keeps, or every one breaks."""
+    metric, is_upper = statement.metric, statement.operator in UPPER_LIMITS
+    space = " " if metric.kind.unit.isalpha() else ""
+    if metric.kind.most < statement.edge:
+        side, bound, valid = ("above", "below"), metric.kind.most, "<" if is_upper else ">="
+        holds = "always" if is_upper else "never"
+    elif statement.edge <= 0:
+        side, bound, valid = ("below", "above"), 0.0, "<=" if is_upper else ">"
+        holds = "never" if is_upper else "always"
+    else:
+        return
+    shown, bounded = (f"{number:.10g}{space}{metric.kind.unit}" for number in (statement.limit, bound))
+    raise ValueError(
+        f"'{statement.operator} {shown}' {holds} holds, as {metric.name} is never {side[0]} {bounded};"
+        f" valid is a limit {side[1]} {bounded}, or '{valid} {bounded}'"
+    )
 
 
 def _shown(token: Token) -> str:

@@ -1,5 +1,6 @@
 """Thresholds: the grammar, the YAML around it, and every fault's text."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ def test_statement_is_understood(
         ("p95 < 5", "the limit has no unit: p95 takes a time in us, ms, s or min"),
         ("p95 < 5 MB", "unit 'MB' does not fit p95: p95 takes a time"),
         ("error_rate < 0.01", "the limit has no unit: error_rate takes per cent, such as '1%'"),
-        ("error_rate < 101%", "the limit 101% can never be met or broken, valid is 0% to 100%"),
+        ("error_rate < 101%", "'< 101%' always holds, as error_rate is never above 100%; valid is a limit"),
         ("rps > 5 ms", "unit 'ms' does not fit rps: rps takes a number a second"),
         ("count > 5%", "unit '%' does not fit count: count takes a bare number"),
         ("eror_rate < 1%", "unknown metric 'eror_rate', valid are a percentile such as p95.*'error_rate'"),
@@ -82,6 +83,57 @@ def test_fault_says_what_would_be_valid(source: str, text: str) -> None:
         parse(source)
 
 
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("error_rate <= 100%", "'<= 100%' always holds, as error_rate is never above 100%; valid is a limit"
+         " below 100%, or '< 100%'"),
+        ("error_rate >= 0%", "'>= 0%' always holds, as error_rate is never below 0%; valid is a limit above"
+         " 0%, or '> 0%'"),
+        ("error_rate < 0%", "'< 0%' never holds, as error_rate is never below 0%; valid is a limit above 0%,"
+         " or '<= 0%'"),
+        ("error_rate > 100%", "'> 100%' never holds, as error_rate is never above 100%; valid is a limit"
+         " below 100%, or '>= 100%'"),
+        ("error_rate >= 101%", "'>= 101%' never holds"),
+        ("rps >= 0/s", "'>= 0/s' always holds"),
+        ("rps < 0", "'< 0/s' never holds"),
+        ("count >= 0", "'>= 0' always holds"),
+        ("failures of a >= 0", "'>= 0' always holds"),
+        ("p95 >= 0 s", "'>= 0 ms' always holds, as p95 is never below 0 ms; valid is a limit above 0 ms, or"
+         " '> 0 ms'"),
+        ("max of a < 0 ms", "'< 0 ms' never holds"),
+        ("max of pool >= 0", "'>= 0' always holds"),
+        ("rate of hits <= 100%", "'<= 100%' always holds"),
+        ("checks of body >= 0%", "'>= 0%' always holds"),
+        ("dropped >= 0", "'>= 0' always holds"),
+        ("late <= 100%", "'<= 100%' always holds"),
+    ],
+)  # fmt: skip
+def test_limit_that_nothing_can_break_or_keep_is_refused(source: str, text: str) -> None:
+    """A limit at the end of its metric's range that holds always or never says nothing of any run."""
+    with pytest.raises(ValueError, match=re.escape(text)):
+        parse(source)
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["error_rate < 100%", "error_rate <= 0%", "error_rate > 0%", "error_rate >= 100%", "failures <= 0",
+     "count > 0", "rps > 0/s", "rate of hits >= 100%", "checks of body > 0%", "late < 100%"],
+)  # fmt: skip
+def test_limit_that_only_the_extreme_breaks_or_keeps_is_taken(source: str) -> None:
+    """A limit at the end of its metric's range stays where a run can both keep and break it."""
+    assert parse(source).source == source
+
+
+def test_foregone_limit_is_refused_with_its_position_whatever_its_level() -> None:
+    """A limit that is foregone is one of the file's faults, named by its place, as a warning too."""
+    faults = faults_of("thresholds: [p95 < 1 s, {expr: error_rate <= 100%, level: warn}, rps >= 0/s]")
+    assert [fault.partition(": '")[0] for fault in faults] == [
+        "threshold 2 'error_rate <= 100%'",
+        "threshold 3 'rps >= 0/s'",
+    ]
+
+
 names = st.text(st.characters(exclude_characters='"', exclude_categories=["Cs"]), min_size=1)
 
 
@@ -89,7 +141,7 @@ names = st.text(st.characters(exclude_characters='"', exclude_categories=["Cs"])
     metric=st.sampled_from(["p50", "p99.9", "mean", "max"]),
     name=names,
     operator=st.sampled_from(OPERATORS),
-    limit=st.integers(0, 10**9),
+    limit=st.integers(1, 10**9),
     unit=st.sampled_from(["us", "ms", "s", "min"]),
 )
 def test_parser_reads_back_what_is_spelled(

@@ -15,6 +15,7 @@ from reports.outcome import Outcome
 from reports.steady_state import SteadyState, steady_state
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.check import Check
+from reports.verdict.failures_check import failures_limited
 from reports.verdict.judge import Judgement
 from reports.verdict.undermining import UNDERMINED, withstand
 from reports.verdict.validity import check_validity
@@ -23,6 +24,8 @@ from tests.judged import judged
 from tests.make_intervals import START_S, interval_table, requests
 from tests.make_intervals import run_of as recorded
 from tests.make_run import empty_run
+from tests.samples import even as csv_even
+from tests.samples import run_of as csv_run
 
 RAMPS = (Stage("up", 0, 10, 0, 100), Stage("hold", 10, 50, 100, 100), Stage("down", 50, 60, 100, 0))
 
@@ -298,6 +301,101 @@ def test_failures_that_nothing_limits_do_not_pass() -> None:
     assert alone["verdict"] == "INCONCLUSIVE"
     assert alone["reasons"][0].startswith("failures_limited: 50.0% of the requests failed, and no threshold")
     assert "failures_limited" not in {check["check"] for check in limited["validity"]}
+
+
+def failing(n: int, failures: int, **columns: Any) -> pd.DataFrame:
+    """Return n requests of 100 ms over a minute, of which some failed, evenly among them."""
+    failed = np.zeros(n, dtype=bool)
+    failed[np.linspace(0, n - 1, failures).astype(int)] = True
+    return requests(START_S + np.arange(n) * 60 / n, np.full(n, 100.0), failed=failed, **columns)
+
+
+CHECKOUT = {"name": "checkout", "request_type": "POST", "user_class": "Buyer", "tags": "shop,pay"}
+COVERED, LEFT = True, False
+
+
+@pytest.mark.parametrize(
+    ("limit", "is_covered"),
+    [
+        ("error_rate < 20%", COVERED),
+        ("error_rate of checkout < 20%", COVERED),
+        ("error_rate of check* <= 20%", COVERED),
+        ("error_rate of tag:pay < 20%", COVERED),
+        ("error_rate of type:POST < 20%", COVERED),
+        ("error_rate of user:Buyer < 20%", COVERED),
+        ("error_rate of not browse < 20%", COVERED),
+        ("failures of checkout < 100", COVERED),
+        ("error_rate of browse < 20%", LEFT),
+        ("error_rate of tag:other < 20%", LEFT),
+        ("error_rate of user:Browser < 20%", LEFT),
+        ("error_rate of transaction:checkout < 20%", LEFT),
+        ("error_rate of checkout > 1%", LEFT),
+        ("failures of checkout >= 1", LEFT),
+        ("count of checkout > 100", LEFT),
+        ("rate of checkout < 20%", LEFT),
+        ("checks of checkout > 20%", LEFT),
+    ],
+)
+def test_a_limit_on_failures_covers_only_what_it_selects(limit: str, is_covered: bool) -> None:
+    """Failures of a request are limited only by an upper limit on failures that selects the request."""
+    made = [failing(5000, 0, name="browse", user_class="Browser"), failing(182, 27, **CHECKOUT)]
+    own = [failing(60, 1, name="checkout", request_type=kind) for kind in ("rate", "check", "transaction")]
+    run = recorded(pd.concat([*made, *own]), 500.0)
+    verdict = reach_verdict(run, parse_thresholds(json.dumps({"thresholds": ["p95 < 500 ms", limit]})))
+
+    found = {check["check"]: check for check in verdict["validity"]}.get("failures_limited")
+    assert (found is None or found["ok"]) is is_covered
+    if not is_covered:
+        assert found is not None
+        assert found["reason"].startswith("14.8% of the 182 requests 'checkout' failed")
+        assert "'error_rate of \"checkout\" < 1%'" in found["reason"]
+        assert verdict["verdict"] != "PASS"
+
+
+def test_a_warning_covers_no_failures() -> None:
+    """A limit that cannot fail the run leaves the failures it selects without a limit."""
+    run = recorded(failing(600, 90), 500.0)
+    verdict = reach_verdict(
+        run, parse_thresholds("thresholds: [p95 < 500 ms, {expr: error_rate < 20%, level: warn}]")
+    )
+    assert verdict["verdict"] == "INCONCLUSIVE"
+    assert verdict["reasons"][0].startswith("failures_limited: 15.0% of the requests failed")
+
+
+@pytest.mark.parametrize(
+    ("n", "failures", "others", "reason"),
+    [
+        (1000, 10, 0, ""),
+        (1000, 11, 0, "1.1% of the 1000 requests 'left' failed"),
+        (50, 1, 0, ""),
+        (50, 2, 0, "4.0% of the 50 requests 'left' failed"),
+        (1000, 10, 9, "1.2% of the other 1560 requests failed"),
+    ],
+)
+def test_requests_without_a_limit_are_held_to_one_per_cent(
+    n: int, failures: int, others: int, reason: str
+) -> None:
+    """Requests that nothing covers may fail by 1 % together and, with two failures or more, name by name."""
+    made = [
+        failing(1000, 500, name="covered"),
+        failing(200, 0, name="sound"),
+        failing(n, failures, name="left"),
+    ]
+    made += [failing(40, 1, name=f"other{i}") for i in range(others)]
+    thresholds = parse_thresholds("thresholds: [p95 < 500 ms, error_rate of covered < 60%]")
+    (check,) = failures_limited(recorded(pd.concat(made)), thresholds)
+    assert check.ok is (not reason)
+    assert check.reason.startswith(reason)
+
+
+def test_selectors_that_the_files_cannot_tell_cover_nothing() -> None:
+    """Locust's CSV files know no tags: a limit on the failures of a tag covers none of their requests."""
+    run = csv_run({"a": csv_even(1000, failures=15), "b": csv_even(9000)})
+    (by_tag,) = failures_limited(run, parse_thresholds("thresholds: ['error_rate of tag:x < 5%']"))
+    assert by_tag.reason.startswith("1.5% of the 1000 requests 'a' failed")
+    assert not list(failures_limited(run, parse_thresholds("thresholds: ['error_rate < 5%']")))
+    (others,) = failures_limited(run, parse_thresholds("thresholds: ['failures of b < 5']"))
+    assert others.reason.startswith("1.5% of the 1000 requests 'a' failed")
 
 
 def test_lost_worker_is_named() -> None:
