@@ -240,15 +240,21 @@ def _error_rate(chosen: Chosen) -> Estimate:
 
 
 def _rps(chosen: Chosen, duration_s: float | None) -> Estimate | None:
+    """Return the requests over the time up to the last, as Locust does; at least those over all of it."""
     if not duration_s:
         return None
-    value = chosen.n / duration_s
-    half, method = intervals.Z * math.sqrt(chosen.n) / duration_s, f"requests over seconds, {INDEPENDENT}"
+    # A recorded duration is known, and that of Locust's history alone has no other beside it.
+    requests_s = chosen.run.requests_s
+    length_s = duration_s if requests_s is None or chosen.run.meta.ended else min(requests_s, duration_s)
+    value, least = chosen.n / length_s, chosen.n / duration_s
+    half, method = intervals.Z * math.sqrt(chosen.n) / length_s, f"requests over seconds, {INDEPENDENT}"
     if chosen.blocks is not None:
         lengths = np.full(len(chosen.blocks.n), chosen.blocks.length.length_s)
         half = chosen.blocks.halfwidth(chosen.blocks.n, lengths)
         method = f"requests over seconds, Student's t over {chosen.blocks.length.words}"
-    return Estimate(value, max(value - half, 0.0), value + half, chosen.n, method, caveat=chosen.caveat)
+    return Estimate(
+        value, max(least - half, 0.0), value + half, chosen.n, method, value - least, caveat=chosen.caveat
+    )
 
 
 def _if_all(combine: Callable[[list[float]], float], ends: Sequence[float | None]) -> float | None:

@@ -1,14 +1,13 @@
 """The distribution of latencies as far as Locust's CSV tells it: its minimum, percentiles and maximum."""
 
 import math
-import re
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-LEVEL_COLUMN = re.compile(r"p(\d+(?:\.\d+)?)_ms")
+from reports.load.csv_faults import LEVEL_COLUMN, bucket_ms
 
 
 @dataclass(frozen=True)
@@ -65,10 +64,7 @@ def levels_of(row: "pd.Series[float]") -> Levels | None:
 
 def rounding_ms(latency_ms: float) -> float:
     """Return half of the bucket into which Locust rounds a latency."""
-    for limit_ms, half_ms in ((100, 0.5), (1000, 5.0), (10_000, 50.0)):
-        if latency_ms < limit_ms:
-            return half_ms
-    return 500.0
+    return float(bucket_ms(np.asarray(latency_ms))) / 2
 
 
 def _with_ends(

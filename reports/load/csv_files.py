@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from reports.load.csv_faults import history_faults, stats_faults
 from reports.load.run import (
     AGGREGATED,
     EXCEPTION_COLUMNS,
@@ -32,6 +33,8 @@ STATS = Layout(
     },
     text=frozenset({"request_type", "name"}),
     percentiles=True,
+    needed=("Name", "Request Count", "Failure Count"),
+    unterminated=True,
 )
 HISTORY = Layout(
     columns={
@@ -48,6 +51,8 @@ HISTORY = Layout(
         "99%": "p99_ms",
     },
     text=frozenset({"request_type", "name"}),
+    needed=("Timestamp", "Name", "Total Request Count", "Total Failure Count"),
+    unterminated=True,
 )
 FAILURES = Layout(
     columns=dict(
@@ -58,16 +63,22 @@ FAILURES = Layout(
         )
     ),
     text=frozenset(FAILURE_COLUMNS) - {"occurrences"},
+    unterminated=True,
 )
 EXCEPTIONS = Layout(
     columns=dict(zip(("Count", "Message", "Traceback"), EXCEPTION_COLUMNS, strict=True)),
     text=frozenset({"message", "traceback"}),
+    unterminated=True,
 )
 
 
-def read_history(path: Path) -> tuple[pd.DataFrame, list[str]]:
-    """Return the history in the order of time, without rows that lack a time or a count."""
+def read_history(path: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """Return the history in the order of time, what was odd, and which figures cannot be.
+
+    Rows that lack a time or a count are left out.
+    """
     frame, notes = read_table(path, HISTORY)
+    faults = history_faults(frame, path.name)
     unix_s = frame["unix_s"].to_numpy()
     known = np.flatnonzero(~np.isnan(frame[["unix_s", "n", "failures"]].to_numpy()).any(axis=1))
     if len(known) < len(frame):
@@ -79,7 +90,7 @@ def read_history(path: Path) -> tuple[pd.DataFrame, list[str]]:
     unknown = (ordered[windows] == 0).all(axis=1) & (ordered["mean_ms"] >= 1)
     if unknown.any():
         ordered.loc[unknown, windows] = math.nan
-    return _active(ordered)[list(HISTORY_COLUMNS)], notes
+    return _active(ordered)[list(HISTORY_COLUMNS)], notes, faults
 
 
 def _merged_twins(history: pd.DataFrame) -> pd.DataFrame:
@@ -117,8 +128,8 @@ def _active(history: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(history[kept]).reset_index(drop=True)
 
 
-def read_stats(path: Path) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """Return the rows per request, Locust's row over all of them (or none), and what was odd.
+def read_stats(path: Path) -> tuple[pd.DataFrame, pd.DataFrame, list[str], list[str]]:
+    """Return the rows per request, Locust's row over all (or none), what was odd, and what cannot be.
 
     Locust rewrites this file in place: what follows the row over all requests is left over from before.
     """
@@ -130,20 +141,32 @@ def read_stats(path: Path) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
             notes.append(f"{path.name}: rows left over after the total dropped")
         frame = frame.iloc[: end + 1]
         aggregated = aggregated.iloc[: end + 1]
+    faults = stats_faults(frame, path.name)
     # A count that is no count (NaN compares false) is damage.
     sound = (frame["failures"] >= 0) & (frame["n"] >= frame["failures"])
     if not sound.all():
         notes.append(f"{path.name}: {int((~sound).sum())} rows with unreadable counts dropped")
     requests, total = frame[sound & ~aggregated], frame[sound & aggregated]
-    return requests.reset_index(drop=True), total.reset_index(drop=True), notes
+    return requests.reset_index(drop=True), total.reset_index(drop=True), notes, faults
 
 
 def totals_from_history(history: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return what the last history rows say, for a run whose stats file is lost; percentiles are unknown."""
     last = history.drop_duplicates(REQUEST_KEYS, keep="last")
     rows = last.reindex(columns=list(REQUEST_COLUMNS))
+    # What Locust calls so there is the rate of the last seconds.
+    rows["rps"] = math.nan
     aggregated = is_aggregated(rows)
     return rows[~aggregated].reset_index(drop=True), rows[aggregated].reset_index(drop=True)
+
+
+def with_last_count(failures: pd.DataFrame, total: pd.DataFrame) -> pd.DataFrame:
+    """Return the failures with the count of the last kind, where the end of its line is missing."""
+    unknown = failures["occurrences"].isna()
+    left = float(total["failures"].sum() - failures["occurrences"].sum())
+    if unknown.sum() != 1 or not unknown.iloc[-1] or left < 1:
+        return failures
+    return failures.fillna({"occurrences": left})
 
 
 def is_aggregated(frame: pd.DataFrame) -> "pd.Series[bool]":

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 
+import numpy as np
 import pandas as pd
 
 from reports.load.interval_rows import NO_INTERVALS, Intervals
@@ -185,15 +186,32 @@ class Run:
 
     @property
     def duration_s(self) -> float | None:
-        """Return the seconds from start to end: of run.json where both are known, else of the history."""
+        """Return the seconds from start to end: of run.json where both are known, else as Locust tells them.
+
+        Locust's history lacks up to ten seconds at its end, and after the last request users may have waited.
+        """
         recorded_s = _seconds_between(self.meta.started, self.meta.ended)
         if recorded_s is not None:
             return recorded_s
         if self.intervals:
             return max(self.intervals.end_s - self.started_unix_s, 0.0)
-        if len(self.history) == 0:
+        known = [length_s for length_s in (self.requests_s, self._history_s) if length_s is not None]
+        return max(known, default=None)
+
+    @property
+    def requests_s(self) -> float | None:
+        """Return the seconds up to the last request: Locust's Requests/s are counts over this time."""
+        n, rps = float(self.total["n"].sum()), float(self.total["rps"].sum())
+        return n / rps if n > 0 and rps > 0 else None
+
+    @property
+    def _history_s(self) -> float | None:
+        """Return how long the history is, since Locust's counts began again if they did."""
+        whole = self.history[self.history["name"] == AGGREGATED]
+        if whole.empty:
             return None
-        return float(self.history["unix_s"].max() - self.history["unix_s"].min())
+        began = np.flatnonzero(whole["n"].diff() < 0)
+        return float(whole["unix_s"].max() - whole["unix_s"].iloc[began[-1] if len(began) else 0])
 
     @property
     def started_unix_s(self) -> float:

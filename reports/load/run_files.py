@@ -1,7 +1,7 @@
 """Load a run: a run directory, or the files of a plain `locust --csv PREFIX`."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from reports.load.csv_files import (
     read_history,
     read_stats,
     totals_from_history,
+    with_last_count,
 )
 from reports.load.description import read_description
 from reports.load.interval_file import parted, read_intervals
@@ -77,8 +78,8 @@ def load(place: Place) -> Run:
 
     Raises DataError when there are neither requests nor an undamaged file to say so, nor a run.json.
     """
-    requests, total, stats_notes = read_stats(place.csv("_stats.csv"))
-    history, history_notes = read_history(place.csv("_stats_history.csv"))
+    requests, total, stats_notes, stats_faults = read_stats(place.csv("_stats.csv"))
+    history, history_notes, history_faults = read_history(place.csv("_stats_history.csv"))
     failures, failure_notes = read_table(place.csv("_failures.csv"), FAILURES)
     exceptions, exception_notes = read_table(place.csv("_exceptions.csv"), EXCEPTIONS)
     meta, stages, own_notes = _own_files(place, history)
@@ -88,24 +89,27 @@ def load(place: Place) -> Run:
             f"nothing to judge in {str(place.folder)!r}: {'; '.join(stats_notes + history_notes)}"
         )
     notes = [*own_notes, *recorded_notes, *stats_notes, *history_notes, *failure_notes, *exception_notes]
+    wrong = stats_faults + history_faults
     if requests.empty and total.empty and not history.empty:
         requests, total = totals_from_history(history)
         notes.append("totals are those of the last history row, without percentiles, minima and maxima")
-    rebuilt = total.empty and not requests.empty
-    if rebuilt:
+        wrong.append("Locust's statistics are missing, and its history lacks the last seconds of a run")
+    if total.empty and not requests.empty:
         total = _sums(requests)
         notes.append("Locust's row over all requests is missing: counts are added up, percentiles unknown")
+        wrong.append("Locust's statistics are cut off: requests of some names may be missing")
+    failures = with_last_count(failures, total)
     run = Run(meta, requests, total, history, failures, exceptions, stages, tuple(notes))
     run = replace(run, **recorded)
-    return replace(run, damage=tuple(_damage(place, run, rebuilt=rebuilt)))
+    return replace(run, damage=tuple(_damage(place, run, wrong)))
 
 
-def _damage(place: Place, run: Run, *, rebuilt: bool) -> Iterator[str]:
-    """Yield what is missing of the files of a run and would have to be there for a pass."""
+def _damage(place: Place, run: Run, wrong: Sequence[str]) -> Iterator[str]:
+    """Yield what a pass needs and the files lack; what is wrong with Locust's matters where it is judged."""
     if place.is_run_directory and not run.meta.recorded:
         yield "run.json, which says what was planned and how the run ended, is missing or damaged"
-    if rebuilt and not run.intervals:
-        yield "Locust's statistics are cut off: requests of some names may be missing"
+    if not run.intervals:
+        yield from wrong
     if run.meta.has_intervals and not run.intervals and run.total["n"].sum() > 0:
         yield "intervals.arrow, which holds the requests second by second, is missing or damaged"
     if run.meta.has_intervals and (run.health.empty or run.stages.empty):

@@ -7,7 +7,7 @@ bytes that are not UTF-8, `\r\n` and `\r\r\n` line ends, `N/A`, quoted commas, q
 import csv
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,47 +20,57 @@ from numpy.typing import NDArray
 class Layout:
     """Map the columns of a file to ours; those in `text` stay text, all others become float.
 
-    With `percentiles` each column like `99.9%` becomes `p99.9_ms` too.
+    With `percentiles` each column like `99.9%` becomes `p99.9_ms` too. A file that lacks one of the `needed`
+    columns is not read. The last line of `unterminated` files may lack its line end, as in those of Locust
+    1.x; in any other file such a line is cut off.
     """
 
     columns: Mapping[str, str]
     text: frozenset[str] = frozenset()
     percentiles: bool = False
+    needed: tuple[str, ...] = ()
+    unterminated: bool = False
 
 
 LARGEST = 1e15
 """No count, time or size of a run is as large: such a number is damage, hence unknown."""
 
+LONGEST_QUOTE = 300
 PERCENTILE_HEADER = re.compile(r"(\d+(?:\.\d+)?)%")
 
 
 def read_table(path: Path, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
     """Return the rows of a CSV file in the columns of `layout`, and what was odd about the file.
 
-    Columns the file lacks are NaN (text: empty); a missing file gives no rows.
+    Columns the file lacks are NaN (text: empty); a missing file gives no rows. Of the columns that it has
+    `attrs["columns"]` gives their names in the file.
     """
     try:
         raw = path.read_bytes()
     except OSError as error:
         return _shaped(pd.DataFrame(), layout), [f"{path.name}: {error.strerror}"]
-    text, notes = _mended(raw)
+    text, notes = _mended(raw, layout)
     if not text:
         return _shaped(pd.DataFrame(), layout), [f"{path.name}: empty"]
     frame, more = _parsed(text, layout)
     return _shaped(frame, layout), [f"{path.name}: {note}" for note in [*notes, *more]]
 
 
-def _mended(raw: bytes) -> tuple[str, list[str]]:
+def _mended(raw: bytes, layout: Layout) -> tuple[str, list[str]]:
     notes = []
     if b"\0" in raw:
         raw = raw.replace(b"\0", b"")
         notes.append("NUL bytes dropped")
     # csv would take the two \r of Locust's files from Windows for an empty line each.
-    text = re.sub(r"\r+\n?", "\n", raw.decode("utf-8-sig", errors="replace"))
+    text = re.sub(r"\r+\n?", "\n", raw.decode("utf-8-sig", errors="replace")).lstrip("\n")
     complete = _complete_records(text)
-    if complete.strip() != text.strip():
-        notes.append("the last line is cut off and was dropped")
-    return complete.lstrip("\n"), notes
+    rest = text[len(complete) :].rstrip()
+    if rest:
+        last = _last_record(complete, rest, layout) if layout.unterminated else ""
+        if not last:
+            notes.append("the last line is cut off and was dropped")
+        complete += last
+    return complete, notes
 
 
 def _complete_records(text: str) -> str:
@@ -74,12 +84,31 @@ def _complete_records(text: str) -> str:
     return text[: end + 1]
 
 
+def _last_record(complete: str, rest: str, layout: Layout) -> str:
+    """Return the last line with a line end if it has all of its fields, otherwise nothing.
+
+    Its last number, of which digits may be missing, is left out.
+    """
+    if not complete:
+        return f"{rest}\n"
+    try:
+        header, fields = (next(csv.reader(io.StringIO(part))) for part in (complete, rest))
+    except csv.Error:  # a field of over 128 KiB
+        return ""
+    if rest.count('"') % 2 or len(fields) != len(header):
+        return ""
+    last = _ours(header[-1].strip(), layout)
+    return f"{rest}\n" if last is None or last in layout.text else f"{rest[: rest.rfind(',') + 1]}\n"
+
+
 def _parsed(text: str, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
     header = [name.strip() for name in next(csv.reader(io.StringIO(text[: text.find("\n") + 1])), [])]
     renamed = {column: _ours(column, layout) for column in header}
     wanted = {column: name for column, name in renamed.items() if name}
-    if not wanted:
-        return pd.DataFrame(), ["no known column"]
+    missing = [column for column in layout.needed if column not in wanted]
+    if missing or not wanted:
+        fault = f"lacks {_quoted(missing)}, which Locust writes since 1.0" if missing else "no known column"
+        return pd.DataFrame(), [f"{fault}; its columns are {_quoted(header)}"]
     numbers = [column for column, name in wanted.items() if name not in layout.text]
     try:
         frame = pd.read_csv(
@@ -95,7 +124,13 @@ def _parsed(text: str, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
         )
     except pd.errors.ParserError as error:
         return pd.DataFrame(), [f"unreadable: {error}"]
-    return frame.rename(columns=wanted), []
+    known = frame.rename(columns=wanted)
+    known.attrs["columns"] = {name: column for column, name in wanted.items()}
+    return known, []
+
+
+def _quoted(columns: Sequence[str]) -> str:
+    return ", ".join(map(repr, columns))[:LONGEST_QUOTE]
 
 
 def _unique(header: list[str]) -> list[str]:
@@ -112,13 +147,15 @@ def _ours(column: str, layout: Layout) -> str | None:
 def _shaped(frame: pd.DataFrame, layout: Layout) -> pd.DataFrame:
     known = tuple(layout.columns.values())
     columns = [*known, *(str(column) for column in frame if column not in known)]
-    return pd.DataFrame(
+    shaped = pd.DataFrame(
         {
             column: _texts(frame, column) if column in layout.text else _numbers(frame, column)
             for column in columns
         },
         index=range(len(frame)),
     )
+    shaped.attrs = {"columns": {}} | frame.attrs
+    return shaped
 
 
 def _texts(frame: pd.DataFrame, column: str) -> pd.Series:

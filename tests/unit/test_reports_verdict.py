@@ -189,7 +189,7 @@ def test_inconclusive_says_why(run: Run, source: str, reason: str) -> None:
 def test_length_is_not_said_when_unknown() -> None:
     """Without a duration no longer run is promised; without percentiles there is no figure; nor a spread."""
     run = run_of({"a": even(100, failures=1)}, named_history=False)
-    run = replace(run, history=run.history.iloc[:0])
+    run = replace(run, history=run.history.iloc[:0], total=run.total.assign(rps=math.nan))
     assert judged(run, "error_rate < 1%")[1] == "the figure is exactly at its limit"
     assert judged(run, "error_rate < 2%")[1] == "the limit lies inside the interval"
     assert judged(run, "rps > 1")[1] == "the files do not tell this figure"
