@@ -113,7 +113,7 @@ def test_judged(source: str, value: float, outcome: Outcome) -> None:
 )
 def test_selected(selector: str, count: int) -> None:
     """Conditions are met by requests of the name, type, tag and user class; and binds more than or."""
-    judgement = judged(whole_run(), f"count of {selector} >= {count}")
+    judgement = judged(whole_run(), f"count of {selector} <= {count}")
 
     if count:
         assert numbers(judgement)[0] == count
