@@ -74,6 +74,11 @@ class Recording:
         self._offer_verdicts()
         self._journalling = gevent.spawn(self._write_journal)
         logger.info("recording to %s", self.directory)
+        run_time_s = self._plan.run_time_s
+        if set_up_s >= 1 and run_time_s is not None:
+            logger.info(
+                "set-up in test_start took %.1f s; --run-time leaves %.1f s of load", set_up_s, run_time_s
+            )
 
     @property
     def load_has_ended(self) -> bool:

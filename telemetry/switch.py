@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from locust import events
 from locust.env import Environment
-from locust.runners import Runner, WorkerRunner
+from locust.runners import WorkerRunner
 from locust.web import WebUI
 
 import logging
@@ -46,7 +46,8 @@ def record_run() -> None:
     start_after_init(events)
 
 
-def _on_init(environment: Environment, runner: Runner | None, web_ui: WebUI | None, **_: Any) -> None:
+def _on_init(environment: Environment, web_ui: WebUI | None, **_: Any) -> None:
+    runner = environment.runner
     if runner is None:  # a single user is debugged
         return
     if not has_options(environment):

@@ -38,6 +38,7 @@ def _meta(content: dict[str, Any], run_id: str) -> RunMeta:
         is_search=content.get("is_search") is True,
         arrivals=_arrivals(content.get("arrivals")),
         planned_duration_s=_positive(content.get("planned_duration_s")),
+        set_up_s=_positive(content.get("set_up_s")) or 0.0,
         warm_up_s=_positive(content.get("warm_up_s")) or 0.0,
         versions={key: str(value) for key, value in _mapping(content.get("versions")).items()},
         environment=_mapping(content.get("environment")),

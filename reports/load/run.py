@@ -135,6 +135,8 @@ class RunMeta:
     is_search: bool = False
     """Whether the steps were chosen by the verdicts on those before, up to where the limits break."""
     planned_duration_s: float | None = None
+    set_up_s: float = 0.0
+    """How long listeners of test_start took before the run; without a shape it is time of --run-time."""
     warm_up_s: float = 0.0
     """How long the run is not judged from its start on, as whoever planned it wants it."""
     user_scale: float = 1.0

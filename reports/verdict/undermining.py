@@ -21,6 +21,7 @@ UNDERMINED: dict[str, set[str]] = {
     "some_success": {LATENCY},
     "load_reached": LOAD,
     "arrivals": {LATENCY, STARTS},
+    "pace_kept": {LATENCY},
     "planned_end": {COUNT, STARTS},
     "totals_consistent": EVERYTHING,
     "stats_reset": EVERYTHING,
@@ -50,7 +51,7 @@ but it never passes."""
 ONLY_GROWS = {"count", "failures", "dropped", "late"}
 """What was counted stays counted, whatever else would have come."""
 
-ONLY_WORSE = {"kept_answering", "arrivals"}
+ONLY_WORSE = {"kept_answering", "arrivals", "pace_kept"}
 """What was hidden can only have been worse, so that a FAIL stands."""
 
 
@@ -71,6 +72,8 @@ def undermines(check: Check, statement: Statement, outcome: Outcome) -> bool:
     metric = statement.metric
     grown = metric.name in ONLY_GROWS and not metric.is_share and statement.operator in UPPER_LIMITS
     if outcome is Outcome.FAIL and (grown or check.check in ONLY_WORSE):
+        return False
+    if check.check == "pace_kept" and not metric.is_response:
         return False
     return not check.ok and _family(metric) in UNDERMINED[check.check]
 

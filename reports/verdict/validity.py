@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from reports.load.run import Run
 from reports.steady_state import SteadyState
 from reports.verdict.answering_check import kept_answering
-from reports.verdict.arrivals_check import arrivals_check
+from reports.verdict.arrivals_check import arrivals_check, pace_check
 from reports.verdict.check import Check
 from reports.verdict.generator_checks import generator_checks
 from reports.verdict.judge import Judgement
@@ -21,6 +21,8 @@ from reports.verdict.recording_checks import recording_checks
 
 SHORTEST_S = 5.0
 """Locust writes once a second: fewer figures cannot tell a trend from chance."""
+SET_UP_S = 1.0
+"""A set-up of so long is told of."""
 PLANNED_ENDS = ("schedule ended", "run time reached")
 REACHED_RATIO = 0.95
 TOLERANCE_RATIO = 0.05
@@ -45,12 +47,13 @@ def check_validity(run: Run, window: SteadyState | None, judgements: Sequence[Ju
         *_enough_time(run, window),
         *_steady(window),
         *generator_checks(run, window, judgements),
-        *(_of_requests(run, window) if window is not None else ()),
+        *(_of_requests(run, window, judgements) if window is not None else ()),
     ]
 
 
-def _of_requests(run: Run, window: SteadyState) -> Iterator[Check]:
+def _of_requests(run: Run, window: SteadyState, judgements: Sequence[Judgement]) -> Iterator[Check]:
     yield from arrivals_check(run, window)
+    yield from pace_check(run, window, judgements)
     yield from recording_checks(run, window)
     yield from little_checks(run, window)
     yield from kept_answering(run, window)
@@ -154,7 +157,10 @@ def _planned_end(run: Run) -> Iterator[Check]:
         reason = f"the run ended after {duration_s:.1f} s of {planned_s:.1f} s planned ({meta.end_reason})"
     elif planned_s is None and meta.shape is not None and meta.end_reason not in PLANNED_ENDS:
         reason = f"the run was ended before its schedule ({meta.end_reason})"
-    yield Check("planned_end", duration_s, planned_s, not reason, reason)
+    # Locust counts --run-time from before test_start, but does not count it where there is a shape.
+    is_shortened = meta.set_up_s >= SET_UP_S and planned_s is not None and meta.shape is None
+    fact = f"{meta.set_up_s:.1f} s of the run time were set-up by listeners of test_start, without load"
+    yield Check("planned_end", duration_s, planned_s, not reason, reason or (fact if is_shortened else ""))
 
 
 def _slack_s(planned_s: float) -> float:

@@ -17,7 +17,7 @@ from reports.outcome import Outcome
 from reports.steady_state import steady_state
 from reports.thresholds.grammar import parse
 from reports.thresholds.reading import Known, limits_ms, parse_thresholds, validate
-from reports.verdict.arrivals_check import arrivals_check
+from reports.verdict.arrivals_check import arrivals_check, pace_check
 from reports.verdict.check import Check
 from reports.verdict.undermining import UNDERMINED
 from reports.verdict.validity import check_validity
@@ -184,18 +184,47 @@ def paced_run(delay_ms: NDArray[np.float64]) -> Run:
     return replace(run, meta=replace(run.meta, load_model="paced", arrivals=None, stages=()))
 
 
-def test_users_who_fall_behind_their_pace_are_overload() -> None:
-    """Starts that are 40 s late at the end of a minute leave out 2 of 3 iterations: no latency estimate."""
-    behind = check_of(paced_run(np.linspace(0.0, 40_000.0, 300)))
-    assert not behind.ok
+def pace_of(run: Run) -> Check:
+    """Return the check of the pace, where no limit is on times from the intended start."""
+    (check,) = pace_check(run, steady_state(run), ())
+    return check
+
+
+def test_slow_tasks_are_no_overload() -> None:
+    """Tasks longer than their pacing make a closed load: latencies, rates and counts are judged as ever."""
+    run = paced_run(np.linspace(0.0, 40_000.0, 300))
+
+    behind = pace_of(run)
+
+    assert behind.ok
     assert behind.value == pytest.approx(1 - 40 / 60, abs=0.01)
-    assert behind.reason.startswith("users fell behind their pace: started 1.94 s late at first, 38.1 s")
+    assert behind.reason == (
+        "tasks took longer than the pacing of their users, who made 33% of the iterations that it allows:"
+        " they started 1.94 s late at first and 38.1 s in the end"
+    )
+    sources = ["p95 < 500 ms", "rps > 7", "error_rate < 2%"]
+    assert reach_verdict(run, parse_thresholds(f"thresholds: {sources}"))["verdict"] == "PASS"
+
+
+def test_times_from_the_intended_start_of_slow_tasks_never_pass() -> None:
+    """They grow with the length of the run: within the limit is open, over it fails, and the rest stands."""
+    run = paced_run(np.linspace(0.0, 40_000.0, 300))
+    sources = [
+        "response_p50 of iteration:* < 60 s",
+        "response_p50 of iteration:* < 1 s",
+        "p95 of iteration:* < 500 ms",
+    ]
+    verdict = reach_verdict(run, parse_thresholds(f"thresholds: {sources}"))
+    assert [entry["verdict"] for entry in verdict["thresholds"]] == ["INCONCLUSIVE", "FAIL", "PASS"]
+    only = reach_verdict(run, parse_thresholds(f"thresholds: {sources[:1]}"))
+    assert only["verdict"] == "INCONCLUSIVE"
+    assert "grow with the length of such a run" in only["thresholds"][0]["reason"]
 
 
 def test_users_who_catch_up_keep_their_pace() -> None:
     """A stall of 3 s in between, made up for, leaves out nothing."""
     late = np.where(np.arange(300) // 50 == 2, 3000.0, 5.0)
-    assert check_of(paced_run(late)).value == 1
+    assert (pace_of(paced_run(late)).value, pace_of(paced_run(late)).reason) == (1, "")
 
 
 def test_paced_users_have_no_plan_to_drop_from() -> None:

@@ -395,6 +395,21 @@ def test_run_must_come_to_its_planned_end(meta: RunMeta, reason: str) -> None:
     assert (check.ok, check.reason) == (not reason, reason)
 
 
+@pytest.mark.parametrize(
+    ("shape", "set_up_s", "reason"),
+    [
+        (None, 10.0, "10.0 s of the run time were set-up by listeners of test_start, without load"),
+        (None, 0.3, ""),
+        ("RampShape", 10.0, ""),  # a shape is played in full
+    ],
+)
+def test_set_up_in_the_run_time_is_told(shape: str | None, set_up_s: float, reason: str) -> None:
+    """What listeners of test_start took of the run time is no fault, and is said."""
+    meta = replace(RECORDED, shape=shape, set_up_s=set_up_s)
+    check = checks(run_of({"a": even(99)}, meta=meta))["planned_end"]
+    assert (check.ok, check.reason) == (True, reason)
+
+
 def test_checks_that_cannot_be_made_are_left_out() -> None:
     """A plain Locust run has no plan and no recorded end; an unknown duration is not judged."""
     run = run_of({"a": even(99)})
