@@ -35,6 +35,7 @@ from telemetry.in_flight import Request
 from telemetry.interval_block import SCALARS, IntervalBlock, Key
 from telemetry.interval_file import IntervalFile
 from telemetry.recorder import RequestRecorder
+from telemetry.run_clock import RunClock
 
 ROUNDS = 15
 REQUESTS = 20_000
@@ -62,7 +63,7 @@ def print_cost() -> None:
     """Print the cost of a request without and with the recorder, in turn."""
     environment = Environment(parsed_options=Namespace())
     environment.create_local_runner()
-    recorder = RequestRecorder(LIMITS_MS)
+    recorder = RequestRecorder(LIMITS_MS, RunClock())
     visitor = Visitor(environment)
     cost: dict[str, list[float]] = {
         "Locust alone": [],
@@ -131,7 +132,7 @@ def print_folds() -> None:
     """Print how long the event loop stands still each second, by the number of request names."""
     rows = []
     for names in NAMES:
-        recorder = RequestRecorder(LIMITS_MS)
+        recorder = RequestRecorder(LIMITS_MS, RunClock())
         keys = [Key("Visitor", "GET", f"journey.step{number}") for number in range(names)]
         file = IntervalFile(Path(os.devnull), LIMITS_MS)
         times: dict[str, list[float]] = {"fold": [], "append": [], "write": []}

@@ -20,7 +20,7 @@ def iteration_name(user_class: type, task: object) -> str:
 
 
 class IterationListener(Protocol):
-    """Whoever keeps iterations with an intended start; the times are seconds since the epoch."""
+    """Whoever keeps iterations with an intended start; the times are those of time.monotonic."""
 
     def __call__(
         self,
@@ -44,7 +44,7 @@ class Iteration:
     def __init__(self, delay_s: float) -> None:
         self.delay_s = delay_s
         self.untaken_delay_ms = delay_s * 1000
-        self.started_s = time.time()
+        self.started_s = time.monotonic()
         self.failed = False
 
 
@@ -119,7 +119,7 @@ class Iterations:
                 name,
                 started_s - iteration.delay_s,
                 started_s,
-                time.time(),
+                time.monotonic(),
                 failed=iteration.failed,
                 cut_off=cut_off,
             )

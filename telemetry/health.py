@@ -21,6 +21,7 @@ import psutil
 from shapes.iterations import ITERATIONS
 from telemetry.in_flight import OccupancyMeter
 from telemetry.listening import listen_last
+from telemetry.run_clock import RunClock
 from telemetry.run_directory import HEALTH_FILE
 
 LAG_SLEEP_S = 0.02
@@ -94,8 +95,8 @@ class LoopLag:
 class HealthMonitor:
     """Measures this process from the moment it is made."""
 
-    def __init__(self, environment: Environment, process: str) -> None:
-        self._environment, self._process = environment, process
+    def __init__(self, environment: Environment, process: str, clock: RunClock) -> None:
+        self._environment, self._process, self._clock = environment, process, clock
         self._self = psutil.Process()
         # Processes that were started one by one on one machine do not know of each other.
         processes = getattr(environment.parsed_options, "processes", None) or 1
@@ -115,7 +116,7 @@ class HealthMonitor:
         lags_ms, in_flight = self._lag.take(), self._in_flight.take()
         runner = self._environment.runner
         return HealthRow(
-            unix_s=round(time.time(), 3),
+            unix_s=round(self._clock.now_unix_s, 3),
             process=self._process,
             pid=os.getpid(),
             cpu_ratio=round(cpu_ratio(own, helpers, self._cores), 4),
@@ -210,7 +211,7 @@ class WorkerHealth:
     def _on_test_start(self, **_: Any) -> None:
         self._on_test_stop()
         self._rows = []
-        self._monitor = HealthMonitor(self._environment, process="")
+        self._monitor = HealthMonitor(self._environment, process="", clock=RunClock())
         self._measuring = gevent.spawn(self._measure, self._monitor)
 
     def _on_test_stop(self, **_: Any) -> None:

@@ -24,7 +24,7 @@ Answer = TypeVar("Answer")
 
 
 class CutOffListener(Protocol):
-    """Whoever keeps requests that were cut off; the times are seconds since the epoch."""
+    """Whoever keeps requests that were cut off; the times are those of time.monotonic."""
 
     def __call__(
         self, origin: Origin, request_type: str, name: str, started_s: float, ended_s: float
@@ -60,7 +60,7 @@ class Request:
             self._origin = getcurrent().plimsoll_origin
         except AttributeError:
             self._origin = current_origin()
-        self._started_s = time.time()
+        self._started_s = time.monotonic()
         _under_way.add(self)
         if len(_under_way) > _totals.most:
             _totals.most = len(_under_way)
@@ -72,13 +72,13 @@ class Request:
             _under_way.remove(self)
         except KeyError:  # the end of the run was first
             return
-        _totals.ended_s += time.time() - self._started_s
+        _totals.ended_s += time.monotonic() - self._started_s
         # Whatever else is raised, Locust has seen the request end.
         if error is not None and isinstance(error, GreenletExit | Timeout):
             self._tell()
 
     def _tell(self) -> None:
-        ended_s = time.time()
+        ended_s = time.monotonic()
         for listener in _listeners:
             listener(self._origin, self._request_type, self._name, self._started_s, ended_s)
 
@@ -94,19 +94,18 @@ class OccupancyMeter:
     """Measures from the moment it is made; there is one at a time."""
 
     def __init__(self) -> None:
-        self._looked_s = time.time()
+        self._looked_s = time.monotonic()
         self._request_seconds = _request_seconds(self._looked_s)
         _totals.most = len(_under_way)
 
     def take(self) -> Occupancy:
         """Return the occupancy since the last call: the integral of the number under way, by that time."""
-        now_s = time.time()
+        now_s = time.monotonic()
         total, before = _request_seconds(now_s), self._request_seconds
         elapsed_s = now_s - self._looked_s
         self._looked_s, self._request_seconds = now_s, total
         most, _totals.most = _totals.most, len(_under_way)
-        # A clock that was set back makes no time, or less than none.
-        mean = max(0.0, (total - before) / elapsed_s) if elapsed_s > 0 else float(most)
+        mean = (total - before) / elapsed_s if elapsed_s > 0 else float(most)
         return Occupancy(mean, most)
 
 

@@ -17,7 +17,7 @@ from telemetry.options import declared_limits_ms
 from telemetry.recorder import RequestRecorder
 from telemetry.run_directory import INTERVALS_FILE
 from telemetry.worker_clocks import WorkerClocks
-from telemetry.worker_intervals import FINAL_KEY, NUMBER_KEY, REPORT_KEY
+from telemetry.worker_intervals import FINAL_KEY, NUMBER_KEY, REPORT_KEY, STEPS_KEY
 
 LOCAL = "local"
 # A batch a second would take a third more room. With 3 s between reports a killed master loses at most 5 s.
@@ -40,7 +40,8 @@ class IntervalRecording:
         self._environment, self._stage_of = environment, stage_of
         limits_ms = declared_limits_ms(environment)
         self._file = IntervalFile(directory / INTERVALS_FILE, limits_ms)
-        self._recorder = None if isinstance(environment.runner, MasterRunner) else RequestRecorder(limits_ms)
+        is_master = isinstance(environment.runner, MasterRunner)
+        self._recorder = None if is_master else RequestRecorder(limits_ms, clocks.clock)
         self._ticks = 0
         self._worker_errors: dict[str, int] = {}
         self._last_numbers: dict[str, int] = {}
@@ -85,7 +86,7 @@ class IntervalRecording:
             self.complete_workers.add(worker)
         self._worker_errors[worker] = report["errors"]
         self._miss_reports(worker, report[NUMBER_KEY])
-        self._clocks.note(worker, report["sent_s"])
+        self._clocks.note(worker, report["sent_s"], report[STEPS_KEY])
         shift_s = self._clocks.shift_s(worker)
         for message in report["blocks"]:
             self._file.append(block_from_message(message), worker, self._stage_of, shift_s)

@@ -6,17 +6,19 @@ import gevent
 from locust.env import Environment
 from locust.stats import PERCENTILES_TO_REPORT, StatsCSVFileWriter
 
-import time
 from pathlib import Path
+from typing import Any
 
 from telemetry.redact import RedactingWriter
+from telemetry.run_clock import RunClock
 from telemetry.run_directory import LOCUST_CSV_PREFIX
 
 
 class RunCsvFiles(StatsCSVFileWriter):
     """Write Locust's four CSV files with full history while the run lasts."""
 
-    def __init__(self, environment: Environment, directory: Path) -> None:
+    def __init__(self, environment: Environment, directory: Path, clock: RunClock) -> None:
+        self._clock = clock
         super().__init__(
             environment, PERCENTILES_TO_REPORT, str(directory / LOCUST_CSV_PREFIX), full_history=True
         )
@@ -50,4 +52,7 @@ class RunCsvFiles(StatsCSVFileWriter):
             file.seek(0)
             write(writer)
             file.truncate()
-        self._stats_history_data_rows(self.stats_history_csv_writer, time.time())
+        self._stats_history_data_rows(self.stats_history_csv_writer)
+
+    def _stats_history_data_rows(self, csv_writer: Any, now: float = 0.0) -> None:  # noqa: ARG002 - Locust's time of day may be set
+        super()._stats_history_data_rows(csv_writer, self._clock.now_unix_s)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from shapes.iterations import ITERATIONS
 from telemetry import in_flight, measures, transactions
@@ -22,9 +23,12 @@ from telemetry.interval_block import IntervalBlock
 from telemetry.listening import listen_first
 from telemetry.origin import Origin, current_origin, origin_of
 from telemetry.recorded_keys import BUSY, ITERATION, TRANSACTION, RecordedKeys
+from telemetry.run_clock import RunClock
 from telemetry.transactions import UNDER_WAY, Transaction, note_request
 
 _SAMPLE = struct.Struct(f"={len(SAMPLE_COLUMNS)}d")
+# Packed are the time.monotonic of the record and, where the start is told, the age by the wall clock.
+_RECORDED, _STARTED, _LATENCY = map(SAMPLE_COLUMNS.index, ("recorded_s", "started_s", "latency_ms"))
 _NOT_KNOWN = math.nan
 ITERATION_FAILED = "a request failed, or the task raised an exception"
 MISSED = "missed"
@@ -40,8 +44,8 @@ class RequestRecorder:
     Its own faults are logged once and counted, and never reach the users.
     """
 
-    def __init__(self, limits_ms: Sequence[float]) -> None:
-        self._limits_ms = limits_ms
+    def __init__(self, limits_ms: Sequence[float], clock: RunClock) -> None:
+        self._limits_ms, self._clock = limits_ms, clock
         self._samples = bytearray()
         self._keys = RecordedKeys(self.note_error)
         self._request_numbers = self._keys.of_requests
@@ -78,7 +82,7 @@ class RequestRecorder:
         environment.events.test_stopping.remove_listener(self._note_end_of_load)
 
     def _note_end_of_load(self, **_: Any) -> None:
-        self._load_ended_s = time.time()
+        self._load_ended_s = time.monotonic()
 
     def record(  # the hot path; the names are those of Locust's event
         self,
@@ -109,8 +113,8 @@ class RequestRecorder:
             self._samples += _SAMPLE.pack(
                 number,
                 self._kinds.number_of(exception) + 1 if exception else SUCCESS,
-                time.time(),
-                _NOT_KNOWN if start_time is None else start_time,
+                time.monotonic(),
+                _NOT_KNOWN if start_time is None else time.time() - start_time,
                 _NOT_KNOWN if response_time is None else response_time,
                 response_length or 0,
                 # Asked here already, because a closed load has no time for a call in vain.
@@ -126,7 +130,7 @@ class RequestRecorder:
     def record_unfinished(
         self, origin: Origin, request_type: str, name: str, started_s: float, ended_s: float
     ) -> None:
-        """Keep a request that was cut off before it ended; seconds since the epoch.
+        """Keep a request that was cut off before it ended; times of time.monotonic.
 
         One that was begun after the end of the load is none of it: Locust kills users that wait, and those
         who wake up before the kill comes begin one more.
@@ -136,7 +140,7 @@ class RequestRecorder:
         try:
             key = self._keys.number_request((origin, request_type, name))
             age_ms = (ended_s - started_s) * 1000
-            self._samples += _SAMPLE.pack(key, UNFINISHED, ended_s, started_s, age_ms, 0, _NOT_KNOWN)
+            self._samples += _SAMPLE.pack(key, UNFINISHED, ended_s, _NOT_KNOWN, age_ms, 0, _NOT_KNOWN)
         except Exception as error:  # noqa: BLE001 - measuring must never break the load
             self.note_error(error)
 
@@ -151,28 +155,28 @@ class RequestRecorder:
         failed: bool,
         cut_off: bool,
     ) -> None:
-        """Keep an iteration that has ended, or was cut off as unfinished; seconds since the epoch."""
+        """Keep an iteration that has ended, or was cut off as unfinished; times of time.monotonic."""
         try:
             origin = origin_of(user_class.__name__, current_origin().tags)
             key = self._keys.number_own((origin, ITERATION, name))
             outcome = self._kinds.number_of(ITERATION_FAILED) + 1 if failed else SUCCESS
             outcome = UNFINISHED if cut_off else outcome
             duration_ms, delay_ms = (ended_s - started_s) * 1000, (started_s - intended_s) * 1000
-            self._samples += _SAMPLE.pack(key, outcome, ended_s, started_s, duration_ms, 0, delay_ms)
+            self._samples += _SAMPLE.pack(key, outcome, ended_s, _NOT_KNOWN, duration_ms, 0, delay_ms)
         except Exception as error:  # noqa: BLE001 - measuring must never break the load
             self.note_error(error)
 
     def record_transaction(self, transaction: Transaction) -> None:
         """Keep a transaction that has ended: a row of the whole of it, and one of its requests."""
         try:
-            outcome, started_s = self._outcome_of(transaction), transaction.started_s
-            ended_s = started_s + transaction.duration_ms / 1000
+            outcome = self._outcome_of(transaction)
             for own_type, latency_ms, delay_ms in (
                 (TRANSACTION, transaction.duration_ms, transaction.delay_ms),
                 (BUSY, transaction.busy_ms, _NOT_KNOWN),
             ):
                 key = self._keys.number_own((transaction.origin, own_type, transaction.name))
-                self._samples += _SAMPLE.pack(key, outcome, ended_s, started_s, latency_ms, 0, delay_ms)
+                ended_s = transaction.started_s + latency_ms / 1000
+                self._samples += _SAMPLE.pack(key, outcome, ended_s, _NOT_KNOWN, latency_ms, 0, delay_ms)
         except Exception as error:  # noqa: BLE001 - measuring must never break the load
             self.note_error(error)
 
@@ -180,12 +184,12 @@ class RequestRecorder:
         """Keep a value of a metric; where it is a share, 1 is a success and 0 a failure without a latency."""
         try:
             measures.check_value(kind, value)
-            key, now_s = self._keys.number_own((current_origin(), kind, name)), time.time()
+            key, now_s = self._keys.number_own((current_origin(), kind, name)), time.monotonic()
             outcome, kept = VALUE, value if kind == measures.COUNTER else value * VALUE_SCALE
             if kind in measures.SHARES:
                 outcome = SUCCESS if value else self._kinds.number_of(MISSED) + 1
                 kept = _NOT_KNOWN
-            self._samples += _SAMPLE.pack(key, outcome, now_s, now_s, kept, 0, _NOT_KNOWN)
+            self._samples += _SAMPLE.pack(key, outcome, now_s, _NOT_KNOWN, kept, 0, _NOT_KNOWN)
         except Exception as error:  # noqa: BLE001 - measuring must never break the load
             self.note_error(error)
 
@@ -196,10 +200,18 @@ class RequestRecorder:
             return None
         try:
             samples = np.frombuffer(packed).reshape(-1, len(SAMPLE_COLUMNS))
+            self._place_in_time(samples)
             return fold(samples, self._keys.keys, self._kinds.texts, self._limits_ms)
         except Exception as error:  # noqa: BLE001 - measuring must never break the load
             self.note_error(error)
             return None
+
+    def _place_in_time(self, samples: NDArray[np.float64]) -> None:
+        """Have packed samples tell when they were recorded and started, in seconds since the epoch."""
+        self._clock.look()
+        recorded_s = self._clock.unix_s(samples[:, _RECORDED])
+        age_s = self._clock.true_age_s(recorded_s, samples[:, _STARTED], samples[:, _LATENCY] / 1000)
+        samples[:, _RECORDED], samples[:, _STARTED] = recorded_s, recorded_s - age_s
 
     def note_error(self, error: Exception) -> None:
         """Count a fault of the recording itself, and log the first."""

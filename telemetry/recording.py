@@ -26,6 +26,7 @@ from telemetry.judging import SUITE_FOLDER
 from telemetry.locust_csv import RunCsvFiles
 from telemetry.options import options_of
 from telemetry.redact import redact, redact_command
+from telemetry.run_clock import RunClock
 from telemetry.run_directory import (
     RESULTS_FOLDER,
     THRESHOLDS_FILE,
@@ -52,22 +53,23 @@ class Recording:
     """Everything that is written into one run directory while its run lasts."""
 
     def __init__(self, environment: Environment, sut_version: str | None, set_up_s: float) -> None:
-        self._environment = environment
-        self._plan = RunPlan(environment, set_up_s)
+        self._environment, self._clock = environment, RunClock()
+        self._plan = RunPlan(environment, self._clock, set_up_s)
         self._set_up_totals = environment.stats.total.num_requests, environment.stats.total.num_failures
         self._end_reason: str | None = None
         self._stage: str | None = None
         self._faults = Faults()
-        started = datetime.now(UTC)
+        started = datetime.fromtimestamp(self._clock.started_unix_s, UTC)
         self.directory = self._create_directory(started)
         self._facts = self._start_facts(started, sut_version)
         write_facts(self.directory, self._facts)
-        self._csv_files = RunCsvFiles(environment, self.directory)
-        self._journal = StageJournal(self.directory)
+        self._csv_files = RunCsvFiles(environment, self.directory, self._clock)
+        self._journal = StageJournal(self.directory, self._clock)
         self._workers_seen = WorkerWatch(environment.runner)
         self._health_file = HealthFile(self.directory)
-        self._health = HealthMonitor(environment, "master" if self._workers_seen.is_watching else "local")
-        self._clocks = WorkerClocks()
+        process = "master" if self._workers_seen.is_watching else "local"
+        self._health = HealthMonitor(environment, process, self._clock)
+        self._clocks = WorkerClocks(self._clock, process)
         self._intervals = IntervalRecording(
             environment, self.directory, self._plan.stage_of, self._clocks, self._faults
         )
@@ -95,7 +97,8 @@ class Recording:
             run_time_s=self._plan.run_time_s,
         )
         self._facts |= self._plan.facts()
-        self._facts |= {"ended": run_facts.timestamp(datetime.now(UTC)), "end_reason": self._end_reason}
+        ended = datetime.fromtimestamp(self._clock.now_unix_s, UTC)
+        self._facts |= {"ended": run_facts.timestamp(ended), "end_reason": self._end_reason}
 
     def on_worker_report(self, worker: str, data: Mapping[str, Any]) -> None:
         """Write down what a worker sent along with its report."""
@@ -143,6 +146,7 @@ class Recording:
         return {
             "recording_errors": self._faults.count + self._intervals.request_errors,
             "clock_offsets_s": self._clocks.facts(),
+            "clock_steps": self._clocks.step_facts(),
         }
 
     def _note(self, **facts: object) -> None:
@@ -181,6 +185,7 @@ class Recording:
             "stats_reset": options.reset_stats,
             "locust_totals": None,
             "recording_errors": 0,
+            "clock_steps": [],
             "think_time": None,
         }
 
@@ -212,6 +217,9 @@ class Recording:
     def _write_second(self, *, is_first: bool) -> None:
         assert self._environment.runner is not None
         runner, elapsed_s = self._environment.runner, self._plan.elapsed_s
+        self._clock.look()
+        if (clock_steps := self._clocks.step_facts()) != self._facts["clock_steps"]:
+            self._note(clock_steps=clock_steps)
         if self._plan.has_changed():
             self._note(**self._plan.facts())
         planned = self._plan.now(None if self.load_has_ended else runner)

@@ -6,7 +6,6 @@ from locust.env import Environment
 from locust.runners import MasterRunner, Runner
 
 import math
-import time
 from collections.abc import Iterable
 from itertools import takewhile
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from shapes._search_shape import SearchShape
 from shapes.arrivals import ArrivalSchedule, RateStage
 from shapes.schedule import Schedule, Stage
 from telemetry.options import options_of, warm_up_s
+from telemetry.run_clock import RunClock
 
 WARM_UP_STAGE, LOAD_STAGE = "warm_up", "load"
 
@@ -54,19 +54,18 @@ class SpawnRamp:
 
 
 class RunPlan:
-    """The plan of one run, which starts now.
+    """The plan of one run, which starts with its clock.
 
     An open load's schedule begins when its first users are ready, *preparation_s* after the start. *set_up_s*
     is how long the listeners of test_start took before that.
     """
 
-    def __init__(self, environment: Environment, set_up_s: float) -> None:
-        self._environment = environment
+    def __init__(self, environment: Environment, clock: RunClock, set_up_s: float) -> None:
+        self._environment, self._clock = environment, clock
         shape = environment.shape_class
         self._shape = shape if isinstance(shape, PlannedShape) else None
         self._known = self._schedule
         self._warm_up_s = 0 if self._shape else warm_up_s(options_of(environment).warm_up)
-        self._started_s = time.monotonic()
         self._set_up_s = set_up_s
         self._ramp = SpawnRamp()
         self.preparation_s: float | None = None
@@ -80,7 +79,7 @@ class RunPlan:
     def elapsed_s(self) -> float:
         """Seconds since the start of the run."""
         if self._shape is None or self._is_open:
-            return time.monotonic() - self._started_s
+            return self._clock.elapsed_s
         return float(self._shape.get_run_time())
 
     @property
@@ -125,10 +124,10 @@ class RunPlan:
         """Return the stage that was played in the middle of a second, empty where there was none."""
         position_s = self._position_s
         if self._shape is None:
-            return self._stage_without_shape(unix_s + 0.5 - time.time() + self.elapsed_s) or ""
+            return self._stage_without_shape(unix_s + 0.5 - self._clock.now_unix_s + self.elapsed_s) or ""
         if self._schedule is None or position_s is None:
             return ""
-        middle_s = unix_s + 0.5 - time.time() + position_s
+        middle_s = unix_s + 0.5 - self._clock.now_unix_s + position_s
         # Of a second that the schedule began or ended in, a part is played.
         if middle_s <= -0.5 or middle_s >= self._schedule.duration_s + 0.5:
             return ""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-import time
 from pathlib import Path
 
+from telemetry.run_clock import RunClock
 from telemetry.run_directory import STAGES_FILE
 from telemetry.run_plan import Planned
 
@@ -15,7 +15,8 @@ COLUMNS = ("unix_s", "elapsed_s", "stage", "planned_users", "users", "planned_ra
 class StageJournal:
     """Append one row a second; each row is with the operating system as soon as it is written."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, clock: RunClock) -> None:
+        self._clock = clock
         self._before = (0.0, 0)
         self._file = (directory / STAGES_FILE).open("w", newline="", encoding="utf-8", buffering=1)
         self._writer = csv.writer(self._file)
@@ -25,7 +26,7 @@ class StageJournal:
         """Write down that *users* run at *elapsed_s*, and that *requests* have ended since the start."""
         self._writer.writerow(
             (
-                round(time.time(), 3),
+                round(self._clock.now_unix_s, 3),
                 round(elapsed_s, 3),
                 planned.stage,
                 planned.users,

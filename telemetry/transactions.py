@@ -17,13 +17,13 @@ SEPARATOR = "/"
 class Transaction:
     """One transaction, for as long as the `with` block lasts; afterwards what came of it.
 
-    *duration_ms* is that of the whole block, *busy_ms* the sum of its requests. *failure* is the text or
-    exception that made it fail. *delay_ms* is by how much it started late where a schedule started it.
+    *started_s* is a time of time.monotonic, *duration_ms* that of the whole block, *busy_ms* the sum of its
+    requests. *failure* is the text or exception that made it fail. *delay_ms* is by how much it started late
+    where a schedule started it.
     """
 
     __slots__ = (
         "_parent",
-        "_started",
         "_told_name",
         "busy_ms",
         "delay_ms",
@@ -39,7 +39,6 @@ class Transaction:
     started_s: float
     delay_ms: float
     _parent: Transaction | None
-    _started: float
 
     def __init__(self, name: str) -> None:
         self._told_name = str(name)
@@ -56,7 +55,7 @@ class Transaction:
         self.origin = current_origin()
         self.delay_ms = ITERATIONS.untaken_delay_ms()
         greenlet.plimsoll_transaction = self
-        self.started_s, self._started = time.time(), time.perf_counter()
+        self.started_s = time.monotonic()
         UNDER_WAY.add(self)
 
     def __exit__(
@@ -77,7 +76,7 @@ class Transaction:
     def end(self) -> None:
         """Tell the listeners of it."""
         UNDER_WAY.remove(self)
-        self.duration_ms = (time.perf_counter() - self._started) * 1000
+        self.duration_ms = (time.monotonic() - self.started_s) * 1000
         for listener in _listeners:
             listener(self)
 

@@ -6,19 +6,21 @@ import gevent
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
-import time
 from typing import Any
 
 from telemetry.interval_block import Message
 from telemetry.listening import listen_last
 from telemetry.options import declared_limits_ms
 from telemetry.recorder import RequestRecorder
+from telemetry.run_clock import RunClock
 
 FOLD_INTERVAL_S = 1.0
 # What a worker adds to Locust's own report under this key.
 REPORT_KEY = "plimsoll_intervals"
 # Reports are numbered from 1 in each run, so that one that is lost on its way is missed.
 NUMBER_KEY = "number"
+# When, and by how much, the wall clock of this process was set since the start of the run.
+STEPS_KEY = "clock_steps"
 # Whether nothing more of this run will come.
 FINAL_KEY = "final"
 
@@ -28,6 +30,7 @@ class WorkerIntervals:
 
     def __init__(self, environment: Environment, runner: WorkerRunner) -> None:
         self._environment, self._runner = environment, runner
+        self._clock = RunClock()
         self._recorder: RequestRecorder | None = None
         self._folding: gevent.Greenlet | None = None
         self._blocks: list[Message] = []
@@ -42,7 +45,8 @@ class WorkerIntervals:
         self._blocks = []
         self._reports = 0
         self._is_final = False
-        self._recorder = RequestRecorder(declared_limits_ms(self._environment))
+        self._clock = RunClock()
+        self._recorder = RequestRecorder(declared_limits_ms(self._environment), self._clock)
         self._recorder.listen(self._environment)
         self._folding = gevent.spawn(self._fold_every_second)
 
@@ -66,7 +70,8 @@ class WorkerIntervals:
         self._reports += 1
         data[REPORT_KEY] = {
             NUMBER_KEY: self._reports,
-            "sent_s": time.time(),
+            "sent_s": self._clock.now_unix_s,
+            STEPS_KEY: self._clock.steps,
             "errors": self._recorder.errors,
             "blocks": self._blocks,
             FINAL_KEY: self._is_final,

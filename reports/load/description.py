@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from reports.load.run import Arrivals, RunMeta, Stage
+from reports.load.run import Arrivals, ClockStep, RunMeta, Stage
 
 TEXTS = ("profile", "load_model", "shape", "host", "git_commit", "started", "ended", "end_reason")
 LISTS = ("journeys", "command", "steps", "workers")
@@ -46,6 +46,7 @@ def _meta(content: dict[str, Any], run_id: str) -> RunMeta:
         has_intervals="lost_workers" in content,
         lost_workers=_lost(content.get("lost_workers")),
         clock_offsets_s=_numbers(content.get("clock_offsets_s")),
+        clock_steps=_clock_steps(content.get("clock_steps")),
         stats_reset=content.get("stats_reset") is True,
         recording_errors=int(_positive(content.get("recording_errors")) or 0),
         locust_totals=_totals(content.get("locust_totals")),
@@ -91,6 +92,15 @@ def _arrivals(value: object) -> Arrivals | None:
 def _lost(value: object) -> tuple[str, ...]:
     workers = [_mapping(item) for item in value] if isinstance(value, list) else []
     return tuple(_text(str(worker.get("id"))) or "" for worker in workers)
+
+
+def _clock_steps(value: object) -> Sequence[ClockStep]:
+    steps = []
+    for item in map(_mapping, value if isinstance(value, list) else []):
+        at_s, forward_s = _number(item.get("at_s")), _number(item.get("forward_s"))
+        if at_s is not None and forward_s is not None:
+            steps.append(ClockStep(_text(item.get("process")) or "", at_s, forward_s))
+    return tuple(steps)
 
 
 def _numbers(value: object) -> dict[str, float]:

@@ -115,6 +115,15 @@ class Arrivals:
 
 
 @dataclass(frozen=True)
+class ClockStep:
+    """Hold by how much the wall clock of a process was set forward (back, below 0), and when in the run."""
+
+    process: str
+    at_s: float
+    forward_s: float
+
+
+@dataclass(frozen=True)
 class RunMeta:
     """Hold what run.json says; for plain Locust CSVs only what could be deduced from them.
 
@@ -155,6 +164,7 @@ class RunMeta:
     """Whether the run was recorded second by second, so that intervals.arrow and health.csv must be there."""
     lost_workers: Sequence[str] = ()
     clock_offsets_s: dict[str, float] = field(default_factory=dict)
+    clock_steps: Sequence[ClockStep] = ()
     stats_reset: bool = False
     recording_errors: int = 0
     locust_totals: tuple[int, int] | None = None

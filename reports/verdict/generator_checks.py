@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from reports.load.run import Run
+from reports.load.run import ClockStep, Run
 from reports.steady_state import SteadyState
 from reports.verdict.check import Check
 from reports.verdict.generator_health import MASTER, judged_health
@@ -57,6 +57,8 @@ def generator_checks(
         yield _workers_lost(run)
     if run.meta.clock_offsets_s:
         yield _clocks(run.meta.clock_offsets_s)
+    if run.meta.clock_steps:
+        yield _clock_steps(run.meta.clock_steps, window)
 
 
 def _all_watched(run: Run, window: SteadyState) -> Check:
@@ -172,3 +174,19 @@ def _clocks(offsets_s: dict[str, float]) -> Check:
     ok = abs(offset_s) < CLOCK_S
     reason = f"the clock of worker {worker!r} is {offset_s:+.1f} s off the master's"
     return Check("clock_offsets", abs(offset_s), CLOCK_S, ok, "" if ok else reason)
+
+
+def _clock_steps(steps: Sequence[ClockStep], window: SteadyState | None) -> Check:
+    """Name the worst step of a wall clock; in the judged time a client that measures by that clock was wrong.
+
+    The recording is not. But a machine that was suspended makes such a step as well, when it goes on.
+    """
+    judged = [step for step in steps if window is None or window.from_s - 1 <= step.at_s <= window.to_s + 1]
+    worst = max(judged or steps, key=lambda step: abs(step.forward_s))
+    way = "forward" if worst.forward_s > 0 else "back"
+    reason = (
+        f"the wall clock of process {worst.process!r} was set {way} by {abs(worst.forward_s):.4g} s,"
+        f" {worst.at_s:.0f} s after the start"
+    )
+    reason += ": its machine was suspended, or what is measured by that clock is wrong" if judged else ""
+    return Check("clock_steps", abs(worst.forward_s) if judged else 0.0, 0.0, not judged, reason)

@@ -36,6 +36,7 @@ UNDERMINED: dict[str, set[str]] = {
     "generator_stalls": LOAD,
     "workers_lost": {*LOAD, STARTS},
     "clock_offsets": {LATENCY, RATE},
+    "clock_steps": LOAD,
     "recording_errors": EVERYTHING,
     "totals_match": EVERYTHING,
     "kept_answering": {LATENCY, RATE, SHARE},

@@ -27,6 +27,7 @@ from telemetry.health import (
     cpu_ratio,
     reported_rows,
 )
+from telemetry.run_clock import RunClock
 from telemetry.worker_watch import WorkerWatch
 from tests.virtual_time import virtual_time
 
@@ -42,7 +43,7 @@ def environment() -> Environment:
 def test_a_process_that_stands_still_is_seen(environment: Environment) -> None:
     """A stop of 3.5 s is one sample, and 3.5 s in which nothing could run; a lag of 19 ms is ordinary."""
     with virtual_time() as clock:
-        monitor = HealthMonitor(environment, "local")
+        monitor = HealthMonitor(environment, "local", RunClock())
         for lag_s in (3.5, 0.019):
             gevent.sleep(0.5)
             clock.stand_still(lag_s)
@@ -82,7 +83,7 @@ def test_late_and_very_late_turns_are_counted(
     environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of turns 9, 10.1, 19, 20 and 20.1 ms late four are over 10 ms and one is over 20 ms."""
-    monitor = HealthMonitor(environment, "local")
+    monitor = HealthMonitor(environment, "local", RunClock())
     monkeypatch.setattr(LoopLag, "take", lambda _: [9.0, 10.1, 19.0, 20.0, 20.1])
     row = monitor.take()
     monitor.stop()
@@ -92,7 +93,7 @@ def test_late_and_very_late_turns_are_counted(
 
 def test_the_first_second_has_a_cpu_figure(environment: Environment) -> None:
     """A process that computes shows what it got of a core in its first row already, where Locust says 0."""
-    monitor = HealthMonitor(environment, "local")
+    monitor = HealthMonitor(environment, "local", RunClock())
     cpu_s, wall_s = time.process_time(), time.perf_counter()
     block_the_loop(0.3)
     got_ratio = (time.process_time() - cpu_s) / (time.perf_counter() - wall_s)
@@ -127,7 +128,7 @@ def test_what_users_make_others_work_is_counted(monkeypatch: pytest.MonkeyPatch)
     environment = Environment(user_classes=[driving, type("Other", (driving,), {"abstract": True}), User])
     monkeypatch.setattr("os.cpu_count", lambda: 4)
     before_s = time.perf_counter()
-    monitor = HealthMonitor(environment, "local")
+    monitor = HealthMonitor(environment, "local", RunClock())
     gevent.sleep(0.05)
     used["s"] += 1000
     row = monitor.take()
@@ -144,7 +145,7 @@ def test_iterations_are_counted_to_the_last(
     iterations = Iterations()
     iterations.start(delay_s=1.0)
     monkeypatch.setattr("telemetry.health.ITERATIONS", iterations)
-    monitor = HealthMonitor(environment, "local")
+    monitor = HealthMonitor(environment, "local", RunClock())
     iterations.start(delay_s=0.0)
     iterations.start(delay_s=0.5)
     iterations.drop(3)
@@ -159,7 +160,7 @@ def test_iterations_are_counted_to_the_last(
 
 def test_no_row_of_no_time(environment: Environment) -> None:
     """Of a moment after the last row there is nothing to tell."""
-    assert HealthMonitor(environment, "local").stop() is None
+    assert HealthMonitor(environment, "local", RunClock()).stop() is None
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from telemetry import in_flight
 from telemetry.in_flight import OccupancyMeter, Request
 from telemetry.origin import Origin
+from tests.virtual_time import virtual_time
 
 CutOff = tuple[str, str, str, float]
 
@@ -51,52 +52,56 @@ def test_gauge() -> None:
     assert count() == 0
 
 
-def test_occupancy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_occupancy() -> None:
     """Requests of 1 s, 2 s and 1.5 s so far make 4.5 request-seconds: 1.5 in the mean of 3 s."""
-    now_s = 1000.0
-    monkeypatch.setattr("telemetry.in_flight.time.time", lambda: now_s)
-    meter, requests = OccupancyMeter(), [Request("GET", "home") for _ in range(3)]
-    for at_s, step in (
-        (1000.0, requests[0].__enter__),
-        (1000.5, requests[1].__enter__),
-        (1001.0, lambda: requests[0].__exit__(None, None, None)),
-        (1001.5, requests[2].__enter__),
-        (1002.5, lambda: requests[1].__exit__(None, None, None)),
-    ):
-        now_s = at_s
-        step()
-    now_s = 1003.0
+    with virtual_time() as clock:
+        meter, requests = OccupancyMeter(), [Request("GET", "home") for _ in range(3)]
+        for after_s, step in (
+            (0.0, requests[0].__enter__),
+            (0.5, requests[1].__enter__),
+            (0.5, lambda: requests[0].__exit__(None, None, None)),
+            (0.5, requests[2].__enter__),
+            (1.0, lambda: requests[1].__exit__(None, None, None)),
+        ):
+            clock.stand_still(after_s)
+            step()
+        clock.stand_still(0.5)
+        assert meter.take() == (1.5, 2)
 
-    assert meter.take() == (1.5, 2)
-    now_s = 1004.0
-    requests[2].__exit__(None, None, None)
-    assert meter.take() == (1.0, 1)
-    now_s = 1005.0
-    assert meter.take() == (0.0, 0)
-
-
-def test_occupancy_of_what_was_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Time under way counts also of a request that never ended, up to where it was cut off."""
-    now_s = 1000.0
-    monkeypatch.setattr("telemetry.in_flight.time.time", lambda: now_s)
-    meter, request = OccupancyMeter(), Request("GET", "home")
-    request.__enter__()
-    now_s = 1001.0
-    in_flight.cut_off_all()
-    request.__exit__(None, None, None)
-    now_s = 1004.0
-
-    assert meter.take() == (0.25, 1)
-
-
-def test_clock_that_is_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that was set back makes no figure impossible."""
-    now_s = 1000.0
-    monkeypatch.setattr("telemetry.in_flight.time.time", lambda: now_s)
-    meter = OccupancyMeter()
-    with Request("GET", "home"):
-        now_s = 900.0
+        clock.stand_still(1)
+        requests[2].__exit__(None, None, None)
         assert meter.take() == (1.0, 1)
+
+        clock.stand_still(1)
+        assert meter.take() == (0.0, 0)
+
+
+def test_occupancy_of_what_was_cut_off() -> None:
+    """Time under way counts also of a request that never ended, up to where it was cut off."""
+    with virtual_time() as clock:
+        meter, request = OccupancyMeter(), Request("GET", "home")
+        request.__enter__()
+        clock.stand_still(1)
+        in_flight.cut_off_all()
+        request.__exit__(None, None, None)
+        clock.stand_still(3)
+
+        assert meter.take() == (0.25, 1)
+
+
+@pytest.mark.parametrize("forward_s", [3600, -3600])
+def test_a_clock_that_is_set(cut_off: list[CutOff], forward_s: float) -> None:
+    """Whoever sets the wall clock changes neither the occupancy nor the age of what is cut off."""
+    with virtual_time() as clock:
+        meter = OccupancyMeter()
+        with Request("GET", "home"):
+            clock.stand_still(2)
+            clock.set_wall_clock(forward_s)
+            clock.stand_still(2)
+            assert meter.take() == (1.0, 1)
+            in_flight.cut_off_all()
+
+    assert cut_off == [("", "GET", "home", 4.0)]
 
 
 def test_stopped_user(cut_off: list[CutOff]) -> None:

@@ -15,6 +15,7 @@ import pytest
 from telemetry.faults import Faults
 from telemetry.interval_recording import IntervalRecording
 from telemetry.options import declare_limits_ms
+from telemetry.run_clock import RunClock
 from telemetry.worker_clocks import WorkerClocks
 from telemetry.worker_intervals import REPORT_KEY, WorkerIntervals
 
@@ -28,7 +29,8 @@ def fire(environment: Environment, name: str = "home") -> None:
 def start(environment: Environment, directory: Path) -> IntervalRecording:
     """Start the intervals of a run."""
     directory.mkdir()
-    return IntervalRecording(environment, directory, lambda _: "hold", WorkerClocks(), Faults())
+    clocks = WorkerClocks(RunClock(), "local")
+    return IntervalRecording(environment, directory, lambda _: "hold", clocks, Faults())
 
 
 def rows(directory: Path) -> list[dict[str, Any]]:

@@ -209,9 +209,10 @@ from pathlib import Path
 import clients.data
 from telemetry.interval_file import IntervalFile
 from telemetry.recorder import RequestRecorder
+from telemetry.run_clock import RunClock
 from telemetry.switch import record_run
 
-recorder = RequestRecorder([100.0])
+recorder = RequestRecorder([100.0], RunClock())
 recorder.record("GET", "a", 5.0, 10)
 recorder.record("GET", "a", 5.0, 10, exception=ValueError("wrong"))
 file = IntervalFile(Path(sys.argv[1]), [100.0])

@@ -109,7 +109,7 @@ def test_listeners_are_told_of_the_end(iterations: Iterations) -> None:
     listener: Any = lambda *what, failed, **_: told.append((*what, failed))  # noqa: E731 - to be removed by its name
 
     iterations.add_listener(listener)
-    before_s = time.time()
+    before_s = time.monotonic()
     iterations.end(iterations.start(2.0), Shopper, "Shopper.browse")
     iterations.remove_listener(listener)
     iterations.end(iterations.start(0.0), Shopper, "Shopper.browse")
@@ -117,7 +117,7 @@ def test_listeners_are_told_of_the_end(iterations: Iterations) -> None:
     (user_class, name, intended_s, started_s, ended_s, failed) = told[0]
     assert (len(told), user_class, name, failed) == (1, Shopper, "Shopper.browse", False)
     assert started_s - intended_s == pytest.approx(2.0)
-    assert before_s <= started_s <= ended_s <= time.time()
+    assert before_s <= started_s <= ended_s <= time.monotonic()
 
 
 def test_a_failed_request_fails_its_iteration(iterations: Iterations) -> None:

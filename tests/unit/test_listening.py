@@ -25,6 +25,7 @@ import pytest
 
 from telemetry.listening import listen_first, listen_last, put_locust_first, surround
 from telemetry.recorder import RequestRecorder
+from telemetry.run_clock import RunClock
 
 RAISED = (
     RescheduleTask,
@@ -70,7 +71,7 @@ def environment() -> Environment:
 @pytest.fixture
 def recorder(environment: Environment) -> Iterator[RequestRecorder]:
     """Return a recorder that listens, until the end of the test."""
-    recorder = RequestRecorder([])
+    recorder = RequestRecorder([], RunClock())
     recorder.listen(environment)
     yield recorder
     recorder.stop(environment)
@@ -84,7 +85,7 @@ def test_every_request_is_recorded_whoever_raises(error: type[BaseException]) ->
     hook.add_listener(raising(error))  # as a locustfile does at import, before there is a runner
     runner = LocalRunner(environment)
     put_locust_first(environment.events)
-    recorder = RequestRecorder([])
+    recorder = RequestRecorder([], RunClock())
     recorder.listen(environment)
     late = hook.add_listener(raising(error))
     for number in range(20):
@@ -118,7 +119,7 @@ def test_each_way_to_fire_is_recorded_once(environment: Environment, recorder: R
 def test_environments_are_apart(environment: Environment, recorder: RequestRecorder) -> None:
     """Of several environments in a process each recorder has the requests of its own."""
     other = Environment()
-    others = RequestRecorder([])
+    others = RequestRecorder([], RunClock())
     others.listen(other)
     fire_request(environment.events.request)
     for _ in range(2):

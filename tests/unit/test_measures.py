@@ -12,12 +12,13 @@ from telemetry import recorded_keys
 from telemetry.interval_block import IntervalBlock
 from telemetry.measures import Measures, watch_measures
 from telemetry.recorder import VALUE_SCALE, RequestRecorder
+from telemetry.run_clock import RunClock
 
 
 @pytest.fixture
 def recorder() -> Iterator[RequestRecorder]:
     """Return a recorder that listens, until the end of the test."""
-    recorder, environment = RequestRecorder([0.1 * VALUE_SCALE]), Environment()
+    recorder, environment = RequestRecorder([0.1 * VALUE_SCALE], RunClock()), Environment()
     recorder.listen(environment)
     yield recorder
     recorder.stop(environment)

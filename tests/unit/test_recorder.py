@@ -16,6 +16,8 @@ from shapes.iterations import Iterations
 from telemetry import in_flight
 from telemetry.origin import origin_of
 from telemetry.recorder import RequestRecorder
+from telemetry.run_clock import RunClock
+from tests.virtual_time import START_MONOTONIC_S, START_UNIX_S, Clock, virtual_time
 
 
 class Visitor(User):
@@ -39,20 +41,28 @@ def environment() -> Environment:
     return Environment()
 
 
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[Clock]:
+    """Let time pass only where a test says so."""
+    with virtual_time() as clock:
+        yield clock
+
+
 @pytest.fixture
 def recorder(environment: Environment) -> Iterator[RequestRecorder]:
     """Return a recorder that listens, until the end of the test."""
-    recorder = RequestRecorder([100.0])
+    recorder = RequestRecorder([100.0], RunClock())
     recorder.listen(environment)
     yield recorder
     recorder.stop(environment)
 
 
 def test_what_is_cut_off_counts_if_it_was_begun_under_load(
-    environment: Environment, recorder: RequestRecorder
+    environment: Environment, recorder: RequestRecorder, clock: Clock
 ) -> None:
     """Of two requests that the end of the run cuts off the one that was begun before the users were told."""
     with in_flight.Request("GET", "before"):
+        clock.stand_still(1)
         stopping: Any = environment.events.test_stopping
         stopping.fire(environment=environment)
         with in_flight.Request("GET", "after"):
@@ -113,6 +123,53 @@ def test_told_start(environment: Environment, recorder: RequestRecorder) -> None
     assert block is not None
     assert block.scalars["started_s"].tolist() == [math.floor(started_s)]
     assert block.scalars["ended_s"].tolist() == [math.floor(started_s + 1.5)]
+
+
+@pytest.mark.parametrize("forward_s", [3600.0, -3600.0, 2.0, -2.0])
+@pytest.mark.parametrize("late_s", [0.0, 0.3])
+def test_a_wall_clock_that_is_set(
+    environment: Environment, recorder: RequestRecorder, clock: Clock, forward_s: float, late_s: float
+) -> None:
+    """Requests before, across and after a step are where they were, also those whose event comes late."""
+
+    def ask(before_s: float, after_s: float) -> None:
+        """Make a request that is under way for so long before and after the step."""
+        started_s = time.time()
+        clock.stand_still(before_s)
+        if before_s and after_s:
+            clock.set_wall_clock(forward_s)
+        clock.stand_still(after_s)
+        duration_ms = 1000 * (before_s + after_s)
+        clock.stand_still(late_s)
+        fire(environment, start_time=started_s, response_time=duration_ms)
+
+    began_s = clock.elapsed_s
+    starts = []
+    for before_s, after_s in ((0.5, 0.0), (1.5, 2.5), (0.0, 0.5)):
+        starts.append(math.floor(START_UNIX_S + clock.elapsed_s))
+        ask(before_s, after_s)
+        clock.stand_still(1)
+    block = recorder.fold()
+
+    assert block is not None
+    assert sorted(block.scalars["started_s"].tolist()) == starts
+    assert block.scalars["ended_s"].max() <= START_UNIX_S + clock.elapsed_s
+    assert clock.elapsed_s - began_s < 9
+
+
+def test_a_late_event_is_no_step(environment: Environment, recorder: RequestRecorder, clock: Clock) -> None:
+    """Half a minute after a step, the event of a request may come 5 s late."""
+    clock.set_wall_clock(4)
+    fire(environment)
+    recorder.fold()
+    clock.stand_still(30)
+    started_s = time.time()
+    clock.stand_still(5.1)
+    fire(environment, start_time=started_s, response_time=100.0)
+    block = recorder.fold()
+
+    assert block is not None
+    assert block.scalars["started_s"].tolist() == [START_UNIX_S + 30]
 
 
 @pytest.mark.parametrize("response_time", [None, math.nan, -3.0, math.inf])
@@ -204,7 +261,7 @@ def test_a_failed_request_fails_its_iteration(
 
 def test_response_time(scheduled: Iterations, environment: Environment) -> None:
     """The first request of an iteration that started late was waited for longer; the next ones were not."""
-    recorder = RequestRecorder([100.0])
+    recorder = RequestRecorder([100.0], RunClock())
     recorder.listen(environment)
     scheduled.start(delay_s=0.5)
     fire(environment)
@@ -235,9 +292,9 @@ def test_iteration(recorder: RequestRecorder, failed: bool) -> None:
     recorder.record_iteration(
         Visitor,
         "Visitor.browse",
-        1_700_000_000.0,
-        1_700_000_001.0,
-        1_700_000_003.0,
+        START_MONOTONIC_S,
+        START_MONOTONIC_S + 1,
+        START_MONOTONIC_S + 3,
         failed=failed,
         cut_off=False,
     )
@@ -247,7 +304,7 @@ def test_iteration(recorder: RequestRecorder, failed: bool) -> None:
     assert [tuple(key) for key in block.keys] == [("Visitor", "iteration", "Visitor.browse", "")]
     figures = {name: column.tolist() for name, column in block.scalars.items()}
     assert (figures["n"], figures["failures"]) == ([1], [int(failed)])
-    assert (figures["started_s"], figures["ended_s"]) == ([1_700_000_001], [1_700_000_003])
+    assert (figures["started_s"], figures["ended_s"]) == ([START_UNIX_S + 1], [START_UNIX_S + 3])
     if not failed:
         assert (figures["sum_ms"], figures["response_sum_ms"]) == ([2000.0], [3000.0])
 
@@ -257,9 +314,9 @@ def test_iteration_that_was_cut_off(recorder: RequestRecorder) -> None:
     recorder.record_iteration(
         Visitor,
         "Visitor.browse",
-        1_700_000_000.0,
-        1_700_000_001.0,
-        1_700_000_003.0,
+        START_MONOTONIC_S,
+        START_MONOTONIC_S + 1,
+        START_MONOTONIC_S + 3,
         failed=True,
         cut_off=True,
     )
@@ -276,7 +333,7 @@ def test_iteration_that_was_cut_off(recorder: RequestRecorder) -> None:
 
 def test_iterations_of_a_run_only(scheduled: Iterations, environment: Environment) -> None:
     """What a schedule starts is recorded from the start of a run to its end."""
-    recorder = RequestRecorder([100.0])
+    recorder = RequestRecorder([100.0], RunClock())
     recorder.listen(environment)
     scheduled.end(scheduled.start(delay_s=0.0), Visitor, "Visitor.browse")
     recorder.stop(environment)
@@ -298,7 +355,8 @@ def test_stopped(environment: Environment, recorder: RequestRecorder) -> None:
 
 def test_unfinished(recorder: RequestRecorder) -> None:
     """A request that was cut off is counted apart, with its age, in no row's n."""
-    recorder.record_unfinished(origin_of("Visitor", ""), "GET", "home", 1_700_000_000.0, 1_700_000_003.0)
+    began_s = START_MONOTONIC_S
+    recorder.record_unfinished(origin_of("Visitor", ""), "GET", "home", began_s, began_s + 3)
     block = recorder.fold()
 
     assert block is not None
@@ -306,4 +364,4 @@ def test_unfinished(recorder: RequestRecorder) -> None:
     assert block.scalars["n"].tolist() == [0]
     assert block.scalars["unfinished"].tolist() == [1]
     assert block.over_limits["unfinished_over_limit"].tolist() == [[1]]
-    assert block.scalars["ended_s"].tolist() == [1_700_000_003]
+    assert block.scalars["ended_s"].tolist() == [START_UNIX_S + 3]

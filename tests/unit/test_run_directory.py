@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from telemetry.run_clock import RunClock
 from telemetry.run_directory import create_run_directory, directory_name, write_facts
 from telemetry.run_plan import Planned
 from telemetry.stage_journal import StageJournal
@@ -53,7 +54,7 @@ def test_facts_are_replaced_whole(tmp_path: Path) -> None:
 
 def test_journal_rows_are_on_disk_at_once(tmp_path: Path) -> None:
     """A process that is killed between two rows loses neither."""
-    journal = StageJournal(tmp_path)
+    journal = StageJournal(tmp_path, RunClock())
     journal.write(5, Planned("up", 10, None), 9, 40)
     journal.write(10, Planned("hold", None, 12.5), 20, 90)
     journal.write(21, Planned(None, None, None), 3, 90)

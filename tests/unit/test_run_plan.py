@@ -22,9 +22,10 @@ from shapes._scheduled import ScheduledShape
 from shapes.arrivals import ArrivalSchedule, RateStage
 from shapes.loads import RAMP
 from shapes.schedule import Schedule, Stage
+from telemetry.run_clock import RunClock
 from telemetry.run_plan import Planned, RunPlan, SpawnRamp, stage_facts, warm_up_of
 from tests.samples import even, run_of
-from tests.virtual_time import virtual_time
+from tests.virtual_time import START_UNIX_S, virtual_time
 
 ARRIVALS = ArrivalSchedule((RateStage("rise", 10, 0, 20), RateStage("hold", 20, 20, 20)), most_users=50)
 USERS = Schedule((Stage("rise", 10, 0, 20), Stage("hold", 20, 20, 20)))
@@ -61,7 +62,7 @@ def environment_of(shape: Any, warm_up: str | None = None) -> Environment:
 
 def plan_of(shape: Any, warm_up: str | None = None, set_up_s: float = 0.0) -> RunPlan:
     """Return the plan of a run of this shape, or of none."""
-    return RunPlan(environment_of(shape, warm_up), set_up_s)
+    return RunPlan(environment_of(shape, warm_up), RunClock(), set_up_s)
 
 
 def runner_with(users: int, target_users: int) -> Runner:
@@ -124,20 +125,19 @@ def test_arrivals(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_arrivals_begin_later_than_their_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """While the first users get ready nothing is planned; then the stages move to where they are played."""
-    now_s = 100.0
-    monkeypatch.setattr("telemetry.run_plan.time.monotonic", lambda: now_s)
-    shape = FewArrivals()
-    plan = plan_of(shape)
-    now_s = 102.0
-    at(monkeypatch, shape, 0.0)
+    with virtual_time() as clock:
+        shape = FewArrivals()
+        plan = plan_of(shape)
+        clock.stand_still(2)
+        at(monkeypatch, shape, 0.0)
 
-    assert plan.now(None) == Planned(None, None, None)
-    assert plan.stage_of(int(time.time())) == ""
-    assert not plan.has_changed()
-    now_s = 104.0
-    at(monkeypatch, shape, 1.5)
-    assert plan.has_changed()
-    assert not plan.has_changed()
+        assert plan.now(None) == Planned(None, None, None)
+        assert plan.stage_of(int(time.time())) == ""
+        assert not plan.has_changed()
+        clock.stand_still(2)
+        at(monkeypatch, shape, 1.5)
+        assert plan.has_changed()
+        assert not plan.has_changed()
     facts: Any = plan.facts()
     assert [(stage["from_s"], stage["to_s"]) for stage in facts["stages"]] == [(2.5, 12.5), (12.5, 32.5)]
     assert facts["planned_duration_s"] == 32.5
@@ -147,11 +147,13 @@ def test_arrivals_begin_later_than_their_run(monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.parametrize("shape", [FewUsers(), FewArrivals()])
 def test_stage_of_a_second(monkeypatch: pytest.MonkeyPatch, shape: Any) -> None:
     """A second is of the stage of its middle; those in which the schedule began and ended are played too."""
-    monkeypatch.setattr("telemetry.run_plan.time.time", lambda: 1000.25)
-    plan = plan_of(shape)
-    at(monkeypatch, shape, 15.0)  # it began at 985.25, and its second stage at 995.25
+    with virtual_time() as clock:
+        clock.stand_still(0.25)
+        plan = plan_of(shape)
+        at(monkeypatch, shape, 15.0)  # it began 14.75 s before virtual time, its second stage 10 s later
 
-    stages = [plan.stage_of(second) for second in (984, 985, 994, 995, 1000, 1015, 1016)]
+        at_s = (-16, -15, -6, -5, 0, 15, 16)
+        stages = [plan.stage_of(int(START_UNIX_S) + second) for second in at_s]
     assert stages == ["", "rise", "rise", "hold", "hold", "hold", ""]
 
 
@@ -176,17 +178,17 @@ def test_no_stages_without_a_schedule() -> None:
     assert stage_facts(None, 0.0) == []
 
 
-def test_a_run_by_hand_warms_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_by_hand_warms_up() -> None:
     """Its first seconds are a stage of their own, and what follows is the load."""
-    monkeypatch.setattr("telemetry.run_plan.time.time", lambda: 1000.0)
-    monkeypatch.setattr("telemetry.run_plan.time.monotonic", lambda: 50.0)
-    plan = plan_of(None, warm_up="20s")
-    assert plan.now(runner_with(7, 7)) == Planned("warm_up", 7, None)
+    with virtual_time() as clock:
+        plan, began_s = plan_of(None, warm_up="20s"), int(START_UNIX_S)
+        assert plan.now(runner_with(7, 7)) == Planned("warm_up", 7, None)
 
-    monkeypatch.setattr("telemetry.run_plan.time.monotonic", lambda: 80.0)  # it began at 970
-    assert plan.now(runner_with(7, 7)) == Planned("load", 7, None)
-    assert [plan.stage_of(second) for second in (970, 989, 990)] == ["warm_up", "warm_up", "load"]
-    assert plan.facts()["warm_up_s"] == 20
+        clock.stand_still(30)
+        assert plan.now(runner_with(7, 7)) == Planned("load", 7, None)
+        stages = [plan.stage_of(began_s + second) for second in (0, 19, 20)]
+        assert stages == ["warm_up", "warm_up", "load"]
+        assert plan.facts()["warm_up_s"] == 20
 
 
 def test_a_schedule_warms_up_in_stages_of_that_name(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,7 +237,7 @@ def load_reached(
     environment = environment_of(shape)
     plans: list[RunPlan] = []
     started: Any = environment.events.test_start
-    started.add_listener(lambda **_: plans.append(RunPlan(environment, 0.0)))
+    started.add_listener(lambda **_: plans.append(RunPlan(environment, RunClock(), 0.0)))
     rows: list[tuple[float, int | None, int]] = []
     with virtual_time() as clock:
         runner = environment.create_local_runner()

@@ -8,7 +8,6 @@ from locust.exception import RescheduleTask
 
 import math
 from collections.abc import Callable, Iterator
-from itertools import count
 from typing import Any
 
 import pytest
@@ -17,7 +16,9 @@ from shapes.iterations import ITERATIONS
 from telemetry.interval_block import IntervalBlock
 from telemetry.measures import Measures
 from telemetry.recorder import RequestRecorder
+from telemetry.run_clock import RunClock
 from telemetry.transactions import UNDER_WAY, Transaction
+from tests.virtual_time import virtual_time
 
 Figures = dict[str, tuple[float, ...]]
 
@@ -27,10 +28,10 @@ class Visitor(User):
 
 
 @pytest.fixture(autouse=True)
-def clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a second pass between any two looks at the clock."""
-    ticks = count(1)
-    monkeypatch.setattr("telemetry.transactions.time.perf_counter", lambda: float(next(ticks)))
+def clock() -> Iterator[None]:
+    """Let time pass only where a user sleeps."""
+    with virtual_time():
+        yield
 
 
 @pytest.fixture
@@ -42,14 +43,15 @@ def environment() -> Environment:
 @pytest.fixture
 def recorder(environment: Environment) -> Iterator[RequestRecorder]:
     """Return a recorder that listens, until the end of the test."""
-    recorder = RequestRecorder([])
+    recorder = RequestRecorder([], RunClock())
     recorder.listen(environment)
     yield recorder
     recorder.stop(environment)
 
 
 def ask(environment: Environment, name: str, response_time: float, exception: object = None) -> None:
-    """Fire Locust's request event as a client does."""
+    """Wait for an answer, and fire Locust's request event as a client does."""
+    gevent.sleep(response_time / 1000)
     event: Any = environment.events.request
     event.fire(
         request_type="GET",
@@ -82,13 +84,14 @@ def test_both_times(environment: Environment, recorder: RequestRecorder) -> None
     def flow(measures: Measures) -> None:
         with measures.transaction("flow"):
             ask(environment, "a", 100.0)
+            gevent.sleep(0.75)
             ask(environment, "b", 150.0)
         ask(environment, "c", 1000.0)
 
     as_user(environment, flow)
 
     assert figures(recorder.fold(), "n", "failures", "sum_ms") == {
-        "transaction:flow": (1, 0, 1000),
+        "transaction:flow": (1, 0, pytest.approx(1000)),
         "transaction_busy:flow": (1, 0, 250),
     }
 
@@ -99,15 +102,17 @@ def test_nested(environment: Environment, recorder: RequestRecorder) -> None:
     def flow(measures: Measures) -> None:
         with measures.transaction("flow"):
             ask(environment, "a", 100.0)
+            gevent.sleep(1.9)
             with measures.transaction("login"):
                 ask(environment, "b", 150.0)
+                gevent.sleep(0.85)
 
     as_user(environment, flow)
 
     assert figures(recorder.fold(), "sum_ms") == {
-        "transaction:flow": (3000,),
+        "transaction:flow": (pytest.approx(3000),),
         "transaction_busy:flow": (250,),
-        "transaction:flow/login": (1000,),
+        "transaction:flow/login": (pytest.approx(1000),),
         "transaction_busy:flow/login": (150,),
     }
 
@@ -211,16 +216,18 @@ def test_late_iteration(
         for name in ("first", "second"):
             with measures.transaction(name):
                 ask(environment, "a", 100.0)
+                gevent.sleep(0.9)
         ITERATIONS.end(iteration, User, "User.flow")
 
     as_user(environment, flow)
     block = recorder.fold()
     responses = figures(block, "response_sum_ms")
 
-    assert (responses["transaction:first"], responses["transaction:second"]) == ((1500,), (1000,))
+    assert responses["transaction:first"] == pytest.approx((1500,))
+    assert responses["transaction:second"] == pytest.approx((1000,))
     assert math.isnan(responses["transaction_busy:first"][0])
     assert block is not None
-    assert sorted(block.scalars["response_sum_ms"][block.scalars["key"] == 0]) == [700.0]
+    assert sorted(block.scalars["response_sum_ms"][block.scalars["key"] == 0]) == [100.0, 600.0]
 
 
 def test_without_a_recording() -> None:

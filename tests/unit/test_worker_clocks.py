@@ -1,34 +1,52 @@
 """A worker's clock is known from the reports that it sends."""
 
-import time
-
 import pytest
 
+from telemetry.run_clock import ClockStep, RunClock
 from telemetry.worker_clocks import WorkerClocks
+from tests.virtual_time import START_UNIX_S, virtual_time
 
 
 @pytest.mark.parametrize(("behind_s", "shift_s"), [(0.4, 0), (-0.4, 0), (2.2, 2), (-7.6, -8)])
 def test_shift(behind_s: float, shift_s: int) -> None:
     """A clock that is off by more than half a second is put right by whole seconds."""
-    clocks = WorkerClocks()
-    clocks.note("w1", time.time() - behind_s)
+    with virtual_time():
+        clocks = WorkerClocks(RunClock(), "master")
+        clocks.note("w1", START_UNIX_S - behind_s, [])
 
     assert clocks.shift_s("w1") == shift_s
-    assert clocks.facts()["w1"] == pytest.approx(behind_s, abs=0.05)
+    assert clocks.facts()["w1"] == behind_s
 
 
 def test_the_quickest_report_counts() -> None:
     """A report that was long on its way says nothing of the clock."""
-    clocks = WorkerClocks()
-    for delay_s in (3.0, 0.1, 2.0):
-        clocks.note("w1", time.time() - delay_s)
+    with virtual_time():
+        clocks = WorkerClocks(RunClock(), "master")
+        for delay_s in (3.0, 0.1, 2.0):
+            clocks.note("w1", START_UNIX_S - delay_s, [])
 
     assert clocks.shift_s("w1") == 0
 
 
 def test_unknown_worker() -> None:
     """Of a worker that never reported no offset is claimed."""
-    clocks = WorkerClocks()
+    clocks = WorkerClocks(RunClock(), "master")
 
     assert clocks.shift_s("w1") == 0
     assert clocks.facts() == {}
+
+
+def test_steps_are_told_in_the_time_of_the_run() -> None:
+    """A worker whose clock is 60 s behind tells of its steps in its own time, of all in each report."""
+    with virtual_time() as clock:
+        clocks = WorkerClocks(RunClock(), "master")
+        clock.stand_still(20)
+        clock.set_wall_clock(-3600)
+        clocks.clock.look()
+        clocks.note("w1", START_UNIX_S + 20 - 60, [[START_UNIX_S + 10 - 60, 2.0]])
+        clocks.note("w1", START_UNIX_S + 20 - 60, [ClockStep(START_UNIX_S + 10 - 60, 2.0)])
+
+    assert clocks.step_facts() == [
+        {"process": "master", "at_s": 20.0, "forward_s": -3600.0},
+        {"process": "w1", "at_s": 10.0, "forward_s": 2.0},
+    ]
