@@ -31,7 +31,7 @@ START_UNIX_S = 1_800_000_000.0
 START_MONOTONIC_S = 5_000.0
 MAX_ELAPSED_S = 7 * 86_400.0
 MAX_IDLE_S = 5.0
-PACKAGES = {"clients", "locust", "locustfiles", "shapes", "target", "telemetry", "tests"}
+SUITE = {"clients", "locustfiles", "plimsoll", "service", "shapes", "target", "telemetry", "tests"}
 
 TimeFunction = Callable[[], float]
 _real_monotonic_s = time.monotonic
@@ -171,10 +171,10 @@ def virtual_time() -> Iterator[Clock]:
 
 
 def _replace(functions: Mapping[TimeFunction, TimeFunction]) -> None:
-    """Replace functions wherever a module of PACKAGES, or the module time, holds one of them."""
+    """Replace functions in the module time, and where a module of the suite or of Locust holds one."""
     by_id = {id(old): new for old, new in functions.items()}
     for name, module in list(sys.modules.items()):
-        if name != __name__ and (module is time or name.partition(".")[0] in PACKAGES):
+        if name != __name__ and (module is time or name.partition(".")[0] in SUITE | {"locust"}):
             held = {key: by_id[id(value)] for key, value in vars(module).items() if id(value) in by_id}
             vars(module).update(held)
 

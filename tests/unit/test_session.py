@@ -63,6 +63,7 @@ class Process:
             "warm_up": None,
             "run_time": None,
             "headless": False,
+            "spawn_rate": None,
             "reset_stats": False,
             "user_scale": 1.0,
             "time_scale": 1.0,
