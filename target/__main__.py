@@ -19,6 +19,7 @@ from target.app import create_app
 from target.embedded_postgres import embedded_postgres
 from target.errors import SettingsError, StartError
 from target.preparation import prepare_database
+from target.protocols import BoundedHttp, FairWebSockets
 from target.seed_size import SIZES
 from target.settings import Settings, read_settings
 
@@ -117,8 +118,8 @@ def _serve(settings: Settings, listener: socket.socket, conninfo: str) -> None:
     config = uvicorn.Config(
         create_app(conninfo, settings.token_secret, own_version),
         loop="uvloop",
-        http="httptools",
-        ws="websockets-sansio",
+        http=BoundedHttp,
+        ws=FairWebSockets,
         ws_max_size=MAX_MESSAGE_BYTES,
         ws_per_message_deflate=False,  # compressing a message for every receiver costs more than sending it
         lifespan="on",

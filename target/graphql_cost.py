@@ -1,8 +1,9 @@
 """What a GraphQL operation costs, told before it runs.
 
 A field costs 1 point, or what `@cost` says in the schema, and besides it what is selected below it. A list
-costs what one member costs, times `first`; one without `first` counts as a single member. What a directive
-skips is counted all the same.
+costs what one member costs, times `first`; one without `first` counts as a single member, which is why
+`__schema` and `__type`, below which all lists are such ones, cost more, and why no aliases are allowed below
+them: an answer is no larger than the schema. What a directive skips is counted all the same.
 """
 
 from collections.abc import Mapping
@@ -26,12 +27,15 @@ from graphql import (
     get_nullable_type,
     get_operation_ast,
     get_variable_values,
+    is_introspection_type,
     is_list_type,
 )
 from graphql.execution.values import VariableValues
 
 MAX_COST = 1000
 MAX_FIRST = 100
+INTROSPECTION_POINTS = {"__schema": 250, "__type": 25}
+"""Beside the fields below them, by the time they take: tools ask for the whole schema at once."""
 
 
 def measure_cost(
@@ -63,6 +67,7 @@ class _Meter:
     def __init__(
         self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode], values: VariableValues
     ) -> None:
+        self._schema = schema
         self._cost_directive = schema.get_directive("cost")
         self._fragments = fragments
         self._values = values
@@ -77,8 +82,11 @@ class _Meter:
         if isinstance(node, InlineFragmentNode):
             return self.of_selection(node.selection_set, parent)
         assert isinstance(node, FieldNode)
-        # Asking for the schema is free.
-        return 0 if node.name.value.startswith("__") else self._of_field(node, parent.fields[node.name.value])
+        if node.alias and is_introspection_type(parent):
+            raise GraphQLError("aliases are not allowed below __schema and __type")
+        field = self._schema.get_field(parent, node.name.value)
+        assert field is not None, "the document is valid"
+        return INTROSPECTION_POINTS.get(node.name.value, 0) + self._of_field(node, field)
 
     def _of_fragment(self, name: str, parent: GraphQLObjectType) -> int:
         # Without interfaces and unions in the schema, a fragment can only be about the type it is spread in.

@@ -1,6 +1,8 @@
 """Runs GraphQL requests: parse, validate, weigh, execute; whatever is wrong is told in `errors`."""
 
 import logging
+import re
+import sys
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -17,6 +19,9 @@ from target.graphql_schema import make_schema
 from target.tokens import Account
 
 REMEMBERED_QUERIES = 256
+MAX_TOKENS = 1000
+"""The rules of validation compare the fields of a selection with one another: 10,000 take seconds."""
+UNREADABLE_NUMBER = re.compile(rf"\d{{{sys.int_info.default_max_str_digits}}}")
 # Ariadne would log every mistake of a client with a traceback; what is our own fault is logged below.
 MUTED = logging.getLogger(f"{__name__}.muted")
 MUTED.setLevel(logging.CRITICAL)
@@ -61,7 +66,9 @@ def _parse(_: object, request: dict[str, Any]) -> DocumentNode:
 
 @lru_cache(maxsize=REMEMBERED_QUERIES)
 def _parse_text(text: str) -> DocumentNode:
-    return parse(text)
+    if UNREADABLE_NUMBER.search(text):
+        raise GraphQLError(f"a number must have less than {sys.int_info.default_max_str_digits} digits")
+    return parse(text, max_lexical_tokens=MAX_TOKENS)
 
 
 def _format_error(error: GraphQLError, _debug: bool = False) -> dict[str, Any]:

@@ -67,22 +67,22 @@ async def _deliver(websocket: WebSocket, member: Member) -> None:
 
 async def _listen(websocket: WebSocket, rooms: Rooms, room: str, member: Member) -> None:
     while (event := await websocket.receive())["type"] == "websocket.receive":
-        text = event.get("text")
-        message = _parse(text)
-        if message is None:
-            member.offer(
-                json.dumps({"type": "error", "error": "a message must be a JSON object, sent as text"})
-            )
-        elif message.get("type") == "ping":
-            member.offer(json.dumps(message | {"type": "pong"}))
-        else:
-            assert text is not None
+        text = event.get("text") or ""
+        answer = _answer(text)
+        if answer is None:
             rooms.say(room, member, text)
+        else:
+            member.offer(json.dumps(answer))
 
 
-def _parse(text: str | None) -> dict[str, Any] | None:
+def _answer(text: str) -> dict[str, Any] | None:
+    """Return a pong or what is wrong with a message; None for one that goes to the room."""
     try:
-        message = json.loads(text or "")
+        message = json.loads(text)
+    except RecursionError:
+        return {"type": "error", "error": "a message must not be nested as deeply as that"}
     except ValueError:
-        return None
-    return message if isinstance(message, dict) else None
+        message = None
+    if not isinstance(message, dict):
+        return {"type": "error", "error": "a message must be a JSON object, sent as text"}
+    return message | {"type": "pong"} if message.get("type") == "ping" else None

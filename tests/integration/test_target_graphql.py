@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 import psycopg
 import pytest
+from graphql import get_introspection_query
 
 from tests.fix_target import TargetProcess, Visitor, new_student
 
@@ -70,7 +71,9 @@ def messages(visitor: Visitor, text: str, **variables: object) -> list[str]:
             "query ($n: Int = 4) { user(id: 1) { ...F } } fragment F on User { id posts(first: $n) { id } }",
             6,  # user 1, posts 4 * 1, id 1
         ),
-        ("{ user(id: 1) { ... { name } __typename } }", 2),
+        ("{ user(id: 1) { ... { name } __typename } }", 3),
+        ("{ __schema { types { name } } }", 252),
+        ('{ __type(name: "User") { ...F } } fragment F on __Type { fields { name type { name } } }', 29),
         (STUDENT_DASHBOARD, 50),  # 1 + profile 1+3, career 1+2, sessions 10*3, metrics 1+3, upcoming 4*2
         (CAREER_EXPLORATION, 48),  # 1 + careers 10*3, trending 5*3, fields 2
         (NESTED, 70),  # user 1, name 1, posts 4 * (2 + comments 5 * (body 1 + author 1 + name 1))
@@ -168,6 +171,10 @@ def test_batching_halves_the_time(student: Visitor) -> None:
         ("{ users(first: 0) { id } }", "first must be from 1 to 100, got 0"),
         ("{ users(first: 101) { id } }", "first must be from 1 to 100, got 101"),
         ("{ users(first: 100) { posts { id title body } } }", TOO_EXPENSIVE),
+        (
+            "{ users(first: 100) { posts(first: 100) { __typename } } }",
+            "the query costs 10000 points, at most 1000 are allowed",
+        ),
         ("query ($id: ID!) { user(id: $id) { id } }", NO_VALUE),
         ('{ user(id: "one") { id } }', "an ID must be a whole number of at most 18 digits, got 'one'"),
         ("{ studentDashboard(studentId: 1) { profile { name } } }", "this belongs to another student"),
@@ -185,6 +192,65 @@ def test_fragments_that_double_are_weighed_at_once(student: Visitor) -> None:
 
     assert messages(student, text)
     assert time.monotonic() - started_s < 5
+
+
+@pytest.mark.parametrize(
+    ("part", "count", "message"),
+    [
+        (
+            "a%d: __schema { types { fields { name } } }",
+            4,
+            "the query costs 1008 points, at most 1000 are allowed",
+        ),
+        ('a%d: __type(name: "User") { name }', 40, "the query costs 1080 points, at most 1000 are allowed"),
+        (
+            "__schema { types { a%d: fields { name } } }",
+            1,
+            "aliases are not allowed below __schema and __type",
+        ),
+        (
+            "...F } fragment F on Query { __schema { types { ...G%d } } } fragment G%d on __Type { a: name",
+            1,
+            "aliases are not allowed below __schema and __type",
+        ),
+        (
+            "user(id: %d) { id }",
+            200,
+            "Syntax Error: Document contains more than 1000 tokens. Parsing aborted.",
+        ),
+        (
+            "__schema { types { fields { type { fields { type { fields { name } } } } } } }",
+            1,
+            "Maximum introspection depth exceeded",
+        ),
+    ],
+)
+def test_what_would_stall_others_is_refused(student: Visitor, part: str, count: int, message: str) -> None:
+    """The schema is asked for by few, without aliases, not in circles; a query has at most 1,000 tokens."""
+    parts = [part.replace("%d", str(number)) for number in range(1, count + 1)]
+
+    assert messages(student, f"{{ {' '.join(parts)} }}") == [message]
+
+
+def test_tools_may_ask_for_the_whole_schema(student: Visitor) -> None:
+    """The query by which GraphQL tools learn a schema is answered."""
+    assert get(student, get_introspection_query())["__schema"]["queryType"]["name"] == "Query"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{{ users(first: {'9' * 5000}) {{ id }} }}",
+        f"{{ users(first: {'[' * 5000}{']' * 5000}) {{ id }} }}",
+        f"{{ user(id: 1) {'{ posts { comments { author' * 400} id {'} } }' * 400} }}",
+        " ".join(
+            ["{ user(id: 1) { ...F0 } }", *(f"fragment F{i} on User {{ ...F{i + 1} }}" for i in range(450))]
+        ),
+    ],
+)
+def test_what_is_too_long_or_too_deep_is_the_clients_mistake(student: Visitor, text: str) -> None:
+    """Numbers, values, selections and chains of fragments without end are told as errors of the query."""
+    assert "the service failed; its log says why" not in messages(student, text)
 
 
 def test_unknown_user_is_null(student: Visitor) -> None:

@@ -129,6 +129,18 @@ def test_what_is_no_message_is_told_to_its_sender(student: Visitor, message: str
         assert hear(listener) == said
 
 
+@pytest.mark.parametrize(
+    "message", ["[" * 5000, '{"type": "ping", "a": ' + '{"a":' * 5000 + "1" + "}" * 5001]
+)
+def test_what_is_nested_too_deeply_is_told_to_its_sender(student: Visitor, message: str) -> None:
+    """A message of 5,000 levels is answered with an error, and its sender stays."""
+    with joined(student, "classrooms/13") as speaker:
+        speaker.send(message)
+
+        assert hear(speaker) == {"type": "error", "error": "a message must not be nested as deeply as that"}
+        meet(speaker)
+
+
 def test_messages_over_64_kib_end_the_connection(student: Visitor) -> None:
     """A message that is too large closes its sender's connection, as the protocol has it."""
     with joined(student, "classrooms/11") as speaker:
