@@ -100,7 +100,7 @@ def _database(settings: Settings) -> Iterator[str]:
         # From a database without an encoding (SQL_ASCII), psycopg would hand out bytes instead of texts.
         yield make_conninfo(settings.database_url, client_encoding="utf8")
     else:
-        with embedded_postgres() as conninfo:
+        with embedded_postgres(STDIN if settings.until_stdin_closes else None) as conninfo:
             yield conninfo
 
 

@@ -3,19 +3,17 @@
 import fcntl
 import os
 import secrets
-import shutil
-import signal
 import subprocess
+import sys
 import tempfile
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-import psutil
 from psycopg.conninfo import make_conninfo
 
+from target import postgres_guard
 from target.errors import StartError
 
 with warnings.catch_warnings():  # the wheel looks for a runtime directory that nothing here uses
@@ -29,9 +27,7 @@ with warnings.catch_warnings():  # the wheel looks for a runtime directory that 
 
 HOME_PREFIX = "plimsoll-target-"
 COMMAND_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 10
 BIN = POSTGRES_VERSIONS[max(POSTGRES_VERSIONS)]
-PROGRAMS = {"postgres", "initdb", "pg_ctl"}
 
 # The data live as long as one run, so nothing is done to survive a crash of the machine: no fsync, no waiting
 # for the log, no full pages in it, no replication. Few checkpoints keep the disk from being what is measured.
@@ -51,36 +47,58 @@ jit = off
 
 
 @contextmanager
-def embedded_postgres() -> Iterator[str]:
+def embedded_postgres(starter: int | None = None) -> Iterator[str]:
     """Run a fresh server; yield its connection string; stop it and remove its data at the end.
+
+    A process of its own does that when this one is killed, and kills this one when it does not end by itself
+    after the last writer of the pipe *starter*, a descriptor.
 
     Raises:
         StartError: PostgreSQL could not be started, with what it said.
     """
-    with _claimed_home() as home:
+    with _claimed_home(starter) as home:
         data = home / "pgdata"
         data.mkdir(mode=0o700)
         with _locked(_temporary()):  # two that start at once must not both create the user
             user = _unprivileged_user(data)
-        try:
-            _start_server(data, user)
-            yield make_conninfo(host=str(data), user="postgres", dbname="postgres")
-        finally:
-            _stop_server(data)
+        _start_server(data, user)
+        yield make_conninfo(host=str(data), user="postgres", dbname="postgres")
 
 
 @contextmanager
-def _claimed_home() -> Iterator[Path]:
+def _claimed_home(starter: int | None) -> Iterator[Path]:
     """Make a directory that stays locked while this process lives, after removing those of dead ones."""
     temporary = _temporary()
     home = temporary / f"{HOME_PREFIX}{secrets.token_hex(8)}"
     with ExitStack() as stack:
-        stack.callback(_remove, home)  # before it is made, as a signal may end us right after that
+        # Both before it is made, as a signal may end us right after that.
+        stack.enter_context(_guarded(home, starter))
+        stack.callback(postgres_guard.clean_up, home)
         with _locked(temporary):
             _remove_leftovers()
             home.mkdir(mode=0o700)
             stack.enter_context(_locked(home))
         yield home
+
+
+@contextmanager
+def _guarded(home: Path, starter: int | None) -> Iterator[None]:
+    """Have a process clean up *home* as soon as this one has ended."""
+    with ExitStack() as inherited:
+        pipes = []
+        if starter is not None:
+            pipes = [os.dup(starter)]  # under a number of its own: the guard has another standard input
+            inherited.callback(os.close, *pipes)
+        guard = subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-P", postgres_guard.__file__, str(home), str(os.getpid()), *map(str, pipes)],
+            cwd=home.parent,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            pass_fds=pipes,
+            start_new_session=True,  # what ends a whole group, as Ctrl-C does, must not end it
+        )
+    with guard:  # at the end its pipe is closed, and it is waited for
+        yield
 
 
 @contextmanager
@@ -105,16 +123,7 @@ def _remove_leftovers() -> None:
         with suppress(BlockingIOError, FileNotFoundError):
             if home.stat().st_uid == os.geteuid():
                 with _locked(home, wait=False):
-                    _stop_server(home / "pgdata")
-                    _remove(home)
-
-
-def _remove(home: Path) -> None:
-    """Remove the directory, once more for every file that a server's last process writes meanwhile."""
-    deadline_s = time.monotonic() + STOP_TIMEOUT_S
-    while home.exists() and time.monotonic() < deadline_s:
-        shutil.rmtree(home, ignore_errors=True)
-        time.sleep(0.01)
+                    postgres_guard.clean_up(home)
 
 
 def _unprivileged_user(data: Path) -> str | None:
@@ -165,36 +174,3 @@ def _run(command: str, *arguments: str, user: str | None, cwd: Path) -> None:
             output.seek(0)
             said = output.read().decode(errors="replace").strip()
             raise StartError(f"the embedded PostgreSQL did not start: {error}\n{said}") from error
-
-
-def _stop_server(data: Path) -> None:
-    """Kill the server of *data* or what is to start it: what a clean stop would save is removed anyway."""
-    deadline_s = time.monotonic() + STOP_TIMEOUT_S
-    while processes := _processes_of(data):
-        is_late = time.monotonic() > deadline_s
-        for process in processes:
-            # The server gives its shared memory back when it is told to quit; the others have none.
-            is_server = process.info["name"] == "postgres" and str(data) in (process.info["cmdline"] or ())
-            with suppress(psutil.Error):
-                process.send_signal(signal.SIGQUIT if is_server and not is_late else signal.SIGKILL)
-        if is_late:
-            return
-        time.sleep(0.02)
-
-
-def _processes_of(data: Path) -> list[psutil.Process]:
-    """Find PostgreSQL's processes on *data*, whoever installed it; one that has ended is none, even unburied.
-
-    Their working directories cannot be read by everybody; commands can.
-    """
-    return [
-        process
-        for process in psutil.process_iter(["name", "cmdline", "cwd"])
-        if _is_postgres(process.info["name"], command := " ".join(process.info["cmdline"] or ()))
-        and str(data) in f"{process.info['cwd']} {command}"
-    ]
-
-
-def _is_postgres(name: str, command: str) -> bool:
-    """Return whether a process is the server or starts it, which is done through a shell at times."""
-    return name in PROGRAMS or (name == "sh" and "/postgres" in command)

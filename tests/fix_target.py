@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
+from target import postgres_guard
 from target.embedded_postgres import embedded_postgres
 from tests import plain_http
 
@@ -73,6 +75,15 @@ def running_target(*options: str, **environment: str) -> Iterator[TargetProcess]
             yield TargetProcess(process, json.loads(line))
         finally:
             process.communicate(timeout=STOP_TIMEOUT_S)
+
+
+def kill_guard(pid: int) -> None:
+    """Kill the process that would clean up after a target."""
+    for child in psutil.Process(pid).children():
+        if postgres_guard.__file__ in child.cmdline():
+            child.kill()
+            return
+    raise AssertionError("the target has no guard")
 
 
 class Visitor:

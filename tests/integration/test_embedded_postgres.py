@@ -13,7 +13,7 @@ import pytest
 
 from target.embedded_postgres import BIN, HOME_PREFIX, embedded_postgres
 from tests.fix_runs import until
-from tests.fix_target import STOP_TIMEOUT_S, start_target
+from tests.fix_target import STOP_TIMEOUT_S, kill_guard, start_target
 
 INITDB_WORKS = f"{HOME_PREFIX}*/pgdata/postmaster.pid"  # its helper's at first, then the server's
 
@@ -86,9 +86,20 @@ def test_a_signal_while_the_database_is_made(temporary: Path) -> None:
 
 
 def test_a_kill_while_the_database_is_made(temporary: Path) -> None:
-    """What a target killed during initdb leaves does not keep the next one from starting, and is removed."""
+    """Nothing stays of a target that is killed during initdb."""
     with start_target("--port", "0", "--until-stdin-closes") as process:
         until(lambda: any(temporary.glob(INITDB_WORKS)))
+        process.kill()
+        process.communicate(timeout=STOP_TIMEOUT_S)
+
+    until(lambda: not list(temporary.iterdir()) and not processes_below(temporary))
+
+
+def test_leftovers_of_a_start(temporary: Path) -> None:
+    """What a target killed with its guard during initdb leaves is removed by the next one, which starts."""
+    with start_target("--port", "0", "--until-stdin-closes") as process:
+        until(lambda: any(temporary.glob(INITDB_WORKS)))
+        kill_guard(process.pid)
         process.kill()
         process.communicate()
     (left,) = temporary.iterdir()

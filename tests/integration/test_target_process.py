@@ -18,7 +18,8 @@ from psycopg.conninfo import make_conninfo
 
 from target.embedded_postgres import HOME_PREFIX
 from tests import plain_http
-from tests.fix_target import STOP_TIMEOUT_S, refuse_target, running_target, start_target
+from tests.fix_runs import until
+from tests.fix_target import STOP_TIMEOUT_S, kill_guard, refuse_target, running_target, start_target
 
 
 @pytest.fixture
@@ -118,12 +119,39 @@ def test_two_at_once_do_not_meet(temporary: Path) -> None:
         assert len(servers(temporary)) == 1
 
 
-def test_leftovers_of_a_killed_target_are_removed(temporary: Path) -> None:
-    """The next start stops the server of a target killed with SIGKILL and removes its data, no others."""
+def test_nothing_stays_of_a_killed_target(temporary: Path) -> None:
+    """The server and the data of a target killed with SIGKILL go with it, and those of no other."""
     with running_target() as living:
         with start_target("--port", "0") as killed:
             assert killed.stdout is not None
             killed.stdout.readline()
+            assert len(homes(temporary)) == len(servers(temporary)) == 2
+            killed.kill()
+            killed.communicate(timeout=STOP_TIMEOUT_S)
+
+        until(lambda: len(homes(temporary)) == len(servers(temporary)) == 1)
+        assert plain_http.get(f"{living.url}/api/products/1").status_code == 200
+
+
+def test_nothing_stays_of_a_target_that_hangs(temporary: Path) -> None:
+    """A target that does not end when its standard input does is killed, and its server and data go."""
+    with start_target("--port", "0", "--until-stdin-closes") as hanging:
+        assert hanging.stdout is not None
+        hanging.stdout.readline()
+        hanging.send_signal(signal.SIGSTOP)
+        hanging.communicate(timeout=STOP_TIMEOUT_S)
+
+    assert hanging.returncode == -signal.SIGKILL
+    until(lambda: not homes(temporary) and not servers(temporary))
+
+
+def test_leftovers_are_removed_by_the_next_target(temporary: Path) -> None:
+    """The next start stops the server of a target killed with its guard and removes its data, no others."""
+    with running_target() as living:
+        with start_target("--port", "0") as killed:
+            assert killed.stdout is not None
+            killed.stdout.readline()
+            kill_guard(killed.pid)
             killed.kill()
             killed.communicate()
         orphans = servers(temporary)
