@@ -1,7 +1,7 @@
 """Requests under way, and those that are cut off: Locust itself forgets a request whose user is stopped.
 
-Locust's two HTTP clients are wrapped once; a client of one's own says `with Request(type, name):`, or has its
-user's class ask for it.
+Locust's two HTTP clients are wrapped once, and so is `events.request.measure`; a client of one's own says
+`with Request(type, name):`, or has its user's class ask for it.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from gevent import GreenletExit, Timeout, getcurrent
 from locust import User
 from locust.clients import HttpSession
 from locust.contrib.fasthttp import FastHttpSession
+from locust.event import EventHook
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache, wraps
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, TypeVar
@@ -132,9 +134,10 @@ def cut_off_all() -> None:
 
 @cache
 def watch_sessions() -> None:
-    """Have the requests of HttpUser and FastHttpUser counted; calling it again is fine."""
+    """Have the requests of HttpUser, FastHttpUser and `measure` counted; calling it again is fine."""
     _watch(FastHttpSession, default_name=str)
     _watch(HttpSession, default_name=_path_of)
+    EventHook.measure = measure  # type: ignore[method-assign,assignment] # a function that becomes a method
 
 
 def watch_users(user_classes: Iterable[type[User]]) -> None:
@@ -142,6 +145,39 @@ def watch_users(user_classes: Iterable[type[User]]) -> None:
     for user_class in user_classes:
         if hasattr(user_class, "request_watch"):
             user_class.request_watch = Request
+
+
+@contextmanager
+def measure(
+    hook: EventHook,
+    request_type: str,
+    name: str,
+    response_length: int = 0,
+    context: dict[str, Any] | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Fire the event of a request at the end of a with-block, as Locust's EventHook.measure does.
+
+    That takes a request for a success that is cut off with its user, or ends by a gevent Timeout. Here the
+    former is unfinished, without an event, and the latter a failure.
+    """
+    told: dict[str, Any] = {
+        "request_type": request_type,
+        "name": name,
+        "response_length": response_length,
+        "context": context or {},
+        "exception": None,
+        "start_time": time.time(),
+    }
+    began_s = time.perf_counter()
+    with Request(request_type, name):
+        try:
+            yield told
+        except (Exception, Timeout) as error:  # noqa: BLE001 - Locust's own takes any for a failure
+            told["exception"] = error
+    told["response_time"] = (time.perf_counter() - began_s) * 1000
+    hook.fire(**told)
+    if isinstance(told["exception"], Timeout):
+        raise told["exception"]
 
 
 def _watch(session_class: Any, default_name: Callable[[Any], str]) -> None:

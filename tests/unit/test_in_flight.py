@@ -1,18 +1,23 @@
 """Requests under way are counted, and one that is cut off is not forgotten."""
 
+# mypy: disallow-untyped-calls=False
+# Half of Locust's functions carry no types.
+
 import gevent
 from gevent import GreenletExit, Timeout
 from gevent.event import Event
 from locust import FastHttpUser, HttpUser, User
 from locust.env import Environment
+from locust.event import EventHook
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from telemetry import in_flight
-from telemetry.in_flight import OccupancyMeter, Request
+from telemetry.in_flight import OccupancyMeter, Request, measure
 from telemetry.origin import Origin
 from tests.virtual_time import virtual_time
 
@@ -102,6 +107,39 @@ def test_a_clock_that_is_set(cut_off: list[CutOff], forward_s: float) -> None:
             in_flight.cut_off_all()
 
     assert cut_off == [("", "GET", "home", 4.0)]
+
+
+@pytest.mark.parametrize(
+    ("error", "fired", "unfinished"),
+    [
+        (None, [None], 0),
+        (ValueError, [ValueError], 0),
+        (Timeout, [Timeout], 0),  # of a time limit of the user's own
+        (GreenletExit, [], 1),
+    ],
+)
+def test_measure(
+    cut_off: list[CutOff], error: type[BaseException] | None, fired: list[Any], unfinished: int
+) -> None:
+    """What ends in `measure` is a request, failed where anything is raised; what is cut off is unfinished."""
+    hook, heard = EventHook(), list[dict[str, Any]]()
+    hook.add_listener(lambda **told: heard.append(told))
+    passes_on = error in {Timeout, GreenletExit}
+    with pytest.raises(error or ()) if passes_on else nullcontext(), measure(hook, "SQL", "orders") as told:
+        told["response_length"] = 7
+        gevent.sleep(0.01)
+        assert count() == 1
+        if error:
+            raise error
+    assert count() == 0
+
+    assert [each["exception"] and type(each["exception"]) for each in heard] == fired
+    assert [name for _, _, name, _ in cut_off] == ["orders"] * unfinished
+    for each in heard:
+        assert (each["request_type"], each["name"], each["response_length"], each["context"]) == (
+            *("SQL", "orders", 7, {}),
+        )
+        assert each["response_time"] >= 10
 
 
 def test_stopped_user(cut_off: list[CutOff]) -> None:
