@@ -10,6 +10,7 @@ from locust import LoadTestShape, User, constant, task
 from locust.env import Environment
 
 import json
+import time
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,9 @@ from typing import Any
 
 import pytest
 
+from reports.load.run_files import load, locate
+from reports.thresholds.reading import parse_thresholds
+from reports.verdict.verdict import reach_verdict
 from shapes import _arrival_desk
 from shapes._arrival_desk import keep_intended_starts
 from shapes._arrival_shape import _receive_reports
@@ -49,7 +53,14 @@ class Risen(ScheduledShape):
 def fire(environment: Environment) -> None:
     """Fire the event of one request of 5 ms."""
     event: Any = environment.events.request
-    event.fire(request_type="GET", name="home", response_time=5.0, response_length=1, exception=None)
+    event.fire(
+        request_type="GET",
+        name="home",
+        response_time=5.0,
+        response_length=1,
+        exception=None,
+        start_time=time.time() - 0.005,
+    )
 
 
 class Process:
@@ -81,6 +92,17 @@ class Process:
         """Return what run.json says."""
         facts: dict[str, Any] = json.loads((self.directory / "run.json").read_text())
         return facts
+
+    @property
+    def verdict(self) -> dict[str, Any]:
+        """Return the verdict on the run: 4 users make 8 requests a second of 5 ms."""
+        limits = parse_thresholds('thresholds: ["rps > 7", "rps < 9", "p95 < 9 ms", "error_rate < 1%"]')
+        return reach_verdict(load(locate(self.directory)), limits)
+
+    @property
+    def failed_checks(self) -> list[str]:
+        """Return the names of the checks that failed."""
+        return [check["check"] for check in self.verdict["validity"] if not check["ok"]]
 
     def on(self, event_name: str, listener: Callable[..., None]) -> None:
         """Add a listener as a locustfile does."""
@@ -209,3 +231,98 @@ def test_a_shape_of_ones_own_is_recorded_from_its_last_set_up(tmp_path: Path) ->
     assert len(prepared) == 4
     assert process.facts["set_up_s"] == 3.0
     assert process.facts["locust_totals"]["requests"] > 0
+
+
+def test_a_run_is_judged(tmp_path: Path) -> None:
+    """A run that came to its end passes; those below differ from it in one thing."""
+    process = Process(tmp_path / "run", run_time=60)
+    with virtual_time() as clock:
+        process.runner.start(4, 4)
+        process.play(clock, 60)
+
+    assert (process.verdict["verdict"], process.verdict["reasons"]) == ("PASS", [])
+    assert process.facts["clock_steps"] == []
+
+
+@pytest.mark.parametrize("forward_s", [3600.0, -3600.0])
+def test_a_wall_clock_that_is_set(tmp_path: Path, forward_s: float) -> None:
+    """An hour forward or back in the run changes no duration and no rate, and is named in the verdict."""
+    process = Process(tmp_path / "run", run_time=60)
+    with virtual_time() as clock:
+        process.runner.start(4, 4)
+        gevent.spawn_later(20.1, clock.set_wall_clock, forward_s)
+        process.play(clock, 60)
+
+    (step,) = process.facts["clock_steps"]
+    assert step == {"process": "local", "at_s": pytest.approx(21, abs=0.1), "forward_s": forward_s}
+    verdict = process.verdict
+    assert verdict["run"]["duration_s"] == pytest.approx(60, abs=0.1)
+    assert verdict["thresholds"][0]["value"] == pytest.approx(8, abs=0.2)
+    assert (verdict["verdict"], process.failed_checks) == ("INCONCLUSIVE", ["clock_steps"])
+    way = "forward" if forward_s > 0 else "back"
+    assert f"the wall clock of process 'local' was set {way} by 3600 s, 21 s after" in verdict["reasons"][0]
+    for file, column in (("health.csv", 0), ("stages.csv", 0), ("locust_stats_history.csv", 0)):
+        rows = (process.directory / file).read_text().splitlines()[1:]
+        written_s = sorted({float(row.split(",")[column]) for row in rows})
+        assert written_s[-1] - written_s[0] < 80, file
+
+
+def test_a_step_before_the_judged_time_is_named(tmp_path: Path) -> None:
+    """While the users still come a step harms nothing."""
+    process = Process(tmp_path / "run", run_time=60, spawn_rate=0.2)
+    with virtual_time() as clock:
+        process.runner.start(4, 0.2)
+        gevent.spawn_later(5.1, clock.set_wall_clock, 3600)
+        process.play(clock, 60)
+
+    check = next(each for each in process.verdict["validity"] if each["check"] == "clock_steps")
+    assert (check["ok"], process.failed_checks) == (True, [])
+    assert "set forward by 3600 s, 6 s after the start" in check["reason"]
+
+
+def test_a_generator_that_stands_still(tmp_path: Path) -> None:
+    """Four stops of 3.5 s in 40 s are four late samples, and a third of the time without load."""
+    process = Process(tmp_path / "run", run_time=40)
+    with virtual_time() as clock:
+        process.runner.start(4, 4)
+        for at_s in (6, 14, 22, 30):
+            gevent.spawn_later(at_s, clock.stand_still, 3.5)
+        process.play(clock, 40)
+
+    assert process.verdict["verdict"] == "INCONCLUSIVE"
+    assert "generator_stalls" in process.failed_checks
+
+
+def test_users_that_end_on_their_own(tmp_path: Path) -> None:
+    """One user of two who is gone is half of the load."""
+    process = Process(tmp_path / "run", run_time=60, spawn_rate=2)
+    with virtual_time() as clock:
+        process.runner.start(2, 2)
+        gevent.spawn_later(20, lambda: next(iter(process.runner.user_greenlets)).kill())
+        process.play(clock, 60)
+
+    assert "load_reached" in process.failed_checks
+
+
+class Own(LoadTestShape):
+    """Stages of a user's own: 4 users for 40 s, 8 for 20 s, and 4 again, each reached at one a second."""
+
+    def tick(self) -> tuple[int, float] | None:
+        """Return the users of the stage, None after 90 s."""
+        run_time_s = self.get_run_time()
+        if run_time_s > 90:
+            return None
+        return (8 if 40 < run_time_s < 60 else 4), 1
+
+
+def test_a_shape_of_ones_own_ends_when_it_says_so(tmp_path: Path) -> None:
+    """Its ramps are on plan and its end is the planned one, whatever --run-time is; an earlier one is not."""
+    whole = Process(tmp_path / "whole", Own(), run_time=240)
+    stopped = Process(tmp_path / "stopped", Own(), run_time=20)
+    for process, for_s in ((whole, 120), (stopped, 24)):
+        with virtual_time() as clock:
+            process.runner.start_shape()
+            process.play(clock, for_s)
+
+    assert (whole.failed_checks, whole.facts["end_reason"]) == ([], "schedule ended")
+    assert (stopped.failed_checks, stopped.verdict["verdict"]) == (["planned_end"], "INCONCLUSIVE")
