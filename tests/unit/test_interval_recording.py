@@ -1,5 +1,6 @@
 """One run's intervals, of a process's own requests or of workers' reports, whatever goes wrong."""
 
+import gevent
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
@@ -18,6 +19,7 @@ from telemetry.options import declare_limits_ms
 from telemetry.run_clock import RunClock
 from telemetry.worker_clocks import WorkerClocks
 from telemetry.worker_intervals import REPORT_KEY, WorkerIntervals
+from tests.virtual_time import START_UNIX_S, virtual_time
 
 
 def fire(environment: Environment, name: str = "home") -> None:
@@ -198,6 +200,29 @@ def test_clock_offset(
     assert rows(tmp_path / "run")[0]["started_s"] == started_s + shift_s
 
 
+@pytest.mark.parametrize("forward_s", [3600.0, -3600.0])
+def test_a_wall_clock_of_a_worker_that_is_set(
+    master: Environment, worker: Worker, tmp_path: Path, forward_s: float
+) -> None:
+    """Requests before and after it stay where they were, and the master is told of the step."""
+    with virtual_time() as clock:
+        intervals = start(master, tmp_path / "run")
+        worker.tell("test_start")
+        for _ in range(2):
+            gevent.sleep(0.3)
+            fire(worker.environment)
+            gevent.sleep(5.3)
+            clock.set_wall_clock(forward_s if clock.elapsed_s < 6 else 0.0)
+        worker.report()
+        intervals.on_worker_report("w1", worker.reports[0])
+        intervals.close()
+        worker.tell("test_stop")
+
+    assert {row["started_s"] for row in rows(tmp_path / "run")} == {START_UNIX_S, START_UNIX_S + 5}
+    assert intervals._clocks.step_facts() == [{"process": "w1", "at_s": 6.0, "forward_s": forward_s}]
+    assert intervals._clocks.facts() == {"w1": 0.0}
+
+
 def test_lost_reports(master: Environment, worker: Worker, tmp_path: Path) -> None:
     """A report that a worker made and that never came is an error, also where the first was lost."""
     intervals = start(master, tmp_path / "run")
@@ -214,7 +239,7 @@ def test_lost_reports(master: Environment, worker: Worker, tmp_path: Path) -> No
 def test_strange_report(master: Environment, tmp_path: Path) -> None:
     """A report that cannot be understood is an error of the recording, and no more than that."""
     intervals = start(master, tmp_path / "run")
-    strange = {"blocks": [{}], "sent_s": time.time(), "errors": 2, "number": 1}
+    strange = {"blocks": [{}], "sent_s": time.time(), "clock_steps": [], "errors": 2, "number": 1}
     intervals.on_worker_report("w1", {REPORT_KEY: strange})
     intervals.on_worker_report("w2", {REPORT_KEY: None})
     intervals.on_worker_report("w3", {})
