@@ -124,7 +124,9 @@ def _load_reached(run: Run) -> Iterator[Check]:
     most_off = max(1.0, (1 - REACHED_RATIO) * seconds)
     reason = f"only {reached:.0%} of the seconds had the planned number of users (within 5 %)"
     ok = int((~on_plan).sum()) <= most_off
-    yield Check("load_reached", reached, 1 - most_off / seconds, ok, "" if ok else reason)
+    begin_s = float(plan["elapsed_s"].iloc[0])
+    fact = f"the planned users were there from {begin_s:.0f} s on" if begin_s > SHORTEST_S else ""
+    yield Check("load_reached", reached, 1 - most_off / seconds, ok, fact if ok else reason)
 
 
 def _since_reached(plan: pd.DataFrame) -> pd.DataFrame:

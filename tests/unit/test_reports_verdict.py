@@ -334,7 +334,10 @@ def test_a_second_off_the_plan_is_borne_in_a_short_run() -> None:
 def test_users_without_a_shape_must_get_there() -> None:
     """Where no shape plans the way, it is judged once the users are there; never there, never a pass."""
     way = plan([10.0] * 60, [float(min(second, 10)) for second in range(60)])
-    assert checks(run_of({"a": even(99)}, stages=way))["load_reached"].ok
+    reached = checks(run_of({"a": even(99)}, stages=way))["load_reached"]
+    assert (reached.ok, reached.reason) == (True, "the planned users were there from 10 s on")
+    soon = plan([10.0] * 60, [0.0, *[10.0] * 59])
+    assert checks(run_of({"a": even(99)}, stages=soon))["load_reached"].reason == ""
     lost = plan([10.0] * 60, [10.0] * 20 + [5.0] * 40)
     assert not checks(run_of({"a": even(99)}, stages=lost))["load_reached"].ok
     never = plan([1000.0] * 60, [float(second) for second in range(60)])

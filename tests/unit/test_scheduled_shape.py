@@ -1,12 +1,19 @@
 """The adapter plays a schedule in steps that Locust can follow on one process and on many."""
 
+import gevent
+from locust.env import Environment
+from locust.runners import STATE_INIT, STATE_SPAWNING
+
+from argparse import Namespace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from shapes.gradual_arrivals import GradualArrivalsShape
 from shapes.ramp import RampShape
 from shapes.spike import SpikeShape
+from tests.virtual_time import virtual_time
 
 
 class FrozenRamp(RampShape):
@@ -76,3 +83,25 @@ def test_a_second_run_starts_from_the_beginning() -> None:
     shape.reset_time()
 
     assert ticks(shape, [0]) == [(2, 2.0)]
+
+
+@pytest.mark.parametrize("shape_class", [RampShape, GradualArrivalsShape])
+def test_nothing_is_asked_for_while_listeners_set_up(shape_class: type[Any]) -> None:
+    """Until the users of the first tick are started the answer is the same, and the schedule waits."""
+    with virtual_time():
+        shape = shape_class()
+        environment = Environment(shape_class=shape)
+        environment.parsed_options = Namespace(user_scale=1.0, time_scale=1.0)
+        runner = environment.create_local_runner()
+        runner.state = STATE_INIT
+        runner.shape_last_tick = shape.tick()
+        answers = []
+        for _ in range(20):
+            gevent.sleep(10)
+            answers.append(shape.tick())
+        assert answers == [runner.shape_last_tick] * 20
+        assert shape.get_run_time() == 0
+
+        runner.state = STATE_SPAWNING
+        gevent.sleep(1)
+        assert (shape.tick() or (0, 0))[0] > 0
