@@ -130,9 +130,15 @@ def _load_reached(run: Run) -> Iterator[Check]:
 
 
 def _since_reached(plan: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows since the users first were as many as planned: no shape plans the way there."""
-    there = plan["users"] >= plan["planned_users"] * (1 - TOLERANCE_RATIO)
-    return plan[there.cummax()]
+    """Return the rows of each number of planned users since it was there, or all where it never was.
+
+    No shape of the suite plans the way there: Locust starts users as fast as they can be made. Where none of
+    these numbers ever was there, there are no rows.
+    """
+    planned, users = plan["planned_users"], plan["users"]
+    there = users.between(planned * (1 - TOLERANCE_RATIO), planned * (1 + TOLERANCE_RATIO))
+    stretch = there.groupby(planned.ne(planned.shift()).cumsum())
+    return plan[stretch.cummax() | ~stretch.transform("any")] if there.any() else plan.iloc[:0]
 
 
 def _on_plan(plan: pd.DataFrame) -> "NDArray[np.bool_]":

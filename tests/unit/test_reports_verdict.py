@@ -346,6 +346,21 @@ def test_users_without_a_shape_must_get_there() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("first", "reached"),
+    [
+        ([6.0] * 20, True),
+        ([0.0, 2.0, 3.0, 4.0, 5.0, *[6.0] * 15], True),  # Locust has yet to make them
+        ([5.0] * 20, False),  # one is missing for good
+        ([0.0] * 19 + [3.0], False),
+    ],
+)
+def test_users_of_each_stage_of_a_shape_of_ones_own_must_get_there(first: list[float], reached: bool) -> None:
+    """A stage counts since its users are there, as the next may, and wholly where they never come."""
+    stages = plan([6.0] * 20 + [12.0] * 20, [*first, 7.0, 8.0, 9.0, 10.0, 11.0, *[12.0] * 15])
+    assert checks(run_of({"a": even(99)}, stages=stages))["load_reached"].ok is reached
+
+
 def test_journeys_that_break_off() -> None:
     """One exception in a hundred requests is borne, two say that the journeys were not made as written."""
     run = run_of({"a": even(100)})
