@@ -38,14 +38,18 @@ class SpawnRamp:
     def __init__(self) -> None:
         self._target: tuple[float, float] | None = None
         self._from_users, self._since_s = 0, 0.0
+        self._last_users = 0
 
     def users_at(self, elapsed_s: float, target_users: float, spawn_rate: float, users: int) -> int:
         """Return how many users there are to be, where *users* are there; ask about once a second."""
         if (target_users, spawn_rate) != self._target:
             self._target = target_users, spawn_rate
-            self._from_users, self._since_s = users, elapsed_s
+            # The first of them may be there, or gone, already.
+            furthest = max if users > target_users else min
+            self._from_users, self._since_s = furthest(users, self._last_users), elapsed_s
         if users == target_users:
             self._from_users = users
+        self._last_users = users
         batch = max(1, math.floor(spawn_rate))
         moved = batch * (1 + math.floor((elapsed_s - self._since_s) * spawn_rate / batch))
         if target_users >= self._from_users:

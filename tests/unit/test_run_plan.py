@@ -306,6 +306,15 @@ def test_a_new_target_is_reached_from_the_users_that_are_there() -> None:
     assert ramp.users_at(10, 4.5, 9, 2) == 5
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_the_first_users_may_be_there_when_the_ramp_is_seen(first: int) -> None:
+    """A ramp by one user in 5 s is planned from where it began, whether its first user is there or gone."""
+    ramp = SpawnRamp()
+    assert [ramp.users_at(second, 3, 0.2, first) for second in (0, 1, 4, 5, 10)] == [1, 1, 1, 2, 3]
+    ramp.users_at(20, 3, 0.2, 3)
+    assert [ramp.users_at(second, 1, 0.2, 3 - first) for second in (21, 22, 25, 26)] == [2, 2, 2, 1]
+
+
 def test_a_master_knows_its_spawn_rate() -> None:
     """A master ramps before its shape's last tick is known; it has the rate of the ramp itself."""
     runner = Master()
