@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from locust.exception import CatchResponseError
 
-from telemetry.redact import storable
+from telemetry.redact import redact
 
 MAX_KINDS = 1000
 MAX_KIND_LENGTH = 200
@@ -46,4 +46,4 @@ def _describe(failure_class: type, text: str) -> str:
     """Return what a journey said was wrong, or the class of an exception with its text."""
     said_by_journey = issubclass(failure_class, str | CatchResponseError)
     words = text if said_by_journey and text else ": ".join(filter(None, (failure_class.__name__, text)))
-    return storable(words)[:MAX_KIND_LENGTH]
+    return redact(words)[:MAX_KIND_LENGTH]

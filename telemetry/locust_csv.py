@@ -9,7 +9,6 @@ from locust.stats import PERCENTILES_TO_REPORT, StatsCSVFileWriter
 from pathlib import Path
 from typing import Any
 
-from telemetry.redact import RedactingWriter
 from telemetry.run_clock import RunClock
 from telemetry.run_directory import LOCUST_CSV_PREFIX
 
@@ -22,8 +21,6 @@ class RunCsvFiles(StatsCSVFileWriter):
         super().__init__(
             environment, PERCENTILES_TO_REPORT, str(directory / LOCUST_CSV_PREFIX), full_history=True
         )
-        for files in ("requests", "stats_history", "failures", "exceptions"):
-            setattr(self, f"{files}_csv_writer", RedactingWriter(getattr(self, f"{files}_csv_writer")))
         self._writing = gevent.spawn(self.stats_writer)
 
     def flush(self) -> None:

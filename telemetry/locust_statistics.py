@@ -1,4 +1,4 @@
-"""Locust's own statistics, of which each request costs half: the same figures, in one pass."""
+"""Locust's own statistics, of which each request costs half: the same figures, in one pass, without secrets."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from locust.stats import RequestStats
 
 import time
 from functools import partial
+
+from telemetry.redact import redact_name
 
 
 def hasten(stats: RequestStats) -> None:
@@ -22,7 +24,8 @@ def log_request(
     second = int(now_s)
     # Looked up each time: Locust invites its users to replace it.
     rounded = 0 if response_time is None else locust_stats.bucket_response_time(response_time)
-    for entry in (stats.total, stats.entries[name, method]):
+    entry_key = (redact_name(str(name)), redact_name(str(method)))
+    for entry in (stats.total, stats.entries[entry_key]):
         last_s = entry.last_request_timestamp
         if entry.use_response_times_cache and last_s and second > int(last_s):
             entry._cache_response_times(second - 1)

@@ -11,7 +11,7 @@ from functools import cache, wraps
 from typing import Any
 
 from shapes.iterations import iteration_name
-from telemetry.redact import storable
+from telemetry.redact import redact_name
 
 # Each combination has rows of its own; a journey that makes up tags would make rows without end.
 MAX_COMBINATIONS = 100
@@ -118,7 +118,7 @@ def _iterations_of(user_class: type[User]) -> set[str]:
 
 def _words_of(tags: Iterable[str]) -> set[str]:
     """Return tags as they are recorded."""
-    return {word.strip() for tag in tags for word in storable(tag).split(_SEPARATOR)} - {""}
+    return {word.strip() for tag in tags for word in redact_name(tag).split(_SEPARATOR)} - {""}
 
 
 @cache

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from telemetry.interval_block import Key
 from telemetry.measures import KINDS
 from telemetry.origin import MAX_COMBINATIONS, TOO_MANY, Origin
-from telemetry.redact import storable
+from telemetry.redact import redact_name
 
 # Rows of the suite's own, beside those of requests; Locust's totals do not know them.
 ITERATION = "iteration"
@@ -44,10 +44,10 @@ class RecordedKeys:
         """Return the number of a request, which `of_requests` knows from then on."""
         known = self.of_requests.get(told)
         if known is None:
-            request_type = storable(str(told[1]))
+            request_type = redact_name(str(told[1]))
             if request_type in OWN_TYPES:
                 request_type += " request"
-            known = self.of_requests[told] = self._number(told[0], request_type, storable(str(told[2])))
+            known = self.of_requests[told] = self._number(told[0], request_type, redact_name(str(told[2])))
         return known
 
     def number_own(self, told: Told) -> int:
@@ -55,7 +55,7 @@ class RecordedKeys:
         known = self._own.get(told)
         if known is not None:
             return known
-        origin, own_type, name = told[0], told[1], storable(str(told[2]))[:MAX_NAME_LENGTH]
+        origin, own_type, name = told[0], told[1], redact_name(str(told[2]))[:MAX_NAME_LENGTH]
         if (own_type, name) not in self._own_names and len(self._own_names) >= MAX_OWN_NAMES:
             self._note(f"over {MAX_OWN_NAMES} names of transactions and metrics", name)
             return self._number(origin, own_type, OTHER)

@@ -25,7 +25,7 @@ from telemetry.interval_recording import TICKS_PER_WRITE, IntervalRecording
 from telemetry.judging import SUITE_FOLDER
 from telemetry.locust_csv import RunCsvFiles
 from telemetry.options import options_of
-from telemetry.redact import redact, redact_command
+from telemetry.redact import redact, redact_command, redact_name
 from telemetry.run_clock import RunClock
 from telemetry.run_directory import (
     RESULTS_FOLDER,
@@ -195,7 +195,7 @@ class Recording:
 
     def _profile(self) -> str:
         journeys = "-".join(sorted(user_class.__name__ for user_class in self._environment.user_classes))
-        return self._environment.profile or journeys[:60]
+        return redact(self._environment.profile or "") or journeys[:60]
 
     def _workers(self) -> list[str]:
         runner = self._environment.runner
@@ -238,11 +238,11 @@ class Recording:
 
 
 def known_request_names(user_classes: Iterable[type[User]]) -> set[str] | None:
-    """Return every request name the journeys declare; None where one of them declares none."""
+    """Return every request name the journeys declare, as it is recorded; None where one declares none."""
     names: set[str] = set()
     for user_class in user_classes:
         declared: Iterable[str] | None = getattr(user_class, "request_names", None)
         if declared is None:
             return None
-        names.update(declared)
+        names.update(map(redact_name, declared))
     return names

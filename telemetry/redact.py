@@ -1,74 +1,172 @@
-"""Keep secrets out of everything that is written down."""
+"""Keep secrets out of everything that is written down or shown.
+
+There are two kinds of text. In prose (errors, log lines, command lines) what stands where a secret would is
+masked, and a harmless word may be masked with it. Names (of requests, transactions, metrics and tags) are
+identities: two names without a secret must stay two, so only what can hardly be anything else is masked.
+
+Texts come from the service under test and are searched in the load generator: how much is searched is bounded,
+and so is every repetition below, or one long answer would stall the load.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from hashlib import sha256
+from typing import NamedTuple
 
 MASK = "***"
-# Texts come from the service under test and are redacted in the load generator: their length is bounded, and
-# so is every repetition below, or one long answer would stall the load.
-LONGEST = 4000
+MAX_LENGTH = 4000
+MAX_LOG_LENGTH = 10_000  # a traceback tells most at its end
+# No secret is longer, but for private keys, which are masked up to where the text was cut.
+MAX_SECRET_LENGTH = 1000
 
-_I = re.IGNORECASE
+_SPACE = r"(?:\s|\\[nrt]){0,20}+"  # also over the end of a line, and in the repr of a text
+_QUOTE = r"(?:\\{0,3}[\"']|%(?:25)?2[27]|&(?:quot|#34|#39);)"
+_IS = rf"{_QUOTE}?{_SPACE}(?:=>?|%(?:25)?3D){_SPACE}"
+_COLON = rf"{_QUOTE}?{_SPACE}(?::|%(?:25)?3A){_SPACE}(?:[|>][+-]?{_SPACE})?"
+
+# These name a secret wherever they are in a word, as in DB_PASSWORD, accessToken or X-Api-Key.
 _WORD = (
-    r"(?:password|passwd|pwd|secret|token|api[-_]?key|access[-_]?key|credential|session[-_]?id)[\w-]{0,40}"
+    r"(?:pass(?:wor[dt]|wd|phrase|code)|pwd|secret(?!ar|ion|ive)|token(?!s\b|i[sz])|credential|signature|"
+    r"(?:access|account|api|encryption|private|session|signing)[-_]?key|session[-_]?id)[\w-]{0,40}"
 )
-_CLOSED = r"\\?[\"']?\s{0,3}"
-# name=value anywhere; name: value only where a name begins, because request names end in such words too.
-_NAMED = rf"(?:{_WORD}{_CLOSED}=|(?<![\w.]){_WORD}{_CLOSED}:)\s{{0,3}}\\?"
-_VALUE = r"[^\s\"'&,;})\\]{1,1000}"
+# These do so only as whole words, which `passed`, `pinned` and `encode` are not.
+_AFTER_PERCENT = r"(?<=%[0-9a-f][0-9a-f])|(?<=%25[0-9a-f][0-9a-f])"
+_WHOLE = rf"(?:(?<![a-z0-9])|{_AFTER_PERCENT}|(?-i:(?<=[a-z])(?=[A-Z])))"
+_PIN = rf"{_WHOLE}(?:pin|t?otp|(?:auth\w{{0,20}}|login|sms|verification)[-_]?code)\d?"
+_SHORT_WORD = rf"(?:{_PIN}|{_WHOLE}(?:pass|pw|session|jwt|bearer|sig)\d?)"
+# Statuses of HTTP, processes and WebSockets, and names of errors, are no secrets.
+_NO_STATUS = r"(?!-\d|(?:\d{1,3}|10[01]\d|(?-i:[A-Z_]{2,40}))(?![\w/+~%-]))"
+_CODE = rf"(?:(?<![\w-])|{_AFTER_PERCENT})code{_IS}{_NO_STATUS}"
+_ASSIGNED = rf"(?:(?:{_WORD}|{_SHORT_WORD}|[?&](?:key|auth)){_IS}|{_CODE})"
+# A colon follows many words: only where a word begins, as names of requests may end in one of these, too.
+_TOLD = rf"(?:(?<![\w./-])|{_AFTER_PERCENT})[\w-]{{0,40}}?{_WORD}{_COLON}"
+_SHORT_TOLD = _SHORT_WORD + _COLON
 
-_URL_USER = re.compile(r"(?<=://)([^\s/:@\"'<>]{0,200}):[^\s\"'<>]{1,1000}@")
-_URL_TOKEN = re.compile(r"(?<=://)[^\s/:@\"'<>]{1,200}@")
-_HEADER_NAME = r"\b(?:(?:proxy-)?authorization|(?:set-)?cookie)"
-_HEADER = re.compile(rf"({_HEADER_NAME}{_CLOSED}[:=]\s{{0,3}}\\?[\"']?)[^\"'\r\n]{{1,1000}}", _I)
-_SCHEME = re.compile(r"\b(Bearer|Basic)\s{1,3}[\w.~+/=-]{1,1000}", _I)
-_JSON_WEB_TOKEN = re.compile(r"\beyJ[\w-]{1,1000}\.[\w-]{1,2000}(?:\.[\w-]{0,1000})?")
-_QUOTED = re.compile(rf"({_NAMED}[\"'])[^\"']{{0,1000}}", _I)
-_BARE = re.compile(rf"({_NAMED}){_VALUE}", _I)
-_QUERY = re.compile(rf"([?&](?:key|sig|signature|auth)=){_VALUE}", _I)
-_SENSITIVE_OPTION = re.compile(rf"--[\w-]{{0,40}}{_WORD}", _I)
+_QUOTED = rf"b?(?P<quote>{_QUOTE})"
+_UP_TO_QUOTE = r"(?:(?!(?P=quote))(?:\\.|[^\\])){0,99999}+"
+_NOT_PLAIN = (
+    r"(?!…|(?:a|an|are|cannot|empty|error|expected|expired|failed|false|for|from|got|has|in|invalid|is|it|missing|"
+    r"must|none|not|null|of|or|rejected|required|revoked|should|the|to|too|traceback|true|undefined|unknown|was|"
+    r"were|with|wrong)(?![\w.+/=-]))"
+)
+_VALUE = rf"(?!b[\"']){_NOT_PLAIN}(?:(?!%(?:25)?2[267C])[^\s\"'&,;}})\\]){{1,99999}}+"
+_WITH_DIGIT = r"(?=[^\s\"'&,;})\\\d]{0,60}\d)(?=[^\s\"'&,;})\\a-z]{0,60}[a-z])[^\s\"'&,;})\\]{4,99999}"
+
+_HEADER = rf"\b(?:(?:proxy-)?authorization|(?:set-)?cookie){_QUOTE}?{_SPACE}[:=]{_SPACE}(?:b(?=[\"']))?{_QUOTE}?"
+_NO_METHOD = r"(?!(?-i:DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT)\s)"
+_SCHEME = r"\b(?:bearer|basic|token)\s{1,20}+"
+_NO_SCHEME = r"(?!(?:auth\w{0,12}|header|scheme|token)(?![\w.+/=-]))"
+# What follows Basic and Token: it has a digit, a capital in its middle, or an equals sign.
+_CREDENTIALS = (
+    r"(?=[\w.~+/-]{0,100}[\d=]|(?-i:(?=[\w.~+/-]{0,60}[a-z])[\w.~+/-]{1,60}[A-Z]))[\w.~+/=-]{6,99999}"
+)
+_OPAQUE = r"(?=[a-z]{0,60}\d)(?=\d{0,60}[a-z])[a-z0-9]{16,99999}"
+_USER = r"(?<![\w.+%/:-])(?!(?:mailto|sips?|acct|xmpp):)[\w.+%-]{1,100}:"
+
+
+class _Rule(NamedTuple):
+    """A pattern of what stays before a secret and of the secret; each of *hints* is one of which it needs any."""
+
+    pattern: re.Pattern[str]
+    hints: tuple[tuple[str, ...], ...]
+
+
+def _rule(before: str, secret: str, *hints: tuple[str, ...]) -> _Rule:
+    return _Rule(re.compile(f"(?P<stays>{before}){secret}", re.IGNORECASE | re.DOTALL), hints)
+
+
+# Most texts hold none of these, and are quickly done with.
+_WORDS = ("pass", "pw", "secret", "token", "credential", "key", "session", "jwt", "bearer", "sig", "pin", "otp")
+_WORDS_OR_CODE = (*_WORDS, "code", "auth")
+_HEADERS = ("authorization", "cookie")
+_SCHEMES = ("bearer", "basic", "token")
+_AT, _EQUALS, _COLONS = ("@", "%40"), ("=", "3d"), (":", "3a")
+
+_IN_NAMES = (
+    # Keys and tokens by their shape: PEM, JSON Web Tokens, GitHub, GitLab, Slack, Stripe, AWS, Google, OpenAI.
+    _rule(
+        "",
+        r"-----BEGIN[A-Z0-9 ]{0,40} PRIVATE KEY(?: BLOCK)?-----(?:(?!-----END).){0,99999}"
+        r"(?:-----END[A-Z0-9 ]{0,40} PRIVATE KEY(?: BLOCK)?-----)?",
+        ("private key",),
+    ),
+    _rule("", r"\b(?-i:eyJ[\w-]{1,1000}\.[\w-]{1,99999}(?:\.[\w-]{0,99999})?)", ("eyj",)),
+    _rule("", r"\b(?-i:(?:gh[oprsu]|npm|hf|[rs]k_live|[rs]k_test|whsec)_[A-Za-z0-9]{10,250})", ("_",)),
+    _rule("", r"\b(?-i:(?:github_pat_|glpat-|xox[abeoprs]-|xapp-)[\w-]{10,250})", ("pat", "xox", "xapp")),
+    _rule("", r"\b(?-i:A[KS]IA[A-Z0-9]{12,124}|AIza[\w-]{30,100})", ("akia", "asia", "aiza")),
+    _rule("", r"\b(?-i:sk-(?=[\w-]{0,60}\d)(?=[\w-]{0,60}[A-Z])[\w-]{20,250})", ("sk-",)),
+    # user:password@host, without :// only where a port or path follows: not `login:ann@example.com`.
+    _rule(r"://[^\s/:@\"'<>]{0,100}:", r"[^\s/\"'<>?#]{1,300}(?=@)", ("://",), _AT),
+    _rule(r"%3A%2F%2F[^\s/:@%\"'<>]{0,100}(?::|%3A)", r"[^\s/\"'<>?#&]{1,300}?(?=@|%40)", ("%2f",), _AT),
+    _rule(_USER, r"[^\s/\"'<>@]{1,200}(?=@[\w.-]{1,200}(?::\d{2,5}(?!\w)|\.[a-z]{2,24}/))", _COLONS, _AT),
+    _rule(_ASSIGNED + _QUOTED, _UP_TO_QUOTE, _EQUALS, _WORDS_OR_CODE),
+    _rule(_ASSIGNED, _VALUE, _EQUALS, _WORDS_OR_CODE),
+    _rule(rf"(?:{_TOLD}|{_SHORT_TOLD}){_QUOTED}", _UP_TO_QUOTE, _COLONS, _WORDS_OR_CODE),
+    _rule(
+        rf"(?:{_TOLD}|{_SHORT_TOLD}|{_HEADER})(?:{_SCHEME})?", _OPAQUE, _COLONS, (*_WORDS_OR_CODE, *_HEADERS)
+    ),
+    _rule(_SCHEME, _OPAQUE, _SCHEMES),
+    _rule(_PIN + _COLON, r"\d{4,12}(?!\w)", _COLONS, ("pin", "otp", "code")),
+)
+_IN_PROSE = (
+    *_IN_NAMES,
+    _rule(r"://[^\s/:@\"'<>]{0,100}:", r"(?!\d{1,5}[/?#])[^\s\"'<>]{1,300}(?=@)", ("://",), _AT),
+    _rule(r"://", r"[^\s/:@\"'<>]{1,200}(?=@)", ("://",), _AT),
+    _rule(_USER, r"(?!//|\d{1,5}[/?#])[^\s\"'<>]{1,200}(?=@[a-z0-9\[])", _COLONS, _AT),
+    _rule(r"\bdigest\s{1,20}(?=username=)", r"[^\r\n]{1,99999}", ("digest",)),
+    _rule(_HEADER, rf"{_NOT_PLAIN}{_NO_METHOD}[^\"'\r\n]{{1,99999}}", _HEADERS),
+    _rule(r"\bbearer\s{1,20}+", rf"{_NOT_PLAIN}{_NO_SCHEME}[\w.~+/=-]{{1,99999}}", ("bearer",)),
+    _rule(_SCHEME, _CREDENTIALS, _SCHEMES),
+    _rule(_TOLD, _VALUE, _COLONS, _WORDS),
+    _rule(_SHORT_TOLD, _WITH_DIGIT, _COLONS, _WORDS_OR_CODE),
+    _rule(_PIN + _COLON, r"\d{3,12}(?!\w)", _COLONS, ("pin", "otp", "code")),
+)
+_SECRET_OPTION = re.compile(rf"-{{1,2}}[\w-]{{0,40}}?(?:{_WORD}|{_SHORT_WORD})", re.IGNORECASE)
 
 
 @lru_cache(maxsize=4096)
 def redact(text: str) -> str:
-    """Return *text* with passwords in URLs, tokens, and values of secret-looking names masked.
+    """Return prose without its secrets, at most MAX_LENGTH characters that UTF-8 can carry."""
+    return _masked(text, _IN_PROSE, MAX_LENGTH)
 
-    At most LONGEST characters are returned. A harmless word may be masked with them; a secret must not stay.
+
+@lru_cache(maxsize=4096)
+def redact_name(name: str) -> str:
+    """Return a name without its secrets, at most MAX_LENGTH characters that UTF-8 can carry.
+
+    Names that differ in more than their secrets stay different, also where they are cut.
     """
-    text = text if len(text) <= LONGEST else text[:LONGEST] + "…"
-    text = _URL_USER.sub(rf"\1:{MASK}@", text)
-    text = _URL_TOKEN.sub(f"{MASK}@", text)
-    text = _HEADER.sub(rf"\1{MASK}", text)
-    text = _SCHEME.sub(rf"\1 {MASK}", text)
-    text = _JSON_WEB_TOKEN.sub(MASK, text)
-    text = _QUOTED.sub(rf"\1{MASK}", text)
-    text = _BARE.sub(rf"\1{MASK}", text)
-    return _QUERY.sub(rf"\1{MASK}", text)
+    masked = _masked(name, _IN_NAMES, MAX_LENGTH)
+    if not masked.endswith("…") or masked == name:
+        return masked
+    return f"{masked[: MAX_LENGTH - 9]}…{sha256(name.encode('utf-8', 'replace')).hexdigest()[:8]}"
 
 
-def storable(text: str) -> str:
-    """Return *text* redacted, with a question mark for what UTF-8 cannot carry."""
-    return redact(text).encode("utf-8", "replace").decode("utf-8")
+def _masked(text: str, rules: Iterable[_Rule], max_length: int) -> str:
+    masked = text[: max_length + MAX_SECRET_LENGTH]
+    is_cut = len(masked) < len(text)
+    masked = masked.encode("utf-8", "backslashreplace").decode("utf-8")
+    lowered = masked.lower()
+    for rule in rules:
+        if all(any(word in lowered for word in hint) for hint in rule.hints):
+            masked = rule.pattern.sub(rf"\g<stays>{MASK}", masked)
+    if is_cut:  # what is left of a secret where the text was cut may not look like one
+        masked = masked[:-MAX_SECRET_LENGTH]
+    return f"{masked[: max_length - 1]}…" if is_cut or len(masked) > max_length else masked
+
+
+def redact_log(text: str) -> str:
+    """Return what a log line or a traceback says without its secrets, at most MAX_LOG_LENGTH characters."""
+    return _masked(text, _IN_PROSE, MAX_LOG_LENGTH)
 
 
 def redact_command(arguments: Sequence[str]) -> list[str]:
     """Return a command line with secrets masked, also where option and value are two words."""
     masked: list[str] = []
     for position, argument in enumerate(arguments):
-        follows_secret = position > 0 and _SENSITIVE_OPTION.fullmatch(arguments[position - 1])
+        follows_secret = position > 0 and _SECRET_OPTION.fullmatch(arguments[position - 1])
         masked.append(MASK if follows_secret else redact(argument))
     return masked
-
-
-class RedactingWriter:
-    """A csv writer that redacts every text it is given."""
-
-    def __init__(self, writer: object) -> None:
-        self._writerow = writer.writerow  # type: ignore[attr-defined] # csv has no public writer type
-
-    def writerow(self, row: Iterable[object]) -> None:
-        """Write one row."""
-        self._writerow([redact(field) if isinstance(field, str) else field for field in row])

@@ -19,6 +19,7 @@ from telemetry.health import WorkerHealth
 from telemetry.in_flight import watch_sessions, watch_users
 from telemetry.judging import EXIT_BAD_CONFIGURATION, EXIT_CRASH
 from telemetry.listening import put_locust_first
+from telemetry.locust_redaction import redact_locust
 from telemetry.locust_statistics import hasten
 from telemetry.measures import watch_measures
 from telemetry.options import add_options, has_options, options_of
@@ -58,6 +59,7 @@ def _on_init(environment: Environment, web_ui: WebUI | None, **_: Any) -> None:
     options.exit_code_on_error = 0
     put_locust_first(environment.events)
     hasten(environment.stats)
+    redact_locust(environment)
     watch_sessions()
     watch_users(environment.user_classes)
     watch_measures(environment.user_classes)
