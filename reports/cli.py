@@ -34,9 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = cast("Command", importlib.import_module(COMMANDS[options.command]).run)
         status, text = command(options)
     except ReportError as error:
-        return _refuse(error, getattr(options, "thresholds", None))
+        return _refuse(error, options)
     except OSError as error:
-        return _refuse(ReportError(f"{error.strerror}: {str(error.filename)!r}"), None)
+        return _refuse(ReportError(f"{error.strerror}: {str(error.filename)!r}"), options)
     except Exception as error:  # noqa: BLE001 - the last resort, which must not look like a verdict
         sys.stderr.write(f"reports: this is a bug, please report it: {error!r}\n{traceback.format_exc()}")
         return CRASH
@@ -54,10 +54,11 @@ def _say(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _refuse(error: ReportError, thresholds: Path | None) -> int:
+def _refuse(error: ReportError, options: argparse.Namespace) -> int:
     if isinstance(error, ConfigError):
-        for fault in error.faults:
-            sys.stderr.write(f"{thresholds or 'thresholds.yaml'}: {fault}\n")
+        thresholds = getattr(options, "thresholds", None) or "thresholds.yaml"
+        for fault in error.unquoted if getattr(options, "unquoted", False) else error.faults:
+            sys.stderr.write(f"{thresholds}: {fault}\n")
     else:
         sys.stderr.write(f"reports: {error}\n")
     return BAD_CONFIGURATION
@@ -83,6 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     steps.add_argument("run", type=Path, metavar="RUN", help="a run directory")
     check = commands.add_parser("check", help="check thresholds without a run", allow_abbrev=False)
     check.add_argument("--thresholds", type=Path, metavar="FILE", required=True)
+    check.add_argument(
+        "--unquoted", action="store_true", help="say where a fault is without quoting the file, for strangers"
+    )
     for option, what in (
         ("--name", "a request name of the run"),
         ("--metric", "a name or glob of the journeys' own metrics and checks"),

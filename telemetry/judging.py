@@ -43,9 +43,9 @@ class Judgement(NamedTuple):
 
 
 class ThresholdsCheck(NamedTuple):
-    """The faults of a thresholds file, one a line, and the latency limits in it, ascending."""
+    """The faults of a thresholds file, and the latency limits in it, ascending."""
 
-    faults: str
+    faults: list[str]
     limits_ms: list[float]
 
 
@@ -63,8 +63,11 @@ class KnownNames(NamedTuple):
     iterations: Iterable[str]
 
 
-def check_thresholds(thresholds: Path, known: KnownNames) -> ThresholdsCheck:
-    """Return what is wrong with a thresholds file, and the limits that it declares when nothing is."""
+def check_thresholds(thresholds: Path, known: KnownNames, *, quoting: bool = True) -> ThresholdsCheck:
+    """Return what is wrong with a thresholds file, and the limits that it declares when nothing is.
+
+    Without *quoting*, nothing of the file is in the faults but what reads as a threshold.
+    """
     of_option = {
         "--name": known.requests or (),
         "--metric": known.metrics,
@@ -74,11 +77,15 @@ def check_thresholds(thresholds: Path, known: KnownNames) -> ThresholdsCheck:
         "--iteration": known.iterations,
     }
     names = [f"{option}={name}" for option, names in of_option.items() for name in names]
-    checked = run_reports(["check", "--thresholds", str(thresholds.resolve()), *names])
+    how = [] if quoting else ["--unquoted"]
+    checked = run_reports(["check", "--thresholds", str(thresholds.resolve()), *how, *names])
     if checked.returncode == EXIT_PASS:
-        return ThresholdsCheck("", json.loads(checked.stdout)["limits_ms"])
+        return ThresholdsCheck([], json.loads(checked.stdout)["limits_ms"])
+    # Any other status is a crash, whose traceback may quote the file.
+    is_told = checked.stderr and (quoting or checked.returncode == EXIT_BAD_CONFIGURATION)
     status = f"the check of {str(thresholds)!r} ended with status {checked.returncode}"
-    return ThresholdsCheck(checked.stderr.strip() or status, [])
+    told = checked.stderr.replace(f"{thresholds.resolve()}: ", f"{thresholds}: ") if is_told else status
+    return ThresholdsCheck(told.strip().splitlines(), [])
 
 
 class Judging:

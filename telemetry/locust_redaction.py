@@ -1,7 +1,7 @@
 """Have Locust itself show no secrets: in its tables, CSV and HTML files, web UI and log.
 
-What Locust counts is masked where it is counted, so that all of them agree. What a user class prints by itself,
-and the host in the web UI, which is a field of its form, stay as they are.
+What Locust counts is masked where it is counted, so that all of them agree. What a user class prints by
+itself, and the host in the web UI, which is a field of its form, stay as they are.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _TRACEBACKS = logging.Formatter()
 
 
 def redact_locust(environment: Environment) -> None:
-    """Mask errors, exceptions and log lines of this process from now on; `hasten` masks the names of requests."""
+    """Mask errors, exceptions and log lines of this process from now on; `hasten` masks names of requests."""
     stats, runner = environment.stats, environment.runner
     stats.log_error = partial(_log_error, stats)  # type: ignore[method-assign] # Locust has no hook for it
     if runner is not None:

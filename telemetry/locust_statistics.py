@@ -1,4 +1,4 @@
-"""Locust's own statistics, of which each request costs half: the same figures, in one pass, without secrets."""
+"""Locust's own statistics, of which each request costs half: the same figures in one pass, secrets masked."""
 
 from __future__ import annotations
 

@@ -4,8 +4,8 @@ There are two kinds of text. In prose (errors, log lines, command lines) what st
 masked, and a harmless word may be masked with it. Names (of requests, transactions, metrics and tags) are
 identities: two names without a secret must stay two, so only what can hardly be anything else is masked.
 
-Texts come from the service under test and are searched in the load generator: how much is searched is bounded,
-and so is every repetition below, or one long answer would stall the load.
+Texts come from the service under test and are searched in the load generator: how much is searched is
+bounded, and so is every repetition below, or one long answer would stall the load.
 """
 
 from __future__ import annotations
@@ -47,6 +47,7 @@ _SHORT_TOLD = _SHORT_WORD + _COLON
 
 _QUOTED = rf"b?(?P<quote>{_QUOTE})"
 _UP_TO_QUOTE = r"(?:(?!(?P=quote))(?:\\.|[^\\])){0,99999}+"
+# What follows the name of a secret without being one.
 _NOT_PLAIN = (
     r"(?!…|(?:a|an|are|cannot|empty|error|expected|expired|failed|false|for|from|got|has|in|invalid|is|it|missing|"
     r"must|none|not|null|of|or|rejected|required|revoked|should|the|to|too|traceback|true|undefined|unknown|was|"
@@ -55,7 +56,9 @@ _NOT_PLAIN = (
 _VALUE = rf"(?!b[\"']){_NOT_PLAIN}(?:(?!%(?:25)?2[267C])[^\s\"'&,;}})\\]){{1,99999}}+"
 _WITH_DIGIT = r"(?=[^\s\"'&,;})\\\d]{0,60}\d)(?=[^\s\"'&,;})\\a-z]{0,60}[a-z])[^\s\"'&,;})\\]{4,99999}"
 
-_HEADER = rf"\b(?:(?:proxy-)?authorization|(?:set-)?cookie){_QUOTE}?{_SPACE}[:=]{_SPACE}(?:b(?=[\"']))?{_QUOTE}?"
+_HEADER = (
+    rf"\b(?:(?:proxy-)?authorization|(?:set-)?cookie){_QUOTE}?{_SPACE}[:=]{_SPACE}(?:b(?=[\"']))?{_QUOTE}?"
+)
 _NO_METHOD = r"(?!(?-i:DELETE|GET|HEAD|OPTIONS|PATCH|POST|PUT)\s)"
 _SCHEME = r"\b(?:bearer|basic|token)\s{1,20}+"
 _NO_SCHEME = r"(?!(?:auth\w{0,12}|header|scheme|token)(?![\w.+/=-]))"
@@ -68,61 +71,58 @@ _USER = r"(?<![\w.+%/:-])(?!(?:mailto|sips?|acct|xmpp):)[\w.+%-]{1,100}:"
 
 
 class _Rule(NamedTuple):
-    """A pattern of what stays before a secret and of the secret; each of *hints* is one of which it needs any."""
+    """A pattern of what stays before a secret, and of the secret; of each of *hints* it needs one."""
 
     pattern: re.Pattern[str]
     hints: tuple[tuple[str, ...], ...]
 
 
-def _rule(before: str, secret: str, *hints: tuple[str, ...]) -> _Rule:
-    return _Rule(re.compile(f"(?P<stays>{before}){secret}", re.IGNORECASE | re.DOTALL), hints)
+def _rule(before: str, secret: str, *hints: str) -> _Rule:
+    pattern = re.compile(f"(?P<stays>{before}){secret}", re.IGNORECASE | re.DOTALL)
+    return _Rule(pattern, tuple(tuple(hint.split("|")) for hint in hints))
 
 
 # Most texts hold none of these, and are quickly done with.
-_WORDS = ("pass", "pw", "secret", "token", "credential", "key", "session", "jwt", "bearer", "sig", "pin", "otp")
-_WORDS_OR_CODE = (*_WORDS, "code", "auth")
-_HEADERS = ("authorization", "cookie")
-_SCHEMES = ("bearer", "basic", "token")
-_AT, _EQUALS, _COLONS = ("@", "%40"), ("=", "3d"), (":", "3a")
+_WORDS = "pass|pw|secret|token|cred|key|sess|jwt|bearer|sig|pin|otp|code|auth"
+_HEADERS, _SCHEMES = "authorization|cookie", "bearer|basic|token"
+_AT, _EQUALS, _COLONS = "@|%40", "=|3d", ":|3a"
 
 _IN_NAMES = (
-    # Keys and tokens by their shape: PEM, JSON Web Tokens, GitHub, GitLab, Slack, Stripe, AWS, Google, OpenAI.
+    # By their shape: private keys, JSON Web Tokens, GitHub, GitLab, Slack, Stripe, AWS, Google, OpenAI.
     _rule(
         "",
         r"-----BEGIN[A-Z0-9 ]{0,40} PRIVATE KEY(?: BLOCK)?-----(?:(?!-----END).){0,99999}"
         r"(?:-----END[A-Z0-9 ]{0,40} PRIVATE KEY(?: BLOCK)?-----)?",
-        ("private key",),
+        "private key",
     ),
-    _rule("", r"\b(?-i:eyJ[\w-]{1,1000}\.[\w-]{1,99999}(?:\.[\w-]{0,99999})?)", ("eyj",)),
-    _rule("", r"\b(?-i:(?:gh[oprsu]|npm|hf|[rs]k_live|[rs]k_test|whsec)_[A-Za-z0-9]{10,250})", ("_",)),
-    _rule("", r"\b(?-i:(?:github_pat_|glpat-|xox[abeoprs]-|xapp-)[\w-]{10,250})", ("pat", "xox", "xapp")),
-    _rule("", r"\b(?-i:A[KS]IA[A-Z0-9]{12,124}|AIza[\w-]{30,100})", ("akia", "asia", "aiza")),
-    _rule("", r"\b(?-i:sk-(?=[\w-]{0,60}\d)(?=[\w-]{0,60}[A-Z])[\w-]{20,250})", ("sk-",)),
+    _rule("", r"\b(?-i:eyJ[\w-]{1,1000}\.[\w-]{1,99999}(?:\.[\w-]{0,99999})?)", "eyj"),
+    _rule("", r"\b(?-i:(?:gh[oprsu]|npm|hf|[rs]k_live|[rs]k_test|whsec)_[A-Za-z0-9]{10,250})", "_"),
+    _rule("", r"\b(?-i:(?:github_pat_|glpat-|xox[abeoprs]-|xapp-)[\w-]{10,250})", "pat|xox|xapp"),
+    _rule("", r"\b(?-i:A[KS]IA[A-Z0-9]{12,124}|AIza[\w-]{30,100})", "akia|asia|aiza"),
+    _rule("", r"\b(?-i:sk-(?=[\w-]{0,60}\d)(?=[\w-]{0,60}[A-Z])[\w-]{20,250})", "sk-"),
     # user:password@host, without :// only where a port or path follows: not `login:ann@example.com`.
-    _rule(r"://[^\s/:@\"'<>]{0,100}:", r"[^\s/\"'<>?#]{1,300}(?=@)", ("://",), _AT),
-    _rule(r"%3A%2F%2F[^\s/:@%\"'<>]{0,100}(?::|%3A)", r"[^\s/\"'<>?#&]{1,300}?(?=@|%40)", ("%2f",), _AT),
+    _rule(r"://[^\s/:@\"'<>]{0,100}:", r"[^\s/\"'<>?#]{1,300}(?=@)", "://", _AT),
+    _rule(r"%3A%2F%2F[^\s/:@%\"'<>]{0,100}(?::|%3A)", r"[^\s/\"'<>?#&]{1,300}?(?=@|%40)", "%2f", _AT),
     _rule(_USER, r"[^\s/\"'<>@]{1,200}(?=@[\w.-]{1,200}(?::\d{2,5}(?!\w)|\.[a-z]{2,24}/))", _COLONS, _AT),
-    _rule(_ASSIGNED + _QUOTED, _UP_TO_QUOTE, _EQUALS, _WORDS_OR_CODE),
-    _rule(_ASSIGNED, _VALUE, _EQUALS, _WORDS_OR_CODE),
-    _rule(rf"(?:{_TOLD}|{_SHORT_TOLD}){_QUOTED}", _UP_TO_QUOTE, _COLONS, _WORDS_OR_CODE),
-    _rule(
-        rf"(?:{_TOLD}|{_SHORT_TOLD}|{_HEADER})(?:{_SCHEME})?", _OPAQUE, _COLONS, (*_WORDS_OR_CODE, *_HEADERS)
-    ),
+    _rule(_ASSIGNED + _QUOTED, _UP_TO_QUOTE, _EQUALS, _WORDS),
+    _rule(_ASSIGNED, _VALUE, _EQUALS, _WORDS),
+    _rule(rf"(?:{_TOLD}|{_SHORT_TOLD}){_QUOTED}", _UP_TO_QUOTE, _COLONS, _WORDS),
+    _rule(rf"(?:{_TOLD}|{_SHORT_TOLD}|{_HEADER})(?:{_SCHEME})?", _OPAQUE, _COLONS, f"{_WORDS}|{_HEADERS}"),
     _rule(_SCHEME, _OPAQUE, _SCHEMES),
-    _rule(_PIN + _COLON, r"\d{4,12}(?!\w)", _COLONS, ("pin", "otp", "code")),
+    _rule(_PIN + _COLON, r"\d{4,12}(?!\w)", _COLONS, _WORDS),
 )
 _IN_PROSE = (
     *_IN_NAMES,
-    _rule(r"://[^\s/:@\"'<>]{0,100}:", r"(?!\d{1,5}[/?#])[^\s\"'<>]{1,300}(?=@)", ("://",), _AT),
-    _rule(r"://", r"[^\s/:@\"'<>]{1,200}(?=@)", ("://",), _AT),
+    _rule(r"://[^\s/:@\"'<>]{0,100}:", r"(?!\d{1,5}[/?#])[^\s\"'<>]{1,300}(?=@)", "://", _AT),
+    _rule(r"://", r"[^\s/:@\"'<>]{1,200}(?=@)", "://", _AT),
     _rule(_USER, r"(?!//|\d{1,5}[/?#])[^\s\"'<>]{1,200}(?=@[a-z0-9\[])", _COLONS, _AT),
-    _rule(r"\bdigest\s{1,20}(?=username=)", r"[^\r\n]{1,99999}", ("digest",)),
+    _rule(r"\bdigest\s{1,20}(?=username=)", r"[^\r\n]{1,99999}", "digest"),
     _rule(_HEADER, rf"{_NOT_PLAIN}{_NO_METHOD}[^\"'\r\n]{{1,99999}}", _HEADERS),
-    _rule(r"\bbearer\s{1,20}+", rf"{_NOT_PLAIN}{_NO_SCHEME}[\w.~+/=-]{{1,99999}}", ("bearer",)),
+    _rule(r"\bbearer\s{1,20}+", rf"{_NOT_PLAIN}{_NO_SCHEME}[\w.~+/=-]{{1,99999}}", "bearer"),
     _rule(_SCHEME, _CREDENTIALS, _SCHEMES),
     _rule(_TOLD, _VALUE, _COLONS, _WORDS),
-    _rule(_SHORT_TOLD, _WITH_DIGIT, _COLONS, _WORDS_OR_CODE),
-    _rule(_PIN + _COLON, r"\d{3,12}(?!\w)", _COLONS, ("pin", "otp", "code")),
+    _rule(_SHORT_TOLD, _WITH_DIGIT, _COLONS, _WORDS),
+    _rule(_PIN + _COLON, r"\d{3,12}(?!\w)", _COLONS, _WORDS),
 )
 _SECRET_OPTION = re.compile(rf"-{{1,2}}[\w-]{{0,40}}?(?:{_WORD}|{_SHORT_WORD})", re.IGNORECASE)
 
@@ -130,7 +130,12 @@ _SECRET_OPTION = re.compile(rf"-{{1,2}}[\w-]{{0,40}}?(?:{_WORD}|{_SHORT_WORD})",
 @lru_cache(maxsize=4096)
 def redact(text: str) -> str:
     """Return prose without its secrets, at most MAX_LENGTH characters that UTF-8 can carry."""
-    return _masked(text, _IN_PROSE, MAX_LENGTH)
+    return _masked(text, _IN_PROSE, MAX_LENGTH).text
+
+
+def redact_log(text: str) -> str:
+    """Return what a log line or a traceback says without its secrets, at most MAX_LOG_LENGTH characters."""
+    return _masked(text, _IN_PROSE, MAX_LOG_LENGTH).text
 
 
 @lru_cache(maxsize=4096)
@@ -140,12 +145,20 @@ def redact_name(name: str) -> str:
     Names that differ in more than their secrets stay different, also where they are cut.
     """
     masked = _masked(name, _IN_NAMES, MAX_LENGTH)
-    if not masked.endswith("…") or masked == name:
-        return masked
-    return f"{masked[: MAX_LENGTH - 9]}…{sha256(name.encode('utf-8', 'replace')).hexdigest()[:8]}"
+    if not masked.is_cut:
+        return masked.text
+    digest = sha256(name.encode("utf-8", "backslashreplace")).hexdigest()[:8]
+    return f"{masked.text[: MAX_LENGTH - 9]}…{digest}"
 
 
-def _masked(text: str, rules: Iterable[_Rule], max_length: int) -> str:
+class _Masked(NamedTuple):
+    """A text without its secrets, and whether there was more of it."""
+
+    text: str
+    is_cut: bool
+
+
+def _masked(text: str, rules: Iterable[_Rule], max_length: int) -> _Masked:
     masked = text[: max_length + MAX_SECRET_LENGTH]
     is_cut = len(masked) < len(text)
     masked = masked.encode("utf-8", "backslashreplace").decode("utf-8")
@@ -155,12 +168,9 @@ def _masked(text: str, rules: Iterable[_Rule], max_length: int) -> str:
             masked = rule.pattern.sub(rf"\g<stays>{MASK}", masked)
     if is_cut:  # what is left of a secret where the text was cut may not look like one
         masked = masked[:-MAX_SECRET_LENGTH]
-    return f"{masked[: max_length - 1]}…" if is_cut or len(masked) > max_length else masked
-
-
-def redact_log(text: str) -> str:
-    """Return what a log line or a traceback says without its secrets, at most MAX_LOG_LENGTH characters."""
-    return _masked(text, _IN_PROSE, MAX_LOG_LENGTH)
+    if not is_cut and len(masked) <= max_length:
+        return _Masked(masked, is_cut=False)
+    return _Masked(f"{masked[: max_length - 1]}…", is_cut=True)
 
 
 def redact_command(arguments: Sequence[str]) -> list[str]:

@@ -6,7 +6,7 @@ from locust import HttpUser, User
 from locust.env import Environment
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,6 +21,8 @@ from telemetry.recording import known_request_names
 from telemetry.redact import redact
 from telemetry.run_directory import RESULTS_FOLDER
 
+MAX_NAME_BYTES = 255
+MAX_SHOWN = 100
 SOME_HOST = "http://127.0.0.1"
 """Where the bundled service is, and what a form may name later."""
 
@@ -34,21 +36,23 @@ def startup_faults(environment: Environment) -> list[str]:
         *_warm_up_faults(environment),
         *_host_faults(environment),
         *_setting_faults(environment),
-        *folder_faults(options.run_dir or RESULTS_FOLDER),
-        *_taken_faults(options.run_dir),
-        *thresholds_faults(environment, environment.user_classes, options.thresholds),
+        *(folder_faults(options.run_dir or RESULTS_FOLDER) or _taken_faults(options.run_dir)),
+        *_thresholds_faults(environment),
     ]
 
 
-def thresholds_faults(
-    environment: Environment, user_classes: Iterable[type[User]], thresholds: str | None
-) -> list[str]:
-    """Return the faults of a thresholds file for these journeys; its limits are those of the next run."""
+def _thresholds_faults(environment: Environment) -> list[str]:
+    thresholds = options_of(environment).thresholds
     if not thresholds:
-        declare_limits_ms(environment, [])
         return []
-    classes = list(user_classes)
-    known = KnownNames(
+    checked = check_thresholds(Path(thresholds), names_known_of(environment.user_classes))
+    declare_limits_ms(environment, checked.limits_ms)
+    return checked.faults
+
+
+def names_known_of(classes: Sequence[type[User]]) -> KnownNames:
+    """Return what these journeys can send, as far as they declare it."""
+    return KnownNames(
         known_request_names(classes),
         sorted(declared_names(classes, "metric_names") | declared_names(classes, "client_metric_names")),
         sorted(user_class.__name__ for user_class in classes),
@@ -56,9 +60,6 @@ def thresholds_faults(
         sorted(declared_names(classes, "transaction_names")),
         sorted(iterations_of(classes)),
     )
-    checked = check_thresholds(Path(thresholds), known)
-    declare_limits_ms(environment, checked.limits_ms)
-    return checked.faults.splitlines()
 
 
 def declared_names(user_classes: Iterable[type[User]], attribute: str) -> set[str]:
@@ -165,21 +166,34 @@ def url_faults(host: str, setting: str = "--host") -> list[str]:
         complete = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
     except ValueError:
         complete = False
-    return [] if complete else [f"{setting} {redact(host)!r} is not a base URL such as http://127.0.0.1:8000"]
+    return [] if complete else [f"{setting} {shown(host)} is not a base URL such as http://127.0.0.1:8000"]
 
 
-def folder_faults(folder: str) -> list[str]:
-    """Return why nothing can be written into a folder, which is created if it is not there."""
+def folder_faults(folder: str, setting: str = "--run-dir") -> list[str]:
+    """Return why nothing could be written into a folder; it is not made yet, as its run may never start."""
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        return [f"--run-dir {folder!r} cannot be used: {error.strerror}"]
-    if not os.access(folder, os.W_OK):
-        return [f"--run-dir {folder!r} cannot be used: Permission denied"]
-    return []
+        path = Path(folder).resolve()
+        nearest = next(parent for parent in (path, *path.parents) if os.path.lexists(parent))
+    except (OSError, RuntimeError, ValueError):  # links in a circle, NUL
+        return [f"{setting} {shown(folder)} cannot be used: it is no path"]
+    if max(len(os.fsencode(part)) for part in path.parts) > MAX_NAME_BYTES:
+        reason = "File name too long"
+    elif not nearest.is_dir():
+        reason = "Not a directory"
+    elif not os.access(nearest, os.W_OK | os.X_OK):
+        reason = "Permission denied"
+    else:
+        return []
+    return [f"{setting} {shown(folder)} cannot be used: {reason}"]
+
+
+def shown(value: str) -> str:
+    """Return a value for a message: quoted, without secrets, and not too much of it."""
+    quoted = repr(redact(value))
+    return quoted if len(quoted) <= MAX_SHOWN else f"{quoted[:MAX_SHOWN]}…"
 
 
 def _taken_faults(run_dir: str | None) -> list[str]:
     if not run_dir or not Path(run_dir).is_dir() or not any(Path(run_dir).iterdir()):
         return []
-    return [f"--run-dir {run_dir!r} is not empty: give a new or an empty directory"]
+    return [f"--run-dir {shown(run_dir)} is not empty: give a new or an empty directory"]

@@ -62,8 +62,10 @@ class SwarmGate:
         return True
 
     def _answer(self, response: Response) -> Response:
-        """Have whoever asks for a load know how its preparation ends."""
-        if request.endpoint != _SWARM_ENDPOINT:
+        """Tell the one who had a load started how its preparation ends, and nobody whose form was refused."""
+        if request.endpoint != _SWARM_ENDPOINT or not (
+            response.is_json and response.get_json().get("success")
+        ):
             return response
         gevent.sleep(0)  # Locust has the load started by another greenlet
         self._is_free.wait()

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import yaml
 
-from reports.errors import ConfigError
+from reports.errors import ConfigError, Fault
 from reports.thresholds.grammar import Statement, parse
 from reports.thresholds.metric import LATENCY
 from reports.thresholds.nearest import nearest_hint
@@ -79,7 +79,8 @@ def parse_thresholds(text: str, known: Known | None = None) -> list[Threshold]:
                 raise ValueError("appears twice, valid is once")  # noqa: TRY301 - one place names the entry
             thresholds.append(threshold)
         except ValueError as error:
-            faults.append(f"threshold {number} {_quoted(entry)}: {error}")
+            unquoted = f"threshold {number} is not valid, or appears twice; valid is a statement {EXAMPLE}"
+            faults.append(Fault(f"threshold {number} {_quoted(entry)}: {error}", unquoted))
     if known is not None:
         faults += validate(thresholds, known)
     if faults:
@@ -170,24 +171,32 @@ def _load(text: str) -> object:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" in line {mark.line + 1}" if mark else ""
-        raise ConfigError([f"is not valid YAML{where}: {error.problem}"]) from error
+        raise ConfigError([_no_yaml(where, error.problem)]) from error
     except yaml.YAMLError as error:
-        raise ConfigError([f"is not valid YAML: {' '.join(str(error).split())}"]) from error
+        raise ConfigError([_no_yaml("", " ".join(str(error).split()))]) from error
     except (ValueError, RecursionError) as error:
         # PyYAML lets these escape for dates such as 2001-99-99 and for deep nesting.
-        raise ConfigError([f"is not valid YAML: {error}"]) from error
+        raise ConfigError([_no_yaml("", error)]) from error
 
 
-def _entries(content: object) -> tuple[list[object], list[str]]:
+def _no_yaml(where: str, problem: object) -> Fault:
+    return Fault(f"is not valid YAML{where}: {problem}", f"is not valid YAML{where}")
+
+
+def _entries(content: object) -> tuple[list[object], list[Fault | str]]:
     if not isinstance(content, dict):
-        raise ConfigError(
-            [f"must be a mapping with the key 'thresholds', got {type(content).__name__} {_quoted(content)}"]
-        )
-    faults = [f"unknown key {key!r}, valid is only 'thresholds'" for key in content if key != "thresholds"]
+        wanted = "must be a mapping with the key 'thresholds'"
+        raise ConfigError([Fault(f"{wanted}, got {type(content).__name__} {_quoted(content)}", wanted)])
+    faults: list[Fault | str] = [
+        Fault(f"unknown key {key!r}, valid is only 'thresholds'", "has keys other than 'thresholds'")
+        for key in content
+        if key != "thresholds"
+    ]
     entries = content.get("thresholds")
     if not isinstance(entries, list) or not entries:
+        wanted = f"'thresholds' must be a list of at least one statement {EXAMPLE}"
         got = "nothing" if "thresholds" not in content else _quoted(entries)
-        faults.append(f"'thresholds' must be a list of at least one statement {EXAMPLE}, got {got}")
+        faults.append(Fault(f"{wanted}, got {got}", wanted))
         raise ConfigError(faults)
     return entries, faults
 
