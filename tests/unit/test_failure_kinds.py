@@ -16,7 +16,7 @@ from telemetry.failure_kinds import MAX_KIND_LENGTH, MAX_KINDS, OTHER, FailureKi
         (TimeoutError(), "TimeoutError"),
         (CatchResponseError(""), "CatchResponseError"),
         ("GET /?token=abc", "GET /?token=***"),
-        ("half \udc80 a character", "half ? a character"),
+        ("half \udc80 a character", r"half \udc80 a character"),
         ("x" * 500, "x" * MAX_KIND_LENGTH),
     ],
 )
