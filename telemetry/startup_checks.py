@@ -36,7 +36,7 @@ def startup_faults(environment: Environment) -> list[str]:
         *_warm_up_faults(environment),
         *_host_faults(environment),
         *_setting_faults(environment),
-        *(folder_faults(options.run_dir or RESULTS_FOLDER) or _taken_faults(options.run_dir)),
+        *(run_dir_faults(options.run_dir) if options.run_dir else folder_faults(RESULTS_FOLDER)),
         *_thresholds_faults(environment),
     ]
 
@@ -193,7 +193,9 @@ def shown(value: str) -> str:
     return quoted if len(quoted) <= MAX_SHOWN else f"{quoted[:MAX_SHOWN]}…"
 
 
-def _taken_faults(run_dir: str | None) -> list[str]:
-    if not run_dir or not Path(run_dir).is_dir() or not any(Path(run_dir).iterdir()):
-        return []
-    return [f"--run-dir {shown(run_dir)} is not empty: give a new or an empty directory"]
+def run_dir_faults(run_dir: str) -> list[str]:
+    """Return why a run cannot be recorded into the directory of --run-dir."""
+    faults = folder_faults(run_dir)
+    if not faults and Path(run_dir).is_dir() and any(Path(run_dir).iterdir()):
+        faults = [f"--run-dir {shown(run_dir)} is not empty: give a new or an empty directory"]
+    return faults

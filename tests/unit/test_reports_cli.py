@@ -97,6 +97,18 @@ def test_check_holds_selectors_against_names(tmp_path: Path, capsys: pytest.Capt
     assert capsys.readouterr().err == ""
 
 
+def test_check_for_strangers_quotes_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Faults are told by where they are, and only what reads as a threshold is quoted."""
+    path = tmp_path / "limits.yaml"
+    path.write_text("hunter2: 1\nthresholds: [hunter2, p95 of hom < 1 s]")
+
+    assert main(["check", "--unquoted", "--thresholds", str(path), "--name", "home"]) == 2
+    lines = [line.removeprefix(f"{path}: ") for line in capsys.readouterr().err.splitlines()]
+    assert lines[0] == "has keys other than 'thresholds'"
+    assert lines[1].startswith("threshold 1 is not valid, or appears twice; valid is a statement such as ")
+    assert lines[2].startswith("threshold 'p95 of hom < 1 s': no request is named 'hom'")
+
+
 def test_no_run_exits_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A path without a run is the user's mistake: one line, no traceback."""
     assert main(["judge", str(tmp_path / "x")]) == 2

@@ -3,14 +3,23 @@
 from locust import FastHttpUser, HttpUser, User
 from locust.env import Environment
 
+import os
 from argparse import Namespace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from clients.http import LeanHttpUser
 from shapes.ramp import RampShape
-from telemetry.startup_checks import _host_faults, _setting_faults, _warm_up_faults, declared_names
+from telemetry.startup_checks import (
+    _host_faults,
+    _setting_faults,
+    _warm_up_faults,
+    declared_names,
+    folder_faults,
+    run_dir_faults,
+)
 
 
 def host_faults(user_class: type[User], **attributes: Any) -> list[str]:
@@ -79,3 +88,35 @@ def test_declared_names(declared: list[set[str] | None], known: set[str], attrib
     user_classes: Any = [type("Measuring", (), {attribute: names}) for names in declared]
 
     assert declared_names([*user_classes, HttpUser], attribute) == known
+
+
+def test_a_run_directory_is_checked_and_not_made(tmp_path: Path) -> None:
+    """Where a directory could be made nothing is, and what is wrong with it is said in a line otherwise."""
+    (tmp_path / "file").write_text("")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "run.json").write_text("")
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "circle").symlink_to("circle")
+    faults = {
+        name: [fault.partition(str(tmp_path))[2] for fault in run_dir_faults(f"{tmp_path}/{name}")]
+        for name in ("new/run", "file", "file/run", "fifo", "circle", "full")
+    }
+
+    assert faults == {
+        "new/run": [],
+        "file": ["/file' cannot be used: Not a directory"],
+        "file/run": ["/file/run' cannot be used: Not a directory"],
+        "fifo": ["/fifo' cannot be used: Not a directory"],
+        "circle": ["/circle' cannot be used: it is no path"],
+        "full": ["/full' is not empty: give a new or an empty directory"],
+    }
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("folder", ["x" * 300, f"new/{'x' * 300}", "a\0b", "é" * 200])
+def test_a_name_that_no_directory_can_have(folder: str) -> None:
+    """A name that is too long, or none at all, is told in a line of moderate length."""
+    (fault,) = folder_faults(folder)
+
+    assert fault.startswith("--run-dir '")
+    assert len(fault) < 200
