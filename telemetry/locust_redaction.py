@@ -1,7 +1,7 @@
 """Have Locust itself show no secrets: in its tables, CSV and HTML files, web UI and log.
 
 What Locust counts is masked where it is counted, so that all of them agree. What a user class prints by
-itself stays as it is, and so do host and profile in Locust's web UI and HTML file: they are fields of its form.
+itself stays as it is, and so do host and profile in Locust's web UI and HTML file, as fields of its form.
 """
 
 from __future__ import annotations
