@@ -1,13 +1,8 @@
-"""Let `python -m reports` run the command line."""
+"""Let `python -m reports` run the command line, also where nothing is installed: in a clone."""
 
-import io
 import sys
 
-from reports.cli import main
+from reports.cli import command_line
 
 if __name__ == "__main__":
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # Names and error texts hold anything; a console that cannot show it all is no reason to crash.
-            stream.reconfigure(errors="backslashreplace")
-    sys.exit(main())
+    sys.exit(command_line())

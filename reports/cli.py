@@ -1,19 +1,20 @@
-"""The command line: `python -m reports judge RUN`, `steps RUN`, `check --thresholds FILE`, `export RUN …`.
+"""The command line: `plimsoll judge RUN`, `steps RUN`, `check --thresholds FILE`, `export RUN …`.
 
 Each command's module is imported when it is called, so that `check` does not wait for pandas.
 """
 
 import argparse
 import importlib
-import os
+import io
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
+from reports.console import open_closed_streams, say, shortened
 from reports.errors import ConfigError, ReportError
-from reports.outcome import BAD_CONFIGURATION, CRASH
+from reports.outcome import BAD_CONFIGURATION, CRASH, EXIT_STATUS, Outcome
 
 Command = Callable[[argparse.Namespace], tuple[int, str]]
 """Returns the exit status and the text for stdout."""
@@ -26,6 +27,19 @@ COMMANDS = {
 }
 
 
+def command_line() -> int:
+    """Run the command of `sys.argv` on whatever standard streams there are; return its exit status."""
+    open_closed_streams()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Names and error texts hold anything; a console that cannot show it all is no reason to crash.
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        return main()
+    finally:
+        say(sys.stdout, "")  # what argparse has printed
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status: see `reports.outcome`."""
     options = _parser().parse_args(arguments)
@@ -36,38 +50,34 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ReportError as error:
         return _refuse(error, options)
     except OSError as error:
-        return _refuse(ReportError(f"{error.strerror}: {str(error.filename)!r}"), options)
+        where = error.filename2 or error.filename
+        what = error.strerror or str(error)
+        return _refuse(ReportError(f"{what}: {str(where)!r}" if where else what), options)
+    except KeyboardInterrupt:
+        say(sys.stderr, "reports: interrupted before there was a result\n")
+        return EXIT_STATUS[Outcome.INCONCLUSIVE]
     except Exception as error:  # noqa: BLE001 - the last resort, which must not look like a verdict
-        sys.stderr.write(f"reports: this is a bug, please report it: {error!r}\n{traceback.format_exc()}")
+        fault = shortened(f"reports: this is a bug, please report it: {error!r}")
+        say(sys.stderr, f"{fault}\n{traceback.format_exc()}")
         return CRASH
-    _say(text)
+    say(sys.stdout, text)
     return status
-
-
-def _say(text: str) -> None:
-    """Print to whoever still reads: the exit status is the verdict even when nobody does."""
-    try:
-        sys.stdout.write(text)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python would complain again when it closes the broken stdout at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refuse(error: ReportError, options: argparse.Namespace) -> int:
     if isinstance(error, ConfigError):
         thresholds = getattr(options, "thresholds", None) or "thresholds.yaml"
-        for fault in error.unquoted if getattr(options, "unquoted", False) else error.faults:
-            sys.stderr.write(f"{thresholds}: {fault}\n")
+        faults = error.unquoted if getattr(options, "unquoted", False) else error.faults
+        lines = [f"{thresholds}: {fault}" for fault in faults]
     else:
-        sys.stderr.write(f"reports: {error}\n")
+        lines = [f"reports: {error}"]
+    say(sys.stderr, "".join(f"{shortened(line)}\n" for line in lines))
     return BAD_CONFIGURATION
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m reports", description="Judge runs of load.", allow_abbrev=False
-    )
+    prog = "plimsoll" if Path(sys.argv[0]).stem == "plimsoll" else "python -m reports"
+    parser = argparse.ArgumentParser(prog=prog, description="Judge runs of load.", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     judge = commands.add_parser(
         "judge", help="judge a run, write its views, exit with the verdict", allow_abbrev=False

@@ -1,15 +1,38 @@
-"""Write files so that a reader finds the old or the new one, never half of it."""
+"""Read files that end, and write files so that a reader finds the old or the new one, never half of it."""
 
+import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 
+def read_regular(path: Path, max_bytes: int | None = None) -> bytes:
+    """Return the content of a regular file: devices and pipes may never end, or never begin.
+
+    Raises OSError when it cannot be read, is something else, or has more than *max_bytes*.
+    """
+    # Without a writer, a pipe would not even let itself be opened.
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123 - a descriptor
+        mode = os.fstat(file.fileno()).st_mode
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        content = file.read() if max_bytes is None else file.read(max_bytes + 1)
+    if max_bytes is not None and len(content) > max_bytes:
+        raise OSError(errno.EFBIG, f"it has more than {max_bytes:,} bytes", str(path))
+    return content
+
+
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """Give a temporary file beside `path`; it takes the place of `path` on success and vanishes otherwise."""
+    """Give a temporary file beside `path`; it takes the place of `path` on success and vanishes otherwise.
+
+    Raises OSError, also where *path* is there and no regular file: a device must not be replaced.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     os.close(handle)
     temporary = Path(name)

@@ -6,18 +6,19 @@ The leading underscore keeps Locust from loading this file as a locustfile of it
 from __future__ import annotations
 
 from locust import LoadTestShape, events
-from locust.argument_parser import LocustArgumentParser, gt_zero
+from locust.argument_parser import LocustArgumentParser
 from locust.runners import STATE_INIT, LocalRunner
 
 import sys
 import traceback
+from argparse import ArgumentTypeError
 from pathlib import Path
 from types import TracebackType
 from typing import Generic, TypeVar
 
 from shapes import _arrival_desk
 from shapes.arrivals import ArrivalSchedule
-from shapes.schedule import Schedule, ScheduleError
+from shapes.schedule import Schedule, ScheduleError, check_scales
 
 # Locust asks once a second.
 TICK_S = 1.0
@@ -89,11 +90,19 @@ class ScheduledShape(PlannedShape[Schedule]):
         return self._last_tick
 
 
+def _scale(text: str) -> float:
+    try:
+        check_scales(scale := float(text), 1.0)
+    except ValueError:
+        raise ArgumentTypeError(f"must be a number above 0, got {text!r}") from None
+    return scale
+
+
 def add_scale_options(parser: LocustArgumentParser) -> None:
     """Add --user-scale and --time-scale to Locust's own options."""
     parser.add_argument(
         "--user-scale",
-        type=gt_zero(float),
+        type=_scale,
         default=1.0,
         metavar="<number>",
         env_var="PLIMSOLL_USER_SCALE",
@@ -101,7 +110,7 @@ def add_scale_options(parser: LocustArgumentParser) -> None:
     )
     parser.add_argument(
         "--time-scale",
-        type=gt_zero(float),
+        type=_scale,
         default=1.0,
         metavar="<number>",
         env_var="PLIMSOLL_TIME_SCALE",

@@ -11,6 +11,8 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 SECOND = 1.0
 MINUTE = 60 * SECOND
 HOUR = 60 * MINUTE
+MAX_USERS = 10_000_000
+"""Far more than a machine holds: what asks for more would only fill the memory."""
 
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
@@ -171,7 +173,15 @@ def is_whole(value: object) -> bool:
 
 
 def scaled_users(users: int, user_scale: float) -> int:
-    """Return a scaled number of users, rounded up."""
+    """Return a scaled number of users, rounded up.
+
+    Raises:
+        ScheduleError: they are more than MAX_USERS.
+    """
+    if users * user_scale > MAX_USERS:
+        raise ScheduleError(
+            f"user_scale {user_scale:g} makes over {MAX_USERS:,} users of {users:,}; give a smaller one"
+        )
     # 30 x 0.1 is 3.0000000000000004 in floating point, which must not become 4 users.
     return math.ceil(round(users * user_scale, 9))
 

@@ -86,11 +86,9 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         try:
             listener.bind((settings.host, settings.port))
             listener.listen(BACKLOG)
-        except OSError as error:
-            address = f"{settings.host}:{settings.port}"
-            raise SettingsError(
-                f"cannot listen on {address}: {error.strerror}; --port 0 takes any free port"
-            ) from error
+        except (OSError, TypeError) as error:  # TypeError: no bytes of a name could be this host
+            address, why = f"{settings.host}:{settings.port}", getattr(error, "strerror", None) or error
+            raise SettingsError(f"cannot listen on {address}: {why}; --port 0 takes any free port") from error
         yield listener
 
 

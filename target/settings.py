@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _port_faults(port: str) -> list[str]:
-    if port.isascii() and port.isdigit() and int(port) <= 65535:
+    if port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535:
         return []
     return [f"--port must be a whole number from 0 (any free port) to 65535, got {port!r}"]
 

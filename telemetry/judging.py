@@ -78,13 +78,17 @@ def check_thresholds(thresholds: Path, known: KnownNames, *, quoting: bool = Tru
     }
     names = [f"{option}={name}" for option, names in of_option.items() for name in names]
     how = [] if quoting else ["--unquoted"]
-    checked = run_reports(["check", "--thresholds", str(thresholds.resolve()), *how, *names])
+    file = thresholds.absolute()
+    try:
+        checked = run_reports(["check", "--thresholds", str(file), *how, *names])
+    except (OSError, ValueError) as error:  # ValueError: there is a NUL in it
+        return ThresholdsCheck([f"{str(thresholds)!r} cannot be checked: {error}"], [])
     if checked.returncode == EXIT_PASS:
         return ThresholdsCheck([], json.loads(checked.stdout)["limits_ms"])
     # Any other status is a crash, whose traceback may quote the file.
     is_told = checked.stderr and (quoting or checked.returncode == EXIT_BAD_CONFIGURATION)
     status = f"the check of {str(thresholds)!r} ended with status {checked.returncode}"
-    told = checked.stderr.replace(f"{thresholds.resolve()}: ", f"{thresholds}: ") if is_told else status
+    told = checked.stderr.replace(f"{file}: ", f"{thresholds}: ") if is_told else status
     return ThresholdsCheck(told.strip().splitlines(), [])
 
 

@@ -43,7 +43,7 @@ def warm_up_s(text: str | None) -> int:
     """
     try:
         return int(parse_timespan(text)) if text else 0
-    except ValueError:
+    except (ValueError, OverflowError):
         raise ValueError(f"--warm-up must be a time such as 30s or 2m, got {text!r}") from None
 
 

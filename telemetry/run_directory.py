@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 RESULTS_FOLDER = "results"
+MAX_PROFILE_LENGTH = 100
 FACTS_FILE = "run.json"
 STAGES_FILE = "stages.csv"
 HEALTH_FILE = "health.csv"
@@ -22,7 +23,8 @@ LOCUST_CSV_PREFIX = "locust"
 
 def directory_name(started: datetime, profile: str) -> str:
     """Return `<UTC start>-<profile>`, with nothing in it that a file system or shell dislikes."""
-    return f"{started:%Y%m%dT%H%M%SZ}-{re.sub(r'[^A-Za-z0-9._-]+', '-', profile).strip('-.') or 'run'}"
+    words = re.sub(r"[^A-Za-z0-9._-]+", "-", profile)[:MAX_PROFILE_LENGTH].strip("-.")
+    return f"{started:%Y%m%dT%H%M%SZ}-{words or 'run'}"
 
 
 def create_run_directory(wanted: Path) -> Path:
@@ -31,7 +33,7 @@ def create_run_directory(wanted: Path) -> Path:
     An empty directory counts as free; one with anything in it is never written to.
     """
     for number in itertools.count(1):
-        candidate = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+        candidate = wanted if number == 1 else Path(f"{wanted}-{number}")
         try:
             candidate.mkdir(parents=True)
         except FileExistsError:
@@ -44,5 +46,7 @@ def create_run_directory(wanted: Path) -> Path:
 def write_facts(directory: Path, facts: Mapping[str, object]) -> None:
     """Write run.json in one step, so that no reader ever sees half of it."""
     temporary = directory / f".{FACTS_FILE}.new"
-    temporary.write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    text = json.dumps(facts, indent=2, ensure_ascii=False)
+    # Paths and arguments that are no UTF-8 hold characters that JSON can write as escapes only.
+    temporary.write_text(f"{text}\n", encoding="utf-8", errors="backslashreplace")
     os.replace(temporary, directory / FACTS_FILE)  # noqa: PTH105 - the atomic call, by its own name

@@ -22,6 +22,8 @@ from telemetry.redact import redact
 from telemetry.run_directory import RESULTS_FOLDER
 
 MAX_NAME_BYTES = 255
+MAX_PATH_BYTES = 4000
+"""Of a directory: the paths of the files in it may have 4,095."""
 MAX_SHOWN = 100
 SOME_HOST = "http://127.0.0.1"
 """Where the bundled service is, and what a form may name later."""
@@ -173,10 +175,14 @@ def folder_faults(folder: str, setting: str = "--run-dir") -> list[str]:
     """Return why nothing could be written into a folder; it is not made yet, as its run may never start."""
     try:
         path = Path(folder).resolve()
+        str(path).encode()  # Arrow's files have names in UTF-8 only
         nearest = next(parent for parent in (path, *path.parents) if os.path.lexists(parent))
-    except (OSError, RuntimeError, ValueError):  # links in a circle, NUL
+    except (OSError, RuntimeError, ValueError):  # links in a circle, NUL, no UTF-8
         return [f"{setting} {shown(folder)} cannot be used: it is no path"]
-    if max(len(os.fsencode(part)) for part in path.parts) > MAX_NAME_BYTES:
+    if (
+        max(len(os.fsencode(part)) for part in path.parts) > MAX_NAME_BYTES
+        or len(bytes(path)) > MAX_PATH_BYTES
+    ):
         reason = "File name too long"
     elif not nearest.is_dir():
         reason = "Not a directory"
@@ -196,6 +202,11 @@ def shown(value: str) -> str:
 def run_dir_faults(run_dir: str) -> list[str]:
     """Return why a run cannot be recorded into the directory of --run-dir."""
     faults = folder_faults(run_dir)
-    if not faults and Path(run_dir).is_dir() and any(Path(run_dir).iterdir()):
-        faults = [f"--run-dir {shown(run_dir)} is not empty: give a new or an empty directory"]
+    if not faults and Path(run_dir).is_dir():
+        try:
+            is_taken = any(Path(run_dir).iterdir())
+        except OSError as error:
+            return [f"--run-dir {shown(run_dir)} cannot be used: {error.strerror}"]
+        if is_taken:
+            return [f"--run-dir {shown(run_dir)} is not empty: give a new or an empty directory"]
     return faults

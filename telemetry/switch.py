@@ -36,6 +36,8 @@ UNRECORDED = (
     " give it locust.argument_parser.get_parser().parse_args([]), or start it by the command locust"
 )
 
+MAX_FAULT_LENGTH = 2000
+
 logger = logging.getLogger("plimsoll")
 
 
@@ -92,7 +94,7 @@ def _start_target(session: Session) -> None:
 
 
 def _exit(status: int, faults: list[str]) -> None:
-    sys.stderr.write("".join(f"plimsoll: {fault}\n" for fault in faults))
+    sys.stderr.write("".join(f"plimsoll: {fault[:MAX_FAULT_LENGTH]}\n" for fault in faults))
     # Locust ends the workers of --processes only after a run; these would wait for a minute yet.
     for worker in psutil.Process().children():
         worker.terminate()

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from reports.console import say, shortened
 from reports.files import replaced
 from reports.load.run import Run
 from reports.load.run_files import Place, load, locate
@@ -31,7 +32,7 @@ def run(options: argparse.Namespace) -> tuple[int, str]:
     verdict = reach_verdict(judged, thresholds)
     report = _write(place, judged, verdict)
     for warning in judged.warnings:
-        sys.stderr.write(f"note: {warning}\n")
+        say(sys.stderr, f"note: {shortened(warning)}\n")
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     text = f"{terminal_text(verdict, colour=colour).rstrip()}\n\nreport: {report}\n"
     return EXIT_STATUS[Outcome(verdict["verdict"])], text

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from reports.files import read_regular
 from reports.load.run import Arrivals, ClockStep, RunMeta, Stage
 
 TEXTS = ("profile", "load_model", "shape", "host", "git_commit", "started", "ended", "end_reason")
@@ -17,7 +18,7 @@ SCALES = ("user_scale", "time_scale")
 def read_description(path: Path, run_id: str) -> tuple[RunMeta, list[str]]:
     """Return what run.json says, with `run_id` for a missing id, and what was odd about it."""
     try:
-        content = json.loads(path.read_bytes(), parse_constant=lambda _: None)
+        content = json.loads(read_regular(path), parse_constant=lambda _: None)
     except OSError as error:
         return RunMeta(run_id), [f"{path.name}: {error.strerror}"]
     except (ValueError, RecursionError):

@@ -54,8 +54,8 @@ WANTED = (
 
 def read_intervals(path: Path) -> tuple[Intervals, list[str]]:
     """Return what the recorder wrote, and what was odd about its file; a missing file is no oddity."""
-    if not path.exists():
-        return NO_INTERVALS, []
+    if not path.is_file():
+        return NO_INTERVALS, [f"{path.name}: it is not a regular file"] if path.exists() else []
     try:
         table, notes = _table(path)
         found = intervals_of(table) if len(table) else NO_INTERVALS

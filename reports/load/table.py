@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from reports.files import read_regular
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -46,7 +48,7 @@ def read_table(path: Path, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
     `attrs["columns"]` gives their names in the file.
     """
     try:
-        raw = path.read_bytes()
+        raw = read_regular(path)
     except OSError as error:
         return _shaped(pd.DataFrame(), layout), [f"{path.name}: {error.strerror}"]
     text, notes = _mended(raw, layout)

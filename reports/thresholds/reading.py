@@ -4,9 +4,10 @@
       - p95 of careers.select < 500 ms
       - {expr: "error_rate < 10%", level: warn}
 
-Everything wrong is reported at once, before any load starts.
+Everything wrong is reported at once, before any load starts, and soon: how much is read is limited.
 """
 
+from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any, Literal
 import yaml
 
 from reports.errors import ConfigError, Fault
+from reports.files import read_regular
 from reports.thresholds.grammar import Statement, parse
 from reports.thresholds.metric import LATENCY
 from reports.thresholds.nearest import nearest_hint
@@ -24,6 +26,11 @@ LEVELS = ("fail", "warn")
 LATER = ("abort", "after")
 KEYS = ("expr", "level")
 LONGEST_QUOTE = 120
+MAX_BYTES = 64 * 1024
+MAX_STATEMENTS = 1000
+MAX_STATEMENT_LENGTH = 1000
+COLON_PROBLEMS = ("mapping values are not allowed", "but got ':'")
+QUOTE_HINT = "a statement with ': ' in it must be in quotes"
 EXAMPLE = "such as 'p95 of careers.select < 500 ms'"
 
 
@@ -53,11 +60,11 @@ class Known:
 def read_thresholds(path: Path, known: Known | None = None) -> list[Threshold]:
     """Return the thresholds of a YAML file.
 
-    Raises ConfigError with every fault, also when the file cannot be read; among them, where it is told what
-    is known, selectors of what is not.
+    Raises ConfigError with every fault, also when the file cannot be read, is not a regular file or has more
+    than MAX_BYTES; among them, where it is told what is known, selectors of what is not.
     """
     try:
-        text = path.read_bytes().decode()
+        text = read_regular(path, MAX_BYTES).decode()
     except OSError as error:
         raise ConfigError([f"cannot be read: {error.strerror}"]) from error
     except UnicodeDecodeError as error:
@@ -71,21 +78,21 @@ def parse_thresholds(text: str, known: Known | None = None) -> list[Threshold]:
     Raises ConfigError with every fault, one line each, as `read_thresholds` does.
     """
     entries, faults = _entries(_load(text))
-    thresholds: list[Threshold] = []
+    thresholds: dict[Statement, Threshold] = {}
     for number, entry in enumerate(entries, start=1):
         try:
             threshold = _threshold(entry)
-            if threshold.statement in [earlier.statement for earlier in thresholds]:
+            if threshold.statement in thresholds:
                 raise ValueError("appears twice, valid is once")  # noqa: TRY301 - one place names the entry
-            thresholds.append(threshold)
+            thresholds[threshold.statement] = threshold
         except ValueError as error:
             unquoted = f"threshold {number} is not valid, or appears twice; valid is a statement {EXAMPLE}"
             faults.append(Fault(f"threshold {number} {_quoted(entry)}: {error}", unquoted))
     if known is not None:
-        faults += validate(thresholds, known)
+        faults += validate(list(thresholds.values()), known)
     if faults:
         raise ConfigError(faults)
-    return thresholds
+    return list(thresholds.values())
 
 
 def validate(thresholds: Sequence[Threshold], known: Known) -> list[str]:
@@ -153,15 +160,24 @@ def _is_known(condition: Condition, globs: Sequence[str]) -> bool:
 
 
 class _Loader(yaml.SafeLoader):
-    """Load plain YAML, but refuse a key that appears twice, where PyYAML keeps the last in silence."""
+    """Load plain YAML without aliases, by which a short text makes a huge list.
+
+    A key that appears twice is refused too, where PyYAML keeps the last in silence.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            problem = "aliases are not allowed, and text that begins with * must be in quotes"
+            event = self.peek_event()  # type: ignore[no-untyped-call] # the stubs forgot its types
+            raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
+        return super().compose_node(parent, index)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key {key!r} appears twice", node.start_mark
-                )
+        keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        for key, count in keys.items():
+            if count > 1:
+                problem = f"key {_quoted(key)} appears twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         return super().construct_mapping(node, deep=deep)
 
 
@@ -171,7 +187,9 @@ def _load(text: str) -> object:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" in line {mark.line + 1}" if mark else ""
-        raise ConfigError([_no_yaml(where, error.problem)]) from error
+        problem = str(error.problem)
+        hint = f"; {QUOTE_HINT}" if any(sign in problem for sign in COLON_PROBLEMS) else ""
+        raise ConfigError([_no_yaml(where, f"{problem}{hint}")]) from error
     except yaml.YAMLError as error:
         raise ConfigError([_no_yaml("", " ".join(str(error).split()))]) from error
     except (ValueError, RecursionError) as error:
@@ -188,7 +206,7 @@ def _entries(content: object) -> tuple[list[object], list[Fault | str]]:
         wanted = "must be a mapping with the key 'thresholds'"
         raise ConfigError([Fault(f"{wanted}, got {type(content).__name__} {_quoted(content)}", wanted)])
     faults: list[Fault | str] = [
-        Fault(f"unknown key {key!r}, valid is only 'thresholds'", "has keys other than 'thresholds'")
+        Fault(f"unknown key {_quoted(key)}, valid is only 'thresholds'", "has keys other than 'thresholds'")
         for key in content
         if key != "thresholds"
     ]
@@ -198,34 +216,51 @@ def _entries(content: object) -> tuple[list[object], list[Fault | str]]:
         got = "nothing" if "thresholds" not in content else _quoted(entries)
         faults.append(Fault(f"{wanted}, got {got}", wanted))
         raise ConfigError(faults)
+    if len(entries) > MAX_STATEMENTS:
+        raise ConfigError([f"has {len(entries):,} statements, at most {MAX_STATEMENTS:,} are allowed"])
     return entries, faults
 
 
 def _threshold(entry: object) -> Threshold:
     if isinstance(entry, str):
-        return Threshold(parse(entry))
+        return Threshold(_statement(entry))
     if not isinstance(entry, dict):
         raise ValueError(f"must be a statement {EXAMPLE} or a mapping with 'expr' and 'level'")  # noqa: TRY004 - a fault of the file, collected with the others
     _check_keys(entry)
     expr, level = entry.get("expr"), entry.get("level", "fail")
     if not isinstance(expr, str):
-        raise ValueError(f"'expr' must be a statement {EXAMPLE}, got {expr!r}")  # noqa: TRY004 - as above
+        raise ValueError(f"'expr' must be a statement {EXAMPLE}, got {_quoted(expr)}")  # noqa: TRY004 - as above
     if level not in LEVELS:
-        raise ValueError(f"level {level!r} is unknown, valid are 'fail' and 'warn'")
-    return Threshold(parse(expr), level)
+        raise ValueError(f"level {_quoted(level)} is unknown, valid are 'fail' and 'warn'")
+    return Threshold(_statement(expr), level)
+
+
+def _statement(source: str) -> Statement:
+    if len(source) > MAX_STATEMENT_LENGTH:
+        raise ValueError(f"has {len(source):,} characters, at most {MAX_STATEMENT_LENGTH:,} are allowed")
+    return parse(source)
 
 
 def _check_keys(entry: dict[object, object]) -> None:
-    for key in entry:
+    for key, value in entry.items():
         if key in LATER:
             raise ValueError(f"{key!r} is not available yet, valid are 'expr' and 'level'")
         if key not in KEYS:
-            hint = nearest_hint(str(key), KEYS)
-            raise ValueError(f"unknown key {key!r}, valid are 'expr' and 'level'{hint}")
+            if len(entry) == 1 and isinstance(key, str) and " " in key:
+                statement = f"{key}: {'' if value is None else value}".rstrip().replace("'", "''")
+                raise ValueError(_shortened(f"{QUOTE_HINT}: - '{statement}'"))
+            hint = nearest_hint(str(key)[:LONGEST_QUOTE], KEYS)
+            raise ValueError(f"unknown key {_quoted(key)}, valid are 'expr' and 'level'{hint}")
 
 
 def _quoted(entry: object) -> str:
     if isinstance(entry, dict) and isinstance(entry.get("expr"), str):
         entry = entry["expr"]
-    text = repr(entry)
+    try:
+        return _shortened(repr(entry))
+    except ValueError:  # a whole number, given as 0x…, that has too many digits
+        return "a number too long to show"
+
+
+def _shortened(text: str) -> str:
     return text if len(text) <= LONGEST_QUOTE else text[: LONGEST_QUOTE - 1] + "…"

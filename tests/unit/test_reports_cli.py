@@ -174,6 +174,66 @@ def test_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_device_is_not_replaced(tmp_path: Path) -> None:
+    """What is no regular file is left where it is."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="it is not a regular file"), replaced(tmp_path / "pipe"):
+        pass
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_names_that_are_too_long_exit_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A path that no file system has is one line, which is shortened."""
+    for command in (["judge"], ["steps"], ["check", "--thresholds"], ["export", "--hlog", "x"]):
+        assert main([*command, str(tmp_path / ("x" * 3000))]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "File name too long" in line or "… (" in line
+        assert len(line) < 2100
+
+
+@pytest.mark.parametrize(
+    ("redirection", "output", "errors"),
+    [
+        (">&- 2>&- <&-", "", ""),
+        (">&-", "", "note: stages.csv"),
+        ("2>&-", "INCONCLUSIVE", ""),
+        (">/dev/full 2>/dev/full", "", ""),
+        ("2>&1 | true", "", ""),
+        ("2>&1 | head -1", "note: stages.csv", ""),
+    ],
+)
+def test_the_exit_status_needs_no_streams(
+    run_directory: Path, redirection: str, output: str, errors: str
+) -> None:
+    """Streams that are closed, full or no longer read change neither the exit status nor what is written."""
+    command = f'"$@" {redirection}; exit "${{PIPESTATUS[0]}}"'
+    judge = [sys.executable, "-m", "reports", "judge", str(run_directory)]
+
+    judged = subprocess.run(
+        ["bash", "-c", command, "bash", *judge], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert judged.returncode == 77
+    assert judged.stdout.startswith(output)
+    assert bool(judged.stdout) == bool(output)
+    assert judged.stderr.startswith(errors)
+    assert bool(judged.stderr) == bool(errors)
+    assert json.loads((run_directory / "verdict.json").read_text())["verdict"] == "INCONCLUSIVE"
+    assert (run_directory / "report.html").exists()
+
+
+def test_an_interruption_is_no_verdict(
+    prefix: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C ends with a line and the status of a run that was not judged."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(judge_command, "reach_verdict", interrupt)
+    assert main(["judge", str(prefix)]) == 77
+    assert capsys.readouterr().err == "reports: interrupted before there was a result\n"
+
+
 def test_verdict_stands_when_nobody_reads_it(run_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a closed pipe as stdout the exit status is still the verdict, and closing it raises nothing."""
     thresholds(run_directory, "p95 < 1 s")

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 from pathlib import Path
 
@@ -533,6 +534,19 @@ def test_damaged_description_is_a_warning(run_directory: Path, content: bytes, w
     assert warning in run.warnings
     assert run.meta.id == run_directory.name
     assert run.meta.started == "2026-11-21T00:49:59.000Z"
+
+
+@pytest.mark.parametrize(
+    "name", ["run.json", "stages.csv", "health.csv", "intervals.arrow", "locust_stats.csv"]
+)
+def test_what_is_no_regular_file_is_a_warning(run_directory: Path, name: str) -> None:
+    """A pipe or a device in the place of a file is neither waited for nor read without end."""
+    os.mkfifo(run_directory / "pipe")
+    for path in (Path("/dev/zero"), run_directory / "pipe"):
+        (run_directory / name).unlink(missing_ok=True)
+        (run_directory / name).symlink_to(path)
+
+        assert f"{name}: it is not a regular file" in load(locate(run_directory)).warnings
 
 
 def test_odd_values_of_the_description_are_unknown(tmp_path: Path) -> None:

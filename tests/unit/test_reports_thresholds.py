@@ -1,6 +1,8 @@
 """Thresholds: the grammar, the YAML around it, and every fault's text."""
 
+import os
 import re
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from reports.errors import ConfigError
 from reports.thresholds.grammar import OPERATORS, Statement, parse
 from reports.thresholds.metric import Metric
 from reports.thresholds.nearest import nearest_hint
-from reports.thresholds.reading import Known, parse_thresholds, read_thresholds, validate
+from reports.thresholds.reading import MAX_BYTES, Known, parse_thresholds, read_thresholds, validate
 from reports.thresholds.selector import Condition, single
 
 
@@ -229,11 +231,63 @@ def test_every_fault_is_listed_at_once() -> None:
         ("[" * 1000, "is not valid YAML: maximum recursion"),
         ("? [a]\n: b", "is not valid YAML in line 1: found unhashable key"),
         (f"- {'x' * 200}", "…"),
+        (f"? {'x' * 200}\n: 1\n? {'x' * 200}\n: 2", "…"),
+        (f"{'x' * 200}: 1", "…"),
+        (
+            "a: &a [x]\nthresholds: [*a]",
+            "is not valid YAML in line 2: aliases are not allowed, and text that",
+        ),
+        (f"thresholds: [0x{'f' * 5000}]", "threshold 1 a number too long to show: must be a statement"),
+        (f"thresholds: [p95 of {'x' * 1000} < 1 s]", "…: has 1,013 characters, at most 1,000 are allowed"),
+        (f"thresholds: [{'p95 < 1 s,' * 1001}]", "has 1,001 statements, at most 1,000 are allowed"),
     ],
 )
 def test_fault_of_the_file_is_named(text: str, fault: str) -> None:
     """Each mistake of the YAML around the statements is named."""
     assert fault in "\n".join(faults_of(text))
+
+
+@pytest.mark.parametrize(
+    ("entry", "hint"),
+    [
+        ("p95 of shop: home < 1 s", ": - 'p95 of shop: home < 1 s'"),
+        ("""p95 of "it's: home" < 1 s""", """: - 'p95 of "it''s: home" < 1 s'"""),
+        ("p95 of shop:", ": - 'p95 of shop:'"),
+        ("expr: p95 of shop: home < 1 s", ""),
+        ("{expr: p95 of shop: home < 1 s, level: warn}", ""),
+        ("p95 of a: b: c < 1 s", ""),
+    ],
+)
+def test_statement_that_yaml_takes_apart_is_to_be_quoted(entry: str, hint: str) -> None:
+    """Where a name has a colon and a space in it, the fault says that the line must be in quotes, and how."""
+    (fault,) = faults_of(f"thresholds:\n  - {entry}\n")
+
+    assert fault.endswith(f"a statement with ': ' in it must be in quotes{hint}")
+
+
+def test_short_text_that_means_a_lot_is_refused_unread() -> None:
+    """Aliases of aliases, each of which is ten times longer, are refused where the first is used."""
+    letters = "abcdefghijkl"
+    lists = [f"{b}: &{b} [{', '.join([f'*{a}'] * 10)}]" for a, b in pairwise(letters)]
+
+    (fault,) = faults_of("\n".join(["a: &a [x]", *lists, "thresholds: *l"]))
+    assert fault.startswith("is not valid YAML in line 2: aliases are not allowed")
+
+
+def test_only_a_regular_file_of_some_size_is_read(tmp_path: Path) -> None:
+    """What has no end, a device, a pipe or a huge file, is refused at once."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "huge.yaml").write_bytes(b"#" * (MAX_BYTES + 1))
+    for path, why in (
+        (Path("/dev/zero"), "it is not a regular file"),
+        (tmp_path / "pipe", "it is not a regular file"),
+        (tmp_path, "Is a directory"),
+        (tmp_path / "huge.yaml", "it has more than 65,536 bytes"),
+        (tmp_path / ("x" * 300), "File name too long"),
+    ):
+        with pytest.raises(ConfigError) as refused:
+            read_thresholds(path)
+        assert refused.value.faults == (f"cannot be read: {why}",)
 
 
 def test_file_that_cannot_be_read_is_a_fault(tmp_path: Path) -> None:

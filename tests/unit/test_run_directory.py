@@ -1,6 +1,7 @@
 """Every run has a directory of its own, and nothing that is there is overwritten."""
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,6 +22,7 @@ START = datetime(2026, 11, 21, 0, 21, 30, tzinfo=UTC)
         ("my team/../x y", "20261121T002130Z-my-team-..-x-y"),
         ("", "20261121T002130Z-run"),
         ("..", "20261121T002130Z-run"),
+        ("x" * 300, f"20261121T002130Z-{'x' * 100}"),
     ],
 )
 def test_directory_name(profile: str, name: str) -> None:
@@ -38,6 +40,15 @@ def test_a_taken_directory_is_left_alone(tmp_path: Path) -> None:
     assert (first / "run.json").read_text() == "{}"
 
 
+def test_the_directory_of_now_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A path without a name of its own, whose directory is taken, has another one beside it as well."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.json").write_text("{}")
+
+    assert create_run_directory(Path()).is_dir()
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["run.json"]
+
+
 def test_an_empty_directory_is_used(tmp_path: Path) -> None:
     """CI often makes the directory itself, and looks for the run in it."""
     assert create_run_directory(tmp_path) == tmp_path
@@ -50,6 +61,14 @@ def test_facts_are_replaced_whole(tmp_path: Path) -> None:
 
     assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8")) == {"id": "a", "ended": "é"}
     assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_facts_that_are_no_utf_8_are_written(tmp_path: Path) -> None:
+    """An argument of the command line may be any bytes, and comes back as it was."""
+    command = os.fsdecode(b"--tag=\xff")
+    write_facts(tmp_path, {"command": [command]})
+
+    assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8")) == {"command": [command]}
 
 
 def test_journal_rows_are_on_disk_at_once(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Schedules are pure functions of elapsed seconds."""
 
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -138,6 +139,15 @@ def test_scaling_never_rounds_a_level_to_nobody() -> None:
     """A thousandth of 100 users is still a user, and 30 x 0.1 is 3 in spite of floating point."""
     assert SPIKE.scaled(0.001, 1).users_at(0) == 1
     assert Schedule((Stage("hold", 1, 30, 30),)).scaled(0.1, 1).peak_users == 3
+
+
+@pytest.mark.parametrize("user_scale", [10_001, 1e300, 1e306])
+def test_more_users_than_any_machine_holds_are_refused(user_scale: float) -> None:
+    """A scale that would only fill the memory is a fault of the scale, which is named."""
+    with pytest.raises(
+        ScheduleError, match=re.escape(f"user_scale {user_scale:g} makes over 10,000,000 users")
+    ):
+        RAMP.scaled(user_scale, 1)
 
 
 @given(stages, scales, scales, st.floats(0, 1))

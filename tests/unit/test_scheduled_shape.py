@@ -1,6 +1,7 @@
 """The adapter plays a schedule in steps that Locust can follow on one process and on many."""
 
 import gevent
+from locust.argument_parser import get_empty_argument_parser
 from locust.env import Environment
 from locust.runners import STATE_INIT, STATE_SPAWNING
 
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from shapes._scheduled import add_scale_options
 from shapes.gradual_arrivals import GradualArrivalsShape
 from shapes.ramp import RampShape
 from shapes.spike import SpikeShape
@@ -105,3 +107,16 @@ def test_nothing_is_asked_for_while_listeners_set_up(shape_class: type[Any]) -> 
         runner.state = STATE_SPAWNING
         gevent.sleep(1)
         assert (shape.tick() or (0, 0))[0] > 0
+
+
+@pytest.mark.parametrize("scale", ["nan", "inf", "-1", "0", "x", ""])
+@pytest.mark.parametrize("option", ["--user-scale", "--time-scale"])
+def test_what_is_no_scale_is_refused(option: str, scale: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A scale that is not a finite number above 0 ends the command line with its value and what is valid."""
+    parser = get_empty_argument_parser(add_help=False)
+    add_scale_options(parser)
+
+    with pytest.raises(SystemExit) as refused:
+        parser.parse_args([f"{option}={scale}"])
+    assert refused.value.code == 2
+    assert f"argument {option}: must be a number above 0, got {scale!r}" in capsys.readouterr().err

@@ -12,12 +12,14 @@ import pytest
 
 from clients.http import LeanHttpUser
 from shapes.ramp import RampShape
+from telemetry.judging import check_thresholds
 from telemetry.startup_checks import (
     _host_faults,
     _setting_faults,
     _warm_up_faults,
     declared_names,
     folder_faults,
+    names_known_of,
     run_dir_faults,
 )
 
@@ -60,6 +62,7 @@ def test_settings_are_checked_whatever_the_host(host: str | None) -> None:
         ("30s", None, 60, []),
         ("30s", None, None, []),
         ("soon", None, 60, ["--warm-up must be a time such as 30s or 2m, got 'soon'"]),
+        ("9" * 12 + "h", None, 60, [f"--warm-up must be a time such as 30s or 2m, got '{'9' * 12}h'"]),
         ("1m", None, 60, ["--warm-up of 60 s leaves nothing of --run-time, 60 s"]),
         (
             "30s",
@@ -113,10 +116,32 @@ def test_a_run_directory_is_checked_and_not_made(tmp_path: Path) -> None:
     assert not (tmp_path / "new").exists()
 
 
-@pytest.mark.parametrize("folder", ["x" * 300, f"new/{'x' * 300}", "a\0b", "é" * 200])
+@pytest.mark.parametrize(
+    "folder", ["x" * 300, f"new/{'x' * 300}", "a\0b", "é" * 200, "a\udcffb", "x/" * 5000]
+)
 def test_a_name_that_no_directory_can_have(folder: str) -> None:
     """A name that is too long, or none at all, is told in a line of moderate length."""
     (fault,) = folder_faults(folder)
 
     assert fault.startswith("--run-dir '")
     assert len(fault) < 200
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("/dev/zero", "/dev/zero: cannot be read: it is not a regular file"),
+        ("x" * 300, "cannot be read: File name too long"),
+        ("circle", "circle: cannot be read: Too many levels of symbolic links"),
+        ("a\0b", "'a\\x00b' cannot be checked: embedded null byte"),
+    ],
+)
+def test_a_thresholds_file_that_cannot_be(
+    path: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is wrong with the file is one line, at once."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "circle").symlink_to("circle")
+
+    (fault,) = check_thresholds(Path(path), names_known_of([])).faults
+    assert why in fault
