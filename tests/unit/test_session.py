@@ -244,6 +244,19 @@ def test_a_run_is_judged(tmp_path: Path) -> None:
     assert process.facts["clock_steps"] == []
 
 
+@pytest.mark.parametrize("file", ["health.csv", "stages.csv", "intervals.arrow", "run.json"])
+def test_a_file_that_is_cut_to_half(tmp_path: Path, file: str) -> None:
+    """Whichever file has lost its second half, the run does not pass."""
+    process = Process(tmp_path / "run", run_time=60)
+    with virtual_time() as clock:
+        process.runner.start(4, 4)
+        process.play(clock, 60)
+    path = process.directory / file
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+    assert process.verdict["verdict"] == "INCONCLUSIVE"
+
+
 @pytest.mark.parametrize("forward_s", [3600.0, -3600.0])
 def test_a_wall_clock_that_is_set(tmp_path: Path, forward_s: float) -> None:
     """An hour forward or back in the run changes no duration and no rate, and is named in the verdict."""
