@@ -42,15 +42,17 @@ class SpawnRamp:
 
     def users_at(self, elapsed_s: float, target_users: float, spawn_rate: float, users: int) -> int:
         """Return how many users there are to be, where *users* are there; ask about once a second."""
+        batch = max(1, math.floor(spawn_rate))
         if (target_users, spawn_rate) != self._target:
-            self._target = target_users, spawn_rate
-            # The first of them may be there, or gone, already.
-            furthest = max if users > target_users else min
-            self._from_users, self._since_s = furthest(users, self._last_users), elapsed_s
+            self._target, self._since_s = (target_users, spawn_rate), elapsed_s
+            # The first batch may be there, or gone, already.
+            if users > target_users:
+                self._from_users = min(users + batch, max(users, self._last_users))
+            else:
+                self._from_users = max(users - batch, min(users, self._last_users))
         if users == target_users:
             self._from_users = users
         self._last_users = users
-        batch = max(1, math.floor(spawn_rate))
         moved = batch * (1 + math.floor((elapsed_s - self._since_s) * spawn_rate / batch))
         if target_users >= self._from_users:
             return math.ceil(min(target_users, self._from_users + moved))

@@ -315,6 +315,13 @@ def test_the_first_users_may_be_there_when_the_ramp_is_seen(first: int) -> None:
     assert [ramp.users_at(second, 1, 0.2, 3 - first) for second in (21, 22, 25, 26)] == [2, 2, 2, 1]
 
 
+def test_a_ramp_begins_where_the_one_before_has_ended() -> None:
+    """Of 100 users 10 were left within the second before, and go on to 1: they are not 100 again."""
+    ramp = SpawnRamp()
+    ramp.users_at(0, 100, 100, 100)
+    assert [ramp.users_at(second, 1, 1, 10) for second in (1, 2, 3)] == [10, 9, 8]
+
+
 def test_a_master_knows_its_spawn_rate() -> None:
     """A master ramps before its shape's last tick is known; it has the rate of the ramp itself."""
     runner = Master()
