@@ -1,5 +1,6 @@
 """Cut the history of a run into equal time blocks."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,33 +57,39 @@ class Blocks:
     latency_ms: NDArray[np.float64]
     length: BlockLength
 
+    def merged(self, count: int) -> "Blocks | None":
+        """Return fewer blocks, None where there are not as many."""
+        if len(self.n) < count:
+            return None
+        block = np.ceil(np.arange(1, len(self.n) + 1) * count / len(self.n)).astype(np.int64) - 1
+        n, failures, latency_ms = (
+            np.bincount(block, values, count).astype(np.float64)
+            for values in (self.n, self.failures, self.latency_ms)
+        )
+        length_s = self.length.length_s * len(self.n) / count
+        return Blocks(n, failures, latency_ms, BlockLength(count, length_s))
+
     def halfwidth(self, amounts: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
         """Return the half width of the interval of a ratio of sums over the blocks."""
         return block_halfwidth(amounts, weights, self.length.coarser)
 
 
-def blocks_of(run: Run, requests: pd.DataFrame) -> Blocks | None:
-    """Return the blocks of these rows of the statistics, all together.
-
-    None when the history has no rows of theirs, or is shorter than one second a block.
-    """
-    seconds = run.history["unix_s"].to_numpy()
-    if not len(seconds) or seconds.max() - seconds.min() < BLOCKS:
+def seconds_of(run: Run, requests: pd.DataFrame) -> Blocks | None:
+    """Return what the history counts of these rows of the statistics in each second; None if nothing."""
+    unix_s = run.history["unix_s"].to_numpy()
+    length_s = math.ceil(unix_s.max() - unix_s.min()) if len(unix_s) else 0
+    if not length_s:
         return None
     wanted, of = _requests(requests, run.history)
     are_meant = np.isin(of, wanted)
-    if not are_meant.any():
-        return None
-    of = of[are_meant]
     at_s, *counted = (run.history[c].to_numpy()[are_meant] for c in ("unix_s", "n", "failures", "mean_ms"))
-    # A row written at second t counts what was seen up to t, so a block holds the rows after its start.
-    edges = np.linspace(seconds.min(), seconds.max(), BLOCKS + 1)
-    block = np.clip(np.searchsorted(edges, at_s, side="left") - 1, 0, BLOCKS - 1)
+    # A row written at second t counts what was seen up to t.
+    second = np.maximum(np.ceil(at_s - unix_s.min()).astype(np.int64) - 1, 0)
     n, failures, latency_ms = (
-        np.bincount(block, added, minlength=BLOCKS).astype(np.float64)
-        for added in _increments(of, *counted).T
+        np.bincount(second, added, length_s).astype(np.float64)
+        for added in _increments(of[are_meant], *counted).T
     )
-    return Blocks(n, failures, latency_ms, BlockLength(BLOCKS, float(seconds.max() - seconds.min()) / BLOCKS))
+    return Blocks(n, failures, latency_ms, BlockLength(length_s, 1.0)) if n.any() else None
 
 
 def _requests(*tables: pd.DataFrame) -> list[NDArray[np.int64]]:

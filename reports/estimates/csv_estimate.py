@@ -1,63 +1,18 @@
-"""Estimate a metric of the chosen requests, with the interval in which it lies."""
+"""Estimate a metric from Locust's CSV files, with the interval in which it lies."""
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TypeGuard
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
 from reports.estimates import intervals
-from reports.estimates.blocks import Blocks, blocks_of
-from reports.estimates.estimate import INDEPENDENT, SMALLEST_MEAN_N, Estimate, exact
-from reports.estimates.levels import Levels, levels_of, rounding_ms
-from reports.estimates.selecting import selected
-from reports.load.run import Run
+from reports.estimates.chosen import Chosen
+from reports.estimates.csv_percentile import csv_percentile
+from reports.estimates.estimate import INDEPENDENT, SMALLEST_MEAN_N, Ends, Estimate, exact
+from reports.estimates.levels import levels_of, rounding_ms
+from reports.estimates.step_change import find_step, with_step
 from reports.thresholds.metric import Metric
-from reports.thresholds.selector import Selector
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """Hold the requests a threshold is about: their rows of the statistics of a run."""
-
-    run: Run
-    rows: pd.DataFrame
-
-    @cached_property
-    def blocks(self) -> Blocks | None:
-        """Return the requests by blocks of time, None where the history does not tell."""
-        return blocks_of(self.run, self.rows)
-
-    @property
-    def caveat(self) -> str:
-        """Say what blocks leave open that are short."""
-        return self.blocks.length.caveat if self.blocks is not None else ""
-
-    @property
-    def n(self) -> int:
-        """Return how many requests were made."""
-        return int(self.rows["n"].sum())
-
-    @property
-    def failures(self) -> int:
-        """Return how many of them failed."""
-        return int(self.rows["failures"].sum())
-
-
-def choose(run: Run, selector: Selector, metric: Metric) -> Chosen:
-    """Return the requests of a selector; Locust's own total where that is all of them.
-
-    For a latency those that never succeeded are left out.
-    """
-    rows = run.requests[selected(selector, run.requests)]
-    if len(rows) == len(run.requests) and len(run.total):
-        return Chosen(run, run.total)
-    if metric.is_latency:
-        rows = rows.loc[rows["n"] > rows["failures"]]
-    return Chosen(run, rows)
 
 
 def estimate(metric: Metric, chosen: Chosen, duration_s: float | None) -> Estimate | None:
@@ -66,76 +21,10 @@ def estimate(metric: Metric, chosen: Chosen, duration_s: float | None) -> Estima
     `chosen` must hold at least one request, and one success for a latency.
     """
     if metric.level is not None and metric.level < 100:  # p100 is the maximum
-        return _percentile(metric.level, chosen)
+        return csv_percentile(metric.level, chosen)
     if metric.name == "rps":
         return _rps(chosen, duration_s)
     return ESTIMATORS.get(metric.name, _maximum)(chosen)
-
-
-def _percentile(level: float, chosen: Chosen) -> Estimate | None:
-    members = [
-        _percentile_of(level, Chosen(chosen.run, chosen.rows.iloc[[i]])) for i in range(len(chosen.rows))
-    ]
-    known = [member for member in members if member is not None]
-    if not known or len(known) < len(members):
-        return None
-    if len(known) == 1:
-        return known[0]
-    values = {member.value for member in known}
-    return Estimate(
-        value=values.pop() if len(values) == 1 else None,
-        low=_if_all(min, [member.low for member in known]),
-        high=_if_all(max, [member.high for member in known]),
-        n=chosen.n - chosen.failures,
-        method=f"bounds over {len(known)} names, as percentiles cannot be averaged; {known[0].method}",
-        fixed=max(member.fixed for member in known),
-        needed_n=max((member.needed_n for member in known if member.needed_n is not None), default=None),
-        caveat=chosen.caveat,
-    )
-
-
-def _percentile_of(level: float, member: Chosen) -> Estimate | None:
-    points = levels_of(member.rows.iloc[0])
-    if points is None:
-        return None
-    effect = _design_effect(member)
-    q, n, failures = level / 100, member.n, member.failures
-    successes = n - failures
-    # The q of the successes, seen among all: every failure may have been slower, or every one faster.
-    q_low, q_high = q * successes / n, (q * successes + failures) / n
-    value = points.stated.get(level, points.read(q))
-    low, high = (points.read(share) for share in intervals.quantile_ranks(q_low, q_high, n / effect))
-    needed = intervals.smallest_n(q)
-    bounded = successes >= needed
-    return Estimate(
-        value=value,
-        low=max(min(low - rounding_ms(low), value - rounding_ms(value)), 0.0),
-        high=max(high + rounding_ms(high), value + rounding_ms(value)) if bounded else None,
-        n=successes,
-        method=_percentile_method(level, points, effect) + _mixed(failures),
-        fixed=rounding_ms(value) + (points.read(q_high) - points.read(q_low)) / 2,
-        needed_n=None if bounded else needed,
-        caveat=member.caveat,
-    )
-
-
-def _percentile_method(level: float, points: Levels, effect: float) -> str:
-    read = "Locust's percentiles" if level in points.stated else "interpolated between Locust's percentiles"
-    alike = f"with {effect:.2g} requests worth one (means of blocks)" if effect > 1 else INDEPENDENT
-    return f"{read}, ranks by Clopper-Pearson {alike}, Locust's rounding"
-
-
-def _design_effect(chosen: Chosen) -> float:
-    """Return how many requests are worth one independent one (>= 1): near ones are alike in a slow moment.
-
-    The squared ratio of the half width of the mean over blocks to the one of independent requests; 1 where
-    the history does not tell. Means are more alike than shares over a high percentile, so this is cautious.
-    """
-    spread_ms = _spread_ms(chosen.rows)
-    if not _has_blocks(chosen.blocks) or not spread_ms:
-        return 1.0
-    half = chosen.blocks.halfwidth(chosen.blocks.latency_ms, chosen.blocks.n)
-    return max(1.0, (half / (intervals.Z * spread_ms / math.sqrt(chosen.n))) ** 2)
 
 
 def _mean(chosen: Chosen) -> Estimate | None:
@@ -145,44 +34,37 @@ def _mean(chosen: Chosen) -> Estimate | None:
         return None
     half, method = _mean_halfwidth(chosen)
     below, above = _mix_of_failures(rows, value)
-    successes = chosen.n - chosen.failures
+    spread_ms, successes = chosen.spread_ms, chosen.n - chosen.failures
+    alone = intervals.Z * spread_ms / math.sqrt(chosen.n) if spread_ms is not None else math.inf
     few = successes < SMALLEST_MEAN_N
-    return Estimate(
+    endless = max(value - below, 0.0), value + above
+    found = Estimate(
         value=value,
-        low=None if half is None or few else max(value - half - below, 0.0),
+        low=None if half is None else max(value - half - below, 0.0),
         high=None if half is None or few else value + half + above,
         n=successes,
-        method=method + _mixed(chosen.failures),
-        fixed=max(below, above),
+        method=method + chosen.mixed,
+        independent=(value - alone - below, value + alone + above),
+        endless=endless if chosen.failures else None,
+        unsure=chosen.unsure(endless),
         needed_n=SMALLEST_MEAN_N if few else None,
         caveat=chosen.caveat,
     )
+    if chosen.by_second is None or few:
+        return found
+    step = find_step(chosen.by_second.latency_ms, chosen.by_second.n)
+    return with_step(found, step, 0.0, " ms")
 
 
 def _mean_halfwidth(chosen: Chosen) -> tuple[float | None, str]:
-    if _has_blocks(chosen.blocks):
+    if chosen.blocks is not None and chosen.n >= SMALLEST_MEAN_N:
         half = chosen.blocks.halfwidth(chosen.blocks.latency_ms, chosen.blocks.n)
         return half, f"Student's t over {chosen.blocks.length.words}"
-    spread_ms = _spread_ms(chosen.rows)
-    if spread_ms is None:
-        return None, "no history and no percentiles to tell the spread"
-    half = intervals.Z * spread_ms / math.sqrt(chosen.n)
+    spread_ms = chosen.spread_ms
+    if spread_ms is None or chosen.n < 2:
+        return None, "nothing tells the spread"
+    half = intervals.student(chosen.n - 1) * spread_ms / math.sqrt(chosen.n)
     return half, f"spread from Locust's percentiles, {INDEPENDENT}"
-
-
-def _spread_ms(rows: pd.DataFrame) -> float | None:
-    """Return the standard deviation of all latencies of the rows, None where one has no percentiles."""
-    points = [levels_of(row) for _, row in rows.iterrows()]
-    spreads = np.array([point.spread_ms() for point in points if point is not None])
-    if len(spreads) < len(rows):
-        return None
-    weights, means = rows["n"].to_numpy(dtype=float), rows["mean_ms"].to_numpy(dtype=float)
-    mean = np.average(means, weights=weights)
-    return float(np.sqrt(np.average(spreads**2 + (means - mean) ** 2, weights=weights)))
-
-
-def _has_blocks(blocks: Blocks | None) -> TypeGuard[Blocks]:
-    return blocks is not None and blocks.n.sum() > 0
 
 
 def _mix_of_failures(rows: pd.DataFrame, mean_ms: float) -> tuple[float, float]:
@@ -193,21 +75,22 @@ def _mix_of_failures(rows: pd.DataFrame, mean_ms: float) -> tuple[float, float]:
     slowest, fastest = float(rows["max_ms"].max(skipna=False)), float(rows["min_ms"].min(skipna=False))
     if math.isnan(slowest + fastest):
         return math.inf, math.inf
+    above, below = max(slowest - mean_ms, 0.0), max(mean_ms - fastest, 0.0)
     per_success = failures / (n - failures)
-    return max((slowest - mean_ms) * per_success, 0.0), max((mean_ms - fastest) * per_success, 0.0)
+    return min(above * per_success, below), min(below * per_success, above)
 
 
 def _maximum(chosen: Chosen) -> Estimate | None:
     value = float(chosen.rows["max_ms"].max(skipna=False))
     known = _latencies_at(1 - chosen.rows["failures"] / chosen.rows["n"], chosen)
-    surely = max((latency_ms - rounding_ms(latency_ms) for latency_ms in known), default=0.0)
+    surely = max((latency_ms - rounding_ms(latency_ms) for latency_ms, _ in known), default=0.0)
     return _extreme("slowest", value, (min(max(surely, 0.0), value), value), chosen)
 
 
 def _minimum(chosen: Chosen) -> Estimate | None:
     value = float(chosen.rows["min_ms"].min(skipna=False))
     known = _latencies_at(chosen.rows["failures"] / chosen.rows["n"], chosen)
-    surely = min((latency_ms + rounding_ms(latency_ms) for latency_ms in known), default=None)
+    surely = min((latency_ms + rounding_ms(latency_ms) for _, latency_ms in known), default=None)
     return _extreme("fastest", value, (value, surely), chosen)
 
 
@@ -219,24 +102,39 @@ def _extreme(which: str, value: float, ends: tuple[float, float | None], chosen:
         return exact(value, chosen.n, f"the {which} request")
     low, high = ends
     method = f"the {which} request, which may be one of {chosen.failures} failures"
-    return Estimate(value, low, high, chosen.n, method, fixed=0.0 if high is None else high - low)
+    endless = low, math.inf if high is None else high
+    unsure = chosen.unsure(endless)
+    return Estimate(value, low, high, chosen.n, method, endless=endless, unsure=unsure)
 
 
-def _latencies_at(shares: "pd.Series[float]", chosen: Chosen) -> list[float]:
-    """Return the latency at its share of each row that has percentiles."""
+def _latencies_at(shares: "pd.Series[float]", chosen: Chosen) -> list[Ends]:
+    """Return the known latencies around its share of each row that has percentiles."""
     rows = [(levels_of(row), share) for (_, row), share in zip(chosen.rows.iterrows(), shares, strict=True)]
-    return [points.read(share) for points, share in rows if points is not None]
+    return [points.around(share, share) for points, share in rows if points is not None]
 
 
 def _error_rate(chosen: Chosen) -> Estimate:
     n, ratio = chosen.n, chosen.failures / chosen.n
-    low, high = intervals.share(chosen.failures, n)
+    alone = intervals.share(chosen.failures, n)
+    low, high = alone
     method = f"Wilson {INDEPENDENT}" if chosen.failures else "no failure seen: 1 - 0.05^(1/n)"
-    if chosen.failures and _has_blocks(chosen.blocks):
+    if chosen.failures and chosen.blocks is not None:
         half = chosen.blocks.halfwidth(chosen.blocks.failures, chosen.blocks.n)
         low, high = min(low, max(ratio - half, 0.0)), max(high, min(ratio + half, 1.0))
         method = f"wider of Wilson and Student's t over {chosen.blocks.length.words}"
-    return Estimate(100 * ratio, 100 * low, 100 * high, n, method, caveat=chosen.caveat)
+    found = Estimate(
+        100 * ratio,
+        100 * low,
+        100 * high,
+        n,
+        method,
+        independent=(100 * alone[0], 100 * alone[1]),
+        caveat=chosen.caveat,
+    )
+    if chosen.by_second is None:
+        return found
+    step = find_step(chosen.by_second.failures, chosen.by_second.n, are_shares=True)
+    return with_step(found, step, 0.0, "%", 100)
 
 
 def _rps(chosen: Chosen, duration_s: float | None) -> Estimate | None:
@@ -247,24 +145,27 @@ def _rps(chosen: Chosen, duration_s: float | None) -> Estimate | None:
     requests_s = chosen.run.requests_s
     length_s = duration_s if requests_s is None or chosen.run.meta.ended else min(requests_s, duration_s)
     value, least = chosen.n / length_s, chosen.n / duration_s
-    half, method = intervals.Z * math.sqrt(chosen.n) / length_s, f"requests over seconds, {INDEPENDENT}"
+    alone = intervals.Z * math.sqrt(chosen.n) / length_s
+    half, method = alone, f"requests over seconds, {INDEPENDENT}"
     if chosen.blocks is not None:
         lengths = np.full(len(chosen.blocks.n), chosen.blocks.length.length_s)
         half = chosen.blocks.halfwidth(chosen.blocks.n, lengths)
         method = f"requests over seconds, Student's t over {chosen.blocks.length.words}"
-    return Estimate(
-        value, max(least - half, 0.0), value + half, chosen.n, method, value - least, caveat=chosen.caveat
+    found = Estimate(
+        value,
+        max(least - half, 0.0),
+        value + half,
+        chosen.n,
+        method,
+        independent=(least - alone, value + alone),
+        endless=(least, value) if least < value else None,
+        unsure=f"the last request was answered after {length_s:.0f} of {duration_s:.0f} s",
+        caveat=chosen.caveat,
     )
-
-
-def _if_all(combine: Callable[[list[float]], float], ends: Sequence[float | None]) -> float | None:
-    """Return the outermost end, None as soon as one is unknown."""
-    known = [end for end in ends if end is not None]
-    return combine(known) if len(known) == len(ends) else None
-
-
-def _mixed(failures: int) -> str:
-    return f"; {failures} failures are among them" if failures else ""
+    if chosen.by_second is None:
+        return found
+    step = find_step(chosen.by_second.n, np.ones(len(chosen.by_second.n)))
+    return with_step(found, step, 0.0, "/s")
 
 
 ESTIMATORS: dict[str, Callable[[Chosen], Estimate | None]] = {

@@ -5,6 +5,7 @@ Latencies belong to the second in which the request started, rates to the one in
 
 import math
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from reports.estimates.dropped import dropped
 from reports.estimates.estimate import INDEPENDENT, SMALLEST_MEAN_N, Estimate, exact
 from reports.estimates.part import Part
 from reports.estimates.percentile import percentile
+from reports.estimates.step_change import find_step, with_step
 from reports.load.histogram import Counts, lower_ms, middle_ms
 from reports.thresholds.grammar import Statement
 
@@ -43,22 +45,26 @@ def _mean(statement: Statement, part: Part) -> Estimate | None:
     if not n:
         return None
     value, few = float(total_ms.sum()) / n, n < SMALLEST_MEAN_N
+    alone = intervals.Z * _spread_ms(answered.sum(axis=0)) / math.sqrt(n)
+    half, method = alone, f"spread of the histogram, {INDEPENDENT}"
     if part.blocks > 1:
-        half = part.halfwidth(total_ms, successes)
-        method = f"Student's t over {part.length.words}"
-    else:
-        half = intervals.Z * _spread_ms(answered[0]) / math.sqrt(n)
-        method = f"spread of the histogram, {INDEPENDENT}"
+        half, method = part.halfwidth(total_ms, successes), f"Student's t over {part.length.words}"
     found = Estimate(
         value=value,
         low=None if few else max(value - half, 0.0),
         high=None if few else value + half,
         n=n,
         method=method,
+        independent=None if few else (value - alone, value + alone),
         needed_n=SMALLEST_MEAN_N if few else None,
         caveat=part.length.caveat,
     )
-    return found if few else _with_unseen(found, statement, part, float(total_ms.sum()))
+    if few:
+        return found
+    latencies = part.latencies
+    step = find_step(*(part.by_second(x) for x in (latencies.sum_ms, latencies.histograms.counted())))
+    found = with_step(found, step, part.window.from_s, " ms")
+    return _with_unseen(found, statement, part, float(total_ms.sum()))
 
 
 def _with_unseen(mean: Estimate, statement: Statement, part: Part, total_ms: float) -> Estimate:
@@ -112,10 +118,28 @@ def _hit_rate(_: Statement, part: Part) -> Estimate | None:
     """Return the share of values that were 1: of a rate the hits, of a check where it held."""
     if not part.n:
         return None
-    n, missed = part.column("n")[:, None], part.column("failures")[:, None]
-    low, high = (100 * float(end[0]) for end in part.shares(n - missed, n))
-    value = 100 * (1 - part.failures / part.n)
-    return Estimate(value, low, high, part.n, part.words, caveat=part.length.caveat)
+    return _share(part, "hits")
+
+
+def _share(part: Part, of: Literal["hits", "failures"]) -> Estimate:
+    """Return the share of the values that failed, or of those that did not."""
+    n, k = (part.column(column)[:, None] for column in ("n", "failures"))
+    n_by_second, k_by_second = (part.by_second(part.recording.column(c)) for c in ("n", "failures"))
+    if of == "hits":
+        k, k_by_second = n - k, n_by_second - k_by_second
+    low, high = (100 * float(end[0]) for end in part.shares(k, n))
+    alone = intervals.share(float(k.sum()), part.n)
+    found = Estimate(
+        100 * float(k.sum()) / part.n,
+        low,
+        high,
+        part.n,
+        part.words,
+        independent=(100 * alone[0], 100 * alone[1]),
+        caveat=part.length.caveat,
+    )
+    step = find_step(k_by_second, n_by_second, are_shares=True)
+    return with_step(found, step, part.window.from_s, "%", 100)
 
 
 def counter_total(part: Part) -> Estimate:
@@ -140,11 +164,10 @@ def _error_rate(statement: Statement, part: Part) -> Estimate | None:
     if not part.n:
         return None
     failures, n = part.column("failures")[:, None], part.column("n")[:, None]
-    low, high = (100 * float(end[0]) for end in part.shares(failures, n))
-    found = Estimate(100 * part.failures / part.n, low, high, part.n, part.words, caveat=part.length.caveat)
+    found = _share(part, "failures")
     hung = cut_off(part, above_ms=_slowest_ms(part))
     most = 100 * float(part.shares(failures + hung[:, None], n + hung[:, None])[1][0])
-    hides = hung.any() and high < statement.limit <= most
+    hides = hung.any() and found.high is not None and found.high < statement.limit <= most
     return replace(found, high=most, doubt=hidden(hung, "failures")) if hides else found
 
 
@@ -157,9 +180,19 @@ def _slowest_ms(part: Part) -> float:
 def _rps(_: Statement, part: Part) -> Estimate:
     ended = part.sums(part.recording.column("n"), part.ended)
     n, length_s = float(ended.sum()), float(part.lengths_s.sum())
-    half, method = intervals.Z * math.sqrt(n) / length_s, INDEPENDENT
+    value, alone = n / length_s, intervals.Z * math.sqrt(n) / length_s
+    half, method = alone, INDEPENDENT
     if part.blocks > 1:
         half = part.halfwidth(ended, part.lengths_s)
         method = f"Student's t over {part.length.words}"
-    value, method = n / length_s, f"requests ended over seconds, {method}"
-    return Estimate(value, max(value - half, 0.0), value + half, int(n), method, caveat=part.length.caveat)
+    found = Estimate(
+        value,
+        max(value - half, 0.0),
+        value + half,
+        int(n),
+        f"requests ended over seconds, {method}",
+        independent=(value - alone, value + alone),
+        caveat=part.length.caveat,
+    )
+    by_second = part.by_second(part.recording.column("n"), "ended_s")
+    return with_step(found, find_step(by_second, np.ones(len(by_second))), part.window.from_s, "/s")

@@ -54,6 +54,11 @@ def shares(k: Floats, n: Floats) -> tuple[Floats, Floats]:
     return low, np.where(k == 0, 1 - ALPHA ** (1 / n), high)
 
 
+def student(freedom: int) -> float:
+    """Return the quantile of Student's t that CONFIDENCE takes, for degrees of freedom of 1 or more."""
+    return float(special.stdtrit(freedom, 1 - ALPHA / 2))
+
+
 def block_shares(k: Floats, n: Floats, coarser: Sequence[int] = ()) -> tuple[Floats, Floats]:
     """Return the wider of Wilson's interval and Student's t over blocks, a column of k cases in n each.
 
@@ -99,5 +104,5 @@ def _halfwidths(amounts: Floats, weights: Floats) -> Floats:
     m, weight = len(amounts), weights.sum(axis=0)
     residual = amounts - amounts.sum(axis=0) / weight * weights
     se = np.sqrt((residual**2).sum(axis=0) * m / (m - 1)) / weight
-    half: Floats = special.stdtrit(m - 1, 1 - ALPHA / 2) * se
+    half: Floats = student(m - 1) * se
     return half

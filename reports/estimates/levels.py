@@ -32,6 +32,19 @@ class Levels:
             np.interp(_depth(min(share, self.n / (self.n + 1))), _depth(self.share), self.latency_ms)
         )
 
+    def between(self, low: float, high: float) -> tuple[float, float]:
+        """Return the latencies at two shares."""
+        return self.read(low), self.read(high)
+
+    def around(self, low: float, high: float) -> tuple[float, float]:
+        """Return the known points next to two shares, below the first and above the second.
+
+        Between them any latency is possible: those of failures often are all alike, and unlike the others.
+        """
+        first = int(np.searchsorted(self.share, low, side="right")) - 1
+        last = int(np.searchsorted(self.share, high, side="left"))
+        return float(self.latency_ms[max(first, 0)]), float(self.latency_ms[min(last, len(self.share) - 1)])
+
     def spread_ms(self) -> float:
         """Return the standard deviation of the distribution through the points, straight between them."""
         shares = np.concatenate(([0.0], self.share, [1.0]))

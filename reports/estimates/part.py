@@ -52,6 +52,11 @@ class Part:
         """Return the sum of a column in each block."""
         return summed(values, group, self.blocks)
 
+    def by_second(self, values: Floats, which: str = "started_s") -> Floats:
+        """Return the sum of a column in each second of the window."""
+        second = self.window.blocks(self.recording.seconds(which), self.window.length_s)
+        return summed(values, np.where(self.rows, second, -1), self.window.length_s)
+
     def column(self, name: str) -> Floats:
         """Return the sums of a column by the blocks in which requests started."""
         return self.sums(self.recording.column(name), self.started)

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from reports.estimates import intervals
 from reports.estimates.cut_off import cut_off, hanging, hidden
 from reports.estimates.dropped import dropped
-from reports.estimates.estimate import Estimate
+from reports.estimates.estimate import Estimate, is_far
 from reports.estimates.part import Part
-from reports.load.histogram import PRECISION, Counts, lower_ms, percentile_ms
+from reports.estimates.step_change import find_step, with_step
+from reports.load.histogram import PRECISION, Counts, bucket_of, lower_ms, percentile_ms
 from reports.outcome import Outcome
 from reports.thresholds.grammar import UPPER_LIMITS, Statement
 
@@ -57,13 +58,43 @@ def percentile(statement: Statement, q: float, part: Part) -> Estimate | None:
         caveat=part.length.caveat,
     )
     decided = _decided(found, statement, over, allowed, (low_share, high_share))
-    if decided.outcome is not Outcome.PASS or statement.operator not in UPPER_LIMITS:
+    if statement.operator not in UPPER_LIMITS:
         return decided
+    if decided.outcome is not Outcome.PASS:
+        return _with_change(decided, statement, part, over, allowed)
     young, lacking = cut_off(part, above_ms=value, below_ms=edge_ms), dropped(part)
     unseen = young + lacking
     if not unseen.any() or _most(over, part, edge_ms, unseen) < allowed:
         return decided
     return replace(decided, outcome=Outcome.INCONCLUSIVE, doubt=hidden(young, lacking=lacking))
+
+
+def _with_change(found: Estimate, statement: Statement, part: Part, over: _Over, allowed: float) -> Estimate:
+    """Return a limit that is open as broken where a step breaks it, or the figure is far beyond it."""
+    above, edge_ms = _above(over, statement.edge), statement.edge
+    k, n = (float(counts[:, above].sum()) for counts in (over.k, over.n))
+    alone = intervals.share(k, n)
+    share = Estimate(100 * k / n, None, None, int(n), "", independent=(100 * alone[0], 100 * alone[1]))
+    step = find_step(*_over_by_second(part, edge_ms), are_shares=True)
+    share = with_step(share, step, part.window.from_s, "% over the limit", 100)
+    found = replace(found, change=share.change)
+    if share.step is not None and share.step[0] > 100 * allowed:
+        return replace(found, low=max(found.low or 0.0, edge_ms), outcome=Outcome.FAIL)
+    if is_far(found.value, statement.operator, statement.limit) and alone[0] > allowed:
+        return replace(found, low=max(found.low or 0.0, edge_ms), outcome=Outcome.FAIL)
+    return found
+
+
+def _over_by_second(part: Part, edge_ms: float) -> tuple[Floats, Floats]:
+    """Return the requests that were surely at or over the limit, and all, of each second."""
+    recording, answered = part.recording, part.latencies.histograms
+    if edge_ms in recording.limits_ms:
+        at = recording.limits_ms.index(edge_ms)
+        late, over = recording.unfinished_over[:, at], part.latencies.over[:, at]
+    else:
+        first = bucket_of(edge_ms) + 1
+        late, over = recording.unfinished.counted(first), answered.counted(first)
+    return part.by_second(over + late), part.by_second(answered.counted() + late)
 
 
 def _most(over: _Over, part: Part, edge_ms: float, unseen: Floats) -> float:
@@ -124,8 +155,7 @@ def _decided(
 
     Where the limit lies between two bounds of a bucket the less certain one of each side is taken.
     """
-    above = min(int(np.searchsorted(over.at_ms, statement.edge)), len(over.at_ms) - 1)
-    below = _below(over, statement.edge)
+    above, below = _above(over, statement.edge), _below(over, statement.edge)
     low, high = float(bounds[0][above]), float(bounds[1][below])
     wanted, unwanted = high < allowed, low > allowed
     if statement.operator not in UPPER_LIMITS:
@@ -138,6 +168,11 @@ def _decided(
     half, distance = (high - share if share < allowed else share - low), abs(share - allowed)
     longer = (half / distance) ** 2 if distance else math.inf
     return replace(found, outcome=Outcome.INCONCLUSIVE, longer=longer)
+
+
+def _above(over: _Over, edge_ms: float) -> int:
+    """Return the first column at or above a latency, the last where there is none."""
+    return min(int(np.searchsorted(over.at_ms, edge_ms)), len(over.at_ms) - 1)
 
 
 def _below(over: _Over, edge_ms: float) -> int:

@@ -69,6 +69,14 @@ class Histograms:
         """Return how many buckets it takes to hold every entry."""
         return int(self.buckets.max()) + 1 if len(self.buckets) else 1
 
+    def counted(self, first: int = 0) -> Counts:
+        """Return how many each row holds from a bucket on."""
+        row = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+        used = self.buckets >= first
+        counts = self.counts[used].astype(np.float64)
+        counted: Counts = np.bincount(row[used], counts, len(self.starts) - 1).astype(np.float64)
+        return counted
+
     def only(self, rows: NDArray[np.bool_]) -> "Histograms":
         """Return the histograms of some of the rows."""
         sizes = np.diff(self.starts)

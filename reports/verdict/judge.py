@@ -4,8 +4,9 @@ import math
 from dataclasses import dataclass, replace
 
 from reports.estimates import interval_estimate
-from reports.estimates.csv_estimate import choose, estimate
-from reports.estimates.estimate import Estimate
+from reports.estimates.chosen import choose
+from reports.estimates.csv_estimate import estimate
+from reports.estimates.estimate import INDEPENDENT, Estimate, is_far
 from reports.estimates.interval_estimate import counter_total
 from reports.estimates.part import Part
 from reports.estimates.selecting import lacks, selected
@@ -77,18 +78,40 @@ def decide(found: Estimate, operator: str, limit: float) -> Outcome:
     """Return PASS if the whole interval is inside the limit, FAIL if the whole is outside."""
     if found.outcome is not None:
         return found.outcome
-    low = -math.inf if found.low is None else found.low
-    high = math.inf if found.high is None else found.high
-    inside, outside = {
+    inside, outside = _sides((found.low, found.high), operator, limit)
+    if inside and found.needed_n is None:
+        return Outcome.PASS
+    # With too few requests only a certain FAIL remains: the interval then lacks the ends that are not known.
+    return Outcome.FAIL if outside else Outcome.INCONCLUSIVE
+
+
+def narrowed(found: Estimate, operator: str, limit: float, most: float = math.inf) -> Estimate:
+    """Return the estimate with the interval that breaks the limit for sure, if one does.
+
+    A step may have made the interval over blocks too wide, and is no noise. Where a figure, of which none is
+    over `most`, is far beyond its limit, it matters little how alike requests are.
+    """
+    if found.step is not None and _sides(found.step, operator, limit)[1]:
+        low, high = found.step
+        return replace(found, low=low, high=high, method=f"{found.method}; from each side of the step alone")
+    if found.independent is None or not is_far(found.value, operator, limit, most):
+        return found
+    if not _sides(found.independent, operator, limit)[1]:
+        return found
+    low, high = found.independent
+    return replace(found, low=low, high=high, method=f"{found.method}; far beyond the limit, {INDEPENDENT}")
+
+
+def _sides(ends: tuple[float | None, float | None], operator: str, limit: float) -> tuple[bool, bool]:
+    """Return whether an interval is wholly inside the limit, and whether it is wholly outside."""
+    low = -math.inf if ends[0] is None else ends[0]
+    high = math.inf if ends[1] is None else ends[1]
+    return {
         "<": (high < limit, low >= limit),
         "<=": (high <= limit, low > limit),
         ">": (low > limit, high <= limit),
         ">=": (low >= limit, high < limit),
     }[operator]
-    if inside and found.needed_n is None:
-        return Outcome.PASS
-    # With too few requests only a certain FAIL remains: the interval then lacks the ends that are not known.
-    return Outcome.FAIL if outside else Outcome.INCONCLUSIVE
 
 
 def _judge(judgement: Judgement, run: Run, window: SteadyState | None) -> Judgement:
@@ -98,10 +121,14 @@ def _judge(judgement: Judgement, run: Run, window: SteadyState | None) -> Judgem
         return replace(judgement, reason=why_not)
     if statement.metric.figure in EXTREMES and not statement.metric.is_own and found.n < FEWEST_FOR_EXTREMES:
         found = replace(found, needed_n=FEWEST_FOR_EXTREMES)
+    if decide(found, statement.operator, judgement.limit) is Outcome.INCONCLUSIVE:
+        found = narrowed(found, statement.operator, judgement.limit, statement.metric.kind.most)
     outcome = decide(found, statement.operator, judgement.limit)
     if outcome is Outcome.FAIL and _may_be_the_generators(found, judgement, run, window):
         return replace(judgement, estimate=found, reason=GENERATORS)
     reason = _doubt(found, judgement, length_s) if outcome is Outcome.INCONCLUSIVE else ""
+    if outcome is Outcome.FAIL:
+        reason = found.change
     return replace(judgement, estimate=found, outcome=outcome, reason=reason)
 
 
@@ -170,14 +197,19 @@ def _from_intervals(statement: Statement, run: Run, window: SteadyState) -> tupl
 def _doubt(found: Estimate, judgement: Judgement, duration_s: float | None) -> str:
     """Say why an estimate does not decide, and which length of run would: D * (half / distance)^2."""
     limit = judgement.limit
+    if found.needed_n is None and found.low is None and found.high is None and not found.doubt:
+        return "nothing tells how far the figure may be off"
+    if found.endless is not None and found.endless[0] <= limit <= found.endless[1]:
+        near = "the figure is too near to the limit for what the CSV files tell"
+        return f"{found.unsure or near}: no longer run would decide"
     if found.needed_n is not None:
         longer = _longer(found.needed_n / found.n, duration_s) if found.n else ""
         cases = _cases(judgement.threshold.statement)
         return f"{found.n} {cases} are too few, {found.needed_n} are needed{longer}"
     if found.doubt:
         return found.doubt
-    if found.low is None and found.high is None:
-        return "nothing tells how far the figure may be off"
+    if found.change:
+        return f"the limit lies inside the interval, and the figure changed: {found.change}"
     if found.longer is not None:
         return f"the limit lies inside the interval{_longer(found.longer, duration_s)}"
     if found.value is None:
@@ -188,9 +220,8 @@ def _doubt(found: Estimate, judgement: Judgement, duration_s: float | None) -> s
         half = found.value - (found.low or 0.0)
     if distance == 0:
         return "the figure is exactly at its limit"
-    if distance <= found.fixed:
-        return "the figure is too near to the limit for what the CSV files tell: no longer run would decide"
-    longer = _longer(((half - found.fixed) / (distance - found.fixed)) ** 2, duration_s)
+    left = 0.0 if found.endless is None else abs(found.endless[found.value <= limit] - found.value)
+    longer = _longer(((half - left) / (distance - left)) ** 2, duration_s)
     return f"the limit lies inside the interval{longer}"
 
 

@@ -143,7 +143,8 @@ def _failure(judgement: Judgement) -> str:
         return f"{_source(judgement)}: every name is beyond the limit"
     # Four digits, but never a power of ten.
     measured = f"{found.value:.0f}" if found.value >= 1000 else f"{found.value:.4g}"
-    return f"{_source(judgement)}: measured {measured}{unit and ' '}{unit}"
+    change = found.change and f", {found.change}"
+    return f"{_source(judgement)}: measured {measured}{unit and ' '}{unit}{change}"
 
 
 def _source(judgement: Judgement) -> str:

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.estimates import intervals
-from reports.estimates.blocks import BlockLength, blocks_of
-from reports.estimates.csv_estimate import choose, estimate
+from reports.estimates.blocks import BLOCKS, BlockLength, Blocks, seconds_of
+from reports.estimates.chosen import choose
+from reports.estimates.csv_estimate import estimate
 from reports.estimates.estimate import Estimate
 from reports.estimates.levels import levels_of, rounding_ms
 from reports.load.run import Run
@@ -25,6 +26,12 @@ def estimate_of(run: Run, source: str) -> Estimate:
     found = estimate(statement.metric, choose(run, statement.selector, statement.metric), run.duration_s)
     assert found is not None
     return found
+
+
+def blocks_of(run: Run, requests: pd.DataFrame) -> Blocks | None:
+    """Return the ten blocks of what the history counts of some rows of the statistics."""
+    seconds = seconds_of(run, requests)
+    return seconds and seconds.merged(BLOCKS)
 
 
 def ramp(n: int, start_ms: float = 1.0, duration_s: float = 60.0) -> Samples:
@@ -168,7 +175,7 @@ def test_percentile_has_its_ranks_and_rounding() -> None:
     assert found.value == 950
     assert found.low == pytest.approx(934 - 5, abs=8)
     assert found.high == pytest.approx(963 + 5, abs=8)
-    assert (found.n, found.needed_n, found.fixed) == (999, None, 5)
+    assert (found.n, found.needed_n, found.endless) == (999, None, (945, 955))
 
 
 def test_percentile_locust_does_not_state_is_interpolated_and_said_so() -> None:
@@ -273,13 +280,15 @@ def test_failures_widen_the_mean() -> None:
     assert found.low is not None
     # True mean of the successes: 50 ms.
     assert found.low <= 50
-    assert found.fixed == pytest.approx(5)
+    assert found.endless == pytest.approx((50, 55 + 5 / 9))
 
 
 def test_few_requests_do_not_make_a_mean() -> None:
-    """29 latencies leave the mean open at both ends."""
-    found = estimate_of(run_of({"a": even(29)}), "mean < 1 s")
-    assert (found.low, found.high, found.needed_n) == (None, None, 30)
+    """29 latencies leave the mean open upwards; below it is bounded by Student's t over their spread."""
+    found = estimate_of(run_of({"a": ramp(29)}), "mean < 1 s")
+    assert (found.value, found.high, found.needed_n) == (15, None, 30)
+    # From 1 to 29 ms evenly: 8.4 ms, times t(28) = 2.048 over sqrt(29).
+    assert found.low == pytest.approx(15 - 2.048 * 8.4 / math.sqrt(29), abs=0.3)
 
 
 def test_extremes_are_exact_without_failures() -> None:
@@ -290,14 +299,15 @@ def test_extremes_are_exact_without_failures() -> None:
 
 
 def test_extremes_may_be_failures() -> None:
-    """The slowest of 10 failures in 100 may have succeeded or not: the maximum lies between p90 and max."""
+    """10 of 100 failed: the slowest success is at least the 90th, above p80, the fastest at most p50."""
     sample = ramp(100)
     run = run_of({"a": Samples(sample.at_s, sample.latency_ms, np.arange(100) < 10)})
     slowest, fastest = estimate_of(run, "max < 1 s"), estimate_of(run, "min < 1 s")
     assert slowest.high == 100
-    assert slowest.low == pytest.approx(90, abs=2)
+    # Locust's p90 is the 91st.
+    assert slowest.low == 81 - 0.5
     assert fastest.low == 1
-    assert fastest.high == pytest.approx(10, abs=20)
+    assert fastest.high == 51 + 0.5
 
 
 def test_counts_are_exact_and_add_up() -> None:
