@@ -30,7 +30,7 @@ _COLON = rf"{_QUOTE}?{_SPACE}(?::|%(?:25)?3A){_SPACE}(?:[|>][+-]?{_SPACE})?"
 # These name a secret wherever they are in a word, as in DB_PASSWORD, accessToken or X-Api-Key.
 _WORD = (
     r"(?:pass(?:wor[dt]|wd|phrase|code)|pwd|secret(?!ar|ion|ive)|token(?!s\b|i[sz])|credential|signature|"
-    r"(?:access|account|api|encryption|private|session|signing)[-_]?key|session[-_]?id)[\w-]{0,40}"
+    r"(?:access|account|api|encryption|private|session|signing)[-_ ]?key|session[-_]?id)[\w-]{0,40}"
 )
 # These do so only as whole words, which `passed`, `pinned` and `encode` are not.
 _AFTER_PERCENT = r"(?<=%[0-9a-f][0-9a-f])|(?<=%25[0-9a-f][0-9a-f])"
@@ -40,7 +40,7 @@ _SHORT_WORD = rf"(?:{_PIN}|{_WHOLE}(?:pass|pw|session|jwt|bearer|sig)\d?)"
 # Statuses of HTTP, processes and WebSockets, and names of errors, are no secrets.
 _NO_STATUS = r"(?!-\d|(?:\d{1,3}|10[01]\d|(?-i:[A-Z_]{2,40}))(?![\w/+~%-]))"
 _CODE = rf"(?:(?<![\w-])|{_AFTER_PERCENT})code{_IS}{_NO_STATUS}"
-_ASSIGNED = rf"(?:(?:{_WORD}|{_SHORT_WORD}|[?&](?:key|auth)){_IS}|{_CODE})"
+_ASSIGNED = rf"(?:(?:{_WORD}|{_SHORT_WORD}|[?&](?:key|auth(?:orization)?)){_IS}|{_CODE})"
 # A colon follows many words: only where a word begins, as names of requests may end in one of these, too.
 _TOLD = rf"(?:(?<![\w./-])|{_AFTER_PERCENT})[\w-]{{0,40}}?{_WORD}{_COLON}"
 _SHORT_TOLD = _SHORT_WORD + _COLON
@@ -105,7 +105,7 @@ _IN_NAMES = (
     _rule(r"%3A%2F%2F[^\s/:@%\"'<>]{0,100}(?::|%3A)", r"[^\s/\"'<>?#&]{1,300}?(?=@|%40)", "%2f", _AT),
     _rule(_USER, r"[^\s/\"'<>@]{1,200}(?=@[\w.-]{1,200}(?::\d{2,5}(?!\w)|\.[a-z]{2,24}/))", _COLONS, _AT),
     _rule(_ASSIGNED + _QUOTED, _UP_TO_QUOTE, _EQUALS, _WORDS),
-    _rule(_ASSIGNED, _VALUE, _EQUALS, _WORDS),
+    _rule(rf"{_ASSIGNED}(?:{_SCHEME})?", _VALUE, _EQUALS, _WORDS),
     _rule(rf"(?:{_TOLD}|{_SHORT_TOLD}){_QUOTED}", _UP_TO_QUOTE, _COLONS, _WORDS),
     _rule(rf"(?:{_TOLD}|{_SHORT_TOLD}|{_HEADER})(?:{_SCHEME})?", _OPAQUE, _COLONS, f"{_WORDS}|{_HEADERS}"),
     _rule(_SCHEME, _OPAQUE, _SCHEMES),
@@ -120,7 +120,8 @@ _IN_PROSE = (
     _rule(_HEADER, rf"{_NOT_PLAIN}{_NO_METHOD}[^\"'\r\n]{{1,99999}}", _HEADERS),
     _rule(r"\bbearer\s{1,20}+", rf"{_NOT_PLAIN}{_NO_SCHEME}[\w.~+/=-]{{1,99999}}", "bearer"),
     _rule(_SCHEME, _CREDENTIALS, _SCHEMES),
-    _rule(_TOLD, _VALUE, _COLONS, _WORDS),
+    _rule(rf"{_TOLD}(?:{_SCHEME})?", _VALUE, _COLONS, _WORDS),
+    _rule(rf"passphrase(?:{_IS}|{_COLON})", r"[^\"'&,;})\r\n]{1,99999}", "passphrase"),
     _rule(_SHORT_TOLD, _WITH_DIGIT, _COLONS, _WORDS),
     _rule(_PIN + _COLON, r"\d{3,12}(?!\w)", _COLONS, _WORDS),
 )
