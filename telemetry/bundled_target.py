@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import threading
 from typing import NamedTuple
 
-from telemetry.judging import SUITE_FOLDER
+from telemetry.judging import suite_command
 
 START_LIMIT_S = 90.0
 STOP_LIMIT_S = 20.0
@@ -35,10 +34,8 @@ class BundledTarget:
     """
 
     def __init__(self) -> None:
-        command = [sys.executable, "-m", "target", "--port", "0", "--until-stdin-closes"]
         self._process = subprocess.Popen(  # noqa: S603 - our own module, fixed words
-            command,
-            cwd=SUITE_FOLDER,
+            suite_command("target", "--port", "0", "--until-stdin-closes"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

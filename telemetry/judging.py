@@ -11,6 +11,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 SUITE_FOLDER = Path(__file__).resolve().parent.parent
+# The folder is searched for the package alone: site-packages must not come before the standard library.
+_RUN_PACKAGE = """\
+import importlib, runpy, sys
+folder, package = sys.argv.pop(1), sys.argv.pop(1)
+sys.path.insert(0, folder)
+importlib.import_module(package)
+sys.path.remove(folder)
+runpy.run_module(package, run_name="__main__", alter_sys=True)
+"""
 
 EXIT_PASS = 0
 EXIT_CRASH = 1
@@ -100,8 +109,7 @@ class Judging:
         self._is_given_up = False
         # In a session of its own: Ctrl-C in a terminal is sent to all processes of this one.
         self._process = subprocess.Popen(  # noqa: S603 - our own module
-            _command(["judge", str(run_directory.resolve())]),
-            cwd=SUITE_FOLDER,
+            suite_command("reports", "judge", str(run_directory.resolve())),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -112,7 +120,7 @@ class Judging:
         """Return the judgement once it is reached."""
         output, errors = self._process.communicate()
         if self._is_given_up:
-            again = f"python -m reports judge {shlex.quote(str(self._run_directory))}"
+            again = how_to_judge(self._run_directory)
             return Judgement(EXIT_INCONCLUSIVE, f"plimsoll: ended before the verdict; for one: {again}\n")
         status = self._process.returncode
         return Judgement(status if status in _WORDS else EXIT_CRASH, output + errors)
@@ -125,11 +133,21 @@ class Judging:
 
 def run_reports(arguments: list[str]) -> subprocess.CompletedProcess[str]:
     """Run a command of `python -m reports` to its end."""
-    return subprocess.run(  # noqa: S603 - our own module
-        _command(arguments), cwd=SUITE_FOLDER, capture_output=True, text=True, check=False
-    )
+    command = suite_command("reports", *arguments)
+    return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
 
 
-def _command(arguments: list[str]) -> list[str]:
-    # To be run from the suite's folder: a user's own folder may hold a package of the name `reports`.
-    return [sys.executable, "-m", "reports", *arguments]
+def how_to_judge(run_directory: Path) -> str:
+    """Return the command by which a user judges a run again, from the working directory."""
+    # Elsewhere, Python would find a folder `reports` of the user's own.
+    program = "python -m reports" if Path.cwd() == SUITE_FOLDER else "plimsoll"
+    return f"{program} judge {shlex.quote(str(run_directory))}"
+
+
+def suite_command(package: str, *arguments: str) -> list[str]:
+    """Return the command that runs a package of the suite, whatever packages of its name there are besides.
+
+    The one beside this package is run, installed or not: neither the working directory, which `python -m`
+    looks into first, nor PYTHONPATH has a say.
+    """
+    return [sys.executable, "-P", "-c", _RUN_PACKAGE, str(SUITE_FOLDER), package, *arguments]

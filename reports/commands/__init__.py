@@ -1,1 +1,1 @@
-"""The commands of `python -m reports`, one module each."""
+"""The commands of `plimsoll`, one module each."""

@@ -1,4 +1,4 @@
-"""`python -m reports check`: refuse thresholds that could never be judged, before any load starts."""
+"""`plimsoll check`: refuse thresholds that could never be judged, before any load starts."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""`python -m reports export`: hand what was recorded to other tools."""
+"""`plimsoll export`: hand what was recorded to other tools."""
 
 import argparse
 

@@ -1,4 +1,4 @@
-"""`python -m reports judge`: load a run, reach the verdict, write it and its report."""
+"""`plimsoll judge`: load a run, reach the verdict, write it and its report."""
 
 import argparse
 import json

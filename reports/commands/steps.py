@@ -1,4 +1,4 @@
-"""`python -m reports steps`: judge the steps of a run, of one that goes on those that are over."""
+"""`plimsoll steps`: judge the steps of a run, of one that goes on those that are over."""
 
 import argparse
 import json

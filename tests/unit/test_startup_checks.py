@@ -12,7 +12,7 @@ import pytest
 
 from clients.http import LeanHttpUser
 from shapes.ramp import RampShape
-from telemetry.judging import check_thresholds
+from telemetry.judging import SUITE_FOLDER, check_thresholds, how_to_judge
 from telemetry.startup_checks import (
     _host_faults,
     _setting_faults,
@@ -145,3 +145,26 @@ def test_a_thresholds_file_that_cannot_be(
 
     (fault,) = check_thresholds(Path(path), names_known_of([])).faults
     assert why in fault
+
+
+def test_the_judge_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another package named `reports`, in the working directory or on PYTHONPATH, is not run in its place."""
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "__init__.py").write_text("raise SystemExit('not ours')", encoding="utf-8")
+    (tmp_path / "shop.yaml").write_text("thresholds: [p95 < 1 s]", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    for safe_path in ("", "1"):
+        monkeypatch.setenv("PYTHONSAFEPATH", safe_path)
+        assert check_thresholds(Path("shop.yaml"), names_known_of([])) == ([], [1000])
+
+
+def test_the_command_to_judge_again_is_one_that_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the root of a clone it needs no installation; elsewhere it is the program, which works anywhere."""
+    monkeypatch.chdir(SUITE_FOLDER)
+    assert how_to_judge(Path("results/a b")) == "python -m reports judge 'results/a b'"
+    monkeypatch.chdir(tmp_path)
+    assert how_to_judge(Path("results/a b")) == "plimsoll judge 'results/a b'"

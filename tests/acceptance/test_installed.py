@@ -1,0 +1,138 @@
+"""The suite as pip installs it: in an environment without a clone, used in a folder with names like ours."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+
+from reports.outcome import EXIT_STATUS
+from tests.fix_service import LOCUSTFILE, Service
+from tests.processes import ROOT, user_environment
+
+TIMEOUT_S = 120
+FOREIGN = "raise ImportError('this package is not ours')\n"
+
+
+def output_of(*command: str | Path, folder: Path) -> str:
+    """Run a command that must succeed; return what it printed."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=user_environment(),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def source_files() -> list[str]:
+    """Return the paths of all files of the repository."""
+    listed = output_of("git", "ls-files", "--cached", "--others", "--exclude-standard", folder=ROOT)
+    return [path for path in listed.splitlines() if (ROOT / path).is_file()]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel from the files of the repository and nothing that lies beside them."""
+    source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built")
+    for path in source_files():
+        (source / path).parent.mkdir(parents=True, exist_ok=True)
+        (source / path).write_bytes((ROOT / path).read_bytes())
+    build = ("wheel", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", built, source)
+    output_of(sys.executable, "-m", "pip", *build, folder=built)
+    (wheel,) = built.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Install the wheel into an environment that has our dependencies; return the folder of its programs."""
+    environment = tmp_path_factory.mktemp("environment")
+    venv.create(environment, symlinks=True)
+    paths = sysconfig.get_paths(vars={"base": str(environment), "platbase": str(environment)})
+    # A folder that a .pth file names is searched, but its own .pth files, as that of a clone, are not read.
+    ours = {sysconfig.get_path(name) for name in ("purelib", "platlib")}
+    Path(paths["purelib"], "dependencies.pth").write_text("\n".join(ours), encoding="utf-8")
+    programs = Path(paths["scripts"])
+    install = ("install", "--no-deps", "--no-index", "--no-compile", wheel)
+    output_of(sys.executable, "-m", "pip", "--python", programs / "python", *install, folder=environment)
+    return programs
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Make the folder of a team that has packages of its own, two of which are named as ours are."""
+    for package in ("clients", "reports"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").write_text(FOREIGN, encoding="utf-8")
+    (tmp_path / "shop.py").write_text(LOCUSTFILE, encoding="utf-8")
+    (tmp_path / "shop.yaml").write_text("thresholds: [p95 of shop.home < 2 s]\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_the_wheel_has_every_file_of_its_packages(wheel: Path) -> None:
+    """What the repository has in its packages, code and templates and queries, is installed, and no more."""
+    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
+    tracked = {path for path in source_files() if path.partition("/")[0] in packages}
+    with ZipFile(wheel) as archive:
+        installed = {path for path in archive.namelist() if ".dist-info/" not in path}
+
+    assert "telemetry/verdict_strip.html" in tracked
+    assert installed == tracked
+
+
+def test_a_run_beside_packages_of_the_same_names(programs: Path, folder: Path, service: Service) -> None:
+    """Where a team has a `reports` and a `clients` of its own, a run is made and judged, and judged again."""
+    options = ("--headless", "-u", "2", "-r", "2", "-t", "2", "-H", service.url)
+    own_options = ("--thresholds", "shop.yaml", "--run-dir", "run")
+    locust = (programs / "python", "-m", "locust", "-f", "shop.py", *options, *own_options)
+    played = subprocess.run(
+        locust,
+        cwd=folder,
+        env=user_environment(),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+
+    assert played.returncode in EXIT_STATUS.values(), played.stdout + played.stderr
+    verdict = json.loads((folder / "run" / "verdict.json").read_text(encoding="utf-8"))
+    assert verdict["run"]["requests"] > 0
+    assert (folder / "run" / "report.html").exists()
+
+    (folder / "run" / "report.html").unlink()
+    again = subprocess.run(
+        [programs / "plimsoll", "judge", "run"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert again.returncode == played.returncode, again.stderr
+    assert again.stdout.endswith("report: run/report.html\n")
+    assert (folder / "run" / "report.html").exists()
+
+
+def test_the_service_beside_packages_of_the_same_names(programs: Path, folder: Path) -> None:
+    """The bundled service starts from the wheel with its schema, queries, pages and pictures."""
+    code = (
+        "from telemetry.bundled_target import BundledTarget; from urllib.request import urlopen\n"
+        "target = BundledTarget()\n"
+        "for path in ('/login', '/static/logo.svg', '/health'):\n"
+        "    print(urlopen(target.ready.url + path).status)\n"
+        "target.stop()\n"
+    )
+
+    assert output_of(programs / "python", "-c", code, folder=folder).split() == ["200", "200", "200"]
+
+
+def test_usage_names_the_program(programs: Path, folder: Path) -> None:
+    """What a user is told to type is what was typed."""
+    assert output_of(programs / "plimsoll", "--help", folder=folder).startswith("usage: plimsoll ")
