@@ -19,6 +19,8 @@ from reports.estimates.intervals import block_halfwidth
 Floats = NDArray[np.float64]
 
 CONTRAST = 8.0
+SMALLEST_RATIO = 0.05
+"""Of the higher level; less is a step of nothing that a user would note, where nothing scatters."""
 PARTS = 8
 SHORTEST_S = 5
 GRID = 240
@@ -57,7 +59,7 @@ def find_step(amounts: Floats, weights: Floats, *, are_shares: bool = False) -> 
         return None
     level, other = (float(a.sum() / w.sum()) for a, w in parts)
     scatter = _scatter(parts, are_shares=are_shares)
-    if level == other or abs(level - other) < CONTRAST * scatter:
+    if abs(level - other) <= max(CONTRAST * scatter, SMALLEST_RATIO * max(level, other)):
         return None
     total = float(weights.sum())
     ratio = float(amounts.sum()) / total
@@ -78,12 +80,16 @@ def with_step(
         return found
     alone = found.independent or (math.inf, -math.inf)
     ends = min(factor * step.low, alone[0]), max(factor * step.high, alone[1])
-    level, other = (f"{factor * ratio:.3g}{unit}" for ratio in (step.level, step.other))
+    level, other = (_shown(factor * ratio) + unit for ratio in (step.level, step.other))
     since = f"{level} from second {from_s + step.first_s:.0f}"
     if step.end_s is None:
         return replace(found, step=ends, change=f"{since} on, {other} before")
     until = f"{from_s + step.end_s:.0f}"
     return replace(found, step=ends, change=f"{since} to {until}, {other} before and after")
+
+
+def _shown(figure: float) -> str:
+    return f"{figure:.0f}" if figure >= 100 else f"{figure:.3g}"
 
 
 def _stretch(amounts: Floats, weights: Floats) -> tuple[int, int] | None:

@@ -102,7 +102,7 @@ def test_what_is_no_step(amounts: Floats, weights: Floats) -> None:
 
 
 def test_rates_and_means_step_too() -> None:
-    """Answers stop in the 40th second; latencies double in the 25th."""
+    """Answers stop in the 40th second; latencies quadruple in the 25th, or hardly change at all."""
     answered = find_step(np.repeat([50.0, 0.0], [40, 20]), np.ones(60))
     assert answered is not None
     assert (answered.first_s, answered.level, answered.other) == (40, 0.0, 50.0)
@@ -110,6 +110,8 @@ def test_rates_and_means_step_too() -> None:
     slower = find_step(10 * np.repeat([100.0, 400.0], [25, 35]) + noise, np.full(60, 10.0))
     assert slower is not None
     assert slower.first_s == 25
+    assert find_step(np.repeat([500.0, 505.0], 30), np.full(60, 5.0)) is None
+    assert find_step(np.zeros(60), np.ones(60)) is None
 
 
 def test_words_name_the_seconds_of_the_run_and_both_levels() -> None:
@@ -120,6 +122,8 @@ def test_words_name_the_seconds_of_the_run_and_both_levels() -> None:
     assert with_step(found, died, 5.0, "%", 100).step == (39.0, 47.0)
     assert with_step(found, was_out, 0.0, "%", 100).change == "100% from second 20 to 29, 0% before and after"
     assert with_step(found, None, 0.0, "%") is found
+    slower = find_step(np.repeat([1e3, 2e4], 30), np.full(60, 10.0))
+    assert with_step(found, slower, 0.0, " ms").change == "2000 ms from second 30 on, 100 ms before"
 
 
 @pytest.mark.parametrize(
