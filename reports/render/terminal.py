@@ -28,6 +28,8 @@ MAX_ERRORS = 5
 MAX_METRICS = 20
 COLOURS = {"PASS": "\x1b[1;32m", "FAIL": "\x1b[1;31m", "INCONCLUSIVE": "\x1b[1;33m"}
 PLAIN = "\x1b[0m"
+ALWAYS_EXPLAINED = {"littles_law", "think_time"}
+"""Checks whose figures the report explains, whatever they are."""
 FIGURES = ("p50", "p95", "p99", "max")
 
 
@@ -44,6 +46,7 @@ def terminal_text(verdict: dict[str, Any], *, colour: bool = False) -> str:
         [line for row in rows if row.verdict != "PASS" for line in _open_threshold(row, colour=colour)],
         [line for row in rows if row.verdict == "PASS" for line in _passed_threshold(row, colour=colour)],
         [line for check in verdict["validity"] if not check["ok"] for line in _failed_check(check)],
+        [line for check in verdict["validity"] for line in _note(check)],
         _request_table(verdict["requests"]),
         _request_table(verdict["transactions"], "transaction"),
         _metrics(verdict["metrics"]),
@@ -97,6 +100,13 @@ def _first_line(row: ThresholdRow, *, colour: bool, note: str = "") -> str:
 def _failed_check(check: dict[str, Any]) -> list[str]:
     measured = f"{figure(check['value'])} (limit {figure(check['limit'])})"
     return _wrapped(f"check {plain(check['check'], 40)}: {plain(check['reason'])}: {measured}", "  ")
+
+
+def _note(check: dict[str, Any]) -> list[str]:
+    """Say what a check that holds found worth knowing of this run."""
+    if not check["ok"] or not check["reason"] or check["check"] in ALWAYS_EXPLAINED:
+        return []
+    return _wrapped(f"note {plain(check['check'], 40)}: {plain(check['reason'])}", "  ")
 
 
 def _capacity(capacity: dict[str, Any] | None) -> list[str]:

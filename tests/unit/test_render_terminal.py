@@ -54,6 +54,20 @@ def test_failed_checks_are_told_with_value_and_limit() -> None:
     assert text.count("only 91%") == 1
 
 
+def test_what_a_check_that_holds_has_to_say_is_a_note() -> None:
+    """Set-up that took time from the load is told without a doubt; how Little's law adds up is not told."""
+    held = {"value": 15.0, "limit": 15.0, "ok": True}
+    validity = [
+        held | {"check": "planned_end", "reason": "10.0 s of the run time were set-up"},
+        held | {"check": "think_time", "reason": "users = X·(R + Z)"},
+        held | {"check": "load_reached", "reason": ""},
+    ]
+    lines = terminal_text(make_verdict(validity=validity)).splitlines()
+
+    notes = [line for line in lines if line.startswith(("  note", "  check"))]
+    assert notes == ["  note planned_end: 10.0 s of the run time were set-up"]
+
+
 def test_reasons_of_their_own_are_said() -> None:
     """That nothing was judged belongs to no threshold and no check."""
     text = terminal_text(
