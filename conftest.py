@@ -18,6 +18,7 @@ pytest_plugins = [
     "tests.fix_iterations",
     "tests.fix_latency_server",
     "tests.fix_liar",
+    "tests.fix_locust_process",
     "tests.fix_runs",
     "tests.fix_service",
     "tests.fix_target",

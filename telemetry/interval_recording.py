@@ -54,21 +54,21 @@ class IntervalRecording:
     def tick(self) -> None:
         """Take the requests of the second that has passed; call it once a second."""
         self._ticks += 1
-        self._faults.tolerate(self._fold)
+        self._faults.tolerate(INTERVALS_FILE, self._fold)
         if self._ticks % TICKS_PER_WRITE == 0:
-            self._faults.tolerate(self._file.write)
+            self._faults.tolerate(INTERVALS_FILE, self._file.write)
 
     def on_worker_report(self, worker: str, data: Mapping[str, Any]) -> None:
         """Take what a worker sent along with Locust's own report."""
         if REPORT_KEY in data:
-            self._faults.tolerate(lambda: self._take_report(worker, data[REPORT_KEY]))
+            self._faults.tolerate(INTERVALS_FILE, lambda: self._take_report(worker, data[REPORT_KEY]))
 
     def close(self) -> None:
         """Take what came in after the last second and close the file."""
         if recorder := self._recorder:
-            self._faults.tolerate(lambda: recorder.stop(self._environment))
-            self._faults.tolerate(self._fold)
-        self._faults.tolerate(self._file.close)
+            self._faults.tolerate(INTERVALS_FILE, lambda: recorder.stop(self._environment))
+            self._faults.tolerate(INTERVALS_FILE, self._fold)
+        self._faults.tolerate(INTERVALS_FILE, self._file.close)
 
     @property
     def request_errors(self) -> int:

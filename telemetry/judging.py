@@ -105,8 +105,7 @@ class Judging:
     """The judge at work on a run directory; verdict.json and the report are in it afterwards."""
 
     def __init__(self, run_directory: Path) -> None:
-        self._run_directory = run_directory
-        self._is_given_up = False
+        self.run_directory = run_directory
         # In a session of its own: Ctrl-C in a terminal is sent to all processes of this one.
         self._process = subprocess.Popen(  # noqa: S603 - our own module
             suite_command("reports", "judge", str(run_directory.resolve())),
@@ -119,15 +118,17 @@ class Judging:
     def wait(self) -> Judgement:
         """Return the judgement once it is reached."""
         output, errors = self._process.communicate()
-        if self._is_given_up:
-            again = how_to_judge(self._run_directory)
-            return Judgement(EXIT_INCONCLUSIVE, f"plimsoll: ended before the verdict; for one: {again}\n")
-        status = self._process.returncode
-        return Judgement(status if status in _WORDS else EXIT_CRASH, output + errors)
+        status, text = self._process.returncode, output + errors
+        if status == EXIT_BAD_CONFIGURATION:  # of a load that was made: its directory or limits are damaged
+            return Judgement(EXIT_INCONCLUSIVE, text)
+        if status in _WORDS:
+            return Judgement(status, text)
+        again = how_to_judge(self.run_directory)
+        fault = f"plimsoll: the judge ended with status {status}; again: {again}\n"
+        return Judgement(EXIT_CRASH, text + fault)
 
-    def give_up(self) -> None:
+    def kill(self) -> None:
         """End the judge without a verdict."""
-        self._is_given_up = True
         self._process.kill()
 
 

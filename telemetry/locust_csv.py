@@ -9,19 +9,20 @@ from locust.stats import PERCENTILES_TO_REPORT, StatsCSVFileWriter
 from pathlib import Path
 from typing import Any
 
+from telemetry.faults import Faults
 from telemetry.run_clock import RunClock
-from telemetry.run_directory import LOCUST_CSV_PREFIX
+from telemetry.run_directory import CSV_FILES, LOCUST_CSV_PREFIX
 
 
 class RunCsvFiles(StatsCSVFileWriter):
     """Write Locust's four CSV files with full history while the run lasts."""
 
-    def __init__(self, environment: Environment, directory: Path, clock: RunClock) -> None:
+    def __init__(self, environment: Environment, directory: Path, clock: RunClock, faults: Faults) -> None:
         self._clock = clock
         super().__init__(
             environment, PERCENTILES_TO_REPORT, str(directory / LOCUST_CSV_PREFIX), full_history=True
         )
-        self._writing = gevent.spawn(self.stats_writer)
+        self._writing = gevent.spawn(faults.tolerate, CSV_FILES, self.stats_writer)
 
     def flush(self) -> None:
         """Hand everything written so far to the operating system: a killed process loses no more."""

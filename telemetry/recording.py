@@ -28,7 +28,12 @@ from telemetry.options import options_of
 from telemetry.redact import redact, redact_command, redact_name
 from telemetry.run_clock import RunClock
 from telemetry.run_directory import (
+    CSV_FILES,
+    FACTS_FILE,
+    HEALTH_FILE,
+    INTERVALS_FILE,
     RESULTS_FOLDER,
+    STAGES_FILE,
     THRESHOLDS_FILE,
     create_run_directory,
     directory_name,
@@ -63,7 +68,7 @@ class Recording:
         self.directory = self._create_directory(started)
         self._facts = self._start_facts(started, sut_version)
         write_facts(self.directory, self._facts)
-        self._csv_files = RunCsvFiles(environment, self.directory, self._clock)
+        self._csv_files = RunCsvFiles(environment, self.directory, self._clock, self._faults)
         self._journal = StageJournal(self.directory, self._clock)
         self._workers_seen = WorkerWatch(environment.runner)
         self._health_file = HealthFile(self.directory)
@@ -87,23 +92,43 @@ class Recording:
         """Whether the users have been told to stop."""
         return self._end_reason is not None
 
+    @property
+    def is_aborted(self) -> bool:
+        """Whether something has broken the run off."""
+        return self._facts["aborted"] is not None
+
     def mark_end(self, received_signal: str | None, *, schedule_ended: bool) -> None:
-        """Note why the load ends, at the moment it does; *schedule_ended*: a shape ended it itself."""
-        elapsed_s = self._plan.elapsed_s
-        self._end_reason = run_facts.end_reason(
-            received_signal=received_signal,
-            schedule_ended=schedule_ended,
-            elapsed_s=elapsed_s,
-            run_time_s=self._plan.run_time_s,
+        """Note why the load ends, at the moment it does; *schedule_ended*: a shape ended it itself.
+
+        The first mark holds: Locust may stop a load that a user of it has begun to stop a second time.
+        """
+        if self.load_has_ended:
+            return
+        self._note_end(
+            run_facts.end_reason(
+                received_signal=received_signal,
+                schedule_ended=schedule_ended,
+                elapsed_s=self._plan.elapsed_s,
+                run_time_s=self._plan.run_time_s,
+            )
         )
+
+    def abort(self, what: str) -> None:
+        """Note what broke the run off, which cannot pass then; it ends the load, if nothing has yet."""
+        if not self.load_has_ended:
+            self._note_end("aborted")
+        self._note(aborted=self._facts["aborted"] or what)
+
+    def _note_end(self, reason: str) -> None:
+        self._end_reason = reason
         self._facts |= self._plan.facts()
         ended = datetime.fromtimestamp(self._clock.now_unix_s, UTC)
-        self._facts |= {"ended": run_facts.timestamp(ended), "end_reason": self._end_reason}
+        self._facts |= {"ended": run_facts.timestamp(ended), "end_reason": reason}
 
     def on_worker_report(self, worker: str, data: Mapping[str, Any]) -> None:
         """Write down what a worker sent along with its report."""
         self._intervals.on_worker_report(worker, data)
-        self._faults.tolerate(lambda: self._write_health(worker, data))
+        self._faults.tolerate(HEALTH_FILE, lambda: self._write_health(worker, data))
 
     def on_stats_reset(self) -> None:
         """Note that Locust's own figures were cleared by hand while the run lasted."""
@@ -117,20 +142,19 @@ class Recording:
         """Close the files; with *final_write*, first write the figures that came in after the last second."""
         self._journalling.kill(block=True)
         # Nothing may be counted between the last two: they must agree to the last request.
-        for close in (
-            self._journal.close,
-            self._write_last_health,
-            self._health_file.close,
-            lambda: self._csv_files.close(final_write=final_write),
-            self._intervals.close,
+        for file, close in (
+            (STAGES_FILE, self._journal.close),
+            (HEALTH_FILE, self._write_last_health),
+            (HEALTH_FILE, self._health_file.close),
+            (CSV_FILES, lambda: self._csv_files.close(final_write=final_write)),
+            (INTERVALS_FILE, self._intervals.close),
         ):
-            self._faults.tolerate(close)
+            self._faults.tolerate(file, close)
         totals = self._totals() if final_write else None
         lost = self._workers_seen.close(self._plan.elapsed_s, self._intervals.complete_workers)
         self._facts |= {"workers": self._workers(), "locust_totals": totals}
         self._facts |= {"lost_workers": [worker._asdict() for worker in lost]}
-        self._facts |= self._recording_facts()
-        self._faults.tolerate(lambda: write_facts(self.directory, self._facts))
+        self._note(**self._recording_facts())
 
     def _offer_verdicts(self) -> None:
         """Have a shape that searches for the breakpoint learn how its steps went, where there are limits."""
@@ -145,6 +169,7 @@ class Recording:
         """Return what is known about the recording itself."""
         return {
             "recording_errors": self._faults.count + self._intervals.request_errors,
+            "recording_fault": self._faults.first,
             "clock_offsets_s": self._clocks.facts(),
             "clock_steps": self._clocks.step_facts(),
         }
@@ -152,7 +177,7 @@ class Recording:
     def _note(self, **facts: object) -> None:
         """Write down at once what must not be lost with this process."""
         self._facts |= facts
-        write_facts(self.directory, self._facts)
+        self._faults.tolerate(FACTS_FILE, lambda: write_facts(self.directory, self._facts))
 
     def _create_directory(self, started: datetime) -> Path:
         options = options_of(self._environment)
@@ -180,11 +205,13 @@ class Recording:
             "started": run_facts.timestamp(started),
             "ended": None,
             "end_reason": None,
+            "aborted": None,
             "workers": self._workers(),
             "lost_workers": [],
             "stats_reset": options.reset_stats,
             "locust_totals": None,
             "recording_errors": 0,
+            "recording_fault": None,
             "clock_steps": [],
             "think_time": None,
         }
@@ -203,7 +230,7 @@ class Recording:
 
     def _write_journal(self) -> None:
         for second in itertools.count():
-            self._faults.tolerate(partial(self._write_second, is_first=second == 0))
+            self._faults.tolerate(STAGES_FILE, partial(self._write_second, is_first=second == 0))
             gevent.sleep(JOURNAL_INTERVAL_S)
 
     def _write_health(self, worker: str, data: Mapping[str, Any]) -> None:
@@ -223,11 +250,13 @@ class Recording:
         if self._plan.has_changed():
             self._note(**self._plan.facts())
         planned = self._plan.now(None if self.load_has_ended else runner)
-        self._journal.write(elapsed_s, planned, runner.user_count, self._environment.stats.total.num_requests)
-        self._csv_files.flush()
+        requests = self._environment.stats.total.num_requests
+        write_stages = partial(self._journal.write, elapsed_s, planned, runner.user_count, requests)
+        self._faults.tolerate(STAGES_FILE, write_stages)
+        self._faults.tolerate(CSV_FILES, self._csv_files.flush)
         self._intervals.tick()
         if not is_first:  # the health of no time at all says nothing
-            self._health_file.write(self._health.take())
+            self._faults.tolerate(HEALTH_FILE, lambda: self._health_file.write(self._health.take()))
         if not self.load_has_ended and self._workers_seen.look(elapsed_s):
             self._note(lost_workers=[worker._asdict() for worker in self._workers_seen.lost])
         if self._stage != planned.stage:

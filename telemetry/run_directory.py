@@ -19,6 +19,7 @@ INTERVALS_FILE = "intervals.arrow"
 THRESHOLDS_FILE = "thresholds.yaml"
 # Prefix of the files that Locust itself defines: locust_stats.csv and so on.
 LOCUST_CSV_PREFIX = "locust"
+CSV_FILES = f"{LOCUST_CSV_PREFIX}_*.csv"
 
 
 def directory_name(started: datetime, profile: str) -> str:

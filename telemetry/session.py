@@ -1,93 +1,96 @@
-"""From Locust's start to its exit: every run recorded and judged, the verdict made the exit status."""
+"""The runs of one process: each is recorded from its start to its end, and judged."""
 
 from __future__ import annotations
 
 import gevent
-from gevent.event import Event
-from gevent.lock import Semaphore
 from locust.env import Environment
-from locust.runners import WORKER_REPORT_INTERVAL, MasterRunner
+from locust.rpc import Message
+from locust.runners import WORKER_REPORT_INTERVAL, MasterRunner, Runner
 
-import signal
+import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from telemetry import run_facts
 from telemetry.bundled_target import BundledTarget
-from telemetry.judging import EXIT_BAD_CONFIGURATION, EXIT_INCONCLUSIVE, SUITE_FOLDER, Judgement, Judging
+from telemetry.exits import catch_exits, contain_listeners
+from telemetry.judging import EXIT_BAD_CONFIGURATION, EXIT_CRASH, SUITE_FOLDER, Judgement, Judging
 from telemetry.listening import listen_first, listen_last, surround
 from telemetry.options import options_of
 from telemetry.recording import Recording
+from telemetry.worker_end import ABORTED_MESSAGE
 
 REPORT_FILE = "report.html"
 # What a worker measured last reaches the master with its next report.
 LAST_REPORT_S = WORKER_REPORT_INTERVAL + 1.0
-EXIT_LIMIT_S = 10.0
-JUDGES = "the run is being judged; once more ends it without a verdict"
-NO_RUN_YET = "what was prepared for a run is being cleaned up; once more leaves it as it is"
 
-
-def interrupt_main(interruption: Callable[[], BaseException]) -> None:
-    """Raise what it returns then in the main greenlet, which waits for the end of the load, and in no other.
-
-    Raised where a signal happens to come, it would break off what a user is doing, who then says no goodbye,
-    or the reading of a connection, which libev would never read again.
-    """
-    hub = gevent.get_hub()
-    if gevent.getcurrent() is hub.parent:
-        raise interruption()
-    hub.loop.run_callback_threadsafe(lambda: hub.parent.throw(interruption()))
+logger = logging.getLogger("plimsoll")
 
 
 class Session:
-    """The runs of one Locust master or single process: one when headless, any number in the web UI."""
+    """The runs of one Locust master or single process: one when headless, any number in the web UI.
 
-    def __init__(self, environment: Environment) -> None:
-        self._environment = environment
+    *end_process* ends it in good order, with the load that runs.
+    """
+
+    def __init__(self, environment: Environment, end_process: Callable[[], None]) -> None:
+        self._environment, self._end_process = environment, end_process
+        self.target: BundledTarget | None = None
+        self._recording: Recording | None = None
+        self._unfinished: Recording | None = None
+        self._finishing: gevent.Greenlet | None = None
+        self._judging: Judging | None = None
+        self.judgement: Judgement | None = None
+        self.judgements: list[Judgement] = []
+        self.judged: dict[str, Path] = {}
+        self.received_signal: str | None = None
+        self.aborted: str | None = None
+        """What ended the run before it began."""
+        self.is_setting_up = False
+        """Whether the listeners of test_start are being called, or were broken off."""
+        self.stopping: object = None
+        """The greenlet that stops the load, as long as it does."""
+        self._has_stopped = self._is_closing = False
         # Asked now, so that the answers are there when the load starts and nothing may wait.
         run_facts.package_versions()
         run_facts.git_commit(SUITE_FOLDER)
-        self._target: BundledTarget | None = None
-        self._recording: Recording | None = None
-        self._finishing: gevent.Greenlet | None = None
-        self._received_signal: str | None = None
-        self._closing = Semaphore()
-        self._closed = False
-        self._signals_ignored = 0
-        self._judging: Judging | None = None
-        self.judgement: Judgement | None = None
-        self.judged: dict[str, Path] = {}
 
     def listen(self) -> None:
-        """Follow Locust's events and signals from now on."""
+        """Follow Locust's events from now on."""
         events = self._environment.events
+        for hook in (events.test_start, events.test_stopping, events.test_stop, events.quitting, events.quit):
+            contain_listeners(hook, self.abort)
+        catch_exits(self.abort)
+        if isinstance(self._runner, MasterRunner):
+            self._runner.register_message(ABORTED_MESSAGE, self._on_worker_aborted)
         surround(events.test_start, self._around_test_start)
         listen_first(events.test_stopping, self._on_test_stopping)
         listen_last(events.test_stop, self._on_test_stop)
         listen_first(events.worker_report, self._on_worker_report)
         listen_first(events.reset_stats, self._on_reset_stats)
-        events.quitting.add_listener(self._on_quitting)
-        events.quit.add_listener(self._on_quit)
-        # Locust has a handler of its own for SIGTERM only after the whole schedule of a shape.
-        self._take_signals()
-
-    def _take_signals(self) -> None:
-        signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(signal.SIGINT, self._on_signal)
 
     @property
     def state(self) -> str:
         """How far the last run is: idle (there was none), recording, judging or judged."""
         if self._recording and not self._recording.load_has_ended:
             return "recording"
-        if self._recording or self._judging:
+        if self._recording or self._unfinished or self._judging:
             return "judging"
         return "judged" if self.judgement else "idle"
+
+    @property
+    def is_headless(self) -> bool:
+        """Whether this process is for one run."""
+        return bool(options_of(self._environment).headless)
+
+    @property
+    def has_run(self) -> bool:
+        """Whether there is a run that is not judged yet."""
+        return bool(self._recording or self._finishing)
 
     def start_target(self) -> None:
         """Start the bundled service unless it runs, and make it the host of the run.
@@ -95,38 +98,113 @@ class Session:
         Raises:
             TargetError: the service did not start.
         """
-        if self._target is None:
-            self._target = BundledTarget()
-        self._environment.host = options_of(self._environment).host = self._target.ready.url
+        if self.target is None:
+            self.target = BundledTarget()
+        self._environment.host = options_of(self._environment).host = self.target.ready.url
+
+    def abort(self, what: str) -> None:
+        """End a run in which code of the locustfile raised what would have ended the process."""
+        if self._judging or (self.judgements and not self.has_run and self.is_headless):
+            logger.error("%s is ignored: the verdict decides the exit status", what)
+            return
+        if self._recording and self._recording.is_aborted:
+            return  # by the first of several users
+        logger.error("%s ends the run, which cannot pass", what)
+        if self._recording:
+            self._end_aborted_run(self._recording, what)
+            return
+        self.aborted = self.aborted or what
+        if not self.is_setting_up:
+            self._end_process()
+
+    def end_load(self) -> None:
+        """Stop the load, if there is any, and come back when all of its users have stopped."""
+        if isinstance(self.stopping, gevent.Greenlet) and self.stopping is not gevent.getcurrent():
+            self.stopping.join()  # a user that stops the load is killed on its way, and has not stopped all
+        self._is_closing = True
+        if self._recording and not self._has_stopped:
+            self._runner.quit()
+
+    def judge(self) -> None:
+        """Have the run judged, if there is one that is not; its load has ended."""
+        if self._finishing:
+            self._finishing.join()
+        elif self._recording:
+            # Locust tells of no end when all workers are gone.
+            self._recording.mark_end(self.received_signal, schedule_ended=False)
+            self._finish_run(final_write=True)
+
+    def note_broken_off(self, why: str) -> None:
+        """Note that the process ends before the run does, which cannot pass then."""
+        if self._recording:
+            self._recording.abort(why)
+
+    def leave(self) -> Path | None:
+        """Give up the run, and return its directory if it can be judged later."""
+        recording = self._recording or self._unfinished
+        if recording:
+            recording.mark_end(self.received_signal, schedule_ended=False)
+            recording.abort("the process was left before all was written")
+        if self._judging:
+            self._judging.kill()
+            return self._judging.run_directory
+        return recording.directory if recording else None
+
+    def take_judgement(self, judgement: Judgement) -> None:
+        """Make this the judgement of the last run."""
+        self.judgement = judgement
+        self.judgements.append(judgement)
+
+    def print_judgement(self) -> None:
+        """Say how the last run was judged."""
+        if self.judgement:
+            sys.stdout.write(f"\n{self.judgement.text}")
+            sys.stdout.flush()
 
     @contextmanager
     def _around_test_start(self, **_: Any) -> Iterator[None]:
         began_s = time.monotonic()
+        self.is_setting_up = True
         self._end_last_run()
         if options_of(self._environment).with_target:
             self.start_target()  # the form of the web UI may have named another host
         yield
-        sut_version = self._target.ready.version if self._target else None
+        self.is_setting_up = self._has_stopped = False
+        sut_version = self.target.ready.version if self.target else None
         try:
             self._recording = Recording(self._environment, sut_version, set_up_s=time.monotonic() - began_s)
         except OSError as error:
             self._give_up(f"plimsoll: the run cannot be recorded: {error}\n")
+            return
+        if self.aborted:
+            self._end_aborted_run(self._recording, self.aborted)
 
     def _end_last_run(self) -> None:
-        if self._recording and self._finishing:  # its last reports are awaited, and its figures cleared
-            self._finishing.kill(block=True)
+        if self._recording:  # it was started again, and Locust has cleared its figures
+            if self._finishing:
+                self._finishing.kill(block=True)
             self._finish_run(final_write=False)
+            self.print_judgement()
         elif self._finishing:
             self._finishing.join()
         self.judgement = None
 
     def _give_up(self, text: str) -> None:
         """Stop a load that nobody could judge."""
-        self.judgement = Judgement(EXIT_BAD_CONFIGURATION, text)
-        runner = self._environment.runner
-        assert runner is not None
-        gevent.spawn(runner.quit if self._is_headless else runner.stop)
-        self._print_judgement()
+        self.take_judgement(Judgement(EXIT_BAD_CONFIGURATION, text))
+        gevent.spawn(self._runner.quit if self.is_headless else self._runner.stop)
+        self.print_judgement()
+
+    def _end_aborted_run(self, recording: Recording, what: str) -> None:
+        self.aborted = None
+        recording.abort(what)
+        if self.is_headless:
+            self._end_process()
+        else:
+            gevent.spawn(self._runner.stop)
+
+    def _on_worker_aborted(self, msg: Message, **_: Any) -> None:
+        self.abort(f"{msg.data} on worker {msg.node_id}")
 
     def _on_worker_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
         if self._recording:
@@ -137,99 +215,40 @@ class Session:
             self._recording.on_stats_reset()
 
     def _on_test_stopping(self, **_: Any) -> None:
-        runner = self._environment.runner
-        if self._recording and runner:
-            by_shape = runner.shape_greenlet is not None and gevent.getcurrent() is runner.shape_greenlet
-            self._recording.mark_end(self._received_signal, schedule_ended=by_shape)
+        self.stopping = gevent.getcurrent()
+        if self._recording:
+            by_shape = self.stopping is self._runner.shape_greenlet
+            self._recording.mark_end(self.received_signal, schedule_ended=by_shape)
 
     def _on_test_stop(self, **_: Any) -> None:
-        if self._recording and self._is_headless:
+        self.stopping, self._has_stopped = None, True
+        if self._recording and self.is_headless:
             self._recording.await_last_reports()
-        elif self._recording and not self._closing.locked():
+        elif self._recording and not self._is_closing:
             self._finishing = gevent.spawn(self._finish_web_run)
 
     def _finish_web_run(self) -> None:
-        if isinstance(self._environment.runner, MasterRunner):
+        if isinstance(self._runner, MasterRunner):
             gevent.sleep(LAST_REPORT_S)
         self._finish_run(final_write=True)
-        self._print_judgement()
+        self.print_judgement()
 
     def _finish_run(self, *, final_write: bool) -> None:
         recording, self._recording = self._recording, None
         assert recording is not None
-        recording.finish(final_write=final_write)
-        self._judging = Judging(recording.directory)
-        self.judgement = self._judging.wait()
-        self._judging = None
+        self._unfinished = recording
+        try:
+            recording.finish(final_write=final_write)
+            self._judging = Judging(recording.directory)
+            self._unfinished = None
+            self.take_judgement(self._judging.wait())
+        except Exception as error:
+            logger.exception("the run in %s could not be judged", recording.directory)
+            self.take_judgement(Judgement(EXIT_CRASH, f"plimsoll: not judged: {error!r}\n"))
+        self._judging = self._finishing = self._unfinished = None
         self.judged[recording.directory.name] = recording.directory
-        self._finishing = None
-
-    def _on_quitting(self, **_: Any) -> None:
-        # A SIGTERM comes here in its own greenlet, and stopping the users then wakes the main greenlet, which
-        # comes here too: only the first may judge, and the second must not exit before the status is set.
-        with self._closing:
-            if self._closed:
-                Event().wait(EXIT_LIMIT_S)
-            else:
-                self._close()
-
-    def _close(self) -> None:
-        self._closed = True
-        self._take_signals()  # Locust's own handler would close a second time
-        runner = self._environment.runner
-        if self._recording and not self._recording.load_has_ended and runner:
-            # Only Locust's own handler of SIGTERM comes here with the load still running.
-            self._received_signal = self._received_signal or "SIGTERM"
-            runner.quit()
-        if self._finishing:
-            self._finishing.join()
-        elif self._recording:
-            self._finish_run(final_write=True)
-        if self._target:
-            self._target.stop()
-        self._environment.process_exit_code = self._exit_status()
-
-    def _exit_status(self) -> int | None:
-        if self.judgement:
-            return self.judgement.exit_status
-        # Headless without a run, e.g. stopped while waiting for workers: nothing was shown to be good.
-        return EXIT_INCONCLUSIVE if self._is_headless else None
-
-    def _on_quit(self, **_: Any) -> None:
-        if self._is_headless:
-            self._print_judgement()
-
-    def _print_judgement(self) -> None:
-        if self.judgement:
-            sys.stdout.write(f"\n{self.judgement.text}")
-            sys.stdout.flush()
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._is_leaving:
-            self._on_impatience(number, frame)
-            return
-        self._received_signal = signal.Signals(number).name
-        interrupt_main(self._interruption)
-
-    def _interruption(self) -> BaseException:
-        # Before the load, as while it waits for workers, there is nothing to end or to judge.
-        is_early = self.state == "idle" and self._is_headless
-        return SystemExit(EXIT_INCONCLUSIVE) if is_early else KeyboardInterrupt()
 
     @property
-    def _is_headless(self) -> bool:
-        return bool(options_of(self._environment).headless)
-
-    @property
-    def _is_leaving(self) -> bool:
-        """Whether this process ends by itself, as soon as there is a verdict."""
-        return bool(self._closed or self._received_signal or (self._is_headless and self.state == "judging"))
-
-    def _on_impatience(self, number: int, frame: FrameType | None) -> None:
-        self._signals_ignored += 1
-        if self._signals_ignored == 1:
-            sys.stderr.write(f"\nplimsoll: {NO_RUN_YET if self.state == 'idle' else JUDGES}\n")
-        elif self._judging:
-            self._judging.give_up()
-        else:
-            signal.default_int_handler(number, frame)
+    def _runner(self) -> Runner:
+        assert self._environment.runner is not None
+        return self._environment.runner

@@ -20,6 +20,7 @@ from telemetry.origin import iterations_of, tags_of_tasks
 from telemetry.recording import known_request_names
 from telemetry.redact import redact
 from telemetry.run_directory import RESULTS_FOLDER
+from telemetry.task_checks import task_faults, user_count_faults
 
 MAX_NAME_BYTES = 255
 MAX_PATH_BYTES = 4000
@@ -34,6 +35,8 @@ def startup_faults(environment: Environment) -> list[str]:
     options = options_of(environment)
     return [
         *_declaration_faults(environment.user_classes),
+        *(task_faults(environment, environment.user_classes) if _starts_by_itself(environment) else ()),
+        *(user_count_faults(environment) if _starts_by_itself(environment) else ()),
         *_shape_faults(environment),
         *_warm_up_faults(environment),
         *_host_faults(environment),

@@ -24,6 +24,7 @@ from werkzeug.datastructures import MultiDict
 from telemetry.judging import check_thresholds
 from telemetry.options import LIMITS_OPTION, declare_limits_ms, options_of
 from telemetry.startup_checks import folder_faults, names_known_of, shown, url_faults
+from telemetry.task_checks import task_faults
 
 Form = MultiDict[str, str]
 
@@ -78,6 +79,7 @@ def form_faults(form: Form, environment: Environment, named: Mapping[str, str | 
     return (
         list(_text_faults(form))
         or [*_value_faults(form, environment), *_choice_faults(form, environment), *_path_faults(form, named)]
+        or task_faults(environment, _user_classes(form, environment))
         or _thresholds_faults(form, environment)
     )
 

@@ -9,25 +9,30 @@ from locust.web import WebUI
 
 import logging
 import sys
-from functools import cache
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache, partial
 from typing import Any
 
 import psutil
 
 from telemetry.bundled_target import TargetError
+from telemetry.exits import LastResort, where_raised
 from telemetry.health import WorkerHealth
 from telemetry.in_flight import watch_sessions, watch_users
-from telemetry.judging import EXIT_BAD_CONFIGURATION, EXIT_CRASH
-from telemetry.listening import put_locust_first
+from telemetry.judging import EXIT_BAD_CONFIGURATION, EXIT_CRASH, EXIT_INCONCLUSIVE
+from telemetry.listening import put_locust_first, surround
 from telemetry.locust_redaction import redact_locust
 from telemetry.locust_statistics import hasten
 from telemetry.measures import watch_measures
 from telemetry.options import add_options, has_options, options_of
 from telemetry.origin import watch_tasks
+from telemetry.process_end import ProcessEnd
 from telemetry.session import Session
 from telemetry.spawning import watch_spawns
 from telemetry.startup_checks import startup_faults
 from telemetry.web_ui import extend_web_ui
+from telemetry.worker_end import WorkerEnd
 from telemetry.worker_intervals import WorkerIntervals
 from telemetry.worker_start import start_after_init
 
@@ -45,11 +50,25 @@ logger = logging.getLogger("plimsoll")
 def record_run() -> None:
     """Record and judge every run of this Locust process; calling it from several locustfiles is fine."""
     events.init_command_line_parser.add_listener(add_options)
-    events.init.add_listener(_on_init)
+    last_resort = LastResort()
+    events.init.add_listener(partial(_on_init, last_resort))
+    surround(events.init, partial(_around_init, last_resort))
     start_after_init(events)
 
 
-def _on_init(environment: Environment, web_ui: WebUI | None, **_: Any) -> None:
+@contextmanager
+def _around_init(last_resort: LastResort, **_: Any) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        last_resort.settle = None  # what was raised says why, and has a status of its own
+        if not isinstance(error, SystemExit) or error.code:
+            raise
+        _say([f"no load was made: {where_raised(error)} came before it"])
+        raise SystemExit(EXIT_INCONCLUSIVE) from None
+
+
+def _on_init(last_resort: LastResort, environment: Environment, web_ui: WebUI | None, **_: Any) -> None:
     runner = environment.runner
     if runner is None:  # a single user is debugged
         return
@@ -68,9 +87,12 @@ def _on_init(environment: Environment, web_ui: WebUI | None, **_: Any) -> None:
     watch_tasks()
     watch_spawns()
     if isinstance(runner, WorkerRunner):
+        WorkerEnd(environment, runner)
         WorkerHealth(environment)
         WorkerIntervals(environment, runner)
         return
+    process = ProcessEnd(environment)
+    process.take_signals()
     options.enable_rebalancing = True  # the load of a lost worker goes to the others
     if environment.host:
         environment.host = environment.host.rstrip("/")  # Locust joins host and path as they are
@@ -78,12 +100,12 @@ def _on_init(environment: Environment, web_ui: WebUI | None, **_: Any) -> None:
     faults = startup_faults(environment)
     if faults:
         _exit(EXIT_BAD_CONFIGURATION, faults)
-    session = Session(environment)
     if options.with_target:
-        _start_target(session)
-    session.listen()
+        _start_target(process.session)
+    process.listen()
+    last_resort.settle = process.settle
     if web_ui:
-        extend_web_ui(web_ui, environment, session)
+        extend_web_ui(web_ui, environment, process.session)
 
 
 def _start_target(session: Session) -> None:
@@ -94,8 +116,12 @@ def _start_target(session: Session) -> None:
 
 
 def _exit(status: int, faults: list[str]) -> None:
-    sys.stderr.write("".join(f"plimsoll: {fault[:MAX_FAULT_LENGTH]}\n" for fault in faults))
+    _say(faults)
     # Locust ends the workers of --processes only after a run; these would wait for a minute yet.
     for worker in psutil.Process().children():
         worker.terminate()
     sys.exit(status)
+
+
+def _say(faults: list[str]) -> None:
+    sys.stderr.write("".join(f"plimsoll: {fault[:MAX_FAULT_LENGTH]}\n" for fault in faults))

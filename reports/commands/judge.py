@@ -4,6 +4,8 @@ import argparse
 import json
 import os
 import sys
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from reports.outcome import EXIT_STATUS, Outcome
 from reports.render.html import write_report
 from reports.render.terminal import terminal_text
 from reports.thresholds.reading import Threshold, read_thresholds
+from reports.verdict.check import Check
 from reports.verdict.verdict import reach_verdict
 
 VERDICT_FILE = "verdict.json"
@@ -30,11 +33,14 @@ def run(options: argparse.Namespace) -> tuple[int, str]:
     thresholds = _thresholds(place, options.thresholds)
     judged = load(place)
     verdict = reach_verdict(judged, thresholds)
-    report = _write(place, judged, verdict)
+    fault = _write(place, judged, verdict)
+    if fault:
+        verdict = _unwritten(verdict, fault)
     for warning in judged.warnings:
         say(sys.stderr, f"note: {shortened(warning)}\n")
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-    text = f"{terminal_text(verdict, colour=colour).rstrip()}\n\nreport: {report}\n"
+    report = "" if fault else f"\nreport: {place.view(REPORT_FILE)}\n"
+    text = f"{terminal_text(verdict, colour=colour).rstrip()}\n{report}"
     return EXIT_STATUS[Outcome(verdict["verdict"])], text
 
 
@@ -46,10 +52,27 @@ def _thresholds(place: Place, named: Path | None) -> list[Threshold]:
     return read_thresholds(own) if place.is_run_directory and own.exists() else []
 
 
-def _write(place: Place, judged: Run, verdict: dict[str, Any]) -> Path:
-    report = place.view(REPORT_FILE)
-    with replaced(place.view(VERDICT_FILE)) as temporary:
-        temporary.write_text(json.dumps(verdict, indent=1, allow_nan=False), "utf-8")
-    with replaced(report) as temporary:
-        write_report(judged, verdict, temporary)
-    return report
+def _write(place: Place, judged: Run, verdict: dict[str, Any]) -> str:
+    """Write the report, and then the verdict; return which of them could not be written and why, if any."""
+    report, file = place.view(REPORT_FILE), place.view(VERDICT_FILE)
+    try:
+        with replaced(report) as temporary:
+            write_report(judged, verdict, temporary)
+        with replaced(file) as temporary:
+            temporary.write_text(json.dumps(verdict, indent=1, allow_nan=False), "utf-8")
+    except OSError as error:
+        with suppress(OSError):
+            report.unlink(missing_ok=True)  # no verdict stands behind it
+        return f"{str(report.parent)!r} cannot take {report.name} and {file.name}: {error.strerror or error}"
+    return ""
+
+
+def _unwritten(verdict: dict[str, Any], reason: str) -> dict[str, Any]:
+    """Return the verdict without a pass, which nobody could look up."""
+    check = Check("verdict_written", 0.0, 1.0, ok=False, reason=reason)
+    outcome = Outcome.FAIL if verdict["verdict"] == Outcome.FAIL else Outcome.INCONCLUSIVE
+    return verdict | {
+        "verdict": outcome.value,
+        "reasons": [*verdict["reasons"], f"{check.check}: {reason}"],
+        "validity": [*verdict["validity"], asdict(check)],
+    }

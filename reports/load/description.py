@@ -10,7 +10,18 @@ from typing import Any
 from reports.files import read_regular
 from reports.load.run import Arrivals, ClockStep, RunMeta, Stage
 
-TEXTS = ("profile", "load_model", "shape", "host", "git_commit", "started", "ended", "end_reason")
+TEXTS = (
+    "profile",
+    "load_model",
+    "shape",
+    "host",
+    "git_commit",
+    "started",
+    "ended",
+    "end_reason",
+    "aborted",
+    "recording_fault",
+)
 LISTS = ("journeys", "command", "steps", "workers")
 SCALES = ("user_scale", "time_scale")
 

@@ -158,6 +158,8 @@ class RunMeta:
     started: str | None = None
     ended: str | None = None
     end_reason: str | None = None
+    aborted: str | None = None
+    """What in the locustfile ended the process before its time, as a sys.exit(), and where."""
     workers: Sequence[str] = ()
     recorded: bool = False
     has_intervals: bool = False
@@ -167,6 +169,8 @@ class RunMeta:
     clock_steps: Sequence[ClockStep] = ()
     stats_reset: bool = False
     recording_errors: int = 0
+    recording_fault: str | None = None
+    """The first of them, with the file that could not be written."""
     locust_totals: tuple[int, int] | None = None
     """Requests and failures as Locust counted them, at the end of the run."""
 

@@ -22,8 +22,10 @@ def recording_checks(run: Run, window: SteadyState) -> Iterator[Check]:
 
 
 def _recording_errors(run: Run) -> Check:
-    errors = run.meta.recording_errors
+    errors, fault = run.meta.recording_errors, run.meta.recording_fault
     reason = f"{errors} errors while recording: requests are missing" if errors else ""
+    if fault:
+        reason = f"{errors} errors while recording, the first was of {fault}"
     return Check("recording_errors", float(errors), 0.0, not errors, reason)
 
 

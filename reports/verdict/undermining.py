@@ -23,6 +23,7 @@ UNDERMINED: dict[str, set[str]] = {
     "arrivals": {LATENCY, STARTS},
     "pace_kept": {LATENCY},
     "planned_end": {COUNT, STARTS},
+    "not_aborted": {COUNT, STARTS},
     "totals_consistent": EVERYTHING,
     "stats_reset": EVERYTHING,
     "enough_time": set(),

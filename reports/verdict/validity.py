@@ -44,6 +44,7 @@ def check_validity(run: Run, window: SteadyState | None, judgements: Sequence[Ju
         *_stats_reset(run),
         *_load_reached(run),
         *_planned_end(run),
+        *_not_aborted(run),
         *_enough_time(run, window),
         *_steady(window),
         *generator_checks(run, window, judgements),
@@ -160,7 +161,7 @@ def _planned_end(run: Run) -> Iterator[Check]:
     planned_s = meta.planned_duration_s
     reason = ""
     if meta.ended is None:
-        reason = "the run has no recorded end: its process died"
+        reason = "the run has no recorded end: its process died, or could not write run.json"
     elif planned_s is not None and duration_s is not None and duration_s < planned_s - _slack_s(planned_s):
         reason = f"the run ended after {duration_s:.1f} s of {planned_s:.1f} s planned ({meta.end_reason})"
     elif planned_s is None and meta.shape is not None and meta.end_reason not in PLANNED_ENDS:
@@ -169,6 +170,13 @@ def _planned_end(run: Run) -> Iterator[Check]:
     is_shortened = meta.set_up_s >= SET_UP_S and planned_s is not None and meta.shape is None
     fact = f"{meta.set_up_s:.1f} s of the run time were set-up by listeners of test_start, without load"
     yield Check("planned_end", duration_s, planned_s, not reason, reason or (fact if is_shortened else ""))
+
+
+def _not_aborted(run: Run) -> Iterator[Check]:
+    aborted = run.meta.aborted
+    if run.meta.recorded:
+        reason = f"the run was broken off: {aborted}" if aborted else ""
+        yield Check("not_aborted", float(bool(aborted)), 0.0, not aborted, reason)
 
 
 def _slack_s(planned_s: float) -> float:

@@ -127,17 +127,35 @@ def test_wrong_usage_exits_2(arguments: list[str], capsys: pytest.CaptureFixture
     assert "usage: python -m reports" in capsys.readouterr().err
 
 
-def test_place_that_cannot_be_written_exits_2(
-    prefix: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("limit", "status", "word"), [("1 s", 77, "INCONCLUSIVE"), ("1 ms", 99, "FAIL")])
+@pytest.mark.parametrize("unwritten", ["report.html", "verdict.json"])
+def test_a_verdict_that_cannot_be_written_is_no_pass(
+    run_directory: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    unwritten: str,
+    limit: str,
+    status: int,
+    word: str,
 ) -> None:
-    """A folder that may not be written is named in one line."""
+    """On a full disk the verdict is said, and why nobody can look it up; no report is left that says PASS."""
+    thresholds(run_directory, f"p95 < {limit}")
+    replace = Path.replace
 
-    def refuse(*_: object, **__: object) -> None:
-        raise PermissionError(13, "Permission denied", "somewhere")
+    def refuse(self: Path, target: Path) -> Path:
+        if target.name == unwritten:
+            raise OSError(28, "No space left on device")
+        return replace(self, target)
 
-    monkeypatch.setattr("reports.files.tempfile.mkstemp", refuse)
-    assert main(["judge", str(prefix)]) == 2
-    assert capsys.readouterr().err == "reports: Permission denied: 'somewhere'\n"
+    monkeypatch.setattr(Path, "replace", refuse)
+    assert main(["judge", str(run_directory)]) == status
+    printed = capsys.readouterr().out
+    assert printed.startswith(word)
+    assert "No space left on device" in printed
+    assert "report: " not in printed
+    assert not [
+        file.name for file in run_directory.iterdir() if file.suffix == ".html" or "verdict" in file.name
+    ]
 
 
 def test_crash_is_no_verdict(

@@ -411,6 +411,10 @@ def test_clocks_recording_and_totals() -> None:
     found = checks(run)
     assert found["clock_offsets"].reason == "the clock of worker 'w2' is -2.0 s off the master's"
     assert found["recording_errors"].reason == "3 errors while recording: requests are missing"
+    full = checks(run_of(recording_errors=3, recording_fault="health.csv: No space left on device"))
+    assert full["recording_errors"].reason == (
+        "3 errors while recording, the first was of health.csv: No space left on device"
+    )
     assert found["totals_match"].reason == (
         "the intervals hold 600 requests with 0 failures, Locust counted 606 with 0"
     )

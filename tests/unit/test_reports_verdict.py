@@ -223,7 +223,8 @@ def test_good_run_passes() -> None:
     verdict = reach_verdict(run, thresholds("p95 < 200 ms", "error_rate < 1%"))
     assert (verdict["verdict"], verdict["reasons"]) == ("PASS", [])
     assert {check["check"] for check in verdict["validity"]} == {
-        "requests_made", "some_success", "totals_consistent", "load_reached", "planned_end", "enough_time",
+        "requests_made", "some_success", "totals_consistent", "load_reached", "planned_end", "not_aborted",
+        "enough_time",
     }  # fmt: skip
     assert {check["check"] for check in verdict["validity"]} <= set(UNDERMINED)
     assert all(check["ok"] and check["reason"] == "" for check in verdict["validity"])
@@ -393,7 +394,10 @@ def test_extremes_need_some_requests(n: int, verdict: Outcome) -> None:
     ("meta", "reason"),
     [
         (RECORDED, ""),
-        (replace(RECORDED, ended=None), "the run has no recorded end: its process died"),
+        (
+            replace(RECORDED, ended=None),
+            "the run has no recorded end: its process died, or could not write run.json",
+        ),
         (
             replace(RECORDED, ended="2026-11-21T00:00:57Z", end_reason="SIGTERM"),
             "the run ended after 57.0 s of 60.0 s planned (SIGTERM)",
@@ -426,6 +430,17 @@ def test_set_up_in_the_run_time_is_told(shape: str | None, set_up_s: float, reas
     meta = replace(RECORDED, shape=shape, set_up_s=set_up_s)
     check = checks(run_of({"a": even(99)}, meta=meta))["planned_end"]
     assert (check.ok, check.reason) == (True, reason)
+
+
+def test_a_run_that_was_broken_off_never_passes() -> None:
+    """A sys.exit() of the locustfile is named, also where the run came to its end; what failed has failed."""
+    stages = plan([10.0] * 60, [10.0] * 60)
+    aborted = replace(RECORDED, aborted="sys.exit(0) in shop.py, line 12, in buy")
+    run = run_of({"a": even(1000)}, meta=aborted, stages=stages)
+    verdict = reach_verdict(run, thresholds("p95 < 200 ms", "error_rate < 1%"))
+    reason = "not_aborted: the run was broken off: sys.exit(0) in shop.py, line 12, in buy"
+    assert (verdict["verdict"], verdict["reasons"]) == ("INCONCLUSIVE", [reason])
+    assert reach_verdict(run, thresholds("p95 < 50 ms"))["verdict"] == "FAIL"
 
 
 def test_checks_that_cannot_be_made_are_left_out() -> None:

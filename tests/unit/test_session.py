@@ -6,42 +6,25 @@
 from __future__ import annotations
 
 import gevent
-from locust import LoadTestShape, User, constant, task
+from locust import LoadTestShape
 from locust.env import Environment
 
-import json
-import time
 from argparse import Namespace
-from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reports.load.run_files import load, locate
-from reports.thresholds.reading import parse_thresholds
-from reports.verdict.verdict import reach_verdict
 from shapes import _arrival_desk
 from shapes._arrival_desk import keep_intended_starts
 from shapes._arrival_shape import _receive_reports
 from shapes._scheduled import ScheduledShape
 from shapes.schedule import Schedule, Stage
-from telemetry import session as session_module
-from telemetry.judging import Judgement
-from telemetry.session import Session
+from telemetry.exits import LastResort
 from telemetry.switch import UNRECORDED, _on_init
-from tests.virtual_time import Clock, virtual_time
-
-
-class Visitor(User):
-    """A user who makes two requests a second."""
-
-    wait_time = constant(0.5)
-
-    @task
-    def visit(self) -> None:
-        """Fire the event of one request."""
-        fire(self.environment)
+from tests.fix_locust_process import Judge, LocustProcess, Visitor, fire
+from tests.virtual_time import virtual_time
 
 
 class Risen(ScheduledShape):
@@ -50,104 +33,24 @@ class Risen(ScheduledShape):
     schedule = Schedule((Stage("rise", 10, 0, 20), Stage("hold", 5, 20, 20)))
 
 
-def fire(environment: Environment) -> None:
-    """Fire the event of one request of 5 ms."""
-    event: Any = environment.events.request
-    event.fire(
-        request_type="GET",
-        name="home",
-        response_time=5.0,
-        response_length=1,
-        exception=None,
-        start_time=time.time() - 0.005,
-    )
-
-
-class Process:
-    """A single process of Locust with a session, without signals and with a judge who passes all."""
-
-    def __init__(self, directory: Path, shape: LoadTestShape | None = None, **options: Any) -> None:
-        defaults: dict[str, Any] = {
-            "run_dir": str(directory),
-            "thresholds": None,
-            "with_target": False,
-            "warm_up": None,
-            "run_time": None,
-            "headless": False,
-            "spawn_rate": None,
-            "reset_stats": False,
-            "user_scale": 1.0,
-            "time_scale": 1.0,
-        }
-        self.environment = Environment(
-            user_classes=[Visitor], shape_class=shape, parsed_options=Namespace(**defaults | options)
-        )
-        self.runner = self.environment.create_local_runner()
-        self.directory = directory
-        self.users: list[tuple[float, int]] = []
-        Session(self.environment).listen()
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """Return what run.json says."""
-        facts: dict[str, Any] = json.loads((self.directory / "run.json").read_text())
-        return facts
-
-    @property
-    def verdict(self) -> dict[str, Any]:
-        """Return the verdict on the run: 4 users make 8 requests a second of 5 ms."""
-        limits = parse_thresholds('thresholds: ["rps > 7", "rps < 9", "p95 < 9 ms", "error_rate < 1%"]')
-        return reach_verdict(load(locate(self.directory)), limits)
-
-    @property
-    def failed_checks(self) -> list[str]:
-        """Return the names of the checks that failed."""
-        return [check["check"] for check in self.verdict["validity"] if not check["ok"]]
-
-    def on(self, event_name: str, listener: Callable[..., None]) -> None:
-        """Add a listener as a locustfile does."""
-        getattr(self.environment.events, event_name).add_listener(listener)
-
-    def play(self, clock: Clock, for_s: float) -> None:
-        """Let a run play, noting its users second by second, and end it."""
-        until_s = clock.elapsed_s + for_s
-        while clock.elapsed_s < until_s:
-            self.users.append((clock.elapsed_s, self.runner.user_count))
-            gevent.sleep(1)
-        self.runner.stop()
-        gevent.sleep(10)
-        self.runner.quit()
-
-
 @pytest.fixture(autouse=True)
-def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def _alone(judge: type[Judge]) -> None:
     """Have no signals taken and no process started to judge."""
-
-    class Judge:
-        def __init__(self, directory: Path) -> None:
-            """Take any run."""
-
-        def wait(self) -> Judgement:
-            """Pass it."""
-            return Judgement(0, "")
-
-    monkeypatch.setattr(Session, "_take_signals", lambda _: None)
-    monkeypatch.setattr(session_module, "Judging", Judge)
 
 
 def test_set_up_before_the_load(tmp_path: Path) -> None:
     """Of -t 25 s a set-up of 10 s leaves 15 s of load, as planned; its own requests are not counted."""
-    process = Process(tmp_path / "run", run_time=25)
+    process = LocustProcess(tmp_path / "run", run_time=25).listen()
 
     def prepare(**_: Any) -> None:
         for _request in range(20):
             fire(process.environment)
         gevent.sleep(10)
 
-    with virtual_time() as clock:
+    with virtual_time():
         process.on("test_start", prepare)
         process.runner.start(4, 4)
-        process.play(clock, 25)
+        process.play(25)
 
     facts = process.facts
     assert (facts["set_up_s"], facts["planned_duration_s"]) == (10.0, 15.0)
@@ -158,7 +61,7 @@ def test_set_up_before_the_load(tmp_path: Path) -> None:
 
 def test_a_shape_waits_for_the_set_up(tmp_path: Path) -> None:
     """Set-up that takes longer than a tick is done once, and then the whole schedule is played."""
-    process, prepared = Process(tmp_path / "run", Risen()), list[float]()
+    process, prepared = LocustProcess(tmp_path / "run", Risen()).listen(), list[float]()
 
     def prepare(**_: Any) -> None:
         prepared.append(clock.elapsed_s)
@@ -167,7 +70,7 @@ def test_a_shape_waits_for_the_set_up(tmp_path: Path) -> None:
     with virtual_time() as clock:
         process.on("test_start", prepare)
         process.runner.start_shape()
-        process.play(clock, 30)
+        process.play(30)
 
     assert prepared == [0]
     rows = [line.split(",") for line in (tmp_path / "run" / "stages.csv").read_text().splitlines()[1:]]
@@ -183,7 +86,7 @@ def test_locust_as_a_library_without_our_options(
     monkeypatch.setattr(_arrival_desk, "watch_task_sets", lambda: None)
     for options in (None, Namespace(headless=True)):
         environment = Environment(user_classes=[Visitor], parsed_options=options)
-        for listener in (_on_init, keep_intended_starts, _receive_reports):
+        for listener in (partial(_on_init, LastResort()), keep_intended_starts, _receive_reports):
             environment.events.init.add_listener(listener)
         runner = environment.create_local_runner()
         with virtual_time():
@@ -201,7 +104,7 @@ def test_locust_as_a_library_without_our_options(
 def test_a_single_user_is_debugged_unrecorded(caplog: pytest.LogCaptureFixture) -> None:
     """run_single_user, which has options and no runner, is left alone without a word."""
     environment = Environment(parsed_options=Namespace(run_dir=None))
-    environment.events.init.add_listener(_on_init)
+    environment.events.init.add_listener(partial(_on_init, LastResort()))
     environment.events.init.fire(environment=environment, runner=None, web_ui=None)
 
     assert not caplog.records
@@ -217,7 +120,7 @@ def test_a_shape_of_ones_own_is_recorded_from_its_last_set_up(tmp_path: Path) ->
             """Return one more user a second, up to 4."""
             return min(4, int(self.get_run_time()) + 1), 4
 
-    process, prepared = Process(tmp_path / "run", Rising()), list[float]()
+    process, prepared = LocustProcess(tmp_path / "run", Rising()).listen(), list[float]()
 
     def prepare(**_: Any) -> None:
         prepared.append(clock.elapsed_s)
@@ -226,7 +129,7 @@ def test_a_shape_of_ones_own_is_recorded_from_its_last_set_up(tmp_path: Path) ->
     with virtual_time() as clock:
         process.on("test_start", prepare)
         process.runner.start_shape()
-        process.play(clock, 20)
+        process.play(20)
 
     assert len(prepared) == 4
     assert process.facts["set_up_s"] == 3.0
@@ -235,10 +138,10 @@ def test_a_shape_of_ones_own_is_recorded_from_its_last_set_up(tmp_path: Path) ->
 
 def test_a_run_is_judged(tmp_path: Path) -> None:
     """A run that came to its end passes; those below differ from it in one thing."""
-    process = Process(tmp_path / "run", run_time=60)
-    with virtual_time() as clock:
+    process = LocustProcess(tmp_path / "run", run_time=60).listen()
+    with virtual_time():
         process.runner.start(4, 4)
-        process.play(clock, 60)
+        process.play(60)
 
     assert (process.verdict["verdict"], process.verdict["reasons"]) == ("PASS", [])
     assert process.facts["clock_steps"] == []
@@ -247,10 +150,10 @@ def test_a_run_is_judged(tmp_path: Path) -> None:
 @pytest.mark.parametrize("file", ["health.csv", "stages.csv", "intervals.arrow", "run.json"])
 def test_a_file_that_is_cut_to_half(tmp_path: Path, file: str) -> None:
     """Whichever file has lost its second half, the run does not pass."""
-    process = Process(tmp_path / "run", run_time=60)
-    with virtual_time() as clock:
+    process = LocustProcess(tmp_path / "run", run_time=60).listen()
+    with virtual_time():
         process.runner.start(4, 4)
-        process.play(clock, 60)
+        process.play(60)
     path = process.directory / file
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
@@ -260,11 +163,11 @@ def test_a_file_that_is_cut_to_half(tmp_path: Path, file: str) -> None:
 @pytest.mark.parametrize("forward_s", [3600.0, -3600.0])
 def test_a_wall_clock_that_is_set(tmp_path: Path, forward_s: float) -> None:
     """An hour forward or back in the run changes no duration and no rate, and is named in the verdict."""
-    process = Process(tmp_path / "run", run_time=60)
+    process = LocustProcess(tmp_path / "run", run_time=60).listen()
     with virtual_time() as clock:
         process.runner.start(4, 4)
         gevent.spawn_later(20.1, clock.set_wall_clock, forward_s)
-        process.play(clock, 60)
+        process.play(60)
 
     (step,) = process.facts["clock_steps"]
     assert step == {"process": "local", "at_s": pytest.approx(21, abs=0.1), "forward_s": forward_s}
@@ -282,11 +185,11 @@ def test_a_wall_clock_that_is_set(tmp_path: Path, forward_s: float) -> None:
 
 def test_a_step_before_the_judged_time_is_named(tmp_path: Path) -> None:
     """While the users still come a step harms nothing."""
-    process = Process(tmp_path / "run", run_time=60, spawn_rate=0.2)
+    process = LocustProcess(tmp_path / "run", run_time=60, spawn_rate=0.2).listen()
     with virtual_time() as clock:
         process.runner.start(4, 0.2)
         gevent.spawn_later(5.1, clock.set_wall_clock, 3600)
-        process.play(clock, 60)
+        process.play(60)
 
     check = next(each for each in process.verdict["validity"] if each["check"] == "clock_steps")
     assert (check["ok"], process.failed_checks) == (True, [])
@@ -295,12 +198,12 @@ def test_a_step_before_the_judged_time_is_named(tmp_path: Path) -> None:
 
 def test_a_generator_that_stands_still(tmp_path: Path) -> None:
     """Four stops of 3.5 s in 40 s are four late samples, and a third of the time without load."""
-    process = Process(tmp_path / "run", run_time=40)
+    process = LocustProcess(tmp_path / "run", run_time=40).listen()
     with virtual_time() as clock:
         process.runner.start(4, 4)
         for at_s in (6, 14, 22, 30):
             gevent.spawn_later(at_s, clock.stand_still, 3.5)
-        process.play(clock, 40)
+        process.play(40)
 
     assert process.verdict["verdict"] == "INCONCLUSIVE"
     assert "generator_stalls" in process.failed_checks
@@ -308,11 +211,11 @@ def test_a_generator_that_stands_still(tmp_path: Path) -> None:
 
 def test_users_that_end_on_their_own(tmp_path: Path) -> None:
     """One user of two who is gone is half of the load."""
-    process = Process(tmp_path / "run", run_time=60, spawn_rate=2)
-    with virtual_time() as clock:
+    process = LocustProcess(tmp_path / "run", run_time=60, spawn_rate=2).listen()
+    with virtual_time():
         process.runner.start(2, 2)
         gevent.spawn_later(20, lambda: next(iter(process.runner.user_greenlets)).kill())
-        process.play(clock, 60)
+        process.play(60)
 
     assert "load_reached" in process.failed_checks
 
@@ -330,12 +233,12 @@ class Own(LoadTestShape):
 
 def test_a_shape_of_ones_own_ends_when_it_says_so(tmp_path: Path) -> None:
     """Its ramps are on plan and its end is the planned one, whatever --run-time is; an earlier one is not."""
-    whole = Process(tmp_path / "whole", Own(), run_time=240)
-    stopped = Process(tmp_path / "stopped", Own(), run_time=20)
+    whole = LocustProcess(tmp_path / "whole", Own(), run_time=240).listen()
+    stopped = LocustProcess(tmp_path / "stopped", Own(), run_time=20).listen()
     for process, for_s in ((whole, 120), (stopped, 24)):
-        with virtual_time() as clock:
+        with virtual_time():
             process.runner.start_shape()
-            process.play(clock, for_s)
+            process.play(for_s)
 
     assert (whole.failed_checks, whole.facts["end_reason"]) == ([], "schedule ended")
     assert (stopped.failed_checks, stopped.verdict["verdict"]) == (["planned_end"], "INCONCLUSIVE")

@@ -88,7 +88,7 @@ class Page:
             delayed_start=True,
             userclass_picker_is_active=True,
         )
-        self.session = Session(self.environment)
+        self.session = Session(self.environment, lambda: None)
         extend_web_ui(web_ui, self.environment, self.session)
         assert web_ui.app is not None
         self.app = web_ui.app

@@ -1,0 +1,127 @@
+"""sys.exit() and the like in a locustfile: the run ends and is judged, and not the process without a verdict.
+
+gevent raises the SystemExit of any greenlet in the main one, and Locust's process then ends with its status,
+which often is 0. What cannot be caught is os._exit().
+"""
+
+from __future__ import annotations
+
+import gevent
+import locust
+from locust.event import EventHook
+from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
+
+import atexit
+import os
+import signal
+import sys
+import sysconfig
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from functools import wraps
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from telemetry.redact import redact
+
+_LOCUST = str(Path(locust.__file__).parent)
+_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
+
+# Of a listener: Locust lets these pass, and nobody catches them.
+_ENDING = (
+    *(SystemExit, KeyboardInterrupt, StopTest, StopUser),
+    *(InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately),
+)
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+TakeExit = Callable[[str], None]
+"""Takes what was raised and where, in words."""
+
+
+def catch_exits(take: TakeExit) -> None:
+    """Give *take* each SystemExit, KeyboardInterrupt and SystemError that ends a greenlet but the main one.
+
+    Not those of Locust itself, which ends by sys.exit() in whatever greenlet it is told to.
+    """
+    hub = gevent.get_hub()
+    handle: Callable[..., None] = hub.handle_system_error
+
+    @wraps(handle)
+    def handle_system_error(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None = None
+    ) -> None:
+        frames = traceback.extract_tb(error.__traceback__)
+        is_locusts = bool(frames) and frames[-1].filename.startswith(_LOCUST)
+        if isinstance(error, hub.SYSTEM_ERROR) and not is_locusts:
+            take(where_raised(error))
+        else:
+            handle(kind, error, trace)
+
+    hub.handle_system_error = handle_system_error
+
+
+def contain_listeners(hook: EventHook, take: TakeExit) -> None:
+    """Give *take* what a listener of an event raises to end the run or the process; the others are called.
+
+    It has no effect on what was done by `surround` or `listen_last` before: call it first.
+    """
+
+    def fire(*, reverse: bool = False, **arguments: Any) -> None:
+        for listener in hook._handlers[:: -1 if reverse else 1]:
+            alone = EventHook()  # it logs and passes over what Locust does
+            alone.add_listener(listener)
+            try:
+                alone.fire(**arguments)
+            except _ENDING as error:
+                take(where_raised(error))
+
+    hook.fire = fire  # type: ignore[method-assign] # of this one event
+
+
+def where_raised(error: BaseException) -> str:
+    """Return what was raised and where in code of the user, as `sys.exit(0) in shop.py, line 12, in buy`."""
+    if isinstance(error, SystemExit):
+        what = f"sys.exit({'' if error.code is None else redact(repr(error.code))})"
+    else:
+        what = f"{type(error).__name__}({redact(str(error))!r})" if str(error) else type(error).__name__
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith((*_LIBRARIES, _LOCUST, "<", "src/"))]
+    return what + "".join(f" in {Path(f.filename).name}, line {f.lineno}, in {f.name}" for f in own[-1:])
+
+
+class LastResort:
+    """Gives the process another exit status than the one it ends with, where `settle` returns one.
+
+    *settle* is given the exception that Python has ended the process for, if there is one. To be made as
+    early as can be: Python calls what is registered first as the last.
+    """
+
+    def __init__(self) -> None:
+        self.settle: Callable[[BaseException | None], int | None] | None = None
+        self._pid = os.getpid()
+        atexit.register(self._on_exit)
+
+    def _on_exit(self) -> None:
+        if self.settle is None or os.getpid() != self._pid:  # a process that was forked
+            return
+        ignore_signals()
+        status = self.settle(getattr(sys, "last_value", None))
+        if status is not None:
+            exit_now(status)
+
+
+def ignore_signals() -> None:
+    """Ignore Ctrl-C and SIGTERM from now on, also when Python is gone."""
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def exit_now(status: int) -> None:
+    """End this process, after which nothing is done but by the operating system."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # a pipe that nobody reads, a full disk
+            stream.flush()
+    os._exit(status)

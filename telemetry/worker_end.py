@@ -1,0 +1,65 @@
+"""How a worker ends: with its master, and by nothing that its users raise."""
+
+from __future__ import annotations
+
+import gevent
+from locust import runners
+from locust.env import Environment
+from locust.runners import WorkerRunner
+
+import logging
+import os
+import signal
+import time
+from typing import Any
+
+from telemetry.exits import catch_exits, contain_listeners, exit_now
+from telemetry.judging import EXIT_CRASH
+from telemetry.options import options_of
+from telemetry.signals import Signals, interrupt_main
+
+ABORTED_MESSAGE = "plimsoll_aborted"
+# A master answers each heartbeat, one a second, and is taken for gone as workers are.
+SILENT_S = float(runners.HEARTBEAT_LIVENESS + runners.HEARTBEAT_INTERVAL)
+# Locust has a worker whose master is silent go on for a minute, with a load that nobody watches any more.
+MASTER_LOST_S = 20
+STOP_LIMIT_S = 5.0
+LOOK_INTERVAL_S = 0.5
+
+logger = logging.getLogger("plimsoll")
+
+
+class WorkerEnd:
+    """Ends a worker in good order; what its users raise to end it is told to the master, who ends the run."""
+
+    def __init__(self, environment: Environment, runner: WorkerRunner) -> None:
+        self._runner = runner
+        self._parent = os.getppid()
+        runners.MASTER_HEARTBEAT_TIMEOUT = MASTER_LOST_S
+        events = environment.events
+        for hook in (events.test_start, events.test_stopping, events.test_stop, events.quitting, events.quit):
+            contain_listeners(hook, self._tell)
+        catch_exits(self._tell)
+        # Ctrl-C in a terminal comes to the workers as well; SIGTERM is Locust's.
+        Signals(lambda _: interrupt_main(KeyboardInterrupt), lambda: EXIT_CRASH).take(signal.SIGINT)
+        if options_of(environment).processes:
+            gevent.spawn(self._watch_parent, environment)
+
+    def _tell(self, what: str) -> None:
+        logger.error("%s: the master is told to end the run", what)
+        self._runner.send_message(ABORTED_MESSAGE, what)  # type: ignore[arg-type] # Locust sends any data
+
+    def _watch_parent(self, environment: Environment) -> None:
+        """End this worker of --processes soon after its parent, if that was its master."""
+        heard_s = time.monotonic()
+
+        def hear(**_: Any) -> None:
+            nonlocal heard_s
+            heard_s = time.monotonic()
+
+        environment.events.heartbeat_received.add_listener(hear)
+        while os.getppid() == self._parent or time.monotonic() < heard_s + SILENT_S:
+            gevent.sleep(LOOK_INTERVAL_S)
+        logger.error("the master is gone: this worker stops its users and ends")
+        gevent.spawn(self._runner.stop).join(self._runner.environment.stop_timeout + STOP_LIMIT_S)
+        exit_now(EXIT_CRASH)

@@ -1,0 +1,280 @@
+"""What ends a process is caught where it can be, and named with the place in the user's own code."""
+
+# mypy: disallow-untyped-calls=False
+# Half of Locust's functions carry no types.
+
+from __future__ import annotations
+
+import gevent
+from gevent import get_hub
+from locust.env import Environment
+from locust.event import EventHook
+from locust.exception import StopTest, StopUser
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from telemetry import exits, signals
+from telemetry.exits import LastResort, catch_exits, contain_listeners, where_raised
+from telemetry.signals import Signals, interrupt_main
+from telemetry.switch import _around_init
+from telemetry.worker_end import SILENT_S, WorkerEnd
+from tests.virtual_time import virtual_time
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def raised(error: BaseException) -> BaseException:
+    """Return an exception that was raised here."""
+    with pytest.raises(type(error)) as caught:
+        raise error
+    return caught.value
+
+
+@pytest.fixture
+def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what was taken of the exits of greenlets."""
+    hub, taken = get_hub(), list[str]()
+    monkeypatch.setattr(hub, "handle_system_error", hub.handle_system_error)
+    catch_exits(taken.append)
+    return taken
+
+
+@pytest.mark.parametrize(
+    ("error", "what"),
+    [
+        (SystemExit(0), "sys.exit(0)"),
+        (SystemExit(), "sys.exit()"),
+        (SystemExit("no token=s3cret"), "sys.exit('no token=***')"),
+        (KeyboardInterrupt(), "KeyboardInterrupt"),
+        (StopTest("no Bearer abc"), "StopTest('no Bearer ***')"),
+    ],
+)
+def test_what_was_raised_is_named(error: BaseException, what: str) -> None:
+    """The words are those of the locustfile, without secrets, and the place is where it was raised."""
+    assert where_raised(error) == what
+    assert where_raised(raised(error)).startswith(f"{what} in test_exits.py, line ")
+
+
+def test_the_place_is_in_code_of_the_user() -> None:
+    """An exit of a library that is called is named by the line that calls it."""
+    with pytest.raises(SystemExit) as caught:
+        argparse.ArgumentParser().parse_args(["--no-such-option"])
+
+    assert where_raised(caught.value).endswith("in test_the_place_is_in_code_of_the_user")
+
+
+@pytest.mark.parametrize("error", [SystemExit(0), KeyboardInterrupt()])
+def test_an_exit_of_a_greenlet_is_taken(taken: list[str], error: BaseException) -> None:
+    """It ends the greenlet, and the main one goes on."""
+
+    def leave() -> None:
+        raise error
+
+    gevent.spawn(leave).join()
+    assert len(taken) == 1
+    assert "in leave" in taken[0]
+
+
+def test_locust_may_end_the_process(taken: list[str]) -> None:
+    """A sys.exit() of Locust itself, in whatever greenlet, ends the process as ever."""
+    code = compile("import sys\nsys.exit(3)", f"{exits._LOCUST}/main.py", "exec")
+    with pytest.raises(SystemExit) as caught:
+        gevent.spawn(lambda: exec(code)).join()  # noqa: S102 - as if it were Locust's
+
+    assert caught.value.code == 3
+    assert taken == []
+
+
+def test_listeners_after_one_that_exits_are_called() -> None:
+    """In both orders, and with what Locust passes over: what it would let pass is taken."""
+    hook, calls, taken = EventHook(), list[str](), list[str]()
+
+    def listener(name: str, error: BaseException | None = None) -> Any:
+        def listen(**_: Any) -> None:
+            calls.append(name)
+            if error:
+                raise error
+
+        return hook.add_listener(listen)
+
+    for name, error in (
+        ("a", SystemExit(0)),
+        ("b", StopUser()),
+        ("c", ValueError()),
+        ("d", KeyboardInterrupt()),
+    ):
+        listener(name, error)
+    listener("e")
+    contain_listeners(hook, taken.append)
+    listener("f")
+    hook.fire()
+    hook.fire(reverse=True)
+
+    assert "".join(calls) == "abcdef" + "fedcba"
+    assert [what.partition(" ")[0] for what in taken[:3]] == ["sys.exit(0)", "StopUser", "KeyboardInterrupt"]
+
+
+def test_a_greenlet_that_is_killed_in_a_listener_ends() -> None:
+    """Locust kills greenlets that it wants no more, also while they call listeners."""
+    hook, taken = EventHook(), list[str]()
+    hook.add_listener(lambda **_: gevent.sleep(60))
+    contain_listeners(hook, taken.append)
+    firing = gevent.spawn(hook.fire)
+    gevent.sleep(0)
+    firing.kill()
+
+    assert firing.dead
+    assert taken == []
+
+
+@pytest.mark.parametrize(("code", "status"), [(0, 77), (None, 77), (3, 3), ("wrong", "wrong")])
+def test_an_exit_before_the_load(code: Any, status: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """A listener of init that ends the process with 0 has shown nothing to be good, and that is said."""
+    last_resort = LastResort()
+    last_resort.settle = lambda _: 1
+    with pytest.raises(SystemExit) as caught, _around_init(last_resort):
+        raise SystemExit(code)
+
+    assert caught.value.code == status
+    assert ("no load was made: sys.exit(" in capsys.readouterr().err) == (status == 77)
+    assert last_resort.settle is None
+
+
+ENDS = """
+import atexit, os, sys
+from telemetry.exits import LastResort
+last_resort = LastResort()
+last_resort.settle = lambda error: {settle}
+atexit.register(print, "others first")
+if os.fork() == 0:
+    sys.exit(0)
+assert os.waitstatus_to_exitcode(os.wait()[1]) == 0, "that a forked process is left alone"
+{end}
+"""
+
+
+@pytest.mark.parametrize(
+    ("settle", "end", "status"),
+    [
+        ("77", "sys.exit(0)", 77),
+        ("77", "", 77),
+        ("None", "sys.exit(3)", 3),
+        ("None if isinstance(error, ZeroDivisionError) else 77", "1 / 0", 1),
+    ],
+)
+def test_the_last_resort(settle: str, end: str, status: int) -> None:
+    """A process that would end with another status gets that of the last resort, after all else."""
+    command = [sys.executable, "-c", ENDS.format(settle=settle, end=end)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == status, ended.stderr
+    assert ended.stdout == "others first\n" * 2
+
+
+def test_signals_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first is told by its name, the second ends the process with a status, and there is no third."""
+    calls: list[object] = []
+    monkeypatch.setattr(signals, "exit_now", lambda status: calls.append(f"exits with {status}"))
+    before = {number: signal.getsignal(number) for number in exits.SIGNALS}
+    try:
+        Signals(calls.append, lambda: 77).take(*exits.SIGNALS)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGINT, signal.SIGTERM):
+            os.kill(os.getpid(), number)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    assert calls == ["SIGTERM", "exits with 77"]
+
+
+def test_nothing_to_interrupt() -> None:
+    """Where the main greenlet is at its end already, it is left alone."""
+    interrupt_main(lambda: None)
+    gevent.spawn(interrupt_main, lambda: None).join()
+    gevent.sleep(0.01)
+
+
+class Worker:
+    """A worker whose master is near, with its users."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, processes: int | None) -> None:
+        self.sent: list[tuple[str, object]] = []
+        self.ends: list[str] = []
+        self.parent = 10
+        options = argparse.Namespace(processes=processes)
+        self.environment: Any = Environment(parsed_options=options)
+        self.environment.stop_timeout = 0
+        monkeypatch.setattr("telemetry.worker_end.os.getppid", lambda: self.parent)
+        monkeypatch.setattr(
+            "telemetry.worker_end.exit_now", lambda status: self.ends.append(f"exit {status}")
+        )
+        monkeypatch.setattr("telemetry.worker_end.Signals.take", lambda *_: None)
+        monkeypatch.setattr("locust.runners.MASTER_HEARTBEAT_TIMEOUT", 60)
+        WorkerEnd(self.environment, self)  # type: ignore[arg-type] # what a runner has that is used
+
+    def send_message(self, kind: str, data: object) -> None:
+        """Note what the master is told."""
+        self.sent.append((kind, data))
+
+    def stop(self) -> None:
+        """Stop the users."""
+        self.ends.append("stop")
+
+    def hear(self, for_s: float) -> None:
+        """Have a master answer heartbeats."""
+        for _ in range(round(for_s)):
+            self.environment.events.heartbeat_received.fire(client_id="worker", timestamp=0)
+            gevent.sleep(1)
+
+
+@pytest.mark.usefixtures("taken")
+def test_a_worker_ends_soon_after_its_master(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker of --processes whose parent is gone, and that hears no master, stops its users in seconds."""
+    with virtual_time() as clock:
+        worker = Worker(monkeypatch, 2)
+        worker.hear(100)
+        assert worker.ends == []
+        worker.parent = 1
+        while not worker.ends:
+            gevent.sleep(0.1)
+        assert clock.elapsed_s == pytest.approx(100 + SILENT_S, abs=1.5)
+        gevent.sleep(0)
+    assert worker.ends == ["stop", "exit 1"]
+
+
+@pytest.mark.usefixtures("taken")
+@pytest.mark.parametrize(("processes", "heard_s"), [(2, 100), (None, 0)])
+def test_a_worker_stays_while_its_master_does(
+    monkeypatch: pytest.MonkeyPatch, processes: int | None, heard_s: float
+) -> None:
+    """Another parent is no reason to end: not with a master that answers, and not when started by hand."""
+    with virtual_time():
+        worker = Worker(monkeypatch, processes)
+        worker.parent = 1
+        worker.hear(heard_s)
+        gevent.sleep(0 if processes else 100)
+    assert worker.ends == []
+
+
+def test_the_master_is_told_what_ends_the_run(monkeypatch: pytest.MonkeyPatch, taken: list[str]) -> None:
+    """An exit in a user or a listener of a worker ends nothing there: the master is told."""
+    worker = Worker(monkeypatch, None)
+
+    def leave(**_: Any) -> None:
+        sys.exit(0)
+
+    gevent.spawn(leave).join()
+    worker.environment.events.test_start.add_listener(leave)
+    worker.environment.events.test_start.fire()
+
+    assert [kind for kind, _ in worker.sent] == ["plimsoll_aborted"] * 2
+    assert all(str(what).startswith("sys.exit(0) in test_exits.py") for _, what in worker.sent)
+    assert taken == []

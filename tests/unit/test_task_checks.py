@@ -1,0 +1,115 @@
+"""A run whose users would have nothing to do, or that has no users, is refused before any load."""
+
+from locust import User
+from locust.env import Environment
+from locust.util.load_locustfile import load_locustfile
+
+import sys
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from shapes.ramp import RampShape
+from telemetry.task_checks import task_faults, user_count_faults
+
+LOCUSTFILE = """
+from locust import User, TaskSet, SequentialTaskSet, MarkovTaskSet, task, tag, transition
+from locust.user.users import PytestUser
+class Empty(TaskSet): pass
+class Idle(User):
+    def visit(self): pass
+class Nested(User):
+    tasks = [Empty]
+class Busy(User):
+    @tag("slow")
+    @task
+    def visit(self): pass
+class Heir(Busy): pass
+class Sequence(User):
+    @task
+    class Steps(SequentialTaskSet):
+        @tag("slow")
+        @task
+        def step(self): pass
+class Walk(User):
+    @task
+    class Steps(MarkovTaskSet):
+        @transition("step")
+        def step(self): pass
+class Tested(PytestUser):
+    functions = [print]
+class Loop(User):
+    def run(self): pass
+"""
+NO_TASK = "{} has no task{}: decorate methods with @task, set its tasks, or make it abstract = True"
+
+
+def user_classes_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> list[type[User]]:
+    """Load a locustfile as Locust does and return its user classes."""
+    path = tmp_path / f"locustfile_{abs(hash(source))}.py"
+    path.write_text(source)
+    monkeypatch.setattr("sys.path", sys.path[:])
+    found, _ = load_locustfile(str(path))
+    return list(found.values())
+
+
+@pytest.mark.parametrize(
+    ("tags", "excluded", "idle"),
+    [
+        (None, None, ["Idle", "Nested"]),
+        (["slow"], None, ["Idle", "Nested"]),
+        (["fast"], None, ["Idle", "Nested", "Busy", "Heir", "Sequence"]),
+        (None, ["slow"], ["Idle", "Nested", "Busy", "Heir", "Sequence"]),
+    ],
+)
+def test_user_classes_without_tasks(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tags: list[str] | None,
+    excluded: list[str] | None,
+    idle: list[str],
+) -> None:
+    """A class that has nothing to do, or nothing that tags leave, is refused; one that needs none is not."""
+    options = Namespace(headless=True, autostart=False, tags=tags, exclude_tags=excluded)
+    classes = user_classes_of(tmp_path, monkeypatch, LOCUSTFILE)
+    after = " that --tags and --exclude-tags leave" if tags or excluded else ""
+
+    assert task_faults(Environment(parsed_options=options), classes) == [
+        NO_TASK.format(name, after) for name in idle
+    ]
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        "    def on_start(self): self.tasks = [print]",
+        "    def __init__(self, *a): super().__init__(*a); self.tasks = [print]",
+        "@events.init.add_listener\ndef give(environment, **_): environment.user_classes[0].tasks = [print]",
+        "setattr(Idle, 'tasks', [print])",
+    ],
+)
+def test_tasks_that_come_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, later: str) -> None:
+    """Where code of the locustfile may give a class its tasks, nobody can tell that it has none."""
+    source = f"from locust import User, events\nclass Idle(User):\n    def visit(self): pass\n{later}\n"
+    options = Namespace(headless=True, autostart=False, tags=None, exclude_tags=None)
+    classes = user_classes_of(tmp_path, monkeypatch, source)
+
+    assert task_faults(Environment(parsed_options=options), classes) == []
+
+
+@pytest.mark.parametrize(
+    ("users", "shape", "faults"),
+    [
+        (0, None, ["--users must be at least 1, got 0"]),
+        (-1, None, ["--users must be at least 1, got -1"]),
+        (1, None, []),
+        (None, None, []),
+        (0, RampShape(), []),
+    ],
+)
+def test_a_number_of_users(users: int | None, shape: RampShape | None, faults: list[str]) -> None:
+    """A run without users makes no load; a shape has a number of its own."""
+    options = Namespace(num_users=users)
+
+    assert user_count_faults(Environment(shape_class=shape, parsed_options=options)) == faults
