@@ -21,7 +21,7 @@ run: $(VENV)/.run ## Demo: bundled target, 42 s of load, a verdict; succeeds if 
 marked = $(sort $(shell grep -rl --include='*.py' 'mark\.$(1)' $(2)))
 
 test: ## Install what the tests need and run all of them
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=line test-packages lint unit
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=line lint unit
 	$(BIN)/pytest --numprocesses 4 --dist worksteal -m 'not calm and not alone' tests/integration tests/acceptance
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line calm laborious
 	$(BIN)/pytest -m alone $(call marked,alone,tests/integration tests/acceptance)
@@ -30,8 +30,8 @@ test: ## Install what the tests need and run all of them
 lint: $(VENV)/.dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-unit: $(VENV)/.dev
-	$(BIN)/pytest --numprocesses 2 --dist worksteal --cov --cov-fail-under=95 -m 'not laborious' tests/unit
+unit: $(VENV)/.dev test-packages
+	$(BIN)/pytest --numprocesses 2 --dist worksteal --cov --cov-fail-under=95 -m 'not laborious' tests/unit tests/client
 
 calm: $(VENV)/.dev
 	$(BIN)/pytest --numprocesses 4 --dist worksteal -m 'calm and not alone' $(call marked,calm,tests/integration tests/acceptance)
@@ -43,8 +43,8 @@ laborious: $(VENV)/.dev
 catalogue: $(VENV)/.dev ## Run every profile for some seconds against one bundled service (under ten minutes)
 	$(BIN)/pytest tests/catalogue
 
-check: lint ## Fast checks: lint, types, unit tests
-	$(BIN)/pytest tests/unit
+check: lint ## Fast checks: lint, types, unit and client tests
+	$(BIN)/pytest tests/unit tests/client
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -9,7 +9,7 @@ from locust import FastHttpUser, HttpUser, User, constant, task
 from typing import Any
 
 from benchmarks.http_server import BODY
-from clients.http import LeanHttpUser
+from plimsoll.users.http import LeanHttpUser
 
 _IDLE_S = 3600
 

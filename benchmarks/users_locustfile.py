@@ -9,7 +9,7 @@ import random
 from itertools import cycle
 
 from benchmarks.http_server import BODY
-from clients.http import LeanHttpUser
+from plimsoll.users.http import LeanHttpUser
 from telemetry.switch import record_run
 
 LEAST_WAIT_S, MOST_WAIT_S = 20.0, 60.0

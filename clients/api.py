@@ -25,11 +25,11 @@ from clients.answers import (
     status_only,
 )
 from clients.data import seed_of
-from clients.http import LeanHttpUser
 from clients.identities import Credentials, Identity, Roster
 from clients.measuring import Measuring
-from clients.wire.errors import BadStatus
-from clients.wire.response import LeanResponse
+from plimsoll.http1.errors import BadStatus
+from plimsoll.users.http import LeanHttpUser
+from plimsoll.users.http_response import LeanResponse
 
 T = TypeVar("T")
 

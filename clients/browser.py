@@ -124,8 +124,8 @@ class BrowserUser(MemberUser):
         return self._tab
 
     def _arrive(self, page: str, verb: str, where: str, shows: str) -> None:
-        watch = type(self).request_watch
-        with self._counted(page), watch(PAGE, page) if watch else nullcontext():
+        tracker = type(self).request_tracker
+        with self._counted(page), tracker(PAGE, page) if tracker else nullcontext():
             arrival = self._open_tab().do(verb, where, shows)
             if arrival["status"] >= _FIRST_ERROR_STATUS:
                 raise WrongPageError(f"got status {arrival['status']}")

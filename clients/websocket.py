@@ -32,9 +32,9 @@ from clients.websocket_connection import (
     WebSocketConnection,
     open_websocket,
 )
-from clients.wire.errors import HttpFailure
-from clients.wire.tls import default_context
-from clients.wire.url import parse_url
+from plimsoll.http1.connect import default_ssl_context
+from plimsoll.http1.errors import HttpFailure
+from plimsoll.http1.url import parse_url
 
 REQUEST_TYPE = "WS"
 EVENTS = ("close", "connect", "drop", "lost", "ping", "reconnect")
@@ -190,10 +190,10 @@ class Room:
     @contextmanager
     def _reported(self, event: str) -> Iterator[None]:
         """Report what the with-block does as one request."""
-        watch = type(self._user).request_watch
+        tracker = type(self._user).request_tracker
         started_s = time.time()
         try:
-            with watch(REQUEST_TYPE, f"{self._name}.{event}") if watch else nullcontext():
+            with tracker(REQUEST_TYPE, f"{self._name}.{event}") if tracker else nullcontext():
                 yield
         except HttpFailure as failure:
             self._report(event, started_s, time.time(), failure.with_traceback(None))
@@ -231,4 +231,4 @@ def _stay(_user: RoomUser, room: Room) -> None:
 @cache
 def _tls_settings(user_class: type[RoomUser]) -> ssl.SSLContext:
     factory = user_class.ssl_context_factory
-    return factory() if factory else default_context(insecure=user_class.insecure)
+    return factory() if factory else default_ssl_context(insecure=user_class.insecure)

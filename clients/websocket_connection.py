@@ -20,10 +20,9 @@ from websockets.frames import Frame, Opcode
 from websockets.protocol import OPEN
 from websockets.uri import WebSocketURI
 
-from clients.wire.dialling import READ_BYTES, READABLE, WRITABLE, dial
-from clients.wire.errors import ConnectTimeout, HttpFailure
-from clients.wire.tls import TlsCodec
-from clients.wire.url import Url
+from plimsoll.http1.connect import READ_BYTES, READABLE, WRITABLE, OpenSocket, open_socket
+from plimsoll.http1.errors import ConnectTimeout, HttpFailure
+from plimsoll.http1.url import Url
 
 MAX_MESSAGE_BYTES = 1024 * 1024
 MAX_UNSENT_BYTES = 1024 * 1024
@@ -60,8 +59,9 @@ class Pong(NamedTuple):
 class WebSocketConnection:
     """An open WebSocket, for one greenlet that receives and any number that send."""
 
-    def __init__(self, socket: Any, tls: TlsCodec | None, protocol: ClientProtocol) -> None:
-        self._socket, self._tls, self._protocol = socket, tls, protocol
+    def __init__(self, opened: OpenSocket, protocol: ClientProtocol) -> None:
+        self._socket, self._tls = opened
+        self._protocol = protocol
         self._loop = gevent.get_hub().loop
         # Who does not receive loses the oldest, as he would in a queue of the server's.
         self._waiting: deque[Message | Pong] = deque(maxlen=MAX_WAITING)
@@ -71,7 +71,7 @@ class WebSocketConnection:
         self._unsent = bytearray()
         self._writer: Any = None
         self._loss: str | None = None
-        self._reader: Any = self._loop.io(socket.fileno(), READABLE)
+        self._reader: Any = self._loop.io(self._socket.fileno(), READABLE)
         self._reader.start(self._on_readable)
 
     def shake_hands(self, headers: Mapping[str, str]) -> None:
@@ -130,7 +130,7 @@ class WebSocketConnection:
             raise ConnectionLost(self._loss or "")
 
     def close(self) -> None:
-        """Close the socket; again is fine."""
+        """Close the socket; idempotent."""
         self._lose("closed by us")
 
     def _lose(self, reason: str) -> None:
@@ -226,11 +226,11 @@ def open_websocket(
     origin = url.origin
     is_secure = origin.scheme == "https"
     deadline_s = time.perf_counter() + timeout_s
-    dialled = dial(origin, context if is_secure else None, timeout_s, deadline_s)
+    opened = open_socket(origin, context if is_secure else None, timeout_s, deadline_s)
     path, _, query = url.target.partition("?")
     uri = WebSocketURI(is_secure, origin.host, origin.port, path, query)
     protocol = ClientProtocol(uri, max_size=MAX_MESSAGE_BYTES)
-    connection = WebSocketConnection(dialled.socket, dialled.tls, protocol)
+    connection = WebSocketConnection(opened, protocol)
     try:
         with gevent.Timeout(max(0.0, deadline_s - time.perf_counter()), ConnectTimeout()):
             connection.shake_hands(headers)

@@ -141,10 +141,10 @@ def watch_sessions() -> None:
 
 
 def watch_users(user_classes: Iterable[type[User]]) -> None:
-    """Give `Request` to the users that ask for it by an attribute `request_watch`: their client calls it."""
+    """Give `Request` to the users that have an attribute `request_tracker`, which their client calls."""
     for user_class in user_classes:
-        if hasattr(user_class, "request_watch"):
-            user_class.request_watch = Request
+        if hasattr(user_class, "request_tracker"):
+            user_class.request_tracker = Request
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Real HTTP servers on free ports of loopback: nginx, uvicorn with an echo, and one that is hostile."""
+"""Real HTTP servers on free ports of loopback: nginx, and one that plays the scripts of a test."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 from tests.certificates import Certificates, make_certificates
-from tests.hostile_server import HostileServer
+from tests.scripted_server import ScriptedServer
 
-ROOT = Path(__file__).resolve().parents[1]
 BIG_FILE_BYTES = 32 << 20
 TEXT = "a line that is worth compressing\n" * 400
 NGINX_CONF = """
@@ -95,47 +93,31 @@ def nginx(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) 
             pass_fds=(plain.fileno(), tls.fileno()),
         )
     yield Nginx(f"http://127.0.0.1:{ports['plain_port']}", f"https://127.0.0.1:{ports['tls_port']}")
-    _end(process)
-
-
-@pytest.fixture(scope="session")
-def echo_url() -> Iterator[str]:
-    """Run the echo on uvicorn and give its base URL."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.echo_app"], cwd=ROOT, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    yield process.stdout.readline().strip()
-    process.stdout.close()
-    _end(process)
-
-
-def _end(process: subprocess.Popen[str] | subprocess.Popen[bytes]) -> None:
     process.terminate()
     process.wait(timeout=10)
 
 
 @pytest.fixture(autouse=True)
 def close_visitors() -> Iterator[None]:
-    """Close the client's connections after each test, without importing Locust where no test has."""
+    """Close the client's connections after each test, without importing Locust where no test does."""
     yield
-    if visitor := sys.modules.get("tests.visitor"):
+    if visitor := sys.modules.get("tests.client.visitor"):
         visitor.close_all()
 
 
 @pytest.fixture
-def hostile() -> Iterator[HostileServer]:
-    """Run a hostile server for one test."""
-    with closing(HostileServer()) as server:
-        yield server
+def server() -> Iterator[ScriptedServer]:
+    """Run a scripted server for one test."""
+    with closing(ScriptedServer()) as running:
+        yield running
 
 
 @pytest.fixture
-def hostile_tls(certificates: Certificates) -> Iterator[Callable[[str], HostileServer]]:
-    """Give a function that starts a hostile server which shows the certificate of this name."""
+def start_tls(certificates: Certificates) -> Iterator[Callable[[str], ScriptedServer]]:
+    """Give a function that starts a scripted server which shows the certificate of this name."""
     with ExitStack() as running:
 
-        def start(name: str) -> HostileServer:
-            return running.enter_context(closing(HostileServer(tls=certificates.server_context(name))))
+        def start(name: str) -> ScriptedServer:
+            return running.enter_context(closing(ScriptedServer(tls=certificates.server_context(name))))
 
         yield start

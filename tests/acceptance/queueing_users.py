@@ -6,7 +6,7 @@ from locust import constant, task
 
 from typing import ClassVar
 
-from clients.http import LeanHttpUser
+from plimsoll.users.http import LeanHttpUser
 from shapes import _search_shape
 from telemetry.switch import record_run
 from tests.acceptance.small_search import SEARCH

@@ -11,12 +11,13 @@ import pytest
 from tests.certificates import Certificates
 from tests.fix_http_servers import TEXT, Nginx
 from tests.processes import finish, start_locust, two_workers
+from tests.scripted_server import Ending, ScriptedServer
 
 LOCUSTFILE = """
 from locust import constant, task
 import gevent
-from clients.http import LeanHttpUser
-from clients.wire.errors import TotalTimeout
+from plimsoll.users.http import LeanHttpUser
+from plimsoll.http1.errors import TotalTimeout
 
 class Visitor(LeanHttpUser):
     wait_time = constant(0.05)
@@ -42,13 +43,13 @@ gevent.get_hub().loop.update_now()
 
 
 @pytest.fixture
-def locustfile(nginx: Nginx, echo_url: str, tmp_path: Path) -> Path:
+def locustfile(nginx: Nginx, server: ScriptedServer, tmp_path: Path) -> Path:
     """Write a user that does a bit of everything."""
     path = tmp_path / "visitor.py"
     text = LOCUSTFILE.format(
         tls_url=nginx.tls_url.replace("127.0.0.1", "localhost"),
         text_chars=len(TEXT),
-        silent_url=f"{echo_url}/slow/0.5",
+        silent_url=server.url + server.script([Ending.HOLD]),
     )
     path.write_text(text, encoding="utf-8")
     return path

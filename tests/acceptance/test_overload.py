@@ -17,7 +17,7 @@ pytestmark = pytest.mark.calm
 CAPACITY_PER_S, RATE_PER_S, DURATION_S, MOST_USERS = 50, 100, 10, 20
 VISITOR = f"""
 from locust import task
-from clients.http import LeanHttpUser
+from plimsoll.users.http import LeanHttpUser
 from shapes import _arrival_shape
 from shapes.arrivals import ArrivalSchedule, RateStage
 from telemetry.switch import record_run

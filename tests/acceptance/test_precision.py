@@ -22,7 +22,7 @@ LOCUSTFILE = """
 import os
 from array import array
 from locust import between, events, task
-from clients.http import LeanHttpUser
+from plimsoll.users.http import LeanHttpUser
 from telemetry.switch import record_run
 
 raw_ms = array("d")

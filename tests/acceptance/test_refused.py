@@ -36,7 +36,7 @@ def refusal(run: Runner, *options: str) -> list[str]:
 def test_wrong_settings_of_a_user_class(run: Runner, service: Service, workers: int) -> None:
     """What a client would refuse in each of its users is said once, before any of them is there."""
     source = run.locustfile.read_text().replace("class Visitor(FastHttpUser):\n", WRONG_SETTINGS)
-    run.locustfile.write_text(f"from clients.http import LeanHttpUser\n{source}")
+    run.locustfile.write_text(f"from plimsoll.users.http import LeanHttpUser\n{source}")
     options = two_workers() if workers == 2 else []
 
     assert refusal(run, "-H", service.url, *options) == [

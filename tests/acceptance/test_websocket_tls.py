@@ -18,8 +18,8 @@ from websockets.sync.server import ServerConnection, serve
 from clients.api import Account
 from clients.websocket import RoomUser
 from clients.websocket_connection import ConnectionLost, Message, Pong, WebSocketConnection, open_websocket
-from clients.wire.errors import CertificateInvalid, TlsFailed
-from clients.wire.url import parse_url
+from plimsoll.http1.errors import CertificateInvalid, TlsFailed
+from plimsoll.http1.url import parse_url
 from tests.certificates import Certificates
 
 SOON_S = 10.0

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from clients.answers import MAX_REASON_CHARS, Answer, field
 from clients.api import ApiUser, MemberUser
 from clients.identities import Roster
-from clients.wire.errors import BadStatus, ConnectionRefused, IncompleteBody
+from plimsoll.http1.errors import BadStatus, ConnectionRefused, IncompleteBody
 
 LOGIN = {"token": "t0ken", "userId": 1, "studentId": 7, "role": "student"}
 

@@ -12,7 +12,7 @@ import pytest
 
 from clients.graphql import GraphqlUser, Query
 from clients.identities import Roster
-from clients.wire.response import LeanResponse
+from plimsoll.users.http_response import LeanResponse
 
 DUCKS = Query("pond.ducks", "{ ducks }", lambda data: data["ducks"], points=3)
 
@@ -38,7 +38,7 @@ class Pond(GraphqlUser):
     def request(self, method: str, path: str, **options: Any) -> LeanResponse:
         """Keep what is sent, and give the answer."""
         self.sent = {"method": method, "path": path, **options}
-        self.response.report_to(self.environment.events.request, {"exception": None})
+        self.response.report_to(self.environment.events.request, method, path, {}, 0.0, path)
         return self.response
 
     def keep_failure(self, exception: Exception | None, **_: object) -> None:

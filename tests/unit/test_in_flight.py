@@ -226,14 +226,14 @@ def test_locust_clients(
 
 
 def test_users_that_ask() -> None:
-    """A user class with an attribute `request_watch` gets what its client calls; others stay as they are."""
-    asking: Any = type("Asking", (User,), {"request_watch": None, "abstract": True})
+    """A user class with an attribute `request_tracker` gets what its client calls; others do not."""
+    asking: Any = type("Asking", (User,), {"request_tracker": None, "abstract": True})
     silent: Any = type("Silent", (User,), {"abstract": True})
     in_flight.watch_users([asking, silent])
 
-    with asking.request_watch("GET", "home"):
+    with asking.request_tracker("GET", "home"):
         assert count() == 1
-    assert not hasattr(silent, "request_watch")
+    assert not hasattr(silent, "request_tracker")
 
 
 def test_renamed_request(cut_off: list[CutOff], monkeypatch: pytest.MonkeyPatch) -> None:

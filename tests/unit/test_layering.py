@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-HOUSE = {"clients", "locustfiles", "reports", "shapes", "target", "telemetry"}
+HOUSE = {"clients", "locustfiles", "plimsoll", "reports", "shapes", "target", "telemetry"}
 LOCUST = {"locust", "gevent", "geventhttpclient", "flask", "werkzeug"}
 # folder -> what of the house and which third-party packages it may import
 ALLOWED = {
-    "locustfiles": HOUSE & {"clients", "telemetry"} | LOCUST,
+    "locustfiles": HOUSE & {"clients", "plimsoll", "telemetry"} | LOCUST,
     "shapes": {"locust", "gevent"},
-    "clients": {"brotli", "httptools", "playwright", "psutil", "psycopg", "websockets"} | LOCUST,
+    "clients": {"plimsoll", "playwright", "psutil", "psycopg", "websockets"} | LOCUST,
+    "plimsoll": {"brotli", "httptools"} | LOCUST,
     "telemetry": {"shapes", "psycopg", "psutil", "numpy", "pyarrow"} | LOCUST,
     "reports": {"numpy", "pandas", "scipy", "jinja2", "markupsafe", "yaml", "pyarrow"},
     "target": {
@@ -75,6 +76,19 @@ def test_imports_stay_in_their_layer(folder: str) -> None:
         for path in sources(folder)
         for name in imports(path)
         if name.partition(".")[0] not in allowed
+    }
+
+    assert not foreign
+
+
+def test_http_client_stands_alone() -> None:
+    """plimsoll.http1 imports neither Locust nor anything of the suite beside it."""
+    allowed = {"brotli", "gevent", "httptools"} | set(sys.stdlib_module_names)
+    foreign = {
+        f"{path.relative_to(ROOT)}: {name}"
+        for path in sources("plimsoll/http1")
+        for name in imports(path)
+        if name.partition(".")[0] not in allowed and not name.startswith("plimsoll.http1.")
     }
 
     assert not foreign

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from clients.http import LeanHttpUser
+from plimsoll.users.http import LeanHttpUser
 from shapes.ramp import RampShape
 from telemetry.judging import SUITE_FOLDER, check_thresholds, how_to_judge
 from telemetry.startup_checks import (

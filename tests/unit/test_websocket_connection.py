@@ -25,10 +25,9 @@ from clients.websocket_connection import (
     WebSocketConnection,
     open_websocket,
 )
-from clients.wire.dialling import Socket
-from clients.wire.errors import ConnectionRefused, ConnectTimeout
-from clients.wire.tls import default_context
-from clients.wire.url import parse_url
+from plimsoll.http1.connect import OpenSocket, Socket, default_ssl_context
+from plimsoll.http1.errors import ConnectionRefused, ConnectTimeout
+from plimsoll.http1.url import parse_url
 
 SOON_S = 5.0
 
@@ -71,7 +70,7 @@ def ends() -> Iterator[tuple[WebSocketConnection, Server]]:
     theirs, _ = listener.accept()
     listener.close()
     protocol = ClientProtocol(parse_uri("ws://localhost/room"))
-    connection = WebSocketConnection(ours, None, protocol)
+    connection = WebSocketConnection(OpenSocket(ours, None), protocol)
     yield connection, Server(theirs)
     connection.close()
     theirs.close()
@@ -235,10 +234,10 @@ def test_nobody_there_is_refused_and_silence_is_a_timeout() -> None:
         listener.bind(("127.0.0.1", 0))
         url = parse_url(f"http://127.0.0.1:{listener.getsockname()[1]}/room?x=1")
         with pytest.raises(ConnectionRefused):
-            open_websocket(url, {}, default_context(insecure=False), SOON_S)
+            open_websocket(url, {}, default_ssl_context(insecure=False), SOON_S)
         listener.listen()
         with pytest.raises(ConnectTimeout):
-            open_websocket(url, {}, default_context(insecure=False), 0.05)
+            open_websocket(url, {}, default_ssl_context(insecure=False), 0.05)
 
 
 def test_back_off_doubles_up_to_its_most() -> None:

@@ -23,7 +23,7 @@ SOON_S = 5.0
 class StubUser:
     """As much of a user as a room knows."""
 
-    request_watch = None
+    request_tracker = None
     ssl_context_factory = None
     insecure = False
     connection_timeout = SOON_S

@@ -1,0 +1,1 @@
+"""Load tests on Locust that end in a verdict: PASS, FAIL or INCONCLUSIVE."""

@@ -1,0 +1,1 @@
+"""How a journey talks: one module a protocol, on Locust."""
