@@ -37,6 +37,7 @@ from telemetry.run_directory import (
     THRESHOLDS_FILE,
     create_run_directory,
     directory_name,
+    file_digests,
     write_facts,
 )
 from telemetry.run_plan import RunPlan
@@ -172,6 +173,7 @@ class Recording:
             "recording_fault": self._faults.first,
             "clock_offsets_s": self._clocks.facts(),
             "clock_steps": self._clocks.step_facts(),
+            "file_digests": file_digests(self.directory),
         }
 
     def _note(self, **facts: object) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +22,14 @@ THRESHOLDS_FILE = "thresholds.yaml"
 # Prefix of the files that Locust itself defines: locust_stats.csv and so on.
 LOCUST_CSV_PREFIX = "locust"
 CSV_FILES = f"{LOCUST_CSV_PREFIX}_*.csv"
+# What the judge would believe if it were damaged after the run.
+JUDGED_FILES = (
+    INTERVALS_FILE,
+    STAGES_FILE,
+    HEALTH_FILE,
+    f"{LOCUST_CSV_PREFIX}_exceptions.csv",
+    THRESHOLDS_FILE,
+)
 
 
 def directory_name(started: datetime, profile: str) -> str:
@@ -45,9 +55,21 @@ def create_run_directory(wanted: Path) -> Path:
 
 
 def write_facts(directory: Path, facts: Mapping[str, object]) -> None:
-    """Write run.json in one step, so that no reader ever sees half of it."""
+    """Write run.json in one step, so that no reader ever sees half of it, with the digest of its facts."""
     temporary = directory / f".{FACTS_FILE}.new"
-    text = json.dumps(facts, indent=2, ensure_ascii=False)
+    own = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    text = json.dumps({**facts, "sha256": own}, indent=2, ensure_ascii=False)
     # Paths and arguments that are no UTF-8 hold characters that JSON can write as escapes only.
     temporary.write_text(f"{text}\n", encoding="utf-8", errors="backslashreplace")
     os.replace(temporary, directory / FACTS_FILE)  # noqa: PTH105 - the atomic call, by its own name
+
+
+def file_digests(directory: Path) -> dict[str, str]:
+    """Return the SHA-256 of each of JUDGED_FILES that is there, by its name; "" where it is unreadable."""
+    digests = {}
+    for path in (directory / name for name in JUDGED_FILES):
+        if path.exists():
+            digests[path.name] = ""  # no file has that
+            with suppress(OSError), path.open("rb") as file:
+                digests[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return digests

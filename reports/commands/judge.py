@@ -12,7 +12,7 @@ from typing import Any
 from reports.console import say, shortened
 from reports.files import replaced
 from reports.load.run import Run
-from reports.load.run_files import Place, load, locate
+from reports.load.run_files import THRESHOLDS_FILE, Place, load, locate
 from reports.outcome import EXIT_STATUS, Outcome
 from reports.render.html import write_report
 from reports.render.terminal import terminal_text
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> tuple[int, str]:
     """
     place = locate(options.run)
     thresholds = _thresholds(place, options.thresholds)
-    judged = load(place)
+    judged = load(place, with_thresholds=options.thresholds is None)
     verdict = reach_verdict(judged, thresholds)
     fault = _write(place, judged, verdict)
     if fault:
@@ -48,7 +48,7 @@ def _thresholds(place: Place, named: Path | None) -> list[Threshold]:
     """Return the thresholds of the named file, else of the run directory, else none."""
     if named is not None:
         return read_thresholds(named)
-    own = place.folder / "thresholds.yaml"
+    own = place.folder / THRESHOLDS_FILE
     return read_thresholds(own) if place.is_run_directory and own.exists() else []
 
 

@@ -1,5 +1,6 @@
 """Read run.json, trusting none of it: whatever has the wrong type is unknown."""
 
+import hashlib
 import json
 import math
 import sys
@@ -62,8 +63,16 @@ def _meta(content: dict[str, Any], run_id: str) -> RunMeta:
         stats_reset=content.get("stats_reset") is True,
         recording_errors=int(_positive(content.get("recording_errors")) or 0),
         locust_totals=_totals(content.get("locust_totals")),
+        is_as_written=_is_as_written(content),
+        file_digests={key: str(value) for key, value in _mapping(content.get("file_digests")).items()},
         **known,
     )
+
+
+def _is_as_written(content: dict[str, Any]) -> bool:
+    """Tell whether the facts have the digest that was written with them."""
+    facts = {key: value for key, value in content.items() if key != "sha256"}
+    return content.get("sha256") == hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
 def _stages(value: object) -> Sequence[Stage]:

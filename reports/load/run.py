@@ -173,6 +173,10 @@ class RunMeta:
     """The first of them, with the file that could not be written."""
     locust_totals: tuple[int, int] | None = None
     """Requests and failures as Locust counted them, at the end of the run."""
+    is_as_written: bool = False
+    """Whether run.json has the digest that was written into it."""
+    file_digests: dict[str, str] = field(default_factory=dict)
+    """SHA-256 of the judged files at the end of the run, by name; none of a process that died before."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Load a run: a run directory, or the files of a plain `locust --csv PREFIX`."""
 
+import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from reports.errors import DataError
+from reports.files import read_regular
 from reports.load.csv_files import (
     EXCEPTIONS,
     FAILURES,
@@ -33,6 +35,9 @@ from reports.load.run import (
 from reports.load.table import Layout, read_table
 
 OWN_PREFIX = "locust"
+THRESHOLDS_FILE = "thresholds.yaml"
+SECONDS_FILES = ("intervals.arrow", "stages.csv", "health.csv")
+JUDGED_FILES = (*SECONDS_FILES, "locust_exceptions.csv", THRESHOLDS_FILE)
 STAGES = Layout(columns={column: column for column in STAGE_COLUMNS}, text=frozenset({"stage"}))
 HEALTH = Layout(columns={column: column for column in HEALTH_COLUMNS}, text=frozenset({"process"}))
 
@@ -69,12 +74,14 @@ def locate(path: Path) -> Place:
             f"no run at {str(path)!r}: it is no folder, and none of"
             f" {', '.join(f'{prefix}{suffix}' for suffix in SUFFIXES)} exists beside it"
         )
-    own = prefix == OWN_PREFIX and (path.parent / "run.json").exists()
+    own = prefix == OWN_PREFIX and any((path.parent / name).exists() for name in ("run.json", *SECONDS_FILES))
     return Place(path.parent, prefix, is_run_directory=own)
 
 
-def load(place: Place) -> Run:
-    """Read everything of a run that can be read; `warnings` say what could not.
+def load(place: Place, *, with_thresholds: bool = False) -> Run:
+    """Read everything of a run that can be read; `warnings` say what could not, `damage` what forbids a pass.
+
+    With `with_thresholds` the run is to be judged by the thresholds.yaml of its directory.
 
     Raises DataError when there are neither requests nor an undamaged file to say so, nor a run.json.
     """
@@ -101,10 +108,10 @@ def load(place: Place) -> Run:
     failures = with_last_count(failures, total)
     run = Run(meta, requests, total, history, failures, exceptions, stages, tuple(notes))
     run = replace(run, **recorded)
-    return replace(run, damage=tuple(_damage(place, run, wrong)))
+    return replace(run, damage=tuple(_damage(place, run, wrong, with_thresholds=with_thresholds)))
 
 
-def _damage(place: Place, run: Run, wrong: Sequence[str]) -> Iterator[str]:
+def _damage(place: Place, run: Run, wrong: Sequence[str], *, with_thresholds: bool) -> Iterator[str]:
     """Yield what a pass needs and the files lack; what is wrong with Locust's matters where it is judged."""
     if place.is_run_directory and not run.meta.recorded:
         yield "run.json, which says what was planned and how the run ended, is missing or damaged"
@@ -114,6 +121,27 @@ def _damage(place: Place, run: Run, wrong: Sequence[str]) -> Iterator[str]:
         yield "intervals.arrow, which holds the requests second by second, is missing or damaged"
     if run.meta.has_intervals and (run.health.empty or run.stages.empty):
         yield "health.csv or stages.csv, which say what the generator did, is missing or damaged"
+    if run.meta.recorded:
+        yield from _changed(place, run.meta, with_thresholds=with_thresholds)
+
+
+def _changed(place: Place, meta: RunMeta, *, with_thresholds: bool) -> Iterator[str]:
+    """Yield which of the judged files are not as they were written, by their digests."""
+    if not meta.is_as_written:
+        yield "run.json is damaged or was changed: its facts have another digest than it says"
+    elif meta.ended is not None and not meta.file_digests:
+        yield "run.json has no digests of the other files: its process died before all was written"
+    for name in JUDGED_FILES if with_thresholds else JUDGED_FILES[:-1]:
+        if name not in meta.file_digests:
+            continue
+        hint = "; other thresholds are judged by --thresholds FILE" if name == THRESHOLDS_FILE else ""
+        try:
+            digest = hashlib.sha256(read_regular(place.folder / name)).hexdigest()
+        except OSError as error:
+            yield f"{name} cannot be read: {error.strerror}{hint}"
+            continue
+        if digest != meta.file_digests[name]:
+            yield f"{name} is damaged or was changed: it has another digest than at the end of the run{hint}"
 
 
 def _in_folder(folder: Path) -> Place:

@@ -14,6 +14,7 @@ import pytest
 from reports.cli import main
 from reports.commands import judge as judge_command
 from reports.files import replaced
+from tests.make_directory import seal
 
 DATA = Path(__file__).parents[1] / "data" / "locust_2_47"
 ROOT = Path(__file__).parents[2]
@@ -32,7 +33,7 @@ def run_directory(tmp_path: Path) -> Path:
     """A run directory of the same run that ended as planned."""
     for path in DATA.glob("full_*"):
         shutil.copy(path, tmp_path / path.name.replace("full", "locust"))
-    (tmp_path / "run.json").write_text('{"id": "here", "ended": "2026-11-21T00:50:10Z"}')
+    seal(tmp_path, {"id": "here", "ended": "2026-11-21T00:50:10Z"})
     return tmp_path
 
 

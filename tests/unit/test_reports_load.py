@@ -26,6 +26,7 @@ from reports.load.run_files import load, locate
 from reports.load.table import Layout, read_table
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.verdict import reach_verdict
+from tests.make_directory import seal
 from tests.make_intervals import even, interval_table, write_intervals
 
 DATA = Path(__file__).parents[1] / "data" / "locust_2_47"
@@ -226,7 +227,7 @@ def test_figures_as_locust_rounds_them_are_sound(tmp_path: Path, row: str) -> No
 def test_damage_of_csv_files_matters_only_where_they_are_judged(tmp_path: Path) -> None:
     """A run that was recorded second by second is judged from that, whatever stands in Locust's files."""
     write_intervals(tmp_path / "intervals.arrow", interval_table(even(60)))
-    (tmp_path / "run.json").write_text('{"id": "x"}')
+    seal(tmp_path, {"id": "x"})
     broken = ROW.replace(",20,30,", ",20,-30,")
     (tmp_path / "locust_stats.csv").write_text(lines(STATS_HEADER, broken, TOTAL))
     assert load(locate(tmp_path)).damage == ()
@@ -388,7 +389,7 @@ def test_names_that_became_one_add_up(tmp_path: Path) -> None:
 
 def test_what_a_recorded_run_lacks_is_damage(tmp_path: Path) -> None:
     """A run that says it was recorded second by second must have what was recorded, to pass."""
-    (tmp_path / "run.json").write_text('{"id": "x", "lost_workers": []}')
+    seal(tmp_path, {"id": "x", "lost_workers": []})
     (tmp_path / "locust_stats.csv").write_text(lines(STATS_HEADER, ROW, TOTAL))
 
     damage = load(locate(tmp_path)).damage
@@ -494,9 +495,9 @@ def run_directory(tmp_path: Path) -> Path:
         "end_reason": "schedule ended",
         "workers": None,
     }
-    (tmp_path / "run.json").write_text(json.dumps(description))
     stages = [f"{1_795_222_199 + second},{second}.0,hold,10,10" for second in range(11)]
     (tmp_path / "stages.csv").write_text(lines(",".join(STAGE_COLUMNS), *stages, end="\n"))
+    seal(tmp_path, description)
     return tmp_path
 
 

@@ -1,0 +1,183 @@
+"""Write the run directory of a sound run: four users, ten requests of 100 ms a second, for a minute."""
+
+import csv
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from telemetry.run_directory import file_digests, write_facts
+from tests.make_intervals import START_S, STARTED, even, interval_table
+
+SECONDS = 60
+LIMITS = ("p95 < 500 ms", "error_rate < 1%", "rps > 8", "count < 700")
+SLOW_MS = 900.0
+FACTS: dict[str, Any] = {
+    "schema_version": 1,
+    "id": "made",
+    "profile": "made",
+    "journeys": ["User"],
+    "request_names": ["a"],
+    "load_model": "closed",
+    "shape": None,
+    "stages": [],
+    "steps": [],
+    "is_search": False,
+    "warm_up_s": 0.0,
+    "planned_duration_s": 60.0,
+    "set_up_s": 0.0,
+    "user_scale": 1.0,
+    "time_scale": 1.0,
+    "host": "http://127.0.0.1:1",
+    "command": ["locust"],
+    "versions": {},
+    "git_commit": None,
+    "environment": {},
+    "started": STARTED,
+    "ended": "2027-01-15T08:01:00Z",
+    "end_reason": "run time reached",
+    "aborted": None,
+    "workers": [],
+    "lost_workers": [],
+    "stats_reset": False,
+    "locust_totals": {"requests": 600, "failures": 0},
+    "recording_errors": 0,
+    "recording_fault": None,
+    "clock_offsets_s": {},
+    "clock_steps": [],
+    "think_time": None,
+}
+HEALTH: dict[str, Any] = {
+    "process": "local",
+    "pid": 7,
+    "cpu_ratio": 0.3,
+    "rss_bytes": 1e8,
+    "lag_p50_ms": 0.5,
+    "lag_p99_ms": 1.0,
+    "lag_max_ms": 1.5,
+    "lag_samples": 49,
+    "lag_late": 0,
+    "lag_very_late": 0,
+    "users": 4,
+    "in_flight": 1.0,
+    "dropped": 0,
+    "host_cpu_ratio": 0.3,
+    "steal_ratio": 0.0,
+    "wait_ratio": 0.01,
+    "in_flight_max": 2,
+    "started": 0,
+    "late": 0,
+    "stalled_ms": 0.0,
+}
+
+
+def write_run_directory(
+    folder: Path, limits: Sequence[str] = LIMITS, latency_ms: float = 100.0, shift_s: int = 0, **facts: Any
+) -> Path:
+    """Write a run directory as telemetry does, with changed facts, and return it.
+
+    All of its times but those of run.json are *shift_s* later.
+    """
+    folder.mkdir(exist_ok=True)
+    (folder / "thresholds.yaml").write_text(json.dumps({"thresholds": list(limits)}, indent=0))
+    made = even(10 * SECONDS, latency_ms, SECONDS)
+    write_recording(folder / "intervals.arrow", made.assign(at_s=made["at_s"] + shift_s))
+    seconds_s = [(START_S + shift_s + second, second) for second in range(SECONDS)]
+    write_rows(
+        folder / "stages.csv",
+        (
+            {
+                "unix_s": unix_s + 0.1,
+                "elapsed_s": second + 0.1,
+                "stage": "",
+                "planned_users": 4,
+                "users": 4,
+                "planned_rate": "",
+                "requests_per_s": 10.0,
+            }
+            for unix_s, second in seconds_s
+        ),
+    )
+    write_rows(folder / "health.csv", ({"unix_s": unix_s + 1.1, **HEALTH} for unix_s, _ in seconds_s))
+    _write_locust_files(folder, seconds_s, latency_ms)
+    seal(folder, FACTS | facts)
+    return folder
+
+
+def seal(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write the run.json of a run whose files are now as they were at its end."""
+    write_facts(folder, {**facts, "file_digests": file_digests(folder)})
+
+
+def write_recording(path: Path, made: pd.DataFrame) -> None:
+    """Write `intervals.arrow` as the recorder does: one zstd stream, flushed after each batch."""
+    table = interval_table(made, (500.0,))
+    with (
+        pa.CompressedOutputStream(str(path), "zstd") as sink,
+        pa.ipc.new_stream(
+            sink, table.schema, options=pa.ipc.IpcWriteOptions(emit_dictionary_deltas=True)
+        ) as stream,
+    ):
+        for batch in table.to_batches(max_chunksize=20):
+            stream.write_batch(batch)
+            sink.flush()
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write a CSV file of rows that all have the columns of the first."""
+    first, *others = rows
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(first))
+        writer.writeheader()
+        writer.writerows([first, *others])
+
+
+def _write_locust_files(folder: Path, seconds_s: Sequence[tuple[int, int]], latency_ms: float) -> None:
+    levels = ("50%", "66%", "75%", "80%", "90%", "95%", "98%", "99%", "99.9%", "99.99%", "100%")
+    percentiles = dict.fromkeys(levels, int(latency_ms))
+
+    def total(name: str, kind: str) -> dict[str, Any]:
+        return {
+            "Type": kind,
+            "Name": name,
+            "Request Count": 600,
+            "Failure Count": 0,
+            "Median Response Time": latency_ms,
+            "Average Response Time": latency_ms,
+            "Min Response Time": latency_ms,
+            "Max Response Time": latency_ms,
+            "Average Content Size": 2.0,
+            "Requests/s": 10.0,
+            "Failures/s": 0.0,
+            **percentiles,
+        }
+
+    write_rows(folder / "locust_stats.csv", [total("a", "GET"), total("Aggregated", "")])
+    write_rows(
+        folder / "locust_stats_history.csv",
+        (
+            {
+                "Timestamp": unix_s + 1,
+                "User Count": 4,
+                "Type": kind,
+                "Name": name,
+                "Requests/s": 10.0,
+                "Failures/s": 0.0,
+                **percentiles,
+                "Total Request Count": 10 * (second + 1),
+                "Total Failure Count": 0,
+                "Total Median Response Time": latency_ms,
+                "Total Average Response Time": latency_ms,
+                "Total Min Response Time": latency_ms,
+                "Total Max Response Time": latency_ms,
+                "Total Average Content Size": 2.0,
+            }
+            for unix_s, second in seconds_s
+            for kind, name in (("GET", "a"), ("", "Aggregated"))
+        ),
+    )
+    (folder / "locust_failures.csv").write_text("Method,Name,Error,Occurrences,First Seen,Last Seen\r\n")
+    (folder / "locust_exceptions.csv").write_text("Count,Message,Traceback,Nodes\r\n")
