@@ -10,7 +10,7 @@ import pytest
 
 from reports.load.description import read_description
 from telemetry.run_clock import RunClock
-from telemetry.run_directory import create_run_directory, directory_name, write_facts
+from telemetry.run_directory import create_run_directory, directory_name, file_digests, write_facts
 from telemetry.run_plan import Planned
 from telemetry.stage_journal import StageJournal
 
@@ -96,3 +96,12 @@ def test_journal_rows_are_on_disk_at_once(tmp_path: Path) -> None:
         "10,hold,,20,12.5,10.0",
         "21,,,3,,0.0",
     ]
+
+
+def test_a_file_that_cannot_be_read_has_no_digest(tmp_path: Path) -> None:
+    """The digest is then one that no file has, so that the judge does not take what it finds for whole."""
+    (tmp_path / "health.csv").mkdir()  # reading it is an OSError also for root
+    (tmp_path / "stages.csv").write_bytes(b"")
+
+    empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert file_digests(tmp_path) == {"stages.csv": empty, "health.csv": ""}

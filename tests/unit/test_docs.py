@@ -1,0 +1,69 @@
+"""docs/endings.md names tests, checks and modules that there are, and a row for each file of a run."""
+
+import re
+import signal
+from pathlib import Path
+
+import pytest
+
+from reports.verdict.undermining import UNDERMINED
+from telemetry.judging import EXIT_CRASH, Judging
+
+ROOT = Path(__file__).parents[2]
+ENDINGS = (ROOT / "docs" / "endings.md").read_text(encoding="utf-8")
+ROWS = [line for line in ENDINGS.splitlines() if line.startswith("| ")]
+NOT_OF_UNDERMINED = {"verdict_written"}
+FACTS = {"run_time", "file_digests", "planned_duration_s", "user_scale", "schema_version"}
+EVENTS = {"test_start", "test_stopping", "test_stop", "on_start", "on_stop", "process_exit_code"}
+
+
+def test_every_test_that_is_named_is_there() -> None:
+    """A row is held by a test of the suite, unless it says that it is not held."""
+    named = re.findall(r"`(test_\w+\.py)(?:::(test_\w+))?`", ENDINGS)
+    assert len(named) > 70
+    files = {path.name: path.read_text(encoding="utf-8") for path in ROOT.glob("tests/*/test_*.py")}
+    missing = [(file, test) for file, test in named if f"def {test}(" not in files.get(file, "") and test]
+    assert not missing
+    assert {file for file, _ in named} <= set(files)
+
+
+def test_every_row_names_a_test() -> None:
+    """No row goes without, but the one of code that runs before this suite is called."""
+    without = [row for row in ROWS if "`test_" not in row.split("|")[-2] and "| test |" not in row]
+    assert [row.split("|")[-2].strip() for row in without] == [
+        "not held: nothing of this suite has been called"
+    ]
+
+
+def test_every_check_and_module_that_is_named_is_there() -> None:
+    """Checks are those that undermine limits, and modules files of the suite."""
+    why = " ".join(row.split("|")[-3] for row in ROWS)
+    words = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", why)) - FACTS - EVENTS - NOT_OF_UNDERMINED
+    assert words <= set(UNDERMINED)
+    for module in set(re.findall(r"`((?:reports|telemetry)(?:\.\w+)+)`", ENDINGS)):
+        assert (ROOT / f"{module.replace('.', '/')}.py").is_file(), module
+
+
+def test_every_check_has_a_row() -> None:
+    """What can be wrong with a run is there with each of its checks."""
+    assert {check for check in UNDERMINED if f"`{check}`" not in ENDINGS} == set()
+
+
+def test_every_file_of_a_run_has_a_row() -> None:
+    """Damage of each file that a run writes is told of."""
+    files = ("run.json", "stages.csv", "health.csv", "intervals.arrow", "thresholds.yaml")
+    locusts = tuple(f"locust_{name}.csv" for name in ("stats", "stats_history", "failures", "exceptions"))
+    assert [file for file in files + locusts if f"\n| `{file}` |" not in ENDINGS] == []
+
+
+def test_lines_of_text_are_short() -> None:
+    """Outside of tables no line is longer than 140 characters."""
+    assert [line for line in ENDINGS.splitlines() if len(line) > 140 and not line.startswith("|")] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
+def test_a_judge_that_is_killed_is_no_verdict(tmp_path: Path, number: signal.Signals) -> None:
+    """Whatever ends the judge before its verdict, the status is that of a crash."""
+    judging = Judging(tmp_path)
+    judging._process.send_signal(number)
+    assert judging.wait().exit_status == EXIT_CRASH
