@@ -140,9 +140,16 @@ def run_reports(arguments: list[str]) -> subprocess.CompletedProcess[str]:
 
 def how_to_judge(run_directory: Path) -> str:
     """Return the command by which a user judges a run again, from the working directory."""
-    # Elsewhere, Python would find a folder `reports` of the user's own.
-    program = "python -m reports" if Path.cwd() == SUITE_FOLDER else "plimsoll"
-    return f"{program} judge {shlex.quote(str(run_directory))}"
+    return f"{suite_program()} judge {shlex.quote(str(run_directory))}"
+
+
+def suite_program() -> str:
+    """Return how a user starts the command line from the working directory."""
+    try:
+        # Elsewhere, Python would find a folder `reports` of the user's own.
+        return "python -m reports" if SUITE_FOLDER.samefile(".") else "plimsoll"
+    except OSError:  # the working directory is gone
+        return "plimsoll"
 
 
 def suite_command(package: str, *arguments: str) -> list[str]:

@@ -21,7 +21,7 @@ from typing import NamedTuple, cast
 
 from werkzeug.datastructures import MultiDict
 
-from telemetry.judging import check_thresholds
+from telemetry.judging import check_thresholds, suite_program
 from telemetry.options import LIMITS_OPTION, declare_limits_ms, options_of
 from telemetry.startup_checks import folder_faults, names_known_of, shown, url_faults
 from telemetry.task_checks import task_faults
@@ -163,7 +163,8 @@ def _thresholds_faults(form: Form, environment: Environment) -> list[str]:
         known = names_known_of(_user_classes(form, environment))
         faults, limits_ms = check_thresholds(Path(form["thresholds"]), known, quoting=False)
         if faults:
-            return [*faults, "python -m reports check --thresholds FILE says more: it may quote the file"]
+            how = f"{suite_program()} check --thresholds FILE"
+            return [*faults, f"{how} says more: it may quote the file"]
     declare_limits_ms(environment, limits_ms)
     return []
 
