@@ -16,7 +16,7 @@ SECONDS = 60
 LIMITS = ("p95 < 500 ms", "error_rate < 1%", "rps > 8", "count < 700")
 SLOW_MS = 900.0
 FACTS: dict[str, Any] = {
-    "schema_version": 1,
+    "schema_version": 2,
     "id": "made",
     "profile": "made",
     "journeys": ["User"],

@@ -25,6 +25,8 @@ TEXTS = (
 )
 LISTS = ("journeys", "command", "steps", "workers")
 SCALES = ("user_scale", "time_scale")
+DIGESTS_SINCE = 2
+"""The first schema version of run.json with digests: what was recorded before is judged without them."""
 
 
 def read_description(path: Path, run_id: str) -> tuple[RunMeta, list[str]]:
@@ -63,6 +65,7 @@ def _meta(content: dict[str, Any], run_id: str) -> RunMeta:
         stats_reset=content.get("stats_reset") is True,
         recording_errors=int(_positive(content.get("recording_errors")) or 0),
         locust_totals=_totals(content.get("locust_totals")),
+        has_digests="sha256" in content or (_positive(content.get("schema_version")) or 1) >= DIGESTS_SINCE,
         is_as_written=_is_as_written(content),
         file_digests={key: str(value) for key, value in _mapping(content.get("file_digests")).items()},
         **known,

@@ -121,7 +121,7 @@ def _damage(place: Place, run: Run, wrong: Sequence[str], *, with_thresholds: bo
         yield "intervals.arrow, which holds the requests second by second, is missing or damaged"
     if run.meta.has_intervals and (run.health.empty or run.stages.empty):
         yield "health.csv or stages.csv, which say what the generator did, is missing or damaged"
-    if run.meta.recorded:
+    if run.meta.has_digests:
         yield from _changed(place, run.meta, with_thresholds=with_thresholds)
 
 

@@ -168,6 +168,16 @@ def test_a_run_that_was_left_before_all_was_written_never_passes(directory: Path
     assert "its process died before all was written" in faults(directory)[0]
 
 
+def test_a_run_recorded_before_there_were_digests_is_judged(directory: Path) -> None:
+    """A run.json of schema version 1 has no digests and is judged without; of version 2 they are missed."""
+    written = json.loads((directory / "run.json").read_text())
+    old = {name: value for name, value in written.items() if name not in {"sha256", "file_digests"}}
+    (directory / "run.json").write_text(json.dumps(old | {"schema_version": 1}))
+    assert main(["judge", str(directory)]) == 0
+    (directory / "run.json").write_text(json.dumps(old))
+    assert main(["judge", str(directory)]) == 77
+
+
 def test_a_limit_that_was_taken_away_is_missed(tmp_path: Path) -> None:
     """A run that failed a limit does not pass because that limit is no longer in its directory."""
     broken = write_run_directory(tmp_path / "run", (*LIMITS, "p95 < 50 ms"))
