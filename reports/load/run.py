@@ -174,7 +174,7 @@ class RunMeta:
     locust_totals: tuple[int, int] | None = None
     """Requests and failures as Locust counted them, at the end of the run."""
     has_digests: bool = False
-    """Whether the run was recorded with digests: run.json must have its own, and those of the judged files."""
+    """Whether the run was recorded with digests, of run.json itself and of the judged files."""
     is_as_written: bool = False
     """Whether run.json has the digest that was written into it."""
     file_digests: dict[str, str] = field(default_factory=dict)
