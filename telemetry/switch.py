@@ -34,7 +34,7 @@ from telemetry.startup_checks import startup_faults
 from telemetry.web_ui import extend_web_ui
 from telemetry.worker_end import WorkerEnd
 from telemetry.worker_intervals import WorkerIntervals
-from telemetry.worker_start import start_after_init
+from telemetry.worker_start import keep_default_options, start_after_init
 
 UNRECORDED = (
     "this run is not recorded: its Environment has no parsed_options with the options of record_run();"
@@ -87,6 +87,7 @@ def _on_init(last_resort: LastResort, environment: Environment, web_ui: WebUI | 
     watch_tasks()
     watch_spawns()
     if isinstance(runner, WorkerRunner):
+        keep_default_options()
         WorkerEnd(environment, runner)
         WorkerHealth(environment)
         WorkerIntervals(environment, runner)

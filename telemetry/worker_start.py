@@ -1,4 +1,4 @@
-"""Have a worker start users only after its `events.init`.
+"""Have a worker start users only after its `events.init`, and without holding up those that it has.
 
 Locust counts a worker as ready before that. A master that has waited for this worker alone may tell it to
 spawn users in the same moment, and a worker that was slow to get a CPU then finds both messages at once: the
@@ -8,13 +8,14 @@ test would start before anybody listens, and nothing of it be recorded.
 from __future__ import annotations
 
 from gevent.event import Event
+from locust import argument_parser
 from locust.event import Events
 from locust.rpc import Message
 from locust.runners import WorkerRunner
 
 import logging
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
 from typing import Any
 
 # Listeners may set up what they like, but a worker that waits hears of no end either.
@@ -37,6 +38,16 @@ def start_after_init(events: Events) -> None:
 
     events.init.fire = fire_and_note  # type: ignore[method-assign] # of this one event
     WorkerRunner.handle_message = waiting(WorkerRunner.handle_message, initialised)  # type: ignore[method-assign,assignment] # a function that becomes a method
+
+
+@cache
+def keep_default_options() -> None:
+    """Have Locust work out its default options once; calling it again is fine.
+
+    A worker does that for each of them, some fifty times, at each order to spawn: its event loop stands still
+    for 50 ms and more, which a load that changes every second would measure as latencies of the service.
+    """
+    argument_parser.default_args_dict = cache(argument_parser.default_args_dict)
 
 
 def waiting(handle_message: _Handle, initialised: Event) -> _Handle:

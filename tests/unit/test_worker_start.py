@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import gevent
 from gevent.event import Event
+from locust import argument_parser
 
 import logging
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from telemetry import worker_start
-from telemetry.worker_start import waiting
+from telemetry.worker_start import keep_default_options, waiting
 
 
 def told(*types: str, initialised: Event, handled: list[str]) -> gevent.Greenlet:
@@ -43,3 +45,15 @@ def test_no_worker_waits_for_ever(monkeypatch: pytest.MonkeyPatch, caplog: pytes
 
     assert handled == ["spawn"]
     assert "events.init was not over" in caplog.text
+
+
+def test_default_options_are_worked_out_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that is told to spawn again makes no parser for it: its users' answers would wait for that."""
+    monkeypatch.setattr(argument_parser, "default_args_dict", argument_parser.default_args_dict)
+    expected = argument_parser.default_args_dict()
+    keep_default_options.__wrapped__()
+    make = Mock(wraps=argument_parser.get_empty_argument_parser)
+    monkeypatch.setattr(argument_parser, "get_empty_argument_parser", make)
+
+    assert [argument_parser.default_args_dict() for _ in range(50)] == [expected] * 50
+    assert make.call_count == 1
