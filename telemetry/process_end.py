@@ -37,6 +37,10 @@ CLEANS_UP = "cleaning up; press Ctrl-C again to skip the clean-up"
 logger = logging.getLogger("plimsoll")
 
 
+class Interrupted(SystemExit):
+    """Ends a process that has not come to a load; `settle` says why."""
+
+
 class ProcessEnd:
     """How a process ends: by itself, by a signal, or by what the locustfile raises."""
 
@@ -163,4 +167,4 @@ class ProcessEnd:
             waits = session.state != "idle" or session.is_setting_up or (runner and runner.shape_greenlet)
         else:
             waits = web_ui and web_ui.greenlet
-        return KeyboardInterrupt() if waits else SystemExit(EXIT_INCONCLUSIVE)
+        return KeyboardInterrupt() if waits else Interrupted(EXIT_INCONCLUSIVE)

@@ -27,7 +27,7 @@ from telemetry.locust_statistics import hasten
 from telemetry.measures import watch_measures
 from telemetry.options import add_options, has_options, options_of
 from telemetry.origin import watch_tasks
-from telemetry.process_end import ProcessEnd
+from telemetry.process_end import Interrupted, ProcessEnd
 from telemetry.session import Session
 from telemetry.spawning import watch_spawns
 from telemetry.startup_checks import startup_faults
@@ -60,6 +60,8 @@ def record_run() -> None:
 def _around_init(last_resort: LastResort, **_: Any) -> Iterator[None]:
     try:
         yield
+    except Interrupted:
+        raise
     except BaseException as error:
         last_resort.settle = None  # what was raised says why, and has a status of its own
         if not isinstance(error, SystemExit) or error.code:
@@ -94,6 +96,7 @@ def _on_init(last_resort: LastResort, environment: Environment, web_ui: WebUI | 
         return
     process = ProcessEnd(environment)
     process.take_signals()
+    last_resort.settle = process.settle
     options.enable_rebalancing = True  # the load of a lost worker goes to the others
     if environment.host:
         environment.host = environment.host.rstrip("/")  # Locust joins host and path as they are
@@ -104,7 +107,6 @@ def _on_init(last_resort: LastResort, environment: Environment, web_ui: WebUI | 
     if options.with_target:
         _start_target(process.session)
     process.listen()
-    last_resort.settle = process.settle
     if web_ui:
         extend_web_ui(web_ui, environment, process.session)
 

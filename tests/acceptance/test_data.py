@@ -272,17 +272,17 @@ def test_a_signal_while_setting_up(students: Class, number: signal.Signals, stat
 
 
 def test_a_second_signal_while_setting_up(students: Class) -> None:
-    """Before a run a second Ctrl-C does not speak of a verdict, but of the clean-up, which goes on."""
-    slow = {"SET_UP_S": "30", "LIMIT_S": "30", "CLEAN_UP_S": "1"}
+    """Before a run the first Ctrl-C speaks of the clean-up, which the second skips."""
+    slow = {"SET_UP_S": "60", "LIMIT_S": "60", "CLEAN_UP_S": "60"}
     process = students.start("--headless", "-t", "60s", RECORDED="yes", **slow)
     until(lambda: len(students.notes.of("up")) == 1)
     process.send_signal(signal.SIGINT)
     until(lambda: len(students.notes.of("down")) == 1)
     process.send_signal(signal.SIGINT)
-    output = finish(process)
+    output = finish(process, timeout_s=30)
 
     assert process.returncode == 77, output
-    assert "being cleaned up; once more leaves it as it is" in output
+    assert "cleaning up; press Ctrl-C again to skip the clean-up" in output
     assert "verdict" not in output
 
 
