@@ -46,14 +46,16 @@ _TOLD = rf"(?:(?<![\w./-])|{_AFTER_PERCENT})[\w-]{{0,40}}?{_WORD}{_COLON}"
 _SHORT_TOLD = _SHORT_WORD + _COLON
 
 _QUOTED = rf"b?(?P<quote>{_QUOTE})"
-_UP_TO_QUOTE = r"(?:(?!(?P=quote))(?:\\.|[^\\])){0,99999}+"
+# The last part of its patterns, as _VALUE is: nothing makes it backtrack. Possessive it would match too much
+# before Python 3.11.5 (python/cpython#106052).
+_UP_TO_QUOTE = r"(?:(?!(?P=quote))(?:\\.|[^\\])){0,99999}"
 # What follows the name of a secret without being one.
 _NOT_PLAIN = (
     r"(?!…|(?:a|an|are|cannot|empty|error|expected|expired|failed|false|for|from|got|has|in|invalid|is|it|missing|"
     r"must|none|not|null|of|or|rejected|required|revoked|should|the|to|too|traceback|true|undefined|unknown|was|"
     r"were|with|wrong)(?![\w.+/=-]))"
 )
-_VALUE = rf"(?!b[\"']){_NOT_PLAIN}(?:(?!%(?:25)?2[267C])[^\s\"'&,;}})\\]){{1,99999}}+"
+_VALUE = rf"(?!b[\"']){_NOT_PLAIN}(?:(?!%(?:25)?2[267C])[^\s\"'&,;}})\\]){{1,99999}}"
 _WITH_DIGIT = r"(?=[^\s\"'&,;})\\\d]{0,60}\d)(?=[^\s\"'&,;})\\a-z]{0,60}[a-z])[^\s\"'&,;})\\]{4,99999}"
 
 _HEADER = (
