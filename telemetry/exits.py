@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gevent
 import locust
+from locust import User
 from locust.event import EventHook
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
 
@@ -44,23 +45,27 @@ TakeExit = Callable[[str], None]
 def catch_exits(take: TakeExit) -> None:
     """Give *take* each SystemExit, KeyboardInterrupt and SystemError that ends a greenlet but the main one.
 
-    Not those of Locust itself, which ends by sys.exit() in whatever greenlet it is told to.
+    Not those of Locust itself, which ends by sys.exit() in whatever greenlet it is told to. What else
+    Locust does not see, as gevent.Timeout, ends its user, and is told to Locust as any exception of a user.
     """
     hub = gevent.get_hub()
-    handle: Callable[..., None] = hub.handle_system_error
+    handle: Callable[..., None] = hub.handle_error
 
     @wraps(handle)
-    def handle_system_error(
-        kind: type[BaseException], error: BaseException, trace: TracebackType | None = None
+    def handle_error(
+        context: object, kind: type[BaseException], error: BaseException, trace: TracebackType | None
     ) -> None:
         frames = traceback.extract_tb(error.__traceback__)
         is_locusts = bool(frames) and frames[-1].filename.startswith(_LOCUST)
         if isinstance(error, hub.SYSTEM_ERROR) and not is_locusts:
             take(where_raised(error))
-        else:
-            handle(kind, error, trace)
+            return
+        user = next(iter(getattr(context, "args", ())), None)
+        if isinstance(user, User) and not isinstance(error, (Exception, *hub.SYSTEM_ERROR)):
+            user.environment.events.user_error.fire(user_instance=user, exception=error, tb=trace)
+        handle(context, kind, error, trace)
 
-    hub.handle_system_error = handle_system_error
+    hub.handle_error = handle_error
 
 
 def contain_listeners(hook: EventHook, take: TakeExit) -> None:

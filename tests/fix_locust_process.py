@@ -174,7 +174,7 @@ class LocustProcess:
 def judge(monkeypatch: pytest.MonkeyPatch) -> type[Judge]:
     """Have no signals taken and no process started to judge; its `status` is that of each verdict."""
     hub, judge = get_hub(), type("Judge", (Judge,), {})
-    monkeypatch.setattr(hub, "handle_system_error", hub.handle_system_error)  # the test may change it
+    monkeypatch.setattr(hub, "handle_error", hub.handle_error)  # the test may change it
     monkeypatch.setattr(ProcessEnd, "take_signals", lambda _: None)
     monkeypatch.setattr(session_module, "Judging", judge)
     return judge

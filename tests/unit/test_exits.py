@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gevent
 from gevent import get_hub
+from locust import runners
 from locust.env import Environment
 from locust.event import EventHook
 from locust.exception import StopTest, StopUser
@@ -42,7 +43,7 @@ def raised(error: BaseException) -> BaseException:
 def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return what was taken of the exits of greenlets."""
     hub, taken = get_hub(), list[str]()
-    monkeypatch.setattr(hub, "handle_system_error", hub.handle_system_error)
+    monkeypatch.setattr(hub, "handle_error", hub.handle_error)
     catch_exits(taken.append)
     return taken
 
@@ -248,6 +249,7 @@ def test_a_worker_ends_soon_after_its_master(monkeypatch: pytest.MonkeyPatch) ->
         assert clock.elapsed_s == pytest.approx(100 + SILENT_S, abs=1.5)
         gevent.sleep(0)
     assert worker.ends == ["stop", "exit 1"]
+    assert runners.MASTER_HEARTBEAT_TIMEOUT == 20  # of those on other machines
 
 
 @pytest.mark.usefixtures("taken")

@@ -233,6 +233,24 @@ def test_users_that_end_themselves_end_no_run(tmp_path: Path) -> None:
     assert process.facts["aborted"] is None
 
 
+def test_what_ends_a_user_unseen_by_locust_is_counted(tmp_path: Path) -> None:
+    """A user that gevent.Timeout ends is gone for good: Locust counts that as any exception of a user."""
+    process = process_of(tmp_path).listen()
+
+    def wait(user: Any) -> None:
+        fire(user.environment)
+        if called(user) == 5:
+            with gevent.Timeout(1):
+                gevent.sleep(2)
+
+    process.user_class.tasks = [wait]
+    with virtual_time():
+        process.run()
+    (broken,) = process.runner.exceptions.values()
+    assert (broken["count"], broken["msg"]) == (4, "1 second")
+    assert process.facts["aborted"] is None
+
+
 def test_an_exit_after_the_verdict(
     tmp_path: Path, judge: type[Judge], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ from gevent.event import Event
 from locust import User, task
 from locust.argument_parser import default_args_dict
 from locust.env import Environment
+from locust.util.load_locustfile import load_locustfile
 from locust.web import WebUI
 
 import os
@@ -472,3 +473,15 @@ def test_other_sites_see_no_report(page: Page, folder: Path) -> None:
         assert headers.getlist("Access-Control-Allow-Origin") == ["http://localhost"]
         assert "frame-ancestors 'self'" in headers["Content-Security-Policy"]
         assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_user_class_without_tasks(page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class that would only fail is refused when it is picked, and does not keep others from their load."""
+    (tmp_path / "idle_users.py").write_text("from locust import User\nclass Idle(User): pass\n")
+    monkeypatch.setattr(sys, "path", sys.path[:])
+    found, _ = load_locustfile(str(tmp_path / "idle_users.py"))
+    page.environment.available_user_classes = {"Visitor": Visitor, **found}  # type: ignore[dict-item] # likewise
+
+    assert page.swarm().json["success"] is True
+    page.loads.clear()
+    assert "Idle has no task: decorate methods with @task" in page.refusal(user_classes="Idle")
