@@ -53,19 +53,23 @@ def catch_exits(take: TakeExit) -> None:
 
     @wraps(handle)
     def handle_error(
-        context: object, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+        context: object, kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        frames = traceback.extract_tb(error.__traceback__)
-        is_locusts = bool(frames) and frames[-1].filename.startswith(_LOCUST)
-        if isinstance(error, hub.SYSTEM_ERROR) and not is_locusts:
+        if isinstance(error, hub.SYSTEM_ERROR) and not _is_of_locust(error):
             take(where_raised(error))
             return
-        user = next(iter(getattr(context, "args", ())), None)
-        if isinstance(user, User) and not isinstance(error, (Exception, *hub.SYSTEM_ERROR)):
-            user.environment.events.user_error.fire(user_instance=user, exception=error, tb=trace)
+        user = next(iter(getattr(context, "args", None) or ()), None)
+        if isinstance(user, User) and error and not isinstance(error, (Exception, *hub.SYSTEM_ERROR)):
+            with suppress(Exception):  # of a listener
+                user.environment.events.user_error.fire(user_instance=user, exception=error, tb=trace)
         handle(context, kind, error, trace)
 
     hub.handle_error = handle_error
+
+
+def _is_of_locust(error: BaseException) -> bool:
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and frames[-1].filename.startswith(_LOCUST)
 
 
 def contain_listeners(hook: EventHook, take: TakeExit) -> None:

@@ -75,7 +75,7 @@ class ProcessEnd:
         self.session.end_load()
         self._close()
         self.session.print_judgement()
-        return int(self._environment.process_exit_code or EXIT_PASS)
+        return int(self._environment.process_exit_code or EXIT_INCONCLUSIVE)
 
     @contextmanager
     def _around_quitting(self, **_: Any) -> Iterator[None]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from telemetry.exits import catch_exits, contain_listeners, exit_now
 from telemetry.judging import EXIT_CRASH
+from telemetry.listening import listen_first
 from telemetry.options import options_of
 from telemetry.signals import Signals, interrupt_main
 
@@ -34,18 +35,26 @@ class WorkerEnd:
 
     def __init__(self, environment: Environment, runner: WorkerRunner) -> None:
         self._runner = runner
+        self._has_told = False
         self._parent = os.getppid()
         runners.MASTER_HEARTBEAT_TIMEOUT = MASTER_LOST_S
         events = environment.events
         for hook in (events.test_start, events.test_stopping, events.test_stop, events.quitting, events.quit):
             contain_listeners(hook, self._tell)
         catch_exits(self._tell)
+        listen_first(events.test_start, self._on_test_start)
         # Ctrl-C in a terminal comes to the workers as well; SIGTERM is Locust's.
         Signals(lambda _: interrupt_main(KeyboardInterrupt), lambda: EXIT_CRASH).take(signal.SIGINT)
         if options_of(environment).processes:
             gevent.spawn(self._watch_parent, environment)
 
+    def _on_test_start(self, **_: Any) -> None:
+        self._has_told = False
+
     def _tell(self, what: str) -> None:
+        if self._has_told:  # of the first of several users
+            return
+        self._has_told = True
         logger.error("%s: the master is told to end the run", what)
         self._runner.send_message(ABORTED_MESSAGE, what)  # type: ignore[arg-type] # Locust sends any data
 
