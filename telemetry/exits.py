@@ -48,13 +48,16 @@ def catch_exits(take: TakeExit) -> None:
     Not those of Locust itself, which ends by sys.exit() in whatever greenlet it is told to. What else
     Locust does not see, as gevent.Timeout, ends its user, and is told to Locust as any exception of a user.
     """
-    hub = gevent.get_hub()
+    hub, pid = gevent.get_hub(), os.getpid()
     handle: Callable[..., None] = hub.handle_error
 
     @wraps(handle)
     def handle_error(
         context: object, kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if os.getpid() != pid:  # a process that a user has forked ends by itself, and is no part of the run
+            handle(context, kind, error, trace)
+            return
         if isinstance(error, hub.SYSTEM_ERROR) and not _is_of_locust(error):
             take(where_raised(error))
             return

@@ -94,6 +94,15 @@ def test_locust_may_end_the_process(taken: list[str]) -> None:
     assert taken == []
 
 
+def test_a_forked_process_may_end(taken: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that a user has forked ends by sys.exit() as ever, and ends no run."""
+    monkeypatch.setattr("telemetry.exits.os.getpid", lambda: -1)
+    with pytest.raises(SystemExit):
+        gevent.spawn(sys.exit, 0).join()
+
+    assert taken == []
+
+
 def test_listeners_after_one_that_exits_are_called() -> None:
     """In both orders, and with what Locust passes over: what it would let pass is taken."""
     hook, calls, taken = EventHook(), list[str](), list[str]()
