@@ -120,7 +120,11 @@ class LastResort:
         if self.settle is None or os.getpid() != self._pid:  # a process that was forked
             return
         ignore_signals()
-        status = self.settle(getattr(sys, "last_value", None))
+        try:
+            status = self.settle(getattr(sys, "last_value", None))
+        except BaseException:  # noqa: BLE001 - Python would keep the status that it has, often 0
+            traceback.print_exc()
+            status = 1
         if status is not None:
             exit_now(status)
 

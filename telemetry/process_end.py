@@ -104,7 +104,7 @@ class ProcessEnd:
         session.judge()
         if session.target:
             session.target.stop()
-        if session.is_headless and not session.judgements:
+        if (session.is_headless or options_of(self._environment).autostart) and not session.judgements:
             session.take_judgement(Judgement(EXIT_INCONCLUSIVE, f"plimsoll: {self._why_no_load()}\n"))
         status, wanted = self._exit_status(), self._environment.process_exit_code
         if status is not None:
@@ -127,7 +127,9 @@ class ProcessEnd:
         if what := session.aborted or session.received_signal:
             why = f"{what} came before it"
         elif session.is_setting_up:
-            why = f"the listeners of test_start went on until --run-time, {options.run_time} s, was over"
+            why = "the run was stopped while listeners of test_start were still at work"
+            if options.run_time and not self._environment.shape_class:
+                why = f"listeners of test_start took longer than --run-time, {options.run_time} s"
         elif isinstance(runner, MasterRunner) and len(runner.worker_indexes) < options.expect_workers:
             why = f"{len(runner.worker_indexes)} of {options.expect_workers} workers had connected in time"
         elif self._environment.shape_class:

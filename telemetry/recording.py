@@ -5,7 +5,7 @@ from __future__ import annotations
 import gevent
 from locust import User
 from locust.env import Environment
-from locust.runners import WORKER_REPORT_INTERVAL, MasterRunner
+from locust.runners import WORKER_REPORT_INTERVAL
 
 import itertools
 import logging
@@ -72,6 +72,7 @@ class Recording:
         self._csv_files = RunCsvFiles(environment, self.directory, self._clock, self._faults)
         self._journal = StageJournal(self.directory, self._clock)
         self._workers_seen = WorkerWatch(environment.runner)
+        self._workers_noted: list[str] = []
         self._health_file = HealthFile(self.directory)
         process = "master" if self._workers_seen.is_watching else "local"
         self._health = HealthMonitor(environment, process, self._clock)
@@ -153,7 +154,7 @@ class Recording:
             self._faults.tolerate(file, close)
         totals = self._totals() if final_write else None
         lost = self._workers_seen.close(self._plan.elapsed_s, self._intervals.complete_workers)
-        self._facts |= {"workers": self._workers(), "locust_totals": totals}
+        self._facts |= {"workers": sorted(self._workers_seen.took_part), "locust_totals": totals}
         self._facts |= {"lost_workers": [worker._asdict() for worker in lost]}
         self._note(**self._recording_facts())
 
@@ -208,7 +209,7 @@ class Recording:
             "ended": None,
             "end_reason": None,
             "aborted": None,
-            "workers": self._workers(),
+            "workers": [],
             "lost_workers": [],
             "stats_reset": options.reset_stats,
             "locust_totals": None,
@@ -225,10 +226,6 @@ class Recording:
     def _profile(self) -> str:
         journeys = "-".join(sorted(user_class.__name__ for user_class in self._environment.user_classes))
         return redact(self._environment.profile or "") or journeys[:60]
-
-    def _workers(self) -> list[str]:
-        runner = self._environment.runner
-        return sorted(runner.worker_indexes) if isinstance(runner, MasterRunner) else []
 
     def _write_journal(self) -> None:
         for second in itertools.count():
@@ -259,8 +256,14 @@ class Recording:
         self._intervals.tick()
         if not is_first:  # the health of no time at all says nothing
             self._faults.tolerate(HEALTH_FILE, lambda: self._health_file.write(self._health.take()))
-        if not self.load_has_ended and self._workers_seen.look(elapsed_s):
-            self._note(lost_workers=[worker._asdict() for worker in self._workers_seen.lost])
+        if not self.load_has_ended:
+            lost = self._workers_seen.look(elapsed_s)
+            if lost or len(self._workers_seen.took_part) != len(self._workers_noted):
+                self._workers_noted = sorted(self._workers_seen.took_part)
+                self._note(
+                    workers=self._workers_noted,
+                    lost_workers=[worker._asdict() for worker in self._workers_seen.lost],
+                )
         if self._stage != planned.stage:
             self._stage = planned.stage
             logger.info(

@@ -181,7 +181,7 @@ def folder_faults(folder: str, setting: str = "--run-dir") -> list[str]:
         str(path).encode()  # Arrow's files have names in UTF-8 only
         nearest = next(parent for parent in (path, *path.parents) if os.path.lexists(parent))
     except (OSError, RuntimeError, ValueError):  # links in a circle, NUL, no UTF-8
-        return [f"{setting} {shown(folder)} cannot be used: it is no path"]
+        return [f"{setting} {shown(folder)} is not a valid path"]
     if (
         max(len(os.fsencode(part)) for part in path.parts) > MAX_NAME_BYTES
         or len(bytes(path)) > MAX_PATH_BYTES

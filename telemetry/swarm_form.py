@@ -121,7 +121,7 @@ def _choice_faults(form: Form, environment: Environment) -> Iterator[str]:
         available = environment.available_user_classes or {}
         for name in form.getlist("user_classes"):
             if name not in available:
-                yield f"user_classes must be of {', '.join(sorted(available))}, got {shown(name)}"
+                yield f"user_classes must be among {', '.join(sorted(available))}, got {shown(name)}"
     if shape == NO_SHAPE if has_picker else environment.shape_class is None:
         yield from (f"{field} is missing" for field in ("user_count", "spawn_rate") if field not in form)
 

@@ -22,8 +22,6 @@ from telemetry.signals import Signals, interrupt_main
 ABORTED_MESSAGE = "plimsoll_aborted"
 # A master answers each heartbeat, one a second, and is taken for gone as workers are.
 SILENT_S = float(runners.HEARTBEAT_LIVENESS + runners.HEARTBEAT_INTERVAL)
-# Locust has a worker whose master is silent go on for a minute, with a load that nobody watches any more.
-MASTER_LOST_S = 20
 STOP_LIMIT_S = 5.0
 LOOK_INTERVAL_S = 0.5
 
@@ -37,7 +35,6 @@ class WorkerEnd:
         self._runner = runner
         self._has_told = False
         self._parent = os.getppid()
-        runners.MASTER_HEARTBEAT_TIMEOUT = MASTER_LOST_S
         events = environment.events
         for hook in (events.test_start, events.test_stopping, events.test_stop, events.quitting, events.quit):
             contain_listeners(hook, self._tell)

@@ -32,6 +32,8 @@ class WorkerWatch:
         self._runner = runner if isinstance(runner, MasterRunner) else None
         self._present = self._answering()
         self.lost: list[LostWorker] = []
+        self.took_part: set[str] = set()
+        """The workers that had users to start or to run in this run; Locust forgets none that ever came."""
 
     @property
     def is_watching(self) -> bool:
@@ -41,6 +43,7 @@ class WorkerWatch:
     def look(self, elapsed_s: float) -> bool:
         """Note who has gone since the last look, say so on the terminal, and return whether anybody has."""
         present = self._answering()
+        self._note_loaded()
         gone = sorted(self._present - present)
         self._present = present
         for worker in gone:
@@ -69,8 +72,14 @@ class WorkerWatch:
 
     def close(self, elapsed_s: float, complete: AbstractSet[str]) -> list[LostWorker]:
         """Return all that were lost, with those that were there to the end and sent no last report."""
+        self._note_loaded()
         self.lost += [LostWorker(worker, round(elapsed_s, 1)) for worker in sorted(self._present - complete)]
         return self.lost
+
+    def _note_loaded(self) -> None:
+        if self._runner is not None:
+            clients = self._runner.clients
+            self.took_part |= {client.id for client in (*clients.spawning, *clients.running)}
 
     def _answering(self) -> set[str]:
         if self._runner is None:

@@ -37,7 +37,6 @@ from reports.load.table import Layout, read_table
 OWN_PREFIX = "locust"
 THRESHOLDS_FILE = "thresholds.yaml"
 SECONDS_FILES = ("intervals.arrow", "stages.csv", "health.csv")
-JUDGED_FILES = (*SECONDS_FILES, "locust_exceptions.csv", THRESHOLDS_FILE)
 STAGES = Layout(columns={column: column for column in STAGE_COLUMNS}, text=frozenset({"stage"}))
 HEALTH = Layout(columns={column: column for column in HEALTH_COLUMNS}, text=frozenset({"process"}))
 
@@ -128,20 +127,21 @@ def _damage(place: Place, run: Run, wrong: Sequence[str], *, with_thresholds: bo
 def _changed(place: Place, meta: RunMeta, *, with_thresholds: bool) -> Iterator[str]:
     """Yield which of the judged files are not as they were written, by their digests."""
     if not meta.is_as_written:
-        yield "run.json is damaged or was changed: its facts have another digest than it says"
+        yield "run.json does not match its own checksum: it was damaged or changed after the run"
     elif meta.ended is not None and not meta.file_digests:
         yield "run.json has no digests of the other files: its process died before all was written"
-    for name in JUDGED_FILES if with_thresholds else JUDGED_FILES[:-1]:
-        if name not in meta.file_digests:
+    for name in sorted(meta.file_digests):
+        if name == THRESHOLDS_FILE and not with_thresholds:
             continue
         hint = "; other thresholds are judged by --thresholds FILE" if name == THRESHOLDS_FILE else ""
         try:
-            digest = hashlib.sha256(read_regular(place.folder / name)).hexdigest()
+            digest = hashlib.sha256(read_regular(place.folder / Path(name).name)).hexdigest()
         except OSError as error:
             yield f"{name} cannot be read: {error.strerror}{hint}"
             continue
         if digest != meta.file_digests[name]:
-            yield f"{name} is damaged or was changed: it has another digest than at the end of the run{hint}"
+            changed = "does not match its checksum in run.json: it was damaged or changed after the run"
+            yield f"{name} {changed}{hint}"
 
 
 def _in_folder(folder: Path) -> Place:

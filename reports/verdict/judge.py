@@ -25,7 +25,7 @@ EXTREMES = ("max", "min")
 NO_SCHEDULE = "the run had no schedule, so that there is no intended start to count a response time from"
 FEWEST_FOR_EXTREMES = 30
 """The slowest of a handful of requests says nothing of the slowest that users meet."""
-GENERATORS = "over the limit by no more than the load generator's own event loop was late"
+GENERATORS = "over the limit by no more than the lag of the load generator's own event loop"
 
 
 @dataclass(frozen=True)

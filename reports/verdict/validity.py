@@ -62,7 +62,7 @@ def _of_requests(run: Run, window: SteadyState, judgements: Sequence[Judgement])
 
 def _complete_files(run: Run) -> Iterator[Check]:
     if run.damage:
-        yield Check("complete_files", float(len(run.damage)), 0.0, ok=False, reason=run.damage[0])
+        yield Check("complete_files", float(len(run.damage)), 0.0, ok=False, reason="; ".join(run.damage))
 
 
 def _journeys_unbroken(run: Run) -> Iterator[Check]:
@@ -116,7 +116,7 @@ def _load_reached(run: Run) -> Iterator[Check]:
     if not run.meta.stages:
         plan, most = _since_reached(plan), float(plan["users"].max())
     if plan.empty:
-        reason = f"the planned users were never there, at most {most:.0f}"
+        reason = f"the planned number of users was never reached; the most at once was {most:.0f}"
         yield Check("load_reached", 0.0, REACHED_RATIO, ok=False, reason=reason)
         return
     on_plan = _on_plan(plan)

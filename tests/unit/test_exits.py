@@ -290,3 +290,15 @@ def test_the_master_is_told_what_ends_the_run(monkeypatch: pytest.MonkeyPatch, t
     assert [kind for kind, _ in worker.sent] == ["plimsoll_aborted"] * 2
     assert all(str(what).startswith("sys.exit(0) in test_exits.py") for _, what in worker.sent)
     assert taken == []
+
+
+def test_a_last_resort_that_fails_is_a_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where even the last judging raises, the process does not end with the 0 that it was given."""
+    ended: list[int] = []
+    monkeypatch.setattr(exits, "exit_now", ended.append)
+    monkeypatch.setattr(exits, "ignore_signals", lambda: None)
+    last_resort = LastResort()
+    last_resort.settle = lambda _: 1 // 0
+    last_resort._on_exit()
+    last_resort.settle = None
+    assert ended == [1]

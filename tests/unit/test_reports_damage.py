@@ -142,7 +142,7 @@ def test_changed_rows_never_pass(
     write_rows(directory / name, damage(rows))
     assert verdict(directory) == "INCONCLUSIVE"
     assert faults(directory) == (
-        f"{name} is damaged or was changed: it has another digest than at the end of the run",
+        f"{name} does not match its checksum in run.json: it was damaged or changed after the run",
     )
 
 

@@ -343,7 +343,7 @@ def test_users_without_a_shape_must_get_there() -> None:
     assert not checks(run_of({"a": even(99)}, stages=lost))["load_reached"].ok
     never = plan([1000.0] * 60, [float(second) for second in range(60)])
     assert checks(run_of({"a": even(99)}, stages=never))["load_reached"].reason == (
-        "the planned users were never there, at most 59"
+        "the planned number of users was never reached; the most at once was 59"
     )
 
 

@@ -110,7 +110,7 @@ def test_a_run_directory_is_checked_and_not_made(tmp_path: Path) -> None:
         "file": ["/file' cannot be used: Not a directory"],
         "file/run": ["/file/run' cannot be used: Not a directory"],
         "fifo": ["/fifo' cannot be used: Not a directory"],
-        "circle": ["/circle' cannot be used: it is no path"],
+        "circle": ["/circle' is not a valid path"],
         "full": ["/full' is not empty: give a new or an empty directory"],
     }
     assert not (tmp_path / "new").exists()

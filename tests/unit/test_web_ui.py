@@ -388,7 +388,7 @@ def test_paths_of_the_command_line(folder: Path) -> None:
         ("host", "nonsense", "host 'nonsense' is not a base URL such as http://127.0.0.1:8000"),
         ("host", f"ann:{SECRET}@shop", "host 'ann:***@shop' is not a base URL such as http://127.0.0.1:8000"),
         ("shape_class", "Other", "shape_class must be one of Default, RampShape, got 'Other'"),
-        ("user_classes", "Other", "user_classes must be of Visitor, got 'Other'"),
+        ("user_classes", "Other", "user_classes must be among Visitor, got 'Other'"),
         ("html_file", "/etc/x", "html_file cannot be set in the web UI, only on the command line"),
         ("headless", "true", "headless cannot be set in the web UI, only on the command line"),
         (
