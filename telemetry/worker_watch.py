@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gevent
 from locust.rpc import Message
-from locust.runners import STATE_MISSING, MasterRunner, Runner
+from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_SPAWNING, MasterRunner, Runner
 
 import logging
 import time
@@ -78,8 +78,8 @@ class WorkerWatch:
 
     def _note_loaded(self) -> None:
         if self._runner is not None:
-            clients = self._runner.clients
-            self.took_part |= {client.id for client in (*clients.spawning, *clients.running)}
+            loaded = {STATE_SPAWNING, STATE_RUNNING}
+            self.took_part |= {client.id for client in self._runner.clients.all if client.state in loaded}
 
     def _answering(self) -> set[str]:
         if self._runner is None:

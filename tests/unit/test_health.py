@@ -228,6 +228,7 @@ def test_missing_and_departed_workers_are_lost() -> None:
         {"id": "b", "at_s": 12.3},
     ]
     assert not watch.look(13.3)
+    assert watch.took_part == {"c"}
 
 
 def test_a_new_worker_is_no_loss() -> None:
