@@ -5,8 +5,8 @@ RUN useradd --create-home --uid 10001 plimsoll
 WORKDIR /plimsoll
 
 COPY pyproject.toml constraints.txt README.md ./
-COPY clients clients
 COPY locustfiles locustfiles
+COPY plimsoll plimsoll
 COPY profiles profiles
 COPY reports reports
 COPY shapes shapes

@@ -13,10 +13,10 @@ import random
 import uuid
 from typing import ClassVar
 
-from clients.answers import status_only
-from clients.api import MemberUser
-from clients.identities import Credentials
-from clients.rosters import STUDENTS
+from plimsoll.users.answers import status_only
+from plimsoll.users.api import MemberUser
+from plimsoll.users.identities import Credentials
+from plimsoll.users.rosters import STUDENTS
 from telemetry.switch import record_run
 
 record_run()

@@ -14,9 +14,9 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any, ClassVar, NamedTuple
 
-from clients.answers import Answer, Identifier, WrongAnswerError, field, filled, identifier
-from clients.api import MemberUser
-from clients.rosters import STUDENTS
+from plimsoll.users.answers import Answer, Identifier, WrongAnswerError, field, filled, identifier
+from plimsoll.users.api import MemberUser
+from plimsoll.users.rosters import STUDENTS
 from telemetry.switch import record_run
 
 record_run()

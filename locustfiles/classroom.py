@@ -14,9 +14,9 @@ import time
 from itertools import count
 from typing import ClassVar
 
-from clients.rosters import STUDENTS
-from clients.stamps import Speaker
-from clients.websocket import Room, RoomUser, event_names
+from plimsoll.users.rosters import STUDENTS
+from plimsoll.users.stamps import Speaker
+from plimsoll.users.websocket import Room, RoomUser, event_names
 from telemetry.switch import record_run
 
 record_run()

@@ -11,9 +11,9 @@ from locust import between, task
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
-from clients.answers import WrongAnswerError, field, filled, identifier
-from clients.graphql import GraphqlUser, Query
-from clients.rosters import STUDENTS
+from plimsoll.users.answers import WrongAnswerError, field, filled, identifier
+from plimsoll.users.graphql import GraphqlUser, Query
+from plimsoll.users.rosters import STUDENTS
 from telemetry.switch import record_run
 
 record_run()

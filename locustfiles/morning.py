@@ -12,10 +12,10 @@ from locust.env import Environment
 import random
 from typing import ClassVar
 
-from clients.answers import Identifier
-from clients.api import MemberUser
-from clients.rosters import STUDENTS
 from locustfiles.careers import about_student, content_questions, fresh_pool, opened_session
+from plimsoll.users.answers import Identifier
+from plimsoll.users.api import MemberUser
+from plimsoll.users.rosters import STUDENTS
 from telemetry.switch import record_run
 
 record_run()

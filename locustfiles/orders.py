@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any, ClassVar, NamedTuple
 
-from clients.answers import Answer, Identifier, WrongAnswerError, field, filled, identifier
-from clients.api import MemberUser
-from clients.identities import Roster
-from clients.rosters import ADMINS, STUDENTS
+from plimsoll.users.answers import Answer, Identifier, WrongAnswerError, field, filled, identifier
+from plimsoll.users.api import MemberUser
+from plimsoll.users.identities import Roster
+from plimsoll.users.rosters import ADMINS, STUDENTS
 from telemetry.switch import record_run
 
 record_run()

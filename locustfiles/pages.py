@@ -12,8 +12,8 @@ from locust import between, task
 from collections.abc import Mapping
 from typing import ClassVar
 
-from clients.browser import BrowserUser, page_metric_names, page_request_names, require_browser
-from clients.rosters import PARENTS, STUDENTS
+from plimsoll.users.browser import BrowserUser, page_metric_names, page_request_names, require_browser
+from plimsoll.users.rosters import PARENTS, STUDENTS
 from telemetry.switch import record_run
 
 record_run()

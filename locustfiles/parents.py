@@ -12,9 +12,9 @@ import random
 from collections.abc import Callable
 from typing import ClassVar
 
-from clients.answers import Answer, Identifier, WrongAnswerError, field, filled, identifier
-from clients.api import MemberUser
-from clients.rosters import PARENTS
+from plimsoll.users.answers import Answer, Identifier, WrongAnswerError, field, filled, identifier
+from plimsoll.users.api import MemberUser
+from plimsoll.users.rosters import PARENTS
 from telemetry.switch import record_run
 
 record_run()

@@ -10,8 +10,8 @@ from locust import constant, task
 
 from typing import ClassVar
 
-from clients.answers import Answer, WrongAnswerError, field, filled
-from clients.api import ApiUser
+from plimsoll.users.answers import Answer, WrongAnswerError, field, filled
+from plimsoll.users.api import ApiUser
 from telemetry.switch import record_run
 
 record_run()

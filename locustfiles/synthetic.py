@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from clients.answers import Answer, WrongAnswerError, filled, health_of
-from clients.rosters import STUDENTS
-from clients.scenario import ScenarioUser, within
 from locustfiles.careers import content_questions, fresh_pool, judged_as, opened_session
+from plimsoll.users.answers import Answer, WrongAnswerError, filled, health_of
+from plimsoll.users.rosters import STUDENTS
+from plimsoll.users.scenario import ScenarioUser, within
 from telemetry.switch import record_run
 
 record_run()

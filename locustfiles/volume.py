@@ -15,12 +15,12 @@ from collections.abc import Callable, Generator
 from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar
 
-from clients.answers import Answer, Identifier, WrongAnswerError, field, identifier
-from clients.api import MemberUser
-from clients.data import seed_of, set_up
-from clients.enrolment import SCHOOL_ID, remove
-from clients.rosters import ADMINS
 from locustfiles.parents import check_report
+from plimsoll.data import seed_of, set_up
+from plimsoll.users.answers import Answer, Identifier, WrongAnswerError, field, identifier
+from plimsoll.users.api import MemberUser
+from plimsoll.users.enrolment import SCHOOL_ID, remove
+from plimsoll.users.rosters import ADMINS
 from telemetry.switch import record_run
 
 record_run()

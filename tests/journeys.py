@@ -7,7 +7,6 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from clients.api import ApiUser
 from locustfiles.auth import AuthUser
 from locustfiles.careers import CareersUser
 from locustfiles.classroom import ClassroomUser
@@ -20,6 +19,7 @@ from locustfiles.pool import PoolUser
 from locustfiles.storefront import StorefrontUser
 from locustfiles.synthetic import SyntheticHealthUser, SyntheticLoginUser
 from locustfiles.volume import VolumeUser
+from plimsoll.users.api import ApiUser
 from tests.processes import finish, start_locust
 
 HASTY_USERS = Path(__file__).parent / "acceptance" / "hasty_users.py"

@@ -18,8 +18,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from clients.api import ApiUser, MemberUser
 from locustfiles import auth, careers, orders, pages, parents, synthetic, volume
+from plimsoll.users.api import ApiUser, MemberUser
 from telemetry import transactions
 
 # What a journey rarely does must still be seen within seconds.

@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from clients.measuring import Measuring
+from plimsoll.users.measuring import Measuring
 from telemetry.switch import record_run
 
 THINK_S = 0.05

@@ -13,8 +13,8 @@ import httpx
 import psycopg
 import pytest
 
-from clients.rosters import STUDENTS
 from locustfiles.volume import VolumeUser
+from plimsoll.users.rosters import STUDENTS
 from tests import plain_http
 from tests.fix_runs import ROOT, until
 from tests.fix_target import TargetProcess
@@ -25,7 +25,7 @@ from tests.processes import finish, free_port, start_locust, two_workers
 LOCUSTFILE = """
 from locust import User, constant, task
 import os, time
-from clients.data import Feeder, set_up
+from plimsoll.data import Feeder, set_up
 
 if os.environ.get("RECORDED"):
     from telemetry.switch import record_run

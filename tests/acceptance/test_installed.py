@@ -71,10 +71,9 @@ def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Make the folder of a team that has packages of its own, two of which are named as ours are."""
-    for package in ("clients", "reports"):
-        (tmp_path / package).mkdir()
-        (tmp_path / package / "__init__.py").write_text(FOREIGN, encoding="utf-8")
+    """Make the folder of a team that has a package of its own named as one of ours is."""
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "__init__.py").write_text(FOREIGN, encoding="utf-8")
     (tmp_path / "shop.py").write_text(LOCUSTFILE, encoding="utf-8")
     (tmp_path / "shop.yaml").write_text("thresholds: [p95 of shop.home < 2 s]\n", encoding="utf-8")
     return tmp_path
@@ -91,8 +90,8 @@ def test_the_wheel_has_every_file_of_its_packages(wheel: Path) -> None:
     assert installed == tracked
 
 
-def test_a_run_beside_packages_of_the_same_names(programs: Path, folder: Path, service: Service) -> None:
-    """Where a team has a `reports` and a `clients` of its own, a run is made and judged, and judged again."""
+def test_a_run_beside_a_package_of_the_same_name(programs: Path, folder: Path, service: Service) -> None:
+    """Where a team has a package `reports` of its own, a run is made and judged, and judged again."""
     options = ("--headless", "-u", "2", "-r", "2", "-t", "2", "-H", service.url)
     own_options = ("--thresholds", "shop.yaml", "--run-dir", "run")
     locust = (programs / "python", "-m", "locust", "-f", "shop.py", *options, *own_options)
@@ -120,7 +119,7 @@ def test_a_run_beside_packages_of_the_same_names(programs: Path, folder: Path, s
     assert (folder / "run" / "report.html").exists()
 
 
-def test_the_service_beside_packages_of_the_same_names(programs: Path, folder: Path) -> None:
+def test_the_service_beside_a_package_of_the_same_name(programs: Path, folder: Path) -> None:
     """The bundled service starts from the wheel with its schema, queries, pages and pictures."""
     code = (
         "from telemetry.bundled_target import BundledTarget; from urllib.request import urlopen\n"

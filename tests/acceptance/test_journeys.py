@@ -7,10 +7,10 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from clients.api import MemberUser
 from locustfiles.auth import AuthUser
 from locustfiles.careers import CareersUser
 from locustfiles.orders import OrdersUser
+from plimsoll.users.api import MemberUser
 from tests.fix_liar import (
     Lie,
     Reply,

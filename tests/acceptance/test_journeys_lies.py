@@ -9,7 +9,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from clients.api import ApiUser
 from locustfiles.graphql import GraphqlQueriesUser
 from locustfiles.morning import MorningUser
 from locustfiles.parents import ParentsUser
@@ -17,6 +16,7 @@ from locustfiles.pool import PoolUser
 from locustfiles.storefront import StorefrontUser
 from locustfiles.synthetic import SyntheticHealthUser, SyntheticLoginUser
 from locustfiles.volume import VolumeUser
+from plimsoll.users.api import ApiUser
 from tests.fix_liar import Lie, Reply, never_refuses, rewritten, said, with_field, without_field
 from tests.journeys import Hasty, run_hastily
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from clients.browser_process import BrowserProcess, missing_parts
 from locustfiles.pages import PagesUser, ParentPagesUser
+from plimsoll.users.browser_process import BrowserProcess, missing_parts
 from tests.fix_liar import Lie, drops_the_connection, said, with_text
 from tests.fix_runs import until
 from tests.journeys import Hasty, run_hastily

@@ -15,11 +15,17 @@ from typing import Any
 import pytest
 from websockets.sync.server import ServerConnection, serve
 
-from clients.api import Account
-from clients.websocket import RoomUser
-from clients.websocket_connection import ConnectionLost, Message, Pong, WebSocketConnection, open_websocket
 from plimsoll.http1.errors import CertificateInvalid, TlsFailed
 from plimsoll.http1.url import parse_url
+from plimsoll.users.api import Account
+from plimsoll.users.websocket import RoomUser
+from plimsoll.users.websocket_connection import (
+    ConnectionLost,
+    Message,
+    Pong,
+    WebSocketConnection,
+    open_websocket,
+)
 from tests.certificates import Certificates
 
 SOON_S = 10.0

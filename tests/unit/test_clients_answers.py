@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.answers import Answer, WrongAnswerError, field, filled, identifier, reason_of, status_only
+from plimsoll.users.answers import Answer, WrongAnswerError, field, filled, identifier, reason_of, status_only
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.answers import MAX_REASON_CHARS, Answer, field
-from clients.api import ApiUser, MemberUser
-from clients.identities import Roster
 from plimsoll.http1.errors import BadStatus, ConnectionRefused, IncompleteBody
+from plimsoll.users.answers import MAX_REASON_CHARS, Answer, field
+from plimsoll.users.api import ApiUser, MemberUser
+from plimsoll.users.identities import Roster
 
 LOGIN = {"token": "t0ken", "userId": 1, "studentId": 7, "role": "student"}
 

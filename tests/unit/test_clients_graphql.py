@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from clients.graphql import GraphqlUser, Query
-from clients.identities import Roster
+from plimsoll.users.graphql import GraphqlUser, Query
 from plimsoll.users.http_response import LeanResponse
+from plimsoll.users.identities import Roster
 
 DUCKS = Query("pond.ducks", "{ ducks }", lambda data: data["ducks"], points=3)
 

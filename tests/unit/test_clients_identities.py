@@ -9,12 +9,12 @@ from argparse import Namespace
 
 import pytest
 
-from clients.data import FeederExhausted
-from clients.identities import Credentials, Roster
-from clients.rosters import ADMINS, warn_of_shared
 from locustfiles.careers import CareersUser
 from locustfiles.orders import OrdersUser
 from locustfiles.volume import VolumeUser
+from plimsoll.data import FeederExhausted
+from plimsoll.users.identities import Credentials, Roster
+from plimsoll.users.rosters import ADMINS, warn_of_shared
 
 
 def test_seeded_users_come_in_order() -> None:

@@ -18,16 +18,16 @@ from types import FunctionType, ModuleType
 
 import pytest
 
-from clients.answers import Answer, WrongAnswerError
-from clients.api import ApiUser, MemberUser
-from clients.graphql import allowed_ms
-from clients.scenario import ScenarioUser, within
 from locustfiles.auth import WRONG_PASSWORD_SHARE
 from locustfiles.careers import RIGHT_ANSWER_SHARE, THINK_TIME_S, CareersUser
 from locustfiles.orders import CONFIRMED_SHARE, PROFILE_UPDATED_SHARE, OrdersUser
 from locustfiles.storefront import StorefrontUser
 from locustfiles.synthetic import SyntheticHealthUser, SyntheticLoginUser
 from locustfiles.volume import is_done
+from plimsoll.users.answers import Answer, WrongAnswerError
+from plimsoll.users.api import ApiUser, MemberUser
+from plimsoll.users.graphql import allowed_ms
+from plimsoll.users.scenario import ScenarioUser, within
 from tests.journeys import BROWSERS, JOURNEYS, ROOMS
 
 ROOT = Path(__file__).resolve().parents[2]

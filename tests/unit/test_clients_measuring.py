@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from clients.measuring import Measuring
+from plimsoll.users.measuring import Measuring
 
 
 class Kept:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.data.deck import STOCK_ROWS, Deck, Way, positions
+from plimsoll.data.deck import STOCK_ROWS, Deck, Way, positions
 
 
 class Numbers:

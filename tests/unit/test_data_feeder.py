@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from clients.data import feeder as feeder_module
-from clients.data.deck import Block
-from clients.data.feeder import PROCESS, Feeder, FeederExhausted
-from clients.data.links import DirectLink, PendingLink
-from clients.data.sources import FeedError
+from plimsoll.data import feeder as feeder_module
+from plimsoll.data.deck import Block
+from plimsoll.data.feeder import PROCESS, Feeder, FeederExhausted
+from plimsoll.data.links import DirectLink, PendingLink
+from plimsoll.data.sources import FeedError
 from tests.unit.test_data_deck import Numbers
 
 

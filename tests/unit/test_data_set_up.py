@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from clients.data.preparation import Preparation
-from clients.data.set_up import DECLARED, SetUp, SetUpError, set_up
+from plimsoll.data.preparation import Preparation
+from plimsoll.data.set_up import DECLARED, SetUp, SetUpError, set_up
 
 Steps = Callable[[Environment], Generator[Any, None, None]]
 

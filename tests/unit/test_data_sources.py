@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from clients.data.query import Query
-from clients.data.sources import CsvFile, FeedError, JsonLinesFile
+from plimsoll.data.query import Query
+from plimsoll.data.sources import CsvFile, FeedError, JsonLinesFile
 
 
 def csv_file(folder: Path, content: bytes) -> CsvFile:

@@ -206,7 +206,7 @@ def test_clock_shift(path: Path) -> None:
 LOAD_PROCESS = """
 import sys
 from pathlib import Path
-import clients.data
+import plimsoll.data
 from telemetry.interval_file import IntervalFile
 from telemetry.recorder import RequestRecorder
 from telemetry.run_clock import RunClock

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from clients.data.links import add_seed_option
-from clients.scenario import add_location_option
+from plimsoll.data.links import add_seed_option
+from plimsoll.users.scenario import add_location_option
 from reports.outcome import EXIT_STATUS, Outcome
 from reports.thresholds.grammar import OPERATORS
 from reports.thresholds.metric import COUNT_UNITS, KINDS, LATENCY_UNITS, RATE_UNITS, SHARE_UNITS

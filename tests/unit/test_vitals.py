@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.vitals import Span, over_budget, read_vitals, time_to_interactive
+from plimsoll.users.vitals import Span, over_budget, read_vitals, time_to_interactive
 
 REPORT: dict[str, Any] = {
     "id": "a",

@@ -26,8 +26,8 @@ from flask_login import login_user  # type: ignore[import-untyped] # it carries 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from clients.data.set_up import SetUpError
-from clients.data.swarm_gate import SwarmGate
+from plimsoll.data.set_up import SetUpError
+from plimsoll.data.swarm_gate import SwarmGate
 from shapes.ramp import RampShape
 from telemetry import session as session_module
 from telemetry.options import declared_limits_ms

@@ -15,8 +15,11 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
-from clients.websocket import BACK_OFF_MOST_S, back_off_s
-from clients.websocket_connection import (
+from plimsoll.http1.connect import OpenSocket, Socket, default_ssl_context
+from plimsoll.http1.errors import ConnectionRefused, ConnectTimeout
+from plimsoll.http1.url import parse_url
+from plimsoll.users.websocket import BACK_OFF_MOST_S, back_off_s
+from plimsoll.users.websocket_connection import (
     MAX_UNSENT_BYTES,
     ConnectionLost,
     HandshakeRefused,
@@ -25,9 +28,6 @@ from clients.websocket_connection import (
     WebSocketConnection,
     open_websocket,
 )
-from plimsoll.http1.connect import OpenSocket, Socket, default_ssl_context
-from plimsoll.http1.errors import ConnectionRefused, ConnectTimeout
-from plimsoll.http1.url import parse_url
 
 SOON_S = 5.0
 

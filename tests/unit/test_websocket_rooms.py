@@ -14,8 +14,8 @@ import pytest
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from clients import websocket
-from clients.websocket import Room, RoomUser, event_names
+from plimsoll.users import websocket
+from plimsoll.users.websocket import Room, RoomUser, event_names
 
 SOON_S = 5.0
 

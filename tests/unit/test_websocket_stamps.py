@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.answers import WrongAnswerError
-from clients.stamps import MAX_GAP, Listener, Speaker
+from plimsoll.users.answers import WrongAnswerError
+from plimsoll.users.stamps import MAX_GAP, Listener, Speaker
 
 NOW_S = 1_000.25
 

@@ -22,19 +22,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cache
 
-from clients.answers import WrongAnswerError
-from clients.api import MemberUser
-from clients.stamps import Listener
-from clients.websocket_connection import (
+from plimsoll.http1.connect import default_ssl_context
+from plimsoll.http1.errors import HttpFailure
+from plimsoll.http1.url import parse_url
+from plimsoll.users.answers import WrongAnswerError
+from plimsoll.users.api import MemberUser
+from plimsoll.users.stamps import Listener
+from plimsoll.users.websocket_connection import (
     ConnectionLost,
     HandshakeRefused,
     Message,
     WebSocketConnection,
     open_websocket,
 )
-from plimsoll.http1.connect import default_ssl_context
-from plimsoll.http1.errors import HttpFailure
-from plimsoll.http1.url import parse_url
 
 REQUEST_TYPE = "WS"
 EVENTS = ("close", "connect", "drop", "lost", "ping", "reconnect")

@@ -5,9 +5,9 @@ that comes or goes while the load lasts changes nothing for the others, and what
 dealt again.
 """
 
-from clients.data.feeder import Feeder, FeederExhausted
-from clients.data.links import seed_of
-from clients.data.preparation import Preparation
-from clients.data.set_up import set_up
+from plimsoll.data.feeder import Feeder, FeederExhausted
+from plimsoll.data.links import seed_of
+from plimsoll.data.preparation import Preparation
+from plimsoll.data.set_up import set_up
 
 __all__ = ["Feeder", "FeederExhausted", "Preparation", "seed_of", "set_up"]

@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any, ClassVar
 
-from clients.answers import field, status_only
-from clients.api import ApiUser
-from clients.data.set_up import SetUpError
-from clients.identities import Credentials
+from plimsoll.data.set_up import SetUpError
+from plimsoll.users.answers import field, status_only
+from plimsoll.users.api import ApiUser
+from plimsoll.users.identities import Credentials
 
 STUDENTS_AT_ONCE = 500
 SCHOOL_ID = 1

@@ -7,7 +7,7 @@ import time
 import uuid
 from typing import Any, NamedTuple
 
-from clients.answers import WrongAnswerError, field, filled
+from plimsoll.users.answers import WrongAnswerError, field, filled
 
 MAX_GAP = 10_000
 """The most missing messages in a row that are believed."""

@@ -9,9 +9,9 @@ import logging
 from collections.abc import Generator, Mapping
 from typing import Any
 
-from clients.data import seed_of, set_up
-from clients.enrolment import enrol
-from clients.identities import Roster
+from plimsoll.data import seed_of, set_up
+from plimsoll.users.enrolment import enrol
+from plimsoll.users.identities import Roster
 
 logger = logging.getLogger("plimsoll")
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from flask import Response, jsonify, request
 
-from clients.data.set_up import SetUpError
-from clients.data.sources import FeedError
+from plimsoll.data.set_up import SetUpError
+from plimsoll.data.sources import FeedError
 
 logger = logging.getLogger("plimsoll")
 

@@ -21,9 +21,9 @@ from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import Any, ClassVar
 
-from clients.api import MemberUser
-from clients.browser_process import BROWSER, BrowserFailure, Tab, missing_parts
-from clients.vitals import KINDS, Vitals, over_budget, read_vitals
+from plimsoll.users.api import MemberUser
+from plimsoll.users.browser_process import BROWSER, BrowserFailure, Tab, missing_parts
+from plimsoll.users.vitals import KINDS, Vitals, over_budget, read_vitals
 
 PAGE, VITAL = "PAGE", "VITAL"
 TIMES = ("ttfb", "fcp", "lcp", "inp", "tti")

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from clients.answers import Answer, WrongAnswerError, field, filled
-from clients.api import MemberUser
+from plimsoll.users.answers import Answer, WrongAnswerError, field, filled
+from plimsoll.users.api import MemberUser
 
 T = TypeVar("T")
 

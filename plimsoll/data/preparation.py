@@ -15,10 +15,10 @@ import sys
 from functools import cache
 from typing import Any
 
-from clients.data.links import open_feeders
-from clients.data.set_up import DECLARED, SetUpError, SetUps
-from clients.data.sources import FeedError
-from clients.data.swarm_gate import SwarmGate
+from plimsoll.data.links import open_feeders
+from plimsoll.data.set_up import DECLARED, SetUpError, SetUps
+from plimsoll.data.sources import FeedError
+from plimsoll.data.swarm_gate import SwarmGate
 
 EXIT_FAILED, EXIT_BAD_CONFIGURATION = 1, 2
 # Users of other processes stop within this time of being told to, or what they need may be cleaned up.

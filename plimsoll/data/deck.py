@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
-from clients.data.sources import Source
+from plimsoll.data.sources import Source
 
 Way = Literal["unique", "circular", "random"]
 

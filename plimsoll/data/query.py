@@ -11,7 +11,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 
-from clients.data.sources import FeedError, some
+from plimsoll.data.sources import FeedError, some
 
 DATABASE_VARIABLE = "DATABASE_URL"
 CONNECT_LIMIT_S = 10

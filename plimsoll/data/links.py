@@ -15,9 +15,9 @@ from functools import cache
 from itertools import count
 from typing import Any
 
-from clients.data.deck import Block
-from clients.data.feeder import PROCESS, exhausted
-from clients.data.sources import FeedError
+from plimsoll.data.deck import Block
+from plimsoll.data.feeder import PROCESS, exhausted
+from plimsoll.data.sources import FeedError
 
 logger = logging.getLogger("plimsoll")
 

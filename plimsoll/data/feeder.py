@@ -10,8 +10,8 @@ from itertools import count
 from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar
 
-from clients.data.deck import Block, Deck, Way
-from clients.data.sources import CsvFile, FeedError, JsonLinesFile, Source
+from plimsoll.data.deck import Block, Deck, Way
+from plimsoll.data.sources import CsvFile, FeedError, JsonLinesFile, Source
 
 # An answer takes a millisecond or so; one that does not come was lost with its connection: ask again.
 ANSWER_LIMIT_S = 3.0
@@ -85,7 +85,7 @@ class Feeder(Generic[RowT]):
     def sql(statement: str, way: Way, database_url: str | None = None) -> Feeder[dict[str, Any]]:
         """Feed the rows of a query, read before each run; ORDER BY makes it reproducible."""
         # Only here: psycopg takes a tenth of the start of every process of the load, and few ask a database.
-        from clients.data.query import Query
+        from plimsoll.data.query import Query
 
         return Feeder(Query(statement, database_url), way)
 

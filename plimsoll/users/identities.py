@@ -6,8 +6,8 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from clients.data import Feeder
-from clients.data.deck import Way
+from plimsoll.data import Feeder
+from plimsoll.data.deck import Way
 
 SEEDED_PASSWORD = "plimsoll"  # noqa: S105 - the published password of seeded test users, no secret
 

@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from clients.answers import (
+from plimsoll.data import seed_of
+from plimsoll.http1.errors import BadStatus
+from plimsoll.users.answers import (
     MAX_REASON_CHARS,
     RIGHT_STATES,
     Answer,
@@ -24,12 +26,10 @@ from clients.answers import (
     reason_of,
     status_only,
 )
-from clients.data import seed_of
-from clients.identities import Credentials, Identity, Roster
-from clients.measuring import Measuring
-from plimsoll.http1.errors import BadStatus
 from plimsoll.users.http import LeanHttpUser
 from plimsoll.users.http_response import LeanResponse
+from plimsoll.users.identities import Credentials, Identity, Roster
+from plimsoll.users.measuring import Measuring
 
 T = TypeVar("T")
 

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar, TypeVar
 
-from clients.answers import Answer, WrongAnswerError
-from clients.api import MemberUser
+from plimsoll.users.answers import Answer, WrongAnswerError
+from plimsoll.users.api import MemberUser
 
 T = TypeVar("T")
 

@@ -1,4 +1,6 @@
-"""A process with a Chromium in it, told what to do by lines of JSON: `python -m clients.browser_helper PATH`.
+"""A process with a Chromium in it that takes orders as lines of JSON.
+
+Started as `python -m plimsoll.users.browser_helper PATH`.
 
 Playwright waits in asyncio, Locust in gevent, which do not mix in one process. A line in is `{"id", "tab",
 "do", "arguments"}`, a line out `{"id", "value"}` or `{"id", "error"}`, in whatever order they are done, and
@@ -27,7 +29,7 @@ from playwright.async_api import (
 )
 from playwright.async_api import TimeoutError as BrowserTimeout
 
-from clients.vitals_script import BINDING, COLLECT, SCRIPT, SETTLE
+from plimsoll.users.vitals_script import BINDING, COLLECT, SCRIPT, SETTLE
 
 # A page that is left is gone, as its vitals are reported when it is left.
 ARGUMENTS = [

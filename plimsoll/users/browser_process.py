@@ -17,7 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-SUITE_FOLDER = Path(__file__).resolve().parents[1]
+SUITE_FOLDER = Path(__file__).resolve().parents[2]
 EXECUTABLES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 STOP_LIMIT_S = 5.0
 
@@ -98,7 +98,7 @@ class BrowserProcess:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("LOCUST_")}
         # In a session of its own, because Ctrl-C is for Locust, which has things to do in the browser yet.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "clients.browser_helper", find_chromium() or EXECUTABLES[0]],
+            [sys.executable, "-m", "plimsoll.users.browser_helper", find_chromium() or EXECUTABLES[0]],
             cwd=SUITE_FOLDER,
             env=environment,
             stdin=subprocess.PIPE,

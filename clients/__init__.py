@@ -1,1 +1,0 @@
-"""How a journey talks to the service: the hot path."""
