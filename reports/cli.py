@@ -79,6 +79,8 @@ def _parser() -> argparse.ArgumentParser:
     prog = "plimsoll" if Path(sys.argv[0]).stem == "plimsoll" else "python -m reports"
     parser = argparse.ArgumentParser(prog=prog, description="Judge runs of load.", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    if prog == "plimsoll":  # which does this itself: see `plimsoll.command_line`
+        commands.add_parser("run", help="run Locust with its own options, and record and judge the run")
     judge = commands.add_parser(
         "judge", help="judge a run, write its views, exit with the verdict", allow_abbrev=False
     )

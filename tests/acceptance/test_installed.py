@@ -13,10 +13,20 @@ from zipfile import ZipFile
 import pytest
 
 from reports.outcome import EXIT_STATUS
-from tests.fix_service import LOCUSTFILE, Service
+from tests.fix_service import Service
 from tests.processes import ROOT, user_environment
 
 TIMEOUT_S = 120
+PLAIN_LOCUSTFILE = """
+from locust import HttpUser, constant, task
+
+class Visitor(HttpUser):
+    wait_time = constant(0.05)
+
+    @task
+    def home(self):
+        self.client.get("/home", name="shop.home")
+"""
 FOREIGN = "raise ImportError('this package is not ours')\n"
 
 
@@ -74,7 +84,7 @@ def folder(tmp_path: Path) -> Path:
     """Make the folder of a team that has a package of its own named as one of ours is."""
     (tmp_path / "reports").mkdir()
     (tmp_path / "reports" / "__init__.py").write_text(FOREIGN, encoding="utf-8")
-    (tmp_path / "shop.py").write_text(LOCUSTFILE, encoding="utf-8")
+    (tmp_path / "shop.py").write_text(PLAIN_LOCUSTFILE, encoding="utf-8")
     (tmp_path / "shop.yaml").write_text("thresholds: [p95 of shop.home < 2 s]\n", encoding="utf-8")
     return tmp_path
 
@@ -91,12 +101,11 @@ def test_the_wheel_has_every_file_of_its_packages(wheel: Path) -> None:
 
 
 def test_a_run_beside_a_package_of_the_same_name(programs: Path, folder: Path, service: Service) -> None:
-    """Where a team has a package `reports` of its own, a run is made and judged, and judged again."""
+    """In a folder with a `reports` of its own, `plimsoll run` records and judges a plain locustfile."""
     options = ("--headless", "-u", "2", "-r", "2", "-t", "2", "-H", service.url)
     own_options = ("--thresholds", "shop.yaml", "--run-dir", "run")
-    locust = (programs / "python", "-m", "locust", "-f", "shop.py", *options, *own_options)
     played = subprocess.run(
-        locust,
+        (programs / "plimsoll", "run", "-f", "shop.py", *options, *own_options),
         cwd=folder,
         env=user_environment(),
         capture_output=True,
@@ -133,5 +142,11 @@ def test_the_service_beside_a_package_of_the_same_name(programs: Path, folder: P
 
 
 def test_usage_names_the_program(programs: Path, folder: Path) -> None:
-    """What a user is told to type is what was typed."""
-    assert output_of(programs / "plimsoll", "--help", folder=folder).startswith("usage: plimsoll ")
+    """A user is told to type what was typed: every command, and Locust's options beside our own for `run`."""
+    usage = output_of(programs / "plimsoll", "--help", folder=folder)
+    options = output_of(programs / "plimsoll", "run", "--help", folder=folder)
+
+    assert usage.startswith("usage: plimsoll ")
+    assert "run Locust" in usage
+    assert "--headless" in options
+    assert "--thresholds" in options
