@@ -28,8 +28,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from plimsoll.loads.iterations import ITERATIONS
 from reports.load.interval_file import read_intervals
-from shapes.iterations import ITERATIONS
 from telemetry.fold import fold
 from telemetry.in_flight import Request
 from telemetry.interval_block import SCALARS, IntervalBlock, Key

@@ -7,10 +7,10 @@ import io
 import sys
 from collections.abc import Mapping, Sequence
 
-from shapes.arrivals import ArrivalSchedule
+from plimsoll.loads.arrival_schedule import ArrivalSchedule
+from plimsoll.loads.plot import plot, summary
+from plimsoll.loads.schedule import Schedule, ScheduleError
 from shapes.loads import LOADS
-from shapes.plot import plot, summary
-from shapes.schedule import Schedule, ScheduleError
 
 BAD_ARGUMENTS = 2
 

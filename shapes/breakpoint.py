@@ -1,10 +1,10 @@
 """The breakpoint: up in steps until a limit fails, then bisected to the interval that holds the capacity."""
 
-from shapes import _search_shape
+from plimsoll.loads import search_shape
 from shapes.loads import BREAKPOINT
 
 
-class BreakpointShape(_search_shape.SearchShape):
+class BreakpointShape(search_shape.SearchShape):
     """Let 10 arrive a second for a minute, then 20, 40, … until a limit fails; then halve the gap to 10 %."""
 
     search = BREAKPOINT

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from shapes.arrivals import ArrivalSchedule, RateStage
-from shapes.schedule import HOUR, MINUTE, SECOND, Schedule, Stage
-from shapes.step_search import StepSearch
+from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
+from plimsoll.loads.schedule import HOUR, MINUTE, SECOND, Schedule, Stage
+from plimsoll.loads.search import StepSearch
 
 RAMP = Schedule(
     (

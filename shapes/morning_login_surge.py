@@ -1,10 +1,10 @@
 """The morning's logins: all students of the country come between eight and nine."""
 
-from shapes import _scheduled
+from plimsoll.loads import scheduled_shape
 from shapes.loads import MORNING_LOGIN_SURGE
 
 
-class MorningLoginSurgeShape(_scheduled.ScheduledShape):
+class MorningLoginSurgeShape(scheduled_shape.ScheduledShape):
     """Surge to 50,000 users in 10 minutes, hold them for 40, and go back to none in 10: an hour."""
 
     schedule = MORNING_LOGIN_SURGE

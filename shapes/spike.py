@@ -1,10 +1,10 @@
 """A spike: a hundredfold rise within half a minute, and what is left afterwards."""
 
-from shapes import _scheduled
+from plimsoll.loads import scheduled_shape
 from shapes.loads import SPIKE
 
 
-class SpikeShape(_scheduled.ScheduledShape):
+class SpikeShape(scheduled_shape.ScheduledShape):
     """Hold 100 users for a minute, spike to 10,000 for three, and watch the recovery at 100."""
 
     schedule = SPIKE

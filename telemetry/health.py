@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from shapes.iterations import ITERATIONS
+from plimsoll.loads.iterations import ITERATIONS
 from telemetry.in_flight import OccupancyMeter
 from telemetry.listening import listen_last
 from telemetry.run_clock import RunClock

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from functools import cache, wraps
 from typing import Any
 
-from shapes.iterations import iteration_name
+from plimsoll.loads.iterations import iteration_name
 from telemetry.redact import redact_name
 
 # Each combination has rows of its own; a journey that makes up tags would make rows without end.

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shapes.iterations import ITERATIONS
+from plimsoll.loads.iterations import ITERATIONS
 from telemetry import in_flight, measures, transactions
 from telemetry.failure_kinds import FailureKinds
 from telemetry.fold import SAMPLE_COLUMNS, SUCCESS, UNFINISHED, VALUE, fold

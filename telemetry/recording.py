@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from shapes._search_shape import SearchShape
+from plimsoll.loads.search_shape import SearchShape
 from telemetry import run_facts
 from telemetry.faults import Faults
 from telemetry.health import HealthFile, HealthMonitor, reported_rows

@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from itertools import takewhile
 from typing import NamedTuple
 
-from shapes._load_model import load_model
-from shapes._scheduled import PlannedShape
-from shapes._search_shape import SearchShape
-from shapes.arrivals import ArrivalSchedule, RateStage
-from shapes.schedule import Schedule, Stage
+from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
+from plimsoll.loads.load_model import load_model
+from plimsoll.loads.schedule import Schedule, Stage
+from plimsoll.loads.scheduled_shape import PlannedShape
+from plimsoll.loads.search_shape import SearchShape
 from telemetry.options import options_of, warm_up_s
 from telemetry.run_clock import RunClock
 

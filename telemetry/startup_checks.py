@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from shapes._scheduled import TICK_S, PlannedShape
-from shapes._search_shape import SearchShape
-from shapes.schedule import ScheduleError
+from plimsoll.loads.schedule import ScheduleError
+from plimsoll.loads.scheduled_shape import TICK_S, PlannedShape
+from plimsoll.loads.search_shape import SearchShape
 from telemetry.judging import KnownNames, check_thresholds
 from telemetry.options import declare_limits_ms, options_of, warm_up_s
 from telemetry.origin import iterations_of, tags_of_tasks

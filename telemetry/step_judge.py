@@ -8,7 +8,7 @@ import json
 import logging
 from pathlib import Path
 
-from shapes.step_search import Outcome
+from plimsoll.loads.search import Outcome
 from telemetry.judging import EXIT_PASS, run_reports
 
 logger = logging.getLogger("plimsoll")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 
-from shapes.iterations import ITERATIONS
+from plimsoll.loads.iterations import ITERATIONS
 from telemetry.origin import Origin, current_origin
 
 SEPARATOR = "/"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shapes import iterations
+from plimsoll.loads import iterations
 
 
 @pytest.fixture(autouse=True)

@@ -34,9 +34,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from shapes import _arrival_shape
-from shapes.arrivals import ArrivalSchedule, RateStage
-from shapes.iterations import ITERATIONS
+from plimsoll.loads import arrival_shape
+from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
+from plimsoll.loads.iterations import ITERATIONS
 
 SETTINGS: dict[str, Any] = {"kinds": False, "rate": 1, "duration_s": 1, "most_users": 1, "spacing": "even"}
 SETTINGS |= json.loads(os.environ["ARRIVING_USERS"])
@@ -137,7 +137,7 @@ class Nested(Recorded):
         tasks = [Steps]  # noqa: RUF012 - as Locust has it
 
 
-class ArrivingShape(_arrival_shape.ArrivalShape):
+class ArrivingShape(arrival_shape.ArrivalShape):
     """So many arrivals a second."""
 
     abstract = "pacing_s" in SETTINGS

@@ -6,8 +6,8 @@ from locust import constant, task
 
 from typing import ClassVar
 
+from plimsoll.loads import search_shape
 from plimsoll.users.http import LeanHttpUser
-from shapes import _search_shape
 from telemetry.switch import record_run
 from tests.acceptance.small_search import SEARCH
 
@@ -26,7 +26,7 @@ class Visitor(LeanHttpUser):
         self.client.get("/", name="queue.visit")
 
 
-class SmallSearchShape(_search_shape.SearchShape):
+class SmallSearchShape(search_shape.SearchShape):
     """Look for the capacity of the service."""
 
     search = SEARCH

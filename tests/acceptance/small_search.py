@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shapes.step_search import StepSearch
+from plimsoll.loads.search import StepSearch
 
 SEARCH = StepSearch(
     first_rate=40,

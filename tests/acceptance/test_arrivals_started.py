@@ -11,7 +11,7 @@ import httpx
 import psutil
 import pytest
 
-from shapes.arrivals import ArrivalSchedule, RateStage
+from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
 from tests import plain_http
 from tests.arrivals import Seen, run_arrivals, start_arrivals
 from tests.fix_runs import until

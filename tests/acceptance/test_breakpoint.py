@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shapes.step_search import Tried
+from plimsoll.loads.search import Tried
 from tests.acceptance.small_search import SEARCH
 from tests.fix_runs import judge
 from tests.processes import finish, start_locust, two_workers

@@ -34,8 +34,8 @@ sys.stdin.read()
 VISITOR = """
 import os, time
 from locust import FastHttpUser, constant_pacing, events, task
-from shapes import _arrival_shape
-from shapes.arrivals import ArrivalSchedule, RateStage
+from plimsoll.loads import arrival_shape
+from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
 from telemetry.switch import record_run
 
 seen = []
@@ -50,7 +50,7 @@ class Visitor(FastHttpUser):
         seen.append((id(self), started_s, time.time()))
 
 if os.environ.get("ARRIVALS"):
-    class Arrivals(_arrival_shape.ArrivalShape):
+    class Arrivals(arrival_shape.ArrivalShape):
         schedule = ArrivalSchedule((RateStage("hold", 8, 50, 50),), most_users=400)
 
 @events.test_stop.add_listener

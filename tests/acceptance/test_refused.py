@@ -15,9 +15,9 @@ WRONG_SETTINGS = """class Visitor(LeanHttpUser):
 WRONG_HOST = """class Visitor(FastHttpUser):
     host = "shop.example"
 """
-WRONG_SHAPE = """from shapes import _arrival_shape
-from shapes.arrivals import ArrivalSchedule, RateStage
-class Arrivals(_arrival_shape.ArrivalShape):
+WRONG_SHAPE = """from plimsoll.loads import arrival_shape
+from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
+class Arrivals(arrival_shape.ArrivalShape):
     schedule = ArrivalSchedule((RateStage("hold", -1, 5, 5),), most_users=0)
 """
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from plimsoll.loads.schedule import Schedule
 from shapes.loads import LOADS
-from shapes.schedule import Schedule
 from tests.fix_runs import Run
 from tests.processes import finish, start_locust, two_workers
 

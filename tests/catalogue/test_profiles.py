@@ -13,10 +13,10 @@ from threading import Timer
 
 import pytest
 
+from plimsoll.loads.arrival_schedule import ArrivalSchedule
+from plimsoll.loads.schedule import Schedule
 from reports.outcome import EXIT_STATUS, Outcome
-from shapes.arrivals import ArrivalSchedule
 from shapes.loads import LOADS
-from shapes.schedule import Schedule
 from tests.fix_bystander import Bystander, blaming
 from tests.fix_runs import until
 from tests.processes import finish, start_locust

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shapes.arrivals import ArrivalSchedule, RateStage, Spacing
+from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage, Spacing
+from plimsoll.loads.schedule import Schedule, ScheduleError, Stage
 from shapes.loads import ARRIVAL_PHASES, DOUBLE_SPIKE, GRADUAL_ARRIVALS
-from shapes.schedule import Schedule, ScheduleError, Stage
 
 # 10/s for 10 s, up to 30/s in 10 s, down to none in 10 s: 100 + 200 + 150 arrivals.
 HILL = ArrivalSchedule(

@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from shapes import _arrival_desk
-from shapes._arrival_desk import (
+from plimsoll.loads import arrival_dispatcher
+from plimsoll.loads.arrival_dispatcher import (
     ARRIVALS_OPTION,
     REPORT_MESSAGE,
     SHARE_MESSAGE,
@@ -26,10 +26,10 @@ from shapes._arrival_desk import (
     Share,
     keep_intended_starts,
 )
-from shapes._intended_starts import GATE
-from shapes.arrivals import ArrivalSchedule, RateStage
-from shapes.iterations import ITERATIONS
-from shapes.waiting_room import Place, WaitingRoom
+from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
+from plimsoll.loads.idle_users import Place, WaitingRoom
+from plimsoll.loads.intended_starts import GATE
+from plimsoll.loads.iterations import ITERATIONS
 
 # 100/s for 1 s: arrivals at 5, 15, … 995 ms.
 SCHEDULE = ArrivalSchedule((RateStage("hold", 1, 100, 100),), most_users=10)
@@ -86,7 +86,7 @@ def runner() -> FakeRunner:
 @pytest.fixture
 def desk(runner: FakeRunner, monkeypatch: pytest.MonkeyPatch) -> Iterator[ArrivalDesk]:
     """Open a desk that reports often."""
-    monkeypatch.setattr(_arrival_desk, "REPORT_INTERVAL_S", 0.02)
+    monkeypatch.setattr(arrival_dispatcher, "REPORT_INTERVAL_S", 0.02)
     monkeypatch.setattr(GATE, "present", 0)
     desk = ArrivalDesk(runner)  # type: ignore[arg-type] # all that a desk wants of a runner
     yield desk
@@ -180,7 +180,7 @@ def test_nothing_is_dropped_while_users_are_added(desk: ArrivalDesk) -> None:
 
 def test_drops_when_all_users_are_there(desk: ArrivalDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     """With all users there, what has waited for its grace is dropped, what is younger waits."""
-    monkeypatch.setattr(_arrival_desk, "DROP_AFTER_S", 0.05)
+    monkeypatch.setattr(arrival_dispatcher, "DROP_AFTER_S", 0.05)
     dropped = ITERATIONS.dropped
     desk.room.join(Visitor)  # and never free
     desk.take_share(share(is_full=True))
@@ -194,7 +194,7 @@ def test_no_drops_while_users_sign_in(
     desk: ArrivalDesk, runner: FakeRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A user who was started and has not come to its first iteration is still to come."""
-    monkeypatch.setattr(_arrival_desk, "DROP_AFTER_S", 0.02)
+    monkeypatch.setattr(arrival_dispatcher, "DROP_AFTER_S", 0.02)
     dropped = ITERATIONS.dropped
     runner.user_count = 1
     desk.take_share(share(is_full=True))

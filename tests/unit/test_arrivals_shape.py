@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from shapes import _arrival_shape
-from shapes._arrival_desk import ARRIVALS_OPTION, REPORT_MESSAGE, SHARE_MESSAGE
-from shapes._arrival_shape import ArrivalShape
-from shapes.arrivals import ArrivalSchedule, RateStage
+from plimsoll.loads import arrival_shape
+from plimsoll.loads.arrival_dispatcher import ARRIVALS_OPTION, REPORT_MESSAGE, SHARE_MESSAGE
+from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
+from plimsoll.loads.arrival_shape import ArrivalShape
 
 
 class Visitor(User):
@@ -75,7 +75,7 @@ class Play:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *workers: str, **options: Any) -> None:
         self.now_s = 1000.0
-        monkeypatch.setattr(_arrival_shape, "perf_counter", lambda: self.now_s)
+        monkeypatch.setattr(arrival_shape, "perf_counter", lambda: self.now_s)
         self.master = FakeMaster(*workers, **options)
         self.shape = HundredSeconds()
         self.shape.runner = self.master
@@ -89,7 +89,7 @@ class Play:
     def report(self, worker: str, users: int, **facts: Any) -> None:
         """Have a worker tell of its users."""
         told = {"users": users, "starting": 0, "busy": 0, "needed": 0, "is_over": False} | facts
-        _arrival_shape._on_report(self.master.environment, SimpleNamespace(node_id=worker, data=told))  # type: ignore[arg-type] # all that is read of a message
+        arrival_shape._on_report(self.master.environment, SimpleNamespace(node_id=worker, data=told))  # type: ignore[arg-type] # all that is read of a message
 
     def begin(self) -> None:
         """Get the first users ready, so that the schedule begins at 1.5 s."""
@@ -247,11 +247,11 @@ def test_listeners() -> None:
     environment = Environment(user_classes=[Visitor])
     environment.parsed_options = SimpleNamespace(**{ARRIVALS_OPTION: True})
     runner = LocalRunner(environment)
-    _arrival_shape._receive_reports(environment, runner)
+    arrival_shape._receive_reports(environment, runner)
     report = {"users": 3, "starting": 0, "busy": 1, "needed": 1, "is_over": False}
     runner.send_message(REPORT_MESSAGE, report)
     environment.events.test_stop.fire(environment=environment)
 
-    assert _arrival_shape._reports["local"]._asdict() == report
+    assert arrival_shape._reports["local"]._asdict() == report
     assert not getattr(environment.parsed_options, ARRIVALS_OPTION)
-    assert _arrival_shape._present(runner) == {"local"}
+    assert arrival_shape._present(runner) == {"local"}

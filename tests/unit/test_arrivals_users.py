@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from shapes._intended_starts import GATE, watch_task_sets
-from shapes.iterations import ITERATIONS
-from shapes.waiting_room import WaitingRoom
+from plimsoll.loads.idle_users import WaitingRoom
+from plimsoll.loads.intended_starts import GATE, watch_task_sets
+from plimsoll.loads.iterations import ITERATIONS
 
 
 class Told(list[tuple[str, bool | None]]):

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from plimsoll.loads.iterations import Iterations
 from reports.verdict import generator_checks
-from shapes.iterations import Iterations
 from telemetry import health
 from telemetry.health import (
     HealthFile,

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from shapes._intended_starts import spawners
-from shapes.iterations import Iterations
+from plimsoll.loads.intended_starts import spawners
+from plimsoll.loads.iterations import Iterations
 
 
 class Shopper:

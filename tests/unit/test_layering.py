@@ -14,7 +14,7 @@ LOCUST = {"locust", "gevent", "geventhttpclient", "flask", "werkzeug"}
 # folder -> what of the house and which third-party packages it may import
 ALLOWED = {
     "locustfiles": HOUSE & {"plimsoll", "telemetry"} | LOCUST,
-    "shapes": {"locust", "gevent"},
+    "shapes": {"plimsoll"},
     "plimsoll": {
         "brotli",
         "httptools",
@@ -26,7 +26,7 @@ ALLOWED = {
         "websockets",
     }
     | LOCUST,
-    "telemetry": {"shapes", "psycopg", "psutil", "numpy", "pyarrow"} | LOCUST,
+    "telemetry": {"plimsoll", "psycopg", "psutil", "numpy", "pyarrow"} | LOCUST,
     "reports": {"numpy", "pandas", "scipy", "jinja2", "markupsafe", "yaml", "pyarrow"},
     "target": {
         "fastapi",
@@ -45,6 +45,13 @@ ALLOWED = {
     },
 }
 SWITCH = {"telemetry.switch"}
+PLAY_LOADS = {
+    "arrival_dispatcher",
+    "arrival_shape",
+    "intended_starts",
+    "load_model",
+    "scheduled_shape",
+}
 
 
 def sources(folder: str) -> list[Path]:
@@ -90,14 +97,18 @@ def test_imports_stay_in_their_layer(folder: str) -> None:
     assert not foreign
 
 
-def test_http_client_stands_alone() -> None:
-    """plimsoll.http1 imports neither Locust nor anything of the suite beside it."""
-    allowed = {"brotli", "gevent", "httptools"} | set(sys.stdlib_module_names)
+@pytest.mark.parametrize(
+    ("package", "third_party"),
+    [("http1", {"brotli", "gevent", "httptools"}), ("loads", {"gevent", "locust"})],
+)
+def test_packages_that_stand_alone(package: str, third_party: set[str]) -> None:
+    """plimsoll.http1 imports neither Locust nor anything beside it, plimsoll.loads Locust only."""
+    allowed = third_party | set(sys.stdlib_module_names)
     foreign = {
         f"{path.relative_to(ROOT)}: {name}"
-        for path in sources("plimsoll/http1")
+        for path in sources(f"plimsoll/{package}")
         for name in imports(path)
-        if name.partition(".")[0] not in allowed and not name.startswith("plimsoll.http1.")
+        if name.partition(".")[0] not in allowed and not f"{name}.".startswith(f"plimsoll.{package}.")
     }
 
     assert not foreign
@@ -114,16 +125,22 @@ def test_only_the_command_line_joins_library_and_reports() -> None:
     assert joining == {"command_line"}
 
 
+def test_shapes_stand_on_the_loads_only() -> None:
+    """A shape file holds its stages: it imports the base classes, and nothing of Locust or of the suite."""
+    used = {name for path in sources("shapes") for name in imports(path) if name.startswith("plimsoll")}
+
+    assert {name for name in used if not f"{name}.".startswith("plimsoll.loads.")} <= {"plimsoll"}
+
+
 def test_schedules_do_not_know_locust() -> None:
-    """Only the adapters, whose names start with _, import Locust; a schedule is a pure function."""
+    """Only what plays a load imports Locust; a schedule, a search and the pool of idle users are pure."""
     importing = {
         path.stem
-        for path in sources("shapes")
+        for path in sources("plimsoll/loads")
         if any(name.partition(".")[0] in LOCUST for name in imports(path))
     }
 
-    assert "_scheduled" in importing
-    assert all(name.startswith("_") for name in importing)
+    assert importing == PLAY_LOADS
 
 
 def test_journeys_use_telemetry_by_one_line_only() -> None:

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from shapes import _intended_starts
-from shapes._intended_starts import is_paced, pacing_s, watch_task_sets
-from shapes._load_model import load_model
+from plimsoll.loads import intended_starts
+from plimsoll.loads.intended_starts import is_paced, pacing_s, watch_task_sets
+from plimsoll.loads.iterations import ITERATIONS
+from plimsoll.loads.load_model import load_model
 from shapes.gradual_arrivals import GradualArrivalsShape
-from shapes.iterations import ITERATIONS
 from shapes.ramp import RampShape
 
 
@@ -115,7 +115,7 @@ def schedule(monkeypatch: pytest.MonkeyPatch) -> None:
 def played(monkeypatch: pytest.MonkeyPatch, user_class: type[User], durations_s: list[float]) -> Clock:
     """Play a user whose tasks take these durations."""
     clock = Clock(durations_s)
-    monkeypatch.setattr(_intended_starts, "perf_counter", clock)
+    monkeypatch.setattr(intended_starts, "perf_counter", clock)
     monkeypatch.setattr(TaskSet, "_sleep", clock.sleep)
     environment: Any = Environment()
     environment.clock = clock

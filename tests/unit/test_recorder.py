@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from shapes.iterations import Iterations
+from plimsoll.loads.iterations import Iterations
 from telemetry import in_flight
 from telemetry.origin import origin_of
 from telemetry.recorder import RequestRecorder

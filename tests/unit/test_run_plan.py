@@ -14,14 +14,14 @@ from typing import Any, cast
 import pandas as pd
 import pytest
 
+from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
+from plimsoll.loads.arrival_shape import ArrivalShape
+from plimsoll.loads.schedule import Schedule, Stage
+from plimsoll.loads.scheduled_shape import ScheduledShape
 from reports.load.run import STAGE_COLUMNS
 from reports.verdict.check import Check
 from reports.verdict.validity import check_validity
-from shapes._arrival_shape import ArrivalShape
-from shapes._scheduled import ScheduledShape
-from shapes.arrivals import ArrivalSchedule, RateStage
 from shapes.loads import RAMP
-from shapes.schedule import Schedule, Stage
 from telemetry.run_clock import RunClock
 from telemetry.run_plan import Planned, RunPlan, SpawnRamp, stage_facts, warm_up_of
 from tests.samples import even, run_of

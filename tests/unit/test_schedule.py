@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plimsoll.loads.schedule import HOUR, MINUTE, Schedule, ScheduleError, Stage
 from shapes.loads import (
     LOADS,
     MORNING_LOGIN_SURGE,
@@ -20,7 +21,6 @@ from shapes.loads import (
     SPIKE,
     STRESS,
 )
-from shapes.schedule import HOUR, MINUTE, Schedule, ScheduleError, Stage
 
 stages = st.lists(
     st.tuples(st.floats(0.1, 1000), st.integers(0, 1000), st.integers(1, 1000)), min_size=1, max_size=6

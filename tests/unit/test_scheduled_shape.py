@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from shapes._scheduled import add_scale_options
+from plimsoll.loads.scheduled_shape import add_scale_options
 from shapes.gradual_arrivals import GradualArrivalsShape
 from shapes.ramp import RampShape
 from shapes.spike import SpikeShape

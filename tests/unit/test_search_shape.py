@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from shapes import _arrival_shape, _search_shape
-from shapes._search_shape import NO_JUDGE, SearchShape
-from shapes.step_search import Outcome, StepSearch
+from plimsoll.loads import arrival_shape, search_shape
+from plimsoll.loads.search import Outcome, StepSearch
+from plimsoll.loads.search_shape import NO_JUDGE, SearchShape
 
 
 class SmallSearch(SearchShape):
@@ -34,8 +34,8 @@ class SmallSearch(SearchShape):
 @pytest.fixture
 def shape(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a shape at a time that the test sets, whose load is left to ArrivalShape's own tests."""
-    monkeypatch.setattr(_arrival_shape.ArrivalShape, "tick", lambda _: (1, 1.0))
-    monkeypatch.setattr(_search_shape, "is_busy", lambda: made.is_busy)
+    monkeypatch.setattr(arrival_shape.ArrivalShape, "tick", lambda _: (1, 1.0))
+    monkeypatch.setattr(search_shape, "is_busy", lambda: made.is_busy)
     made: Any = SmallSearch()
     options = SimpleNamespace(user_scale=0.1, time_scale=0.1)
     made.runner = SimpleNamespace(environment=SimpleNamespace(parsed_options=options))

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from shapes import _arrival_desk
-from shapes._arrival_desk import keep_intended_starts
-from shapes._arrival_shape import _receive_reports
-from shapes._scheduled import ScheduledShape
-from shapes.schedule import Schedule, Stage
+from plimsoll.loads import arrival_dispatcher
+from plimsoll.loads.arrival_dispatcher import keep_intended_starts
+from plimsoll.loads.arrival_shape import _receive_reports
+from plimsoll.loads.schedule import Schedule, Stage
+from plimsoll.loads.scheduled_shape import ScheduledShape
 from telemetry.exits import LastResort
 from telemetry.switch import UNRECORDED, _on_init
 from tests.fix_locust_process import Judge, LocustProcess, Visitor, fire
@@ -83,7 +83,7 @@ def test_locust_as_a_library_without_our_options(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """An Environment made by hand plays its run unrecorded, which is said, and nothing goes wrong."""
-    monkeypatch.setattr(_arrival_desk, "watch_task_sets", lambda: None)
+    monkeypatch.setattr(arrival_dispatcher, "watch_task_sets", lambda: None)
     for options in (None, Namespace(headless=True)):
         environment = Environment(user_classes=[Visitor], parsed_options=options)
         for listener in (partial(_on_init, LastResort()), keep_intended_starts, _receive_reports):

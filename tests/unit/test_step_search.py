@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plimsoll.loads.schedule import ScheduleError
+from plimsoll.loads.search import LONGEST_REST_S, Outcome, StepCourse, StepSearch, Tried
 from shapes.loads import BREAKPOINT
-from shapes.schedule import ScheduleError
-from shapes.step_search import LONGEST_REST_S, Outcome, StepCourse, StepSearch, Tried
 
 SEARCH = StepSearch(
     first_rate=10,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from shapes.iterations import ITERATIONS
+from plimsoll.loads.iterations import ITERATIONS
 from telemetry.interval_block import IntervalBlock
 from telemetry.measures import Measures
 from telemetry.recorder import RequestRecorder

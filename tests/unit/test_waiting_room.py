@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shapes.waiting_room import Due, Place, WaitingRoom
+from plimsoll.loads.idle_users import Due, Place, WaitingRoom
 
 
 class Buyer:

@@ -6,9 +6,9 @@ from locust.env import Environment
 
 from typing import Literal
 
-from shapes._intended_starts import is_paced
-from shapes._scheduled import PlannedShape
-from shapes.arrivals import ArrivalSchedule
+from plimsoll.loads.arrival_schedule import ArrivalSchedule
+from plimsoll.loads.intended_starts import is_paced
+from plimsoll.loads.scheduled_shape import PlannedShape
 
 
 def load_model(environment: Environment) -> Literal["open", "paced", "closed"]:

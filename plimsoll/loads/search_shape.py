@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from shapes._arrival_shape import LAST_ITERATIONS_S, LEAD_S, ArrivalShape, is_busy
-from shapes.arrivals import ArrivalSchedule
-from shapes.step_search import Outcome, StepCourse, StepSearch
+from plimsoll.loads.arrival_schedule import ArrivalSchedule
+from plimsoll.loads.arrival_shape import LAST_ITERATIONS_S, LEAD_S, ArrivalShape, is_busy
+from plimsoll.loads.search import Outcome, StepCourse, StepSearch
 
 logger = logging.getLogger(__name__)
 

@@ -1,8 +1,5 @@
 """The adapter between arrival schedules and Locust: as many users as it takes, a share for each worker."""
 
-# mypy: disallow-untyped-calls=False
-# Half of Locust's functions carry no types.
-
 from __future__ import annotations
 
 from locust import events
@@ -14,9 +11,9 @@ import math
 from time import perf_counter
 from typing import Any
 
-from shapes._arrival_desk import ARRIVALS_OPTION, REPORT_MESSAGE, SHARE_MESSAGE, Report, Share
-from shapes._scheduled import PlannedShape
-from shapes.arrivals import ArrivalSchedule
+from plimsoll.loads.arrival_dispatcher import ARRIVALS_OPTION, REPORT_MESSAGE, SHARE_MESSAGE, Report, Share
+from plimsoll.loads.arrival_schedule import ArrivalSchedule
+from plimsoll.loads.scheduled_shape import PlannedShape
 
 # There are users for so many seconds of arrivals besides those who are busy: Locust asks a shape once a
 # second, and who is asked for then must be there before the next arrivals are due.

@@ -1,7 +1,4 @@
-"""The adapters between schedules and Locust: every shape of the suite is a subclass with a schedule.
-
-The leading underscore keeps Locust from loading this file as a locustfile of its own.
-"""
+"""The adapter between schedules and Locust: every shape of the suite is a subclass with a schedule."""
 
 from __future__ import annotations
 
@@ -16,9 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Generic, TypeVar
 
-from shapes import _arrival_desk
-from shapes.arrivals import ArrivalSchedule
-from shapes.schedule import Schedule, ScheduleError, check_scales
+from plimsoll.loads import arrival_dispatcher
+from plimsoll.loads.arrival_schedule import ArrivalSchedule
+from plimsoll.loads.schedule import Schedule, ScheduleError, check_scales
 
 # Locust asks once a second.
 TICK_S = 1.0
@@ -132,4 +129,4 @@ def _end_process(kind: type[BaseException], error: BaseException, trace: Traceba
 # A schedule is checked while Locust loads the file that holds it, where no event comes yet.
 _end_with_traceback, sys.excepthook = sys.excepthook, _end_process
 events.init_command_line_parser.add_listener(add_scale_options)
-events.init.add_listener(_arrival_desk.keep_intended_starts)
+events.init.add_listener(arrival_dispatcher.keep_intended_starts)

@@ -1,8 +1,5 @@
 """The load side of one process: its share of the arrivals handed to its users, each at its intended start."""
 
-# mypy: disallow-untyped-calls=False
-# Half of Locust's functions carry no types.
-
 from __future__ import annotations
 
 import gevent
@@ -17,10 +14,10 @@ from collections.abc import Iterator
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from shapes._intended_starts import GATE, is_paced, watch_task_sets
-from shapes.arrivals import ArrivalSchedule, RateStage, Spacing
-from shapes.iterations import ITERATIONS
-from shapes.waiting_room import WaitingRoom
+from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage, Spacing
+from plimsoll.loads.idle_users import WaitingRoom
+from plimsoll.loads.intended_starts import GATE, is_paced, watch_task_sets
+from plimsoll.loads.iterations import ITERATIONS
 
 # Not an option that anybody types: Locust's master hands its options to the workers with the first users, so
 # that these know from their start whether they wait for arrivals.

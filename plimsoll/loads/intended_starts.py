@@ -4,9 +4,6 @@ An iteration is one run of a task function, also within nested TaskSets. Locust'
 the two places that decide when the next task begins; without a schedule both do what they always did.
 """
 
-# mypy: disallow-untyped-calls=False
-# Half of Locust's functions carry no types.
-
 from __future__ import annotations
 
 import gevent
@@ -28,8 +25,8 @@ from functools import cache
 from time import perf_counter
 from typing import Any, Protocol
 
-from shapes.iterations import ITERATIONS, iteration_name
-from shapes.waiting_room import Due, WaitingRoom
+from plimsoll.loads.idle_users import Due, WaitingRoom
+from plimsoll.loads.iterations import ITERATIONS, iteration_name
 
 # How a task says on purpose what is to come next; it has ended as it should.
 _ORDERLY_ENDS = (RescheduleTask, RescheduleTaskImmediately, InterruptTaskSet, StopUser, StopTest)

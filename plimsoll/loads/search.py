@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from shapes.arrivals import ArrivalSchedule, RateStage
-from shapes.schedule import ScheduleError, check_scales, scaled_users
+from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
+from plimsoll.loads.schedule import ScheduleError, check_scales, scaled_users
 
 Outcome = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 

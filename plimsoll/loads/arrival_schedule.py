@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, get_args
 
-from shapes.schedule import (
+from plimsoll.loads.schedule import (
     ScheduleError,
     Staged,
     check_scales,

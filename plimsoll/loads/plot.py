@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shapes.arrivals import ArrivalSchedule, RateStage
-from shapes.schedule import HOUR, MINUTE, Schedule, Stage
+from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
+from plimsoll.loads.schedule import HOUR, MINUTE, Schedule, Stage
 
 COLUMNS = 72
 ROWS = 10
