@@ -21,7 +21,7 @@ def expected(name: str) -> Any:
 
 
 def judged(run: Path, verdict_json: Path, *options: str) -> dict[str, Any]:
-    """Judge a run; return its verdict, its checks that failed, its capacity, and each threshold's estimate."""
+    """Judge a run; return its verdict, failed checks, capacity, and the estimate of each threshold."""
     main(["judge", str(run), *options])
     verdict = json.loads(verdict_json.read_text(encoding="utf-8"))
     capacity = verdict.get("capacity") or {}
