@@ -2,7 +2,8 @@
 
 There are two kinds of text. In prose (errors, log lines, command lines) what stands where a secret would is
 masked, and a harmless word may be masked with it. Names (of requests, transactions, metrics and tags) are
-identities: two names without a secret must stay two, so only what can hardly be anything else is masked.
+identities: two names without a secret must stay two, so only what can hardly be anything else is masked. In a
+name, words that also have harmless values (session, code, sig, pin) mask a value of the shape of a secret only.
 
 Texts come from the service under test and are searched in the load generator: how much is searched is
 bounded, and so is every repetition below, or one long answer would stall the load.
@@ -36,11 +37,14 @@ _WORD = (
 _AFTER_PERCENT = r"(?<=%[0-9a-f][0-9a-f])|(?<=%25[0-9a-f][0-9a-f])"
 _WHOLE = rf"(?:(?<![a-z0-9])|{_AFTER_PERCENT}|(?-i:(?<=[a-z])(?=[A-Z])))"
 _PIN = rf"{_WHOLE}(?:pin|t?otp|(?:auth\w{{0,20}}|login|sms|verification)[-_]?code)\d?"
-_SHORT_WORD = rf"(?:{_PIN}|{_WHOLE}(?:pass|pw|session|jwt|bearer|sig)\d?)"
+_PASS = rf"{_WHOLE}(?:pass|pw|jwt|bearer)\d?"
+_SESSION = rf"(?:{_PIN}|{_WHOLE}(?:session|sig)\d?)"
+_SHORT_WORD = rf"(?:{_PASS}|{_SESSION})"
 # Statuses of HTTP, processes and WebSockets, and names of errors, are no secrets.
 _NO_STATUS = r"(?!-\d|(?:\d{1,3}|10[01]\d|(?-i:[A-Z_]{2,40}))(?![\w/+~%-]))"
-_CODE = rf"(?:(?<![\w-])|{_AFTER_PERCENT})code{_IS}{_NO_STATUS}"
-_ASSIGNED = rf"(?:(?:{_WORD}|{_SHORT_WORD}|[?&](?:key|auth(?:orization)?)){_IS}|{_CODE})"
+_CODE = rf"(?:(?<![\w-])|{_AFTER_PERCENT})code"
+_ASSIGNED = rf"(?:{_WORD}|{_PASS}|[?&](?:key|auth(?:orization)?)){_IS}"
+_ASSIGNED_IN_PROSE = rf"(?:{_SESSION}{_IS}|{_CODE}{_IS}{_NO_STATUS})"
 # A colon follows many words: only where a word begins, as names of requests may end in one of these, too.
 _TOLD = rf"(?:(?<![\w./-])|{_AFTER_PERCENT})[\w-]{{0,40}}?{_WORD}{_COLON}"
 _SHORT_TOLD = _SHORT_WORD + _COLON
@@ -55,7 +59,10 @@ _NOT_PLAIN = (
     r"must|none|not|null|of|or|rejected|required|revoked|should|the|to|too|traceback|true|undefined|unknown|was|"
     r"were|with|wrong)(?![\w.+/=-]))"
 )
-_VALUE = rf"(?!b[\"']){_NOT_PLAIN}(?:(?!%(?:25)?2[267C])[^\s\"'&,;}})\\]){{1,99999}}"
+_UNQUOTED = r"(?:(?!%(?:25)?2[267C])[^\s\"'&,;})\\]){1,99999}"
+# A password may have these in it: they end it where a space, another name or the rest of a path follows.
+_AFTER_COMMA = rf"(?:[,;)}}]{{1,20}}(?![\w.-]{{1,60}}{_QUOTE}?(?:[=:]|%(?:25)?3[AD]))(?![./:=|(\[{{<>?]){_UNQUOTED})?"
+_VALUE = rf"(?!b[\"']){_NOT_PLAIN}{_UNQUOTED}{_AFTER_COMMA * 8}"
 _WITH_DIGIT = r"(?=[^\s\"'&,;})\\\d]{0,60}\d)(?=[^\s\"'&,;})\\a-z]{0,60}[a-z])[^\s\"'&,;})\\]{4,99999}"
 
 _HEADER = (
@@ -69,6 +76,11 @@ _CREDENTIALS = (
     r"(?=[\w.~+/-]{0,100}[\d=]|(?-i:(?=[\w.~+/-]{0,60}[a-z])[\w.~+/-]{1,60}[A-Z]))[\w.~+/=-]{6,99999}"
 )
 _OPAQUE = r"(?=[a-z]{0,60}\d)(?=\d{0,60}[a-z])[a-z0-9]{16,99999}"
+# A UUID, or ten characters in which letters and digits change three times.
+_RANDOM = (
+    r"(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|(?=[\w./+%~-]{0,60}"
+    r"(?:\d[a-z]{1,60}\d{1,60}[a-z]|[a-z]\d{1,60}[a-z]{1,60}\d))[\w./+%~=-]{10,99999})"
+)
 _USER = r"(?<![\w.+%/:-])(?!(?:mailto|sips?|acct|xmpp):)[\w.+%-]{1,100}:"
 
 
@@ -108,13 +120,17 @@ _IN_NAMES = (
     _rule(_USER, r"[^\s/\"'<>@]{1,200}(?=@[\w.-]{1,200}(?::\d{2,5}(?!\w)|\.[a-z]{2,24}/))", _COLONS, _AT),
     _rule(_ASSIGNED + _QUOTED, _UP_TO_QUOTE, _EQUALS, _WORDS),
     _rule(rf"{_ASSIGNED}(?:{_SCHEME})?", _VALUE, _EQUALS, _WORDS),
-    _rule(rf"(?:{_TOLD}|{_SHORT_TOLD}){_QUOTED}", _UP_TO_QUOTE, _COLONS, _WORDS),
+    _rule(rf"(?:{_TOLD}|{_PASS}{_COLON}){_QUOTED}", _UP_TO_QUOTE, _COLONS, _WORDS),
     _rule(rf"(?:{_TOLD}|{_SHORT_TOLD}|{_HEADER})(?:{_SCHEME})?", _OPAQUE, _COLONS, f"{_WORDS}|{_HEADERS}"),
     _rule(_SCHEME, _OPAQUE, _SCHEMES),
-    _rule(_PIN + _COLON, r"\d{4,12}(?!\w)", _COLONS, _WORDS),
+    _rule(rf"(?:{_SESSION}|{_CODE})(?:{_IS}|{_COLON}){_QUOTED}?", rf"(?:{_OPAQUE}|{_RANDOM})", _WORDS),
+    _rule(rf"{_PIN}(?:{_IS}|{_COLON}){_QUOTED}?", r"\d{4,12}(?!\w)", _WORDS),
 )
 _IN_PROSE = (
     *_IN_NAMES,
+    _rule(_ASSIGNED_IN_PROSE + _QUOTED, _UP_TO_QUOTE, _EQUALS, _WORDS),
+    _rule(rf"{_ASSIGNED_IN_PROSE}(?:{_SCHEME})?", _VALUE, _EQUALS, _WORDS),
+    _rule(rf"{_SESSION}{_COLON}{_QUOTED}", _UP_TO_QUOTE, _COLONS, _WORDS),
     _rule(r"://[^\s/:@\"'<>]{0,100}:", r"(?!\d{1,5}[/?#])[^\s\"'<>]{1,300}(?=@)", "://", _AT),
     _rule(r"://", r"[^\s/:@\"'<>]{1,200}(?=@)", "://", _AT),
     _rule(_USER, r"(?!//|\d{1,5}[/?#])[^\s\"'<>]{1,200}(?=@[a-z0-9\[])", _COLONS, _AT),
