@@ -1,10 +1,18 @@
 """The command `plimsoll`: `run` is Locust with recording and judging, every other command is of `reports`."""
 
+import importlib
 import sys
+from pathlib import Path
 
 
 def main() -> int:
     """Run the command of `sys.argv`; return or exit with its status."""
+    # Those beside this package: PYTHONPATH may have folders of these names, as with `PYTHONPATH=.` a user's own.
+    folder = str(Path(__file__).resolve().parent.parent)
+    sys.path.insert(0, folder)
+    for package in ("reports", "telemetry"):
+        importlib.import_module(package)
+    sys.path.remove(folder)  # site-packages must not come before the standard library
     if sys.argv[1:2] == ["run"]:
         run_locust(sys.argv[2:])
     from reports.cli import command_line

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
+from plimsoll.redact import redact
 from reports.console import open_closed_streams, say, shortened
 from reports.errors import ConfigError, ReportError
 from reports.outcome import BAD_CONFIGURATION, CRASH, EXIT_STATUS, Outcome
@@ -54,10 +55,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         what = error.strerror or str(error)
         return _refuse(ReportError(f"{what}: {str(where)!r}" if where else what), options)
     except KeyboardInterrupt:
-        say(sys.stderr, "reports: interrupted before there was a result\n")
+        say(sys.stderr, "plimsoll: interrupted before there was a result\n")
         return EXIT_STATUS[Outcome.INCONCLUSIVE]
     except Exception as error:  # noqa: BLE001 - the last resort, which must not look like a verdict
-        fault = shortened(f"reports: this is a bug, please report it: {error!r}")
+        fault = shortened(f"plimsoll: this is a bug, please report it: {error!r}")
         say(sys.stderr, f"{fault}\n{traceback.format_exc()}")
         return CRASH
     say(sys.stdout, text)
@@ -70,8 +71,8 @@ def _refuse(error: ReportError, options: argparse.Namespace) -> int:
         faults = error.unquoted if getattr(options, "unquoted", False) else error.faults
         lines = [f"{thresholds}: {fault}" for fault in faults]
     else:
-        lines = [f"reports: {error}"]
-    say(sys.stderr, "".join(f"{shortened(line)}\n" for line in lines))
+        lines = [f"plimsoll: {error}"]
+    say(sys.stderr, "".join(f"{shortened(redact(line))}\n" for line in lines))
     return BAD_CONFIGURATION
 
 
@@ -98,6 +99,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--thresholds", type=Path, metavar="FILE", required=True)
     check.add_argument(
         "--unquoted", action="store_true", help="say where a fault is without quoting the file, for strangers"
+    )
+    check.add_argument(
+        "--masked", action="store_true", help="print the thresholds as YAML, with secrets masked, to be kept"
     )
     for option, what in (
         ("--name", "a request name of the run"),

@@ -4,31 +4,46 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import sys
 from collections.abc import Mapping, Sequence
+from typing import TextIO
 
 from plimsoll.loads.arrival_schedule import ArrivalSchedule
 from plimsoll.loads.plot import plot, summary
 from plimsoll.loads.schedule import Schedule, ScheduleError
 from shapes.loads import LOADS
 
+CANNOT_PRINT = 1
 BAD_ARGUMENTS = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print what was asked for and return the exit status: 2 for a load or a scale that cannot be."""
+    """Print one load or all; return the exit status: 1 if that fails, 2 for a wrong load or scale."""
     options = _parser().parse_args(arguments)
     try:
         loads = {name: load.scaled(options.user_scale, options.time_scale) for name, load in LOADS.items()}
     except ScheduleError as error:
-        sys.stderr.write("".join(f"shapes: {fault}\n" for fault in str(error).splitlines()))
+        _say(sys.stderr, "".join(f"shapes: {fault}\n" for fault in str(error).splitlines()))
         return BAD_ARGUMENTS
-    # Whoever reads this on a terminal that knows no blocks shall see question marks, and no traceback.
+    # A terminal without block characters shows question marks instead of a traceback.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     text = plot(options.name, loads[options.name]) if options.name else _listing(loads)
-    sys.stdout.write(f"{text}\n")
+    try:
+        _say(sys.stdout, f"{text}\n")
+    except OSError as error:
+        _say(sys.stderr, f"shapes: standard output cannot be written: {error.strerror}\n")
+        # Python would try again at its exit, and print a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CANNOT_PRINT
     return 0
+
+
+def _say(stream: TextIO | None, text: str) -> None:
+    if stream is not None:  # it is when it was closed before Python began, as by `>&-`
+        stream.write(text)
+        stream.flush()
 
 
 def _listing(loads: Mapping[str, Schedule | ArrivalSchedule]) -> str:

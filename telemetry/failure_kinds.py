@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from locust.exception import CatchResponseError
 
-from telemetry.redact import redact
+from plimsoll.redact import redact
 
 MAX_KINDS = 1000
 MAX_KIND_LENGTH = 200

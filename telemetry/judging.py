@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from plimsoll.redact import has_secret
+
 SUITE_FOLDER = Path(__file__).resolve().parent.parent
-# The folder is searched for the package alone: site-packages must not come before the standard library.
+# The folder is searched for our packages alone: site-packages must not come before the standard library.
 _RUN_PACKAGE = """\
 import importlib, runpy, sys
 folder, package = sys.argv.pop(1), sys.argv.pop(1)
 sys.path.insert(0, folder)
 importlib.import_module(package)
+importlib.import_module("plimsoll")
 sys.path.remove(folder)
 runpy.run_module(package, run_name="__main__", alter_sys=True)
 """
@@ -99,6 +103,21 @@ def check_thresholds(thresholds: Path, known: KnownNames, *, quoting: bool = Tru
     status = f"the check of {str(thresholds)!r} ended with status {checked.returncode}"
     told = checked.stderr.replace(f"{file}: ", f"{thresholds}: ") if is_told else status
     return ThresholdsCheck(told.strip().splitlines(), [])
+
+
+def copy_thresholds(thresholds: Path, copy: Path) -> None:
+    """Copy a thresholds file that was checked; where it has secrets, only its thresholds, with those masked.
+
+    Raises:
+        OSError: it cannot be read any more, or not be written.
+    """
+    if not has_secret(thresholds.read_text("utf-8", errors="replace")):
+        shutil.copyfile(thresholds, copy)
+        return
+    checked = run_reports(["check", "--masked", "--thresholds", str(thresholds.absolute())])
+    if checked.returncode != EXIT_PASS:
+        raise OSError(checked.stderr.strip())
+    copy.write_text(checked.stdout, "utf-8")
 
 
 class Judging:

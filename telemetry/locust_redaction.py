@@ -13,7 +13,7 @@ from locust.stats import RequestStats, StatsError
 import logging
 from functools import partial
 
-from telemetry.redact import redact, redact_log, redact_name
+from plimsoll.redact import redact, redact_log, redact_name
 
 # Of tables of names that are masked already; as prose, their other columns would be masked with a name.
 _TABLES = "locust.stats_logger"

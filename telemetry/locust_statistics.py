@@ -8,7 +8,7 @@ from locust.stats import RequestStats
 import time
 from functools import partial
 
-from telemetry.redact import redact_name
+from plimsoll.redact import redact_name
 
 
 def hasten(stats: RequestStats) -> None:

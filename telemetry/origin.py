@@ -11,7 +11,7 @@ from functools import cache, wraps
 from typing import Any
 
 from plimsoll.loads.iterations import iteration_name
-from telemetry.redact import redact_name
+from plimsoll.redact import redact_name
 
 # Each combination has rows of its own; a journey that makes up tags would make rows without end.
 MAX_COMBINATIONS = 100

@@ -9,7 +9,6 @@ from locust.runners import WORKER_REPORT_INTERVAL
 
 import itertools
 import logging
-import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -18,14 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from plimsoll.loads.search_shape import SearchShape
+from plimsoll.redact import redact, redact_command, redact_name
 from telemetry import run_facts
 from telemetry.faults import Faults
 from telemetry.health import HealthFile, HealthMonitor, reported_rows
 from telemetry.interval_recording import TICKS_PER_WRITE, IntervalRecording
-from telemetry.judging import SUITE_FOLDER
+from telemetry.judging import SUITE_FOLDER, copy_thresholds
 from telemetry.locust_csv import RunCsvFiles
 from telemetry.options import options_of
-from telemetry.redact import redact, redact_command, redact_name
 from telemetry.run_clock import RunClock
 from telemetry.run_directory import (
     CSV_FILES,
@@ -187,7 +186,7 @@ class Recording:
         wanted = options.run_dir or Path(RESULTS_FOLDER, directory_name(started, self._profile()))
         directory = create_run_directory(Path(wanted))
         if options.thresholds:
-            shutil.copyfile(options.thresholds, directory / THRESHOLDS_FILE)
+            copy_thresholds(Path(options.thresholds), directory / THRESHOLDS_FILE)
         return directory
 
     def _start_facts(self, started: datetime, sut_version: str | None) -> dict[str, object]:

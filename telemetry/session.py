@@ -17,6 +17,7 @@ from typing import Any
 
 from telemetry import run_facts
 from telemetry.bundled_target import BundledTarget
+from telemetry.console import say
 from telemetry.exits import catch_exits, contain_listeners
 from telemetry.judging import EXIT_BAD_CONFIGURATION, EXIT_CRASH, SUITE_FOLDER, Judgement, Judging
 from telemetry.listening import listen_first, listen_last, surround
@@ -158,8 +159,7 @@ class Session:
     def print_judgement(self) -> None:
         """Say how the last run was judged."""
         if self.judgement:
-            sys.stdout.write(f"\n{self.judgement.text}")
-            sys.stdout.flush()
+            say(sys.stdout, f"\n{self.judgement.text}")
 
     @contextmanager
     def _around_test_start(self, **_: Any) -> Iterator[None]:

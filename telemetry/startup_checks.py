@@ -14,11 +14,11 @@ from urllib.parse import urlsplit
 from plimsoll.loads.schedule import ScheduleError
 from plimsoll.loads.scheduled_shape import TICK_S, PlannedShape
 from plimsoll.loads.search_shape import SearchShape
+from plimsoll.redact import redact, redact_name
 from telemetry.judging import KnownNames, check_thresholds
 from telemetry.options import declare_limits_ms, options_of, warm_up_s
 from telemetry.origin import iterations_of, tags_of_tasks
 from telemetry.recording import known_request_names
-from telemetry.redact import redact
 from telemetry.run_directory import RESULTS_FOLDER
 from telemetry.task_checks import task_faults, user_count_faults
 
@@ -68,11 +68,11 @@ def names_known_of(classes: Sequence[type[User]]) -> KnownNames:
 
 
 def declared_names(user_classes: Iterable[type[User]], attribute: str) -> set[str]:
-    """Return the names that an attribute of the journeys declares, also globs: any, where one has None."""
+    """Return the recorded names that an attribute of the journeys declares, or globs; None declares `*`."""
     names: set[str] = set()
     for user_class in user_classes:
         declared: Iterable[str] | None = getattr(user_class, attribute, ())
-        names.update(["*"] if declared is None else declared)
+        names.update(["*"] if declared is None else map(redact_name, declared))
     return names
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 from telemetry.bundled_target import TargetError
+from telemetry.console import say
 from telemetry.exits import LastResort, where_raised
 from telemetry.health import WorkerHealth
 from telemetry.in_flight import watch_sessions, watch_users
@@ -127,4 +128,4 @@ def _exit(status: int, faults: list[str]) -> None:
 
 
 def _say(faults: list[str]) -> None:
-    sys.stderr.write("".join(f"plimsoll: {fault[:MAX_FAULT_LENGTH]}\n" for fault in faults))
+    say(sys.stderr, "".join(f"plimsoll: {fault[:MAX_FAULT_LENGTH]}\n" for fault in faults))

@@ -42,12 +42,12 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-def fire(environment: Environment) -> None:
+def fire(environment: Environment, name: str = "home") -> None:
     """Fire the event of one request of 5 ms."""
     event: Any = environment.events.request
     event.fire(
         request_type="GET",
-        name="home",
+        name=name,
         response_time=5.0,
         response_length=1,
         exception=None,

@@ -4,12 +4,14 @@ import argparse
 import json
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from reports.console import say, shortened
+from reports.errors import ReportError
 from reports.files import replaced
 from reports.load.run import Run
 from reports.load.run_files import THRESHOLDS_FILE, Place, load, locate
@@ -30,10 +32,11 @@ def run(options: argparse.Namespace) -> tuple[int, str]:
     Raises ConfigError for bad thresholds, DataError where there is no run.
     """
     place = locate(options.run)
-    thresholds = _thresholds(place, options.thresholds)
-    judged = load(place, with_thresholds=options.thresholds is None)
-    verdict = reach_verdict(judged, thresholds)
-    fault = _write(place, judged, verdict)
+    with _earlier_views_aside(place):
+        thresholds = _thresholds(place, options.thresholds)
+        judged = load(place, with_thresholds=options.thresholds is None)
+        verdict = reach_verdict(judged, thresholds)
+        fault = _write(place, judged, verdict)
     if fault:
         verdict = _unwritten(verdict, fault)
     for warning in judged.warnings:
@@ -42,6 +45,32 @@ def run(options: argparse.Namespace) -> tuple[int, str]:
     report = "" if fault else f"\nreport: {place.view(REPORT_FILE)}\n"
     text = f"{terminal_text(verdict, colour=colour).rstrip()}\n{report}"
     return EXIT_STATUS[Outcome(verdict["verdict"])], text
+
+
+@contextmanager
+def _earlier_views_aside(place: Place) -> Iterator[None]:
+    """Take the verdict and the report of an earlier judging away while the run is judged again.
+
+    A judging that is killed or crashes leaves no verdict. One that cannot begin puts the earlier one back.
+    """
+    aside = {}
+    for view in (place.view(VERDICT_FILE), place.view(REPORT_FILE)):
+        hidden = view.with_name(f".{view.name}.earlier")
+        with suppress(OSError):  # nothing can be written here, which `_write` says
+            if view.is_file():
+                aside[view] = view.replace(hidden)
+    try:
+        yield
+    except (ReportError, OSError):
+        for view, hidden in aside.items():
+            hidden.replace(view)
+        if aside:
+            names = " and ".join(view.name for view in aside)
+            say(sys.stderr, f"note: the run was not judged; {names} are left from an earlier judging\n")
+        raise
+    finally:
+        for hidden in aside.values():
+            hidden.unlink(missing_ok=True)
 
 
 def _thresholds(place: Place, named: Path | None) -> list[Threshold]:

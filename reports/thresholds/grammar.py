@@ -22,10 +22,11 @@ import math
 import re
 from dataclasses import dataclass, field, replace
 
+from plimsoll.redact import redact_name
 from reports.thresholds.metric import BUSY, KINDS, OWN_SCALE, RESPONSE, SYNONYMS, Kind, Metric
 from reports.thresholds.nearest import nearest_hint
 from reports.thresholds.selector import EVERYTHING, Condition, Selector
-from reports.thresholds.tokens import Token, TokenKind, tokenize
+from reports.thresholds.tokens import TOKEN, Token, TokenKind, tokenize
 
 UPPER_LIMITS = ("<", "<=")
 OPERATORS = (*UPPER_LIMITS, ">", ">=")
@@ -36,7 +37,10 @@ NUMBER = re.compile(r"(?P<number>\d+(?:\.\d+)?|\.\d+)(?P<unit>.*)", re.DOTALL)
 
 @dataclass(frozen=True)
 class Statement:
-    """Hold a parsed statement; `limit` is in the unit of the metric's kind, `source` as the user wrote it."""
+    """Hold a parsed statement; `limit` is in the unit of the metric's kind.
+
+    `source` is what the user wrote, with secrets masked.
+    """
 
     metric: Metric
     selector: Selector
@@ -58,8 +62,11 @@ class Statement:
 def parse(source: str) -> Statement:
     """Return the statement that `source` spells.
 
+    Secrets in its names are masked as the recorder masks them: the run has the masked names only.
+
     Raises ValueError saying what is wrong and what would be valid.
     """
+    source = TOKEN.sub(_masked, source)
     parser = _Parser(tokenize(source))
     metric = parser.metric()
     selector = parser.selector(metric)
@@ -69,6 +76,11 @@ def parse(source: str) -> Statement:
     statement = Statement(metric, selector, operator, limit, source)
     _refuse_foregone(statement)
     return statement
+
+
+def _masked(token: re.Match[str]) -> str:
+    name = Condition(token[token.lastgroup or 0]).pattern
+    return token[0].replace(name, redact_name(name))
 
 
 class _Parser:

@@ -7,6 +7,7 @@
 Everything wrong is reported at once, before any load starts, and soon: how much is read is limited.
 """
 
+import math
 from collections import Counter
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import Any, Literal
 
 import yaml
 
+from plimsoll.redact import redact
 from reports.errors import ConfigError, Fault
 from reports.files import read_regular
 from reports.thresholds.grammar import Statement, parse
@@ -103,6 +105,17 @@ def validate(thresholds: Sequence[Threshold], known: Known) -> list[str]:
         for fault in [next(_unknown(statement, known), None)]
         if fault
     ]
+
+
+def as_yaml(thresholds: Sequence[Threshold]) -> str:
+    """Return a thresholds file that says the same, with secrets masked and without comments."""
+    entries = [
+        threshold.statement.source
+        if threshold.level == "fail"
+        else {"expr": threshold.statement.source, "level": threshold.level}
+        for threshold in thresholds
+    ]
+    return yaml.safe_dump({"thresholds": entries}, allow_unicode=True, sort_keys=False, width=math.inf)
 
 
 def limits_ms(thresholds: Sequence[Threshold]) -> list[float]:
@@ -263,4 +276,5 @@ def _quoted(entry: object) -> str:
 
 
 def _shortened(text: str) -> str:
+    text = redact(text)
     return text if len(text) <= LONGEST_QUOTE else text[: LONGEST_QUOTE - 1] + "…"

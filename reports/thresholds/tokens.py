@@ -22,7 +22,7 @@ class Token:
     text: str
 
 
-PATTERN = re.compile(
+TOKEN = re.compile(
     r"""\s*(?:
       "(?P<double>[^"]*)" | '(?P<single>[^']*)'
     | (?P<operator>[<>=!]+)
@@ -39,7 +39,7 @@ def tokenize(source: str) -> list[Token]:
     Raises ValueError for a quote that is never closed.
     """
     tokens = []
-    for match in PATTERN.finditer(source.strip()):
+    for match in TOKEN.finditer(source.strip()):
         text = match[match.lastgroup or 0]
         if match.lastgroup == "stray":
             raise ValueError(f"the quote {text} is never closed")

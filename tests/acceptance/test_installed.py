@@ -121,7 +121,12 @@ def test_a_run_beside_a_package_of_the_same_name(programs: Path, folder: Path, s
 
     (folder / "run" / "report.html").unlink()
     again = subprocess.run(
-        [programs / "plimsoll", "judge", "run"], cwd=folder, capture_output=True, text=True, check=False
+        [programs / "plimsoll", "judge", "run"],
+        cwd=folder,
+        env=user_environment({"PYTHONPATH": "."}),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert again.returncode == played.returncode, again.stderr
     assert again.stdout.endswith("report: run/report.html\n")

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,8 +16,9 @@ from tests.fix_target import STOP_TIMEOUT_S, kill_guard, start_target
 
 INITDB_WORKS = f"{HOME_PREFIX}*/pgdata/postmaster.pid"  # its helper's at first, then the server's
 
-# Not through a shell, which would be known as one that starts the server.
-BEGIN_LATE = "import os, sys; sys.stdin.readline(); os.execv(sys.argv[1], sys.argv[1:])"
+# Not by Python, which the server's user may not be allowed to run, as in a home of mode 700. Nor by `sh`: the
+# target stops a shell of that name which starts the server.
+BEGIN_LATE = ("bash", "-c", 'read -r && exec "$@"', "bash")
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_a_signal_before_the_first_command_has_begun(
         if Path(command[0]).parent != BIN:  # on a new machine a user is made first
             return run(command, **options)
         commands.append(Path(command[0]).name)
-        late = [sys.executable, "-c", BEGIN_LATE, *map(str, command)]
+        late = [*BEGIN_LATE, *map(str, command)]
         begun.append(subprocess.Popen(late, user=options["user"], cwd=options["cwd"], stdin=subprocess.PIPE))
         raise SystemExit(0)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.redact import (
+from plimsoll.redact import (
     _IN_PROSE,
     MAX_LENGTH,
     MAX_LOG_LENGTH,

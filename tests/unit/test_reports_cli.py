@@ -13,6 +13,7 @@ import pytest
 
 from reports.cli import main
 from reports.commands import judge as judge_command
+from reports.errors import DataError
 from reports.files import replaced
 from tests.make_directory import seal
 
@@ -114,7 +115,7 @@ def test_no_run_exits_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
     """A path without a run is the user's mistake: one line, no traceback."""
     assert main(["judge", str(tmp_path / "x")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("reports: no run at ")
+    assert line.startswith("plimsoll: no run at ")
 
 
 @pytest.mark.parametrize(
@@ -170,8 +171,69 @@ def test_crash_is_no_verdict(
     monkeypatch.setattr(judge_command, "reach_verdict", explode)
     assert main(["judge", str(prefix)]) == 1
     printed = capsys.readouterr().err
-    assert printed.startswith("reports: this is a bug, please report it: ZeroDivisionError('planned')\n")
+    assert printed.startswith("plimsoll: this is a bug, please report it: ZeroDivisionError('planned')\n")
     assert "Traceback" in printed
+
+
+def test_a_crash_leaves_no_earlier_verdict(run_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A judging that crashes leaves no verdict and no report, also where an earlier one has written some."""
+    thresholds(run_directory, "p95 < 1 s")
+    assert main(["judge", str(run_directory)]) == 0
+
+    def explode(*_: object) -> None:
+        raise ZeroDivisionError("planned")
+
+    monkeypatch.setattr(judge_command, "reach_verdict", explode)
+    assert main(["judge", str(run_directory)]) == 1
+    left = {path.name for path in run_directory.iterdir()}
+    assert not {name for name in left if "verdict" in name or "report" in name}
+
+
+def test_a_judging_that_is_killed_leaves_no_earlier_verdict(
+    run_directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a run is judged again there is no verdict that could be taken for the new one."""
+    thresholds(run_directory, "p95 < 1 s")
+    assert main(["judge", str(run_directory)]) == 0
+    found: list[Path] = []
+
+    def die(*_: object, **__: object) -> None:
+        found.extend(run_directory.iterdir())
+        raise MemoryError
+
+    monkeypatch.setattr(judge_command, "load", die)
+    assert main(["judge", str(run_directory)]) == 1
+    assert found
+    assert not {path.name for path in found} & {"verdict.json", "report.html"}
+
+
+@pytest.mark.parametrize("fault", ["thresholds", "run"])
+def test_an_earlier_verdict_stays_where_nothing_is_judged(
+    run_directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """Where thresholds or the run cannot be read, the earlier verdict and report stay, which is said."""
+    path = thresholds(run_directory, "p95 < 1 s")
+    assert main(["judge", str(run_directory)]) == 0
+    before = {path.name: path.read_bytes() for path in run_directory.iterdir()}
+    capsys.readouterr()
+    if fault == "run":
+        monkeypatch.setattr(judge_command, "load", refuse_to_load)
+    else:
+        path = run_directory.parent / "other.yaml"
+        path.write_text("thresholds: [p95 < 1]")
+
+    assert main(["judge", str(run_directory), "--thresholds", str(path)]) == 2
+    first, second = capsys.readouterr().err.splitlines()
+    assert (
+        first == "note: the run was not judged; verdict.json and report.html are left from an earlier judging"
+    )
+    assert "note" not in second
+    assert {path.name: path.read_bytes() for path in run_directory.iterdir()} == before
+
+
+def refuse_to_load(*_: object, **__: object) -> None:
+    """Find nothing to judge."""
+    raise DataError("nothing to judge")
 
 
 def test_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -250,7 +312,7 @@ def test_an_interruption_is_no_verdict(
 
     monkeypatch.setattr(judge_command, "reach_verdict", interrupt)
     assert main(["judge", str(prefix)]) == 77
-    assert capsys.readouterr().err == "reports: interrupted before there was a result\n"
+    assert capsys.readouterr().err == "plimsoll: interrupted before there was a result\n"
 
 
 def test_verdict_stands_when_nobody_reads_it(run_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:

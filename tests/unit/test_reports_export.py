@@ -81,5 +81,5 @@ def test_run_without_intervals_cannot_be_exported(tmp_path: Path, capsys: pytest
     assert main(["export", str(tmp_path), "--hlog", str(tmp_path / "x.hlog")]) == 2
 
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("reports: no intervals.arrow to export in ")
+    assert line.startswith("plimsoll: no intervals.arrow to export in ")
     assert not list(tmp_path.glob("*hlog*"))

@@ -14,7 +14,7 @@ from reports.errors import ConfigError
 from reports.thresholds.grammar import OPERATORS, Statement, parse
 from reports.thresholds.metric import Metric
 from reports.thresholds.nearest import nearest_hint
-from reports.thresholds.reading import MAX_BYTES, Known, parse_thresholds, read_thresholds, validate
+from reports.thresholds.reading import MAX_BYTES, Known, as_yaml, parse_thresholds, read_thresholds, validate
 from reports.thresholds.selector import Condition, single
 
 
@@ -350,3 +350,60 @@ def test_hint_offers_similar_words_only() -> None:
     """A near word is offered whatever its case, a far one is not."""
     assert nearest_hint("P9", ["p99"]) == "; did you mean 'p99'?"
     assert nearest_hint("colour", ["p99"]) == ""
+
+
+TOKEN = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"
+
+
+@pytest.mark.parametrize(
+    ("source", "masked"),
+    [
+        (f'p95 of "/login?token={TOKEN}" < 1 s', 'p95 of "/login?token=***" < 1 s'),
+        ("rps of '/login?token=hunter2' > 1", "rps of '/login?token=***' > 1"),
+        (f"p95 of transaction:{TOKEN} < 1 s", "p95 of transaction:*** < 1 s"),
+        ("count of tag:session and not 'token: x' < 5", "count of tag:session and not 'token: x' < 5"),
+        ("p95 of '/reports?session=3' < 1 s", "p95 of '/reports?session=3' < 1 s"),
+    ],
+)
+def test_secrets_in_names_are_masked_as_the_recorder_does(source: str, masked: str) -> None:
+    """A selector means the recorded name, in which a secret is masked, and is shown like that."""
+    statement = parse(source)
+
+    assert statement == parse(masked)
+    assert statement.source == masked
+
+
+def test_a_masked_name_is_known() -> None:
+    """A selector with a secret is held against the declared names as they are recorded."""
+    known = Known(["/login?token=***"])
+
+    assert parse_thresholds(f"thresholds: ['p95 of \"/login?token={TOKEN}\" < 1 s']", known)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        f"p95 of login?token={TOKEN} < 1 s",
+        f"p95 of 'login?token={TOKEN}' < 1 min or so",
+        f"p95 of '{'x' * 60} http://ann:{TOKEN}@host/' < 1 mile",
+        f"{{expr: p95 < 1 s, level: {TOKEN}}}",
+        f"{{token={TOKEN}: 1}}",
+    ],
+)
+def test_a_fault_quotes_no_secret(entry: str) -> None:
+    """What is wrong is quoted with its secrets masked, also where the quotation is cut."""
+    faults = faults_of(f"thresholds:\n- {entry}")
+
+    assert TOKEN[:20] not in " ".join(faults)
+    assert "threshold 1" in faults[0]
+
+
+def test_thresholds_are_written_without_secrets() -> None:
+    """A masked file means the same thresholds, and has neither a secret nor a comment."""
+    limit = f"'p95 of \"/login?token={TOKEN}\" < 1 s'"
+    text = f"# Bearer {TOKEN}\nthresholds:\n- {limit}\n- {{expr: 'rps of ä > 1', level: warn}}\n"
+    read = parse_thresholds(text)
+
+    assert parse_thresholds(as_yaml(read)) == read
+    assert TOKEN not in as_yaml(read)
+    assert "rps of ä > 1" in as_yaml(read)

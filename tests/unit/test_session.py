@@ -9,6 +9,9 @@ import gevent
 from locust import LoadTestShape
 from locust.env import Environment
 
+import json
+import os
+import sys
 from argparse import Namespace
 from functools import partial
 from pathlib import Path
@@ -21,7 +24,11 @@ from plimsoll.loads.arrival_dispatcher import keep_intended_starts
 from plimsoll.loads.arrival_shape import _receive_reports
 from plimsoll.loads.schedule import Schedule, Stage
 from plimsoll.loads.scheduled_shape import ScheduledShape
+from reports.cli import main
+from reports.outcome import EXIT_STATUS
+from reports.thresholds.reading import read_thresholds
 from telemetry.exits import LastResort
+from telemetry.judging import copy_thresholds
 from telemetry.switch import UNRECORDED, _on_init
 from tests.fix_locust_process import Judge, LocustProcess, Visitor, fire
 from tests.virtual_time import virtual_time
@@ -242,3 +249,53 @@ def test_a_shape_of_ones_own_ends_when_it_says_so(tmp_path: Path) -> None:
 
     assert (whole.failed_checks, whole.facts["end_reason"]) == ([], "schedule ended")
     assert (stopped.failed_checks, stopped.verdict["verdict"]) == (["planned_end"], "INCONCLUSIVE")
+
+
+def test_a_secret_in_a_selector(tmp_path: Path) -> None:
+    """A limit on a name with a secret is kept with the secret masked, and judges the name as recorded."""
+    secret, limits = "ghp_16C7e42F292c6912E7710c838347Ae178B4a", tmp_path / "limits.yaml"
+    statement = f'p95 of "/login?token={secret}" < 1 s'
+    limits.write_text(f"# as of {secret}\nthresholds:\n- '{statement}'\n", encoding="utf-8")
+    process = LocustProcess(tmp_path / "run", run_time=25, thresholds=str(limits)).listen()
+    process.user_class.tasks = [lambda user: fire(user.environment, f"/login?token={secret}")]
+    with virtual_time():
+        process.runner.start(4, 4)
+        process.play(25)
+
+    (copied,) = read_thresholds(tmp_path / "run" / "thresholds.yaml")
+    assert copied.statement.source == 'p95 of "/login?token=***" < 1 s'
+    for named in ([], ["--thresholds", str(limits)]):
+        assert main(["judge", str(tmp_path / "run"), *named]) in EXIT_STATUS.values()
+        verdict = json.loads((tmp_path / "run" / "verdict.json").read_text(encoding="utf-8"))
+        assert verdict["thresholds"][0]["value"] == pytest.approx(5, abs=0.2)
+        for name in ("thresholds.yaml", "verdict.json", "report.html"):
+            assert secret not in (tmp_path / "run" / name).read_text(encoding="utf-8")
+
+
+def test_limits_without_secrets_are_kept_as_they_are(tmp_path: Path) -> None:
+    """A thresholds file is copied with its comments and its layout where it has nothing to mask."""
+    limits = tmp_path / "limits.yaml"
+    limits.write_text("# agreed in May\nthresholds: [ p95 < 1 s ]\n", encoding="utf-8")
+    copy_thresholds(limits, tmp_path / "copy.yaml")
+
+    assert (tmp_path / "copy.yaml").read_bytes() == limits.read_bytes()
+
+
+@pytest.mark.parametrize("stream", [None, "closed", "broken"])
+def test_a_judgement_that_cannot_be_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: str | None
+) -> None:
+    """Where standard output is closed or its reader has gone, a run ends as any other."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as output:
+        if stream == "closed":
+            output.close()
+        monkeypatch.setattr(sys, "stdout", output if stream else None)
+        process = LocustProcess(tmp_path / "run", run_time=25).listen()
+        with virtual_time():
+            process.runner.start(4, 4)
+            process.play(25)
+            process.end.session.print_judgement()
+
+    assert process.end.session.judgement is not None

@@ -47,6 +47,23 @@ def test_a_peak_of_a_moment_is_seen() -> None:
     assert rows_of(plot("peak", Schedule(stages)))[0].count("█") == 1
 
 
+@pytest.mark.parametrize(
+    ("redirection", "status", "errors"),
+    [
+        (">&-", 0, ""),
+        (">&- 2>&-", 0, ""),
+        (">/dev/full", 1, "shapes: standard output cannot be written: No space left on device\n"),
+        ("--user-scale=-1 2>&-", 2, ""),
+    ],
+)
+def test_streams_that_take_nothing(redirection: str, status: int, errors: str) -> None:
+    """A closed stream is not written to, a full disk is one line; neither is a traceback."""
+    command = ["bash", "-c", f'"$@" {redirection}', "bash", sys.executable, "-m", "shapes"]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert (shown.returncode, shown.stdout, shown.stderr) == (status, "", errors)
+
+
 def test_the_stages() -> None:
     """Each stage is named with its start, its duration and its levels."""
     lines = plot("ramp", RAMP).splitlines()

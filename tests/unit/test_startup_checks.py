@@ -3,7 +3,11 @@
 from locust import FastHttpUser, HttpUser, User
 from locust.env import Environment
 
+import json
 import os
+import subprocess
+import sys
+import tomllib
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -158,6 +162,27 @@ def test_the_judge_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     for safe_path in ("", "1"):
         monkeypatch.setenv("PYTHONSAFEPATH", safe_path)
         assert check_thresholds(Path("shop.yaml"), names_known_of([])) == ([], [1000])
+
+
+def test_the_program_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`plimsoll` runs our package `reports` also where PYTHONPATH has another one."""
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "__init__.py").write_text("raise SystemExit('not ours')", encoding="utf-8")
+    (tmp_path / "shop.yaml").write_text("thresholds: [p95 < 1 s]", encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", f".{os.pathsep}{SUITE_FOLDER}")
+    project = tomllib.loads((SUITE_FOLDER / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    module, function = project["scripts"]["plimsoll"].split(":")
+    script = f"import sys; from {module} import {function}; sys.exit({function}())"
+
+    checked = subprocess.run(
+        [sys.executable, "-P", "-c", script, "check", "--thresholds", "shop.yaml"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (checked.returncode, checked.stderr) == (0, "")
+    assert json.loads(checked.stdout)["thresholds"] == 1
 
 
 def test_the_command_to_judge_again_is_one_that_works(

@@ -2,8 +2,8 @@
 
 There are two kinds of text. In prose (errors, log lines, command lines) what stands where a secret would is
 masked, and a harmless word may be masked with it. Names (of requests, transactions, metrics and tags) are
-identities: two names without a secret must stay two, so only what can hardly be anything else is masked. In a
-name, words that also have harmless values (session, code, sig, pin) mask a value of the shape of a secret only.
+identities: two names without a secret must stay two, so only what can hardly be anything else is masked. In
+names, words that have harmless values too (session, code, sig, pin) mask only values that look like a secret.
 
 Texts come from the service under test and are searched in the load generator: how much is searched is
 bounded, and so is every repetition below, or one long answer would stall the load.
@@ -61,7 +61,8 @@ _NOT_PLAIN = (
 )
 _UNQUOTED = r"(?:(?!%(?:25)?2[267C])[^\s\"'&,;})\\]){1,99999}"
 # A password may have these in it: they end it where a space, another name or the rest of a path follows.
-_AFTER_COMMA = rf"(?:[,;)}}]{{1,20}}(?![\w.-]{{1,60}}{_QUOTE}?(?:[=:]|%(?:25)?3[AD]))(?![./:=|(\[{{<>?]){_UNQUOTED})?"
+_OTHER_NAME = rf"[\w.-]{{1,60}}{_QUOTE}?(?:[=:]|%(?:25)?3[AD])"
+_AFTER_COMMA = rf"(?:[,;)}}]{{1,20}}(?!{_OTHER_NAME}|[./:=|(\[{{<>?]){_UNQUOTED})?"
 _VALUE = rf"(?!b[\"']){_NOT_PLAIN}{_UNQUOTED}{_AFTER_COMMA * 8}"
 _WITH_DIGIT = r"(?=[^\s\"'&,;})\\\d]{0,60}\d)(?=[^\s\"'&,;})\\a-z]{0,60}[a-z])[^\s\"'&,;})\\]{4,99999}"
 
@@ -168,6 +169,11 @@ def redact_name(name: str) -> str:
         return masked.text
     digest = sha256(name.encode("utf-8", "backslashreplace")).hexdigest()[:8]
     return f"{masked.text[: MAX_LENGTH - 9]}…{digest}"
+
+
+def has_secret(text: str) -> bool:
+    """Return whether prose of any length has something in it that `redact` masks."""
+    return _masked(text, _IN_PROSE, len(text)).text != text
 
 
 class _Masked(NamedTuple):
