@@ -7,7 +7,7 @@ from pathlib import Path
 
 def main() -> int:
     """Run the command of `sys.argv`; return or exit with its status."""
-    # Those beside this package: PYTHONPATH may have folders of these names, as with `PYTHONPATH=.` a user's own.
+    # Those beside this package: folders of the user with these names come first with `PYTHONPATH=.`.
     folder = str(Path(__file__).resolve().parent.parent)
     sys.path.insert(0, folder)
     for package in ("reports", "telemetry"):

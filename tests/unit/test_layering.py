@@ -133,7 +133,7 @@ def test_shapes_stand_on_the_loads_only() -> None:
 
 
 def test_reports_know_the_masking_of_secrets_only() -> None:
-    """What judges imports one module of plimsoll, which needs Python alone: Locust would patch the process."""
+    """The judge imports one module of plimsoll, which needs Python alone: Locust would patch the process."""
     used = {name for path in sources("reports") for name in imports(path) if name.startswith("plimsoll")}
     loaded = [ROOT / "plimsoll" / name for name in ("__init__.py", "redact.py")]
     needed = {name.partition(".")[0] for path in loaded for name in imports(path)}
