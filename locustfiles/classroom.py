@@ -32,7 +32,7 @@ _seats = count()
 class ClassroomUser(RoomUser):
     """The first of each class teaches, the others listen and make progress."""
 
-    roster = STUDENTS  # whoever has an account may teach
+    roster = STUDENTS  # any account may teach
     request_names: ClassVar[frozenset[str]] = frozenset(
         {"auth.login", "classroom.update", "student.progress"}
         | event_names("classroom")

@@ -104,7 +104,7 @@ class ShopVisitor(MemberUser):
             self.check_health_of("orders.health", path)
 
     def oversee(self) -> None:
-        """Look at the figures, which are refused to whoever is no admin."""
+        """Look at the figures, which only an admin may see."""
         if self.account().role == "admin":
             self.ask("orders.admin_dashboard", "GET", "/api/admin/dashboard", dashboard)
             self.ask("orders.admin_analytics", "GET", "/api/admin/analytics", analytics)
@@ -193,7 +193,7 @@ def order_is(status: str, total: float) -> Callable[[Answer], None]:
 
 
 def profile_of(email: str) -> Callable[[Answer], None]:
-    """Return a check that the profile is the one of whoever signed in."""
+    """Return a check that the profile is that of the account that signed in."""
 
     def check(answer: Answer) -> None:
         if field(answer.body, "email", str) != email:

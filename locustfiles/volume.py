@@ -80,7 +80,7 @@ class VolumeUser(MemberUser):
 
     @task(2)
     def enrol_class(self) -> None:
-        """Enrol 100 students whom nobody knows yet, and who are removed after the run."""
+        """Enrol 100 new students, who are removed after the run."""
         self.account()
         emails = [f"{newcomers.result}{uuid.uuid4().hex}@plimsoll.test" for _ in range(NEWCOMERS)]
         students = [{"email": email, "name": "Newcomer"} for email in emails]

@@ -97,7 +97,7 @@ def _rule(before: str, secret: str, *hints: str) -> _Rule:
     return _Rule(pattern, tuple(tuple(hint.split("|")) for hint in hints))
 
 
-# Most texts hold none of these, and are quickly done with.
+# Most texts have none of these words, and need no search.
 _WORDS = "pass|pw|secret|token|cred|key|sess|jwt|bearer|sig|pin|otp|code|auth"
 _HEADERS, _SCHEMES = "authorization|cookie", "bearer|basic|token"
 _AT, _EQUALS, _COLONS = "@|%40", "=|3d", ":|3a"

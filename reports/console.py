@@ -1,4 +1,4 @@
-"""Print to whoever still reads: a stream may be closed, its reader gone, its disk full."""
+"""Print to streams that may be closed, have lost their reader, or end on a full disk."""
 
 import os
 import sys

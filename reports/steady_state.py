@@ -102,7 +102,7 @@ def _most_users(run: Run) -> tuple[float, float, str]:
     at_s, users = (run.stages[column].to_numpy(dtype=np.float64) for column in ("elapsed_s", "users"))
     known = ~np.isnan(at_s) & ~np.isnan(users)
     if not known.any():
-        return 0.0, math.inf, "with any ramp, as nothing tells when the users were complete"
+        return 0.0, math.inf, "with any ramp, as it is unknown when all users had started"
     from_s = float(at_s[known][int(users[known].argmax())])
     return from_s, math.inf, "from the moment of the most users on"
 

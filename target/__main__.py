@@ -32,7 +32,7 @@ MAX_MESSAGE_BYTES = 64 * 1024
 
 
 class AnnouncingServer(uvicorn.Server):
-    """Prints one line of JSON when requests are answered, for whoever started the process."""
+    """Prints one line of JSON when requests are answered, for the process that started it."""
 
     def __init__(self, config: uvicorn.Config, announcement: dict[str, object]) -> None:
         super().__init__(config)
@@ -48,7 +48,7 @@ class AnnouncingServer(uvicorn.Server):
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Serve until told to stop; return the exit status: 0 stopped, 2 bad options, 1 could not start."""
+    """Serve until asked to stop; return the exit status: 0 stopped, 2 bad options, 1 could not start."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _stop)
     try:

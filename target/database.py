@@ -49,7 +49,7 @@ class Session:
         return await cursor.fetchone()
 
     async def fetch_json(self, name: str, parameters: Parameters | None = None) -> bytes | None:
-        """Run the query *name* and return its first value as sent: JSON that nobody parses here."""
+        """Run the query *name* and return its first value as sent: JSON that is not parsed here."""
         result = (await self._run(name, parameters)).pgresult
         return result.get_value(0, 0) if result is not None and result.ntuples else None
 

@@ -49,14 +49,14 @@ class InvalidInputError(ApiError):
 
 
 class UnauthorizedError(ApiError):
-    """Nobody, or nobody known, is asking."""
+    """The request has no account, or an unknown one."""
 
     status = 401
     headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": "Bearer"}
 
 
 class ForbiddenError(ApiError):
-    """Whoever is asking may not have this."""
+    """The account of the request has no access to this."""
 
     status = 403
 

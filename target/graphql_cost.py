@@ -1,4 +1,4 @@
-"""What a GraphQL operation costs, told before it runs.
+"""What a GraphQL operation costs, computed before it runs.
 
 A field costs 1 point, or what `@cost` says in the schema, and besides it what is selected below it. A list
 costs what one member costs, times `first`; one without `first` counts as a single member, which is why

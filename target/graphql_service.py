@@ -1,4 +1,4 @@
-"""Runs GraphQL requests: parse, validate, weigh, execute; whatever is wrong is told in `errors`."""
+"""Runs GraphQL requests: parse, validate, weigh, execute; every fault is reported in `errors`."""
 
 import logging
 import re

@@ -74,7 +74,7 @@ class Jobs:
             LOGGER.exception("the job queue waits")  # the worker must outlive whatever it meets
 
     async def _work_one(self) -> bool:
-        """Perform the oldest job that nobody works on; return whether there was one."""
+        """Perform the oldest job that is not taken; return whether there was one."""
         # One connection for all of it: a job once claimed does not wait for another.
         async with self._database.session() as session:
             row = await session.fetch_row("claim_job")

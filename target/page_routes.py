@@ -24,7 +24,7 @@ HOMES = {"student": "/dashboard", "parent": "/parents"}
 
 @router.get("/")
 async def go_home(account: PageAccount) -> Response:
-    """Lead to the first page of whoever it is."""
+    """Redirect to the first page of the role that is signed in."""
     if account.role not in HOMES:
         raise ForbiddenError(f"there are no pages for the role {account.role}")
     return go_to(HOMES[account.role])

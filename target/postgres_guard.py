@@ -38,7 +38,7 @@ def _stop_server(data: Path) -> None:
     while processes := _processes_of(data):
         is_late = time.monotonic() > deadline_s
         for process in processes:
-            # The server gives its shared memory back when it is told to quit; the others have none.
+            # The server gives its shared memory back when it receives SIGQUIT; the others have none.
             is_server = process.info["name"] == "postgres" and str(data) in (process.info["cmdline"] or ())
             with suppress(psutil.Error):
                 process.send_signal(signal.SIGQUIT if is_server and not is_late else signal.SIGKILL)
@@ -48,7 +48,7 @@ def _stop_server(data: Path) -> None:
 
 
 def _processes_of(data: Path) -> list[psutil.Process]:
-    """Find PostgreSQL's processes on *data*, whoever installed it; one that has ended is none, even unburied.
+    """Find PostgreSQL's processes on *data*, of any installation; a zombie is not counted.
 
     Their working directories cannot be read by everybody; commands can.
     """
@@ -68,7 +68,7 @@ def _is_postgres(name: str, command: str) -> bool:
 def _await_end(owner_pid: int, starter: int | None) -> None:
     """Return when the owner has ended; kill it if it has not OWNER_TIMEOUT_S after its starter."""
     pipes = select.poll()
-    pipes.register(OWNER_PIPE, 0)  # the end of the last writer is told always
+    pipes.register(OWNER_PIPE, 0)  # poll always reports the end of the last writer
     if starter is not None:
         pipes.register(starter, 0)
         if all(pipe != OWNER_PIPE for pipe, _ in pipes.poll()):

@@ -59,7 +59,7 @@ async def _serve(websocket: WebSocket, room: str, admitted: Awaitable[None], ech
 
 
 async def _deliver(websocket: WebSocket, member: Member) -> None:
-    # Waits while the client does not read; meanwhile its messages pile up here and hold up nobody else.
+    # Waits while the client does not read; meanwhile its messages pile up here and delay no other client.
     with suppress(WebSocketDisconnect):
         while True:
             await websocket.send_text(await member.take())

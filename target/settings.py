@@ -1,4 +1,4 @@
-"""What the target is told: its command line and its environment."""
+"""The settings of the target: its command line and its environment."""
 
 import argparse
 import secrets

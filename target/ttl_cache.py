@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 
 class TtlCache:
-    """Keeps the last value of one computation for *ttl_s* seconds; whoever asks meanwhile shares it."""
+    """Keeps the last value of one computation for *ttl_s* seconds; callers meanwhile share it."""
 
     def __init__(self, compute: Callable[[], Awaitable[bytes]], ttl_s: float) -> None:
         self._compute = compute

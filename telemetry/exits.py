@@ -30,7 +30,7 @@ from plimsoll.redact import redact
 _LOCUST = str(Path(locust.__file__).parent)
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
-# Of a listener: Locust lets these pass, and nobody catches them.
+# Of a listener: Locust does not catch these.
 _ENDING = (
     *(SystemExit, KeyboardInterrupt, StopTest, StopUser),
     *(InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately),
@@ -45,8 +45,8 @@ TakeExit = Callable[[str], None]
 def catch_exits(take: TakeExit) -> None:
     """Give *take* each SystemExit, KeyboardInterrupt and SystemError that ends a greenlet but the main one.
 
-    Not those of Locust itself, which ends by sys.exit() in whatever greenlet it is told to. What else
-    Locust does not see, as gevent.Timeout, ends its user, and is told to Locust as any exception of a user.
+    Exits of Locust itself, which calls sys.exit() in any greenlet, are left alone. Other exceptions that
+    Locust does not see, such as gevent.Timeout, end their user and are reported to Locust as any of a user.
     """
     hub, pid = gevent.get_hub(), os.getpid()
     handle: Callable[..., None] = hub.handle_error
@@ -138,6 +138,6 @@ def ignore_signals() -> None:
 def exit_now(status: int) -> None:
     """End this process, after which nothing is done but by the operating system."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(Exception):  # a pipe that nobody reads, a full disk
+        with suppress(Exception):  # a closed pipe, a full disk
             stream.flush()
     os._exit(status)

@@ -1,4 +1,4 @@
-"""Faults of the recording itself: they end nothing, are told once, and keep the run from passing."""
+"""Faults of the recording itself: each is logged once, the run goes on and cannot pass."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def _over_limits(
 
 
 def _seconds(recorded_s: Floats, told_start_s: Floats, latency_ms: Floats) -> tuple[Integers, Integers]:
-    """Return the seconds in which each request started and ended, by its told start if that can be true."""
+    """Return the seconds in which each request started and ended, by the client's own start if plausible."""
     duration_s = np.where(np.isfinite(latency_ms), latency_ms, 0.0).clip(0.0, PLAUSIBLE_AGE_S * 1000) / 1000
     told = np.abs(recorded_s - told_start_s) < PLAUSIBLE_AGE_S  # False for NaN
     start_s = np.where(told, told_start_s, recorded_s - duration_s)

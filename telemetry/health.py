@@ -145,7 +145,7 @@ class HealthMonitor:
         """Measure no more, and return the health since the last call; None where it was over at once."""
         self._lag.stop()
         since_s, row = time.perf_counter() - self._before.wall_s, self.take()
-        # CPU time is told in hundredths of a second; iterations must be counted to the last.
+        # The system counts CPU time in hundredths of a second; iterations must be counted to the last.
         return row if since_s >= SHORTEST_S or row.started or row.dropped else None
 
     def _clocks(self) -> _Clocks:

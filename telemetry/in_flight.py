@@ -26,7 +26,7 @@ Answer = TypeVar("Answer")
 
 
 class CutOffListener(Protocol):
-    """Whoever keeps requests that were cut off; the times are those of time.monotonic."""
+    """Keeps requests that were cut off; the times are those of time.monotonic."""
 
     def __call__(
         self, origin: Origin, request_type: str, name: str, started_s: float, ended_s: float
@@ -127,7 +127,7 @@ def remove_listener(listener: CutOffListener) -> None:
 
 
 def cut_off_all() -> None:
-    """Count every request under way as cut off now: the run has ended, whoever still waits for it."""
+    """Count every request under way as cut off now, as the run has ended."""
     for request in list(_under_way):
         request.__exit__(GreenletExit, GreenletExit(), None)
 
@@ -196,7 +196,7 @@ def _watched(request: Callable[..., Answer], default_name: Callable[[Any], str])
 
 
 def _path_of(url: str | bytes) -> str:
-    """Return the path and query of a URL, by which HttpSession names a request; one that is none as it is."""
+    """Return the path and query of a URL, by which HttpSession names a request; other texts unchanged."""
     text = url.decode(errors="replace") if isinstance(url, bytes) else str(url)
     try:
         _, _, path, query, _ = urlsplit(text)

@@ -1,4 +1,4 @@
-"""What users measure themselves, on its way from the journeys to whoever records the run.
+"""What users measure themselves, on its way from the journeys to the recorder of the run.
 
 Journeys do not know telemetry: a user class asks for this by an attribute `measures`.
 """
@@ -21,7 +21,7 @@ SHARES = frozenset({RATE, CHECK})
 
 
 class MeasureListener(Protocol):
-    """Whoever keeps the values of metrics."""
+    """Keeps the values of metrics."""
 
     def __call__(self, kind: str, name: str, value: float) -> None:
         """Take one value."""

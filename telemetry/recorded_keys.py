@@ -25,7 +25,7 @@ Told = tuple[Origin, str, str]
 
 
 class RecordedKeys:
-    """Gives each key a number; *note_error* is told once of each thing that there is too much of."""
+    """Gives each key a number; *note_error* is called once for each kind of key that exceeds its limit."""
 
     def __init__(self, note_error: Callable[[Exception], None]) -> None:
         self.of_requests: dict[Told, int] = {}

@@ -27,7 +27,7 @@ from telemetry.run_clock import RunClock
 from telemetry.transactions import UNDER_WAY, Transaction, note_request
 
 _SAMPLE = struct.Struct(f"={len(SAMPLE_COLUMNS)}d")
-# Packed are the time.monotonic of the record and, where the start is told, the age by the wall clock.
+# Packed are the time.monotonic of the record and, where the client gives a start, the age by the wall clock.
 _RECORDED, _STARTED, _LATENCY = map(SAMPLE_COLUMNS.index, ("recorded_s", "started_s", "latency_ms"))
 _NOT_KNOWN = math.nan
 ITERATION_FAILED = "a request failed, or the task raised an exception"
@@ -132,8 +132,8 @@ class RequestRecorder:
     ) -> None:
         """Keep a request that was cut off before it ended; times of time.monotonic.
 
-        One that was begun after the end of the load is none of it: Locust kills users that wait, and those
-        who wake up before the kill comes begin one more.
+        One that started after the load ended is not counted: Locust kills waiting users, and one that wakes
+        up before it is killed starts one more request.
         """
         if started_s >= self._load_ended_s:
             return

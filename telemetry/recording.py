@@ -49,7 +49,7 @@ JOURNAL_INTERVAL_S = 1.0
 # Until what is known here is in the files, with a turn of the journal to spare.
 WRITTEN_AFTER_S = (TICKS_PER_WRITE + 1) * JOURNAL_INTERVAL_S
 
-# The few lines a run has to say are wanted also where Locust itself is told to be quiet.
+# The few lines of a run are logged also where --loglevel silences Locust.
 logger = logging.getLogger("plimsoll")
 logger.setLevel(logging.INFO)
 
@@ -90,7 +90,7 @@ class Recording:
 
     @property
     def load_has_ended(self) -> bool:
-        """Whether the users have been told to stop."""
+        """Whether the users have been asked to stop."""
         return self._end_reason is not None
 
     @property

@@ -190,7 +190,7 @@ class Session:
         self.judgement = None
 
     def _give_up(self, text: str) -> None:
-        """Stop a load that nobody could judge."""
+        """Stop a load that cannot be judged."""
         self.take_judgement(Judgement(EXIT_BAD_CONFIGURATION, text))
         gevent.spawn(self._runner.quit if self.is_headless else self._runner.stop)
         self.print_judgement()

@@ -18,7 +18,7 @@ def watch_spawns() -> None:
 def _inherit(spawned: Greenlet) -> None:
     """Note in a greenlet, once and as it starts, whose it is, so that no request has to find out."""
     origin = current_origin()
-    # Whoever spawns users, Locust or a user, is not what they are.
+    # A spawned user has an origin of its own, also where another user spawned it.
     if origin.user_class and not user_class_of(spawned):
         spawned.plimsoll_origin = origin
         spawned.plimsoll_transaction = getattr(getcurrent(), "plimsoll_transaction", None)

@@ -125,7 +125,7 @@ def _warm_up_faults(environment: Environment) -> list[str]:
 
 
 def _starts_by_itself(environment: Environment) -> bool:
-    """Tell whether nobody looks at a form before the load starts."""
+    """Return whether the load starts without a form of the web UI."""
     options = options_of(environment)
     return bool(options.headless or options.autostart)
 
@@ -153,7 +153,7 @@ def _setting_faults(environment: Environment) -> list[str]:
         faults_of: Callable[[str], list[str]] | None = getattr(user_class, "setting_faults", None)
         if faults_of is not None:
             host = environment.host or user_class.host or SOME_HOST
-            # A host that is none is a fault of its own.
+            # An invalid host is reported by _host_faults.
             found = faults_of(SOME_HOST if url_faults(host) else host)
             faults += [f"{user_class.__name__}: {fault}" for fault in found]
     return faults

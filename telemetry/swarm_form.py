@@ -1,8 +1,8 @@
 """Check the form that asks for a load in the web UI, before anything is made or started.
 
-Whoever reaches the port can send one. So a path stays below the working directory, unless the command line
-named it, and no answer quotes a file: of a thresholds file it says where its faults are, and repeats only
-statements that read as thresholds, which are in no other file.
+Anyone who can reach the port can send one. So a path must be below the working directory, unless the command
+line named it, and no answer quotes a file: for a thresholds file it says where the faults are, and quotes
+only valid thresholds.
 """
 
 from __future__ import annotations
@@ -163,8 +163,8 @@ def _thresholds_faults(form: Form, environment: Environment) -> list[str]:
         known = names_known_of(_user_classes(form, environment))
         faults, limits_ms = check_thresholds(Path(form["thresholds"]), known, quoting=False)
         if faults:
-            how = f"{suite_program()} check --thresholds FILE"
-            return [*faults, f"{how} says more: it may quote the file"]
+            command = f"{suite_program()} check --thresholds FILE"
+            return [*faults, f"run '{command}' in a terminal for the full message, which quotes the file"]
     declare_limits_ms(environment, limits_ms)
     return []
 

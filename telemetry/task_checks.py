@@ -47,7 +47,7 @@ def _may_get_tasks(user_class: type[User]) -> bool:
     try:
         return any(_SETS_TASKS.search(inspect.getsource(sys.modules[name])) for name in own)
     except (KeyError, OSError, TypeError):
-        return True  # nobody can tell
+        return True  # unknown
 
 
 def user_count_faults(environment: Environment) -> list[str]:

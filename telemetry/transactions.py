@@ -81,7 +81,7 @@ class Transaction:
             listener(self)
 
 
-# Asked by whoever sees requests end, so that they lose no time where there are no transactions.
+# Asked each time a request ends: where there are no transactions this costs nothing.
 UNDER_WAY: set[Transaction] = set()
 _listeners: list[Callable[[Transaction], None]] = []
 

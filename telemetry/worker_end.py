@@ -29,7 +29,7 @@ logger = logging.getLogger("plimsoll")
 
 
 class WorkerEnd:
-    """Ends a worker in good order; what its users raise to end it is told to the master, who ends the run."""
+    """Ends a worker in good order; reports to the master what its users raise, and it ends the run."""
 
     def __init__(self, environment: Environment, runner: WorkerRunner) -> None:
         self._runner = runner
@@ -52,7 +52,7 @@ class WorkerEnd:
         if self._has_told:  # of the first of several users
             return
         self._has_told = True
-        logger.error("%s: the master is told to end the run", what)
+        logger.error("%s: asking the master to end the run", what)
         self._runner.send_message(ABORTED_MESSAGE, what)  # type: ignore[arg-type] # Locust sends any data
 
     def _watch_parent(self, environment: Environment) -> None:

@@ -56,7 +56,7 @@ class WorkerIntervals:
         assert self._folding is not None
         self._folding.kill(block=False)
         self._recorder.stop(self._environment)
-        # Locust's own next report comes after the master was told of the stop, or never.
+        # Locust sends its own next report after the worker has announced its stop, or never.
         self._is_final = True
         try:
             self._runner._send_stats()

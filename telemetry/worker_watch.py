@@ -54,7 +54,7 @@ class WorkerWatch:
     def await_last_reports(self, complete: AbstractSet[str]) -> None:
         """Have all workers stop and wait until each is in *complete*, which grows meanwhile, or is gone.
 
-        Locust's master waits half a second after it has told its workers to quit, and then hears no more: a
+        Locust's master waits half a second after it has sent quit to its workers, and then stops listening: a
         worker needs longer than that to stop thousands of users, and its last samples would be lost.
         """
         if self._runner is None:

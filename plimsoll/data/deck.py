@@ -23,10 +23,10 @@ class Block(NamedTuple):
 
 
 class Deck:
-    """The rows of one source, each dealt as its way says, whoever asks.
+    """The rows of one source, each dealt as its way says.
 
-    What is dealt, and in which order, hangs on the rows, the way and the seed alone. How many processes ask,
-    come and go changes who gets a row, and never that it is dealt.
+    What is dealt, and in which order, depends on the rows, the way and the seed alone. The processes decide
+    only which user gets a row.
 
     Raises:
         ValueError: at construction, for a way that there is not.
@@ -63,7 +63,7 @@ class Deck:
         ones are plenty again once all were dealt, and are the same for several from then on.
 
         Raises:
-            FeedError: nobody has opened the deck, and it cannot be.
+            FeedError: the deck is not open and cannot be opened.
         """
         if self._rows is None:
             self.open(seed="")

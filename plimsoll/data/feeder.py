@@ -25,7 +25,7 @@ class FeederExhausted(GreenletExit):  # type: ignore[misc] # gevent carries no t
 
 
 class Link(Protocol):
-    """The way from the feeders of a process to whoever deals their rows."""
+    """The way from the feeders of a process to what deals their rows."""
 
     def begin(self, seed: str) -> None:
         """Begin a new run."""
@@ -119,13 +119,13 @@ class Feeder(Generic[RowT]):
         self._has_news.set()
 
     def give_back(self, row: RowT) -> None:
-        """Take back a unique row that nobody uses any more, for the next who asks in this process."""
+        """Take back a unique row that is not used any more, for the next user of this process."""
         if self.deck.way == "unique":
             self._rows.appendleft(row)
             self._has_news.set()
 
     def refuse(self, fault: str) -> None:
-        """Fail whoever waits for rows that there are not."""
+        """Fail the users that wait for rows, as there are none."""
         self._fault = fault
         self._has_news.set()
 

@@ -21,7 +21,7 @@ from plimsoll.data.sources import FeedError
 from plimsoll.data.swarm_gate import SwarmGate
 
 EXIT_FAILED, EXIT_BAD_CONFIGURATION = 1, 2
-# Users of other processes stop within this time of being told to, or what they need may be cleaned up.
+# Users of other processes must stop within this time: then what they need is cleaned up.
 LAST_USERS_S = 10.0
 # Workers that were started with their master are there within this time.
 WORKERS_LIMIT_S = 3.0
@@ -64,7 +64,7 @@ class Preparation:
         self.end()
 
     def on_quitting(self, **_: Any) -> None:
-        """Let nobody leave before all is cleaned up; a load that still runs will end before that."""
+        """Delay the end of the process until all is cleaned up; a load that still runs ends first."""
         if self._runner.state not in {STATE_RUNNING, STATE_SPAWNING}:
             self.end()
 
@@ -87,7 +87,7 @@ def _await_end_of_users(runner: Runner) -> None:
 
 
 def _may_have_users(runner: MasterRunner) -> bool:
-    """Return whether workers have users, also where they have not told how many: that takes up to 3 s."""
+    """Return whether workers have users, also those they have not reported yet, which takes up to 3 s."""
     options = runner.environment.parsed_options
     ends_with_load = options is not None and options.headless  # in the web UI, Locust has waited for them
     are_told = bool(runner.clients.spawning or runner.clients.running)
@@ -112,7 +112,7 @@ def _on_init(environment: Environment, runner: Runner | None, web_ui: WebUI | No
 
 
 def _prepare_first_run(preparation: Preparation, runner: Runner) -> None:
-    """Prepare a run that nobody has to ask for, before Locust's clock for it ticks."""
+    """Prepare a run that starts by itself, before Locust counts its run time."""
     try:
         preparation.begin()
     except BaseException as error:

@@ -62,7 +62,7 @@ class SwarmGate:
         return True
 
     def _answer(self, response: Response) -> Response:
-        """Tell the one who had a load started how its preparation ends, and nobody whose form was refused."""
+        """Add the outcome of the preparation to the answer to an accepted form; leave a refusal as it is."""
         if request.endpoint != _SWARM_ENDPOINT or not (
             response.is_json and response.get_json().get("success")
         ):

@@ -32,7 +32,7 @@ DROP_AFTER_S = 0.1
 
 
 class Share(NamedTuple):
-    """What a process is told: the schedule, which part of it is its own, and how far the run is."""
+    """What a process receives: the schedule, its own part of it, and how far the run is."""
 
     stages: list[tuple[str, float, float, float]]
     most_users: int

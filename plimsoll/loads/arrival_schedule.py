@@ -87,7 +87,7 @@ class ArrivalSchedule(Staged[RateStage]):
         return stage.from_rate + (stage.to_rate - stage.from_rate) * (stage_elapsed_s / stage.duration_s)
 
     def users_at(self, elapsed_s: float) -> int | None:  # noqa: ARG002 - asked as of any schedule
-        """Return None: nobody plans the users of an open load, they are as many as it takes."""
+        """Return None: an open load has no planned users, it takes as many as it needs."""
         return None
 
     def arrivals_until(self, elapsed_s: float) -> float:

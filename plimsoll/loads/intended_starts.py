@@ -172,7 +172,7 @@ GATE = Gate()
 def watch_task_sets() -> None:
     """Have every TaskSet begin its tasks at their intended starts; calling it again is fine.
 
-    Whoever has wrapped them before, as telemetry does for the tags of tasks, stays within.
+    Earlier wrappers, such as telemetry's for the tags of tasks, stay in place.
     """
     global _execute_next_task, _wait
     _execute_next_task, _wait = TaskSet.execute_next_task, TaskSet.wait

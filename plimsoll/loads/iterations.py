@@ -20,7 +20,7 @@ def iteration_name(user_class: type, task: object) -> str:
 
 
 class IterationListener(Protocol):
-    """Whoever keeps iterations with an intended start; the times are those of time.monotonic."""
+    """Keeps iterations with an intended start; the times are those of time.monotonic."""
 
     def __call__(
         self,

@@ -206,7 +206,7 @@ def repeated_name_faults(names: list[str]) -> list[str]:
 
 
 def unknown_step_faults(steps: Iterable[str], stages: Iterable[Named]) -> list[str]:
-    """Return a fault for each step that is none of the stages."""
+    """Return a fault for each step that names no stage."""
     names = [stage.name for stage in stages]
     return [f"step {step!r} is no stage, valid are {', '.join(names)}" for step in steps if step not in names]
 

@@ -34,7 +34,7 @@ class StepSearch:
     From *first_rate* on each step is *factor* times the one before until one fails or *most_rate* is reached.
     Then the widest gap between the highest that passed and the lowest that failed is halved, until it is at
     most *resolution* of the latter (a ratio), or *most_steps* were played. A step whose verdict stays open
-    ends neither the climb nor the gap. Each lasts for *step_s*; then for *rest_s* at least nobody arrives, so
+    ends neither the climb nor the gap. Each lasts for *step_s*; then for at least *rest_s* none arrives, so
     that what it left over does not burden the next one.
 
     Raises:

@@ -17,8 +17,7 @@ NO_JUDGE = "a search needs a verdict on each step: call record_run() in a locust
 class SearchShape(ArrivalShape):
     """Play one step of a search after the other, each when the verdict on the one before is known.
 
-    *judge* is set by whoever records the run; it returns the verdict on a step that is over, None while it is
-    not reached.
+    The recorder of the run sets *judge*: it returns the verdict on a finished step, None until it is known.
     """
 
     abstract = True

@@ -45,7 +45,7 @@ class Answer:
 
     @property
     def body(self) -> Any:
-        """The parsed JSON; raises WrongAnswerError when the content is none."""
+        """The parsed JSON; raises WrongAnswerError when the content is not JSON."""
         try:
             return self._body
         except AttributeError:

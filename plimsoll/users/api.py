@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 class Account(NamedTuple):
-    """Who the service says has signed in; `student_id` is None for whoever is no student."""
+    """Who the service says has signed in; `student_id` is None for other roles than student."""
 
     token: str
     user_id: Identifier

@@ -192,7 +192,7 @@ class BrowserUser(MemberUser):
 def _refuse_without_browser(environment: Environment, **_: Any) -> None:
     journeys = [user_class for user_class in environment.user_classes if issubclass(user_class, BrowserUser)]
     options: Any = environment.parsed_options
-    # In the web UI nobody has picked a journey yet; the users of a master are on other machines.
+    # In the web UI no journey has been picked yet; the users of a master are on other machines.
     starts_by_itself = options is not None and (options.headless or options.autostart)
     if not journeys or not starts_by_itself or isinstance(environment.runner, MasterRunner):
         return

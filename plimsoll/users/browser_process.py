@@ -23,7 +23,7 @@ STOP_LIMIT_S = 5.0
 
 
 class BrowserFailure(Exception):  # noqa: N818 - a failure is named after what happened
-    """The browser could not do what it was told."""
+    """The browser could not do what was asked."""
 
 
 def missing_parts() -> list[str]:

@@ -21,7 +21,7 @@ SCHOOL_ID = 1
 
 
 class Registrar(ApiUser):
-    """An admin who enrols students and removes them; nobody measures what it asks for."""
+    """An admin who enrols students and removes them; its requests are not recorded."""
 
     abstract = True
     request_names: ClassVar[frozenset[str]] = frozenset({"auth.login", "enrol", "remove"})

@@ -65,7 +65,7 @@ class LeanResponse(Response):
         return self._request_meta
 
     def report(self) -> None:
-        """Fire the request event; there is none after that."""
+        """Fire the request event, once."""
         event, self._event = self._event, None
         assert event is not None  # each response is reported once
         verdict = self._verdict

@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol
 
 
 class Measures(Protocol):
-    """Whoever keeps what users measure; all of it belongs to the greenlet that it is called in."""
+    """Keeps what users measure; a value belongs to the greenlet that reports it."""
 
     def transaction(self, name: str) -> AbstractContextManager[None]:
         """Measure a with-block as a whole."""
@@ -29,7 +29,7 @@ class Measuring:
     """
 
     measures: ClassVar[Measures | None] = None
-    """What keeps them, for whoever records the run; without it nothing is kept."""
+    """Set by the recorder of the run; without it nothing is kept."""
 
     metric_names: ClassVar[frozenset[str] | None] = None
     """The metrics and checks, also as globs, that thresholds may name; None where they are not known."""

@@ -17,8 +17,8 @@ logger = logging.getLogger("plimsoll")
 
 # Every size of the bundled service has at least these. There is one roster per kind for all user classes.
 STUDENTS = Roster("student", seeded=1000)
-# Nobody can enrol an admin or a parent: where there are more users than of them, several are the same one,
-# and whoever starts the load is told.
+# Admins and parents cannot be enrolled: where there are more users than accounts, users share accounts, and
+# the start of the load logs that.
 ADMINS = Roster("admin", seeded=20, way="circular")
 PARENTS = Roster("parent", seeded=500, way="circular")
 # The users of a lost worker go to others, who must not be whom it may still be.

@@ -90,7 +90,7 @@ class Room:
         self._connection: WebSocketConnection | None = None
         self._is_token_refused = False
         self._was_away = False
-        # Whose requests these are is told by the first argument of the greenlet, as it is of Locust's own.
+        # The first argument of the greenlet says whose requests these are, as in Locust's own greenlets.
         self._greenlet = Greenlet.spawn(_stay, user, self)
 
     @property

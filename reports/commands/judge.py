@@ -97,7 +97,7 @@ def _write(place: Place, judged: Run, verdict: dict[str, Any]) -> str:
 
 
 def _unwritten(verdict: dict[str, Any], reason: str) -> dict[str, Any]:
-    """Return the verdict without a pass, which nobody could look up."""
+    """Return the verdict without a pass, as the reader cannot look it up."""
     check = Check("verdict_written", 0.0, 1.0, ok=False, reason=reason)
     outcome = Outcome.FAIL if verdict["verdict"] == Outcome.FAIL else Outcome.INCONCLUSIVE
     return verdict | {

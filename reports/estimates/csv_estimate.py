@@ -62,7 +62,7 @@ def _mean_halfwidth(chosen: Chosen) -> tuple[float | None, str]:
         return half, f"Student's t over {chosen.blocks.length.words}"
     spread_ms = chosen.spread_ms
     if spread_ms is None or chosen.n < 2:
-        return None, "nothing tells the spread"
+        return None, "the spread is unknown"
     half = intervals.student(chosen.n - 1) * spread_ms / math.sqrt(chosen.n)
     return half, f"spread from Locust's percentiles, {INDEPENDENT}"
 

@@ -1,4 +1,4 @@
-"""Requests that were cut off in flight: those as old as a limit are over it, of the others nobody knows."""
+"""Requests that were cut off in flight: those as old as a limit are over it, others are unknown."""
 
 import math
 

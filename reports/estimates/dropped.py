@@ -1,6 +1,6 @@
 """Requests that were never made, because the arrivals that would have made them found no free user.
 
-They would have met the service when it was at its slowest, so nobody knows that they had kept to a limit.
+They would have met the service when it was at its slowest, so they count as possible violations of a limit.
 """
 
 import numpy as np

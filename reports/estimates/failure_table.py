@@ -1,6 +1,6 @@
 """The failures of a run by kind: as recorded second by second, or as Locust counted them.
 
-Those of transactions are among them, by what failed first in each, and count as none of the requests'.
+Failures of transactions are among them, by what failed first in each, and are not counted as requests'.
 """
 
 from datetime import UTC, datetime

@@ -98,7 +98,7 @@ def _over_by_second(part: Part, edge_ms: float) -> tuple[Floats, Floats]:
 
 
 def _most(over: _Over, part: Part, edge_ms: float, unseen: Floats) -> float:
-    """Return the upper end of the share over the limit if those that nobody saw the end of were over it."""
+    """Return the upper end of the share over the limit if the requests of unknown outcome were over it."""
     at = _below(over, edge_ms)
     _, high = part.shares((over.k[:, at] + unseen)[:, None], (over.n[:, at] + unseen)[:, None])
     return float(high[0])

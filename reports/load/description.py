@@ -1,4 +1,4 @@
-"""Read run.json, trusting none of it: whatever has the wrong type is unknown."""
+"""Read run.json without trusting it: a value of the wrong type is unknown."""
 
 import hashlib
 import json

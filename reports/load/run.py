@@ -147,7 +147,7 @@ class RunMeta:
     set_up_s: float = 0.0
     """How long listeners of test_start took before the run; without a shape it is time of --run-time."""
     warm_up_s: float = 0.0
-    """How long the run is not judged from its start on, as whoever planned it wants it."""
+    """How long from its start the run is not judged, as planned."""
     user_scale: float = 1.0
     time_scale: float = 1.0
     host: str | None = None
@@ -265,7 +265,7 @@ class Run:
 
     @property
     def iterations_counted(self) -> dict[str, float]:
-        """Return how many iterations were started, late and dropped over the run; NaN where nothing tells."""
+        """Return how many iterations were started, late and dropped over the run; NaN if unknown."""
         return {key: float(self.health[key].sum(min_count=1)) for key in ("started", "late", "dropped")}
 
     @property

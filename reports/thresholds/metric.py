@@ -111,7 +111,7 @@ class Metric:
     def stated_in(self, unit: str, *, of_names: bool) -> "Metric":
         """Return the metric as the unit of a limit means it; *of_names*: of some names and not of all.
 
-        A time without a unit is none: it is a figure of a metric of the journey's own.
+        A limit without a unit of time is one on a metric of the journey's own.
         """
         if self.is_of_schedule and unit in SHARE_UNITS:
             return replace(self, is_share=True)

@@ -63,7 +63,7 @@ def read_thresholds(path: Path, known: Known | None = None) -> list[Threshold]:
     """Return the thresholds of a YAML file.
 
     Raises ConfigError with every fault, also when the file cannot be read, is not a regular file or has more
-    than MAX_BYTES; among them, where it is told what is known, selectors of what is not.
+    than MAX_BYTES; with *known* also for selectors that match nothing known.
     """
     try:
         text = read_regular(path, MAX_BYTES).decode()
@@ -164,7 +164,7 @@ def _unknown_name(statement: Statement, condition: Condition, known: Known) -> I
 
 
 def takes_time(statement: Statement, name: str) -> str:
-    """Say that a limit without a unit of time is none of requests."""
+    """Say that a limit on requests needs a unit of time."""
     return f"{name!r} is a request, whose {statement.metric.name} takes {LATENCY.wanted}"
 
 

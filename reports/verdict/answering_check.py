@@ -107,7 +107,7 @@ def _answered(run: Run, window: SteadyState) -> Seconds:
 
 
 def _peopled(run: Run, window: SteadyState) -> Seconds:
-    """Mark the seconds of the window in which users were running; all where nothing tells."""
+    """Mark the seconds of the window in which users were running; all where that is unknown."""
     seen = run.stages.dropna(subset=["unix_s", "users"])
     users = seen["users"].groupby(np.floor(seen["unix_s"])).max()
     by_second = users.reindex(np.arange(window.first_s, window.end_s)).ffill().bfill().fillna(1.0)

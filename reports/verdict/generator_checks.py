@@ -81,8 +81,12 @@ def _all_watched(run: Run, window: SteadyState) -> Check:
     if not run.stages.empty:
         written["stages.csv"] = _unknown_ratio(run.stages["unix_s"], window)
     value = max(written.values(), default=0.0)
-    lacking = [f"{file} (for {ratio:.0%})" for file, ratio in written.items() if ratio > UNKNOWN_RATIO]
-    reason = f"the judged time has no rows in {', '.join(lacking)}: what the generator did then is not known"
+    lacking = [
+        f"{file} has no rows for {ratio:.0%} of the judged time"
+        for file, ratio in written.items()
+        if ratio > UNKNOWN_RATIO
+    ]
+    reason = f"{', '.join(lacking)}: the state of the load generator is unknown there"
     return Check("all_watched", value, UNKNOWN_RATIO, not lacking, reason if lacking else "")
 
 

@@ -198,7 +198,7 @@ def _doubt(found: Estimate, judgement: Judgement, duration_s: float | None) -> s
     """Say why an estimate does not decide, and which length of run would: D * (half / distance)^2."""
     limit = judgement.limit
     if found.needed_n is None and found.low is None and found.high is None and not found.doubt:
-        return "nothing tells how far the figure may be off"
+        return "no interval can be computed"
     if found.endless is not None and found.endless[0] <= limit <= found.endless[1]:
         near = "the figure is too near to the limit for what the CSV files tell"
         return f"{found.unsure or near}: no longer run would decide"

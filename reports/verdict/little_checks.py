@@ -33,11 +33,11 @@ def little_checks(run: Run, window: SteadyState) -> Iterator[Check]:
 
 def _littles_law(run: Run, window: SteadyState, seen: float | None) -> Check:
     if seen is None:
-        reason = "not made: no client told which requests it had in flight"
+        reason = "not made: no client reported its requests in flight"
         return Check("littles_law", None, None, ok=True, reason=reason)
     started = window.blocks(run.intervals.seconds("started_s"), 1)
     expected = busy_ratio(run, window, started)
-    # Fewer are ordinary for events that wrap others, and for clients whose requests nobody sees begin.
+    # Fewer are ordinary for events that wrap others, and for clients that report no start of a request.
     watched = bool(_is_http(run)[started >= 0].all())
     ok = abs(seen - expected) <= _slack(expected) or (seen < expected and not watched)
     why = "requests hang, or their" if seen > expected else "some were not seen under way, or their"
@@ -54,7 +54,7 @@ def _think_time(run: Run, window: SteadyState, seen: float | None) -> Check:
     started = np.where(_is_http(run), window.blocks(run.intervals.seconds("started_s"), 1), -1)
     per_s = run.intervals.total("n", started) / window.length_s
     if users is None or not per_s:
-        reason = "not made: nothing tells how many users there were, or none of them made an HTTP request"
+        reason = "not made: the number of users is unknown, or no user made an HTTP request"
         return Check("think_time", None, None, ok=True, reason=reason)
     busy = busy_ratio(run, window, started)
     several = seen is not None and abs(seen - busy) <= _slack(busy)
@@ -78,7 +78,7 @@ def _slack(number: float) -> float:
 
 
 def _in_flight(run: Run, window: SteadyState) -> float | None:
-    """Return the mean number in flight, of all processes; None where no client ever told of any."""
+    """Return the mean number in flight, of all processes; None where no client reported any."""
     rows = judged_health(run, window)
     mean = float(rows["in_flight"].groupby(np.floor(rows["unix_s"])).sum().mean())
     return mean if mean > 0 and math.isfinite(mean) else None

@@ -34,7 +34,7 @@ def _totals_match(run: Run) -> Iterator[Check]:
     if run.meta.locust_totals is None or run.meta.stats_reset:
         return
     (n, failures), (their_n, their_failures) = run.made, run.meta.locust_totals
-    # A locustfile's own set-up and clean-up may send requests that are none of the run.
+    # The set-up and clean-up of a locustfile may send requests that are not part of the run.
     ok = max(abs(n - their_n), abs(failures - their_failures)) <= max(OUTSIDE, OUTSIDE_RATIO * their_n)
     reason = (
         f"the intervals hold {n} requests with {failures} failures,"

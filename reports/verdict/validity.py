@@ -22,7 +22,7 @@ from reports.verdict.recording_checks import recording_checks
 SHORTEST_S = 5.0
 """Locust writes once a second: fewer figures cannot tell a trend from chance."""
 SET_UP_S = 1.0
-"""A set-up of so long is told of."""
+"""The reason of a shortened run mentions a set-up of at least this length."""
 PLANNED_ENDS = ("schedule ended", "run time reached")
 REACHED_RATIO = 0.95
 TOLERANCE_RATIO = 0.05
@@ -143,7 +143,7 @@ def _since_reached(plan: pd.DataFrame) -> pd.DataFrame:
 
 
 def _on_plan(plan: pd.DataFrame) -> "NDArray[np.bool_]":
-    """Mark the seconds whose users fit the plan of a moment within 2 s; outside of it nobody is planned."""
+    """Mark the seconds whose users fit the plan of a moment within 2 s; beyond it the plan is no users."""
     at_s, users = plan["elapsed_s"].to_numpy(), plan["users"].to_numpy()
     planned = np.concatenate(([0.0], plan["planned_users"].to_numpy(), [0.0]))
     moments_s = np.concatenate(([at_s[0] - 1], at_s, [at_s[-1] + 1]))

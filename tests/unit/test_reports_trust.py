@@ -450,7 +450,7 @@ def test_little_s_law() -> None:
     )
     unseen = checks(replace(run, health=health(in_flight=0.0)))["littles_law"]
     assert (unseen.ok, unseen.value) == (True, None)
-    assert unseen.reason == "not made: no client told which requests it had in flight"
+    assert unseen.reason == "not made: no client reported its requests in flight"
     failing = intervals_of(
         interval_table(requests(START_S + np.arange(60.0), np.full(60, 900.0), failed=True))
     )
@@ -513,8 +513,11 @@ def test_every_process_must_be_watched() -> None:
     found = checks(replace(run, health=watched))["all_watched"]
 
     assert not found.ok
-    lacking = "health.csv of process 'w2' (for 97%), health.csv of process 'w3' (for 97%)"
-    assert found.reason.startswith(f"the judged time has no rows in {lacking}")
+    assert found.reason == (
+        "health.csv of process 'w2' has no rows for 97% of the judged time,"
+        " health.csv of process 'w3' has no rows for 97% of the judged time:"
+        " the state of the load generator is unknown there"
+    )
     # The third one came after the judged time.
     late = health(process="w3", unix_s=START_S + 100.0 + np.arange(60))
     whole = pd.concat([watched, health(process="w2"), late])
