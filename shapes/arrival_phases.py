@@ -1,10 +1,16 @@
 """Arrival phases: warm up, ramp up, hold, and a last push to twice of it."""
 
-from plimsoll.loads import arrival_shape
-from shapes.loads import ARRIVAL_PHASES
+from plimsoll.loads import MINUTE, ArrivalShape, RateStage
 
 
-class ArrivalPhasesShape(arrival_shape.ArrivalShape):
+class ArrivalPhasesShape(ArrivalShape):
     """Let 5 arrive a second for a minute, 10 to 50 for five, 50 for two, 100 for one."""
 
-    schedule = ARRIVAL_PHASES
+    stages = (
+        RateStage("warm_up", 1 * MINUTE, 5, 5),
+        RateStage("ramp_up", 5 * MINUTE, 10, 50),
+        RateStage("hold", 2 * MINUTE, 50, 50),
+        RateStage("push", 1 * MINUTE, 100, 100),
+    )
+    # 100/s may take 20 s each.
+    most_users = 2000

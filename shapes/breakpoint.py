@@ -1,11 +1,17 @@
 """The breakpoint: up in steps until a limit fails, then bisected to the interval that holds the capacity."""
 
-from plimsoll.loads import search_shape
-from shapes.loads import BREAKPOINT
+from plimsoll.loads import MINUTE, SECOND, SearchShape
 
 
-class BreakpointShape(search_shape.SearchShape):
+class BreakpointShape(SearchShape):
     """Let 10 arrive a second for a minute, then 20, 40, … until a limit fails; then halve the gap to 10 %."""
 
-    search = BREAKPOINT
-    schedule = BREAKPOINT.climb()
+    first_rate = 10
+    factor = 2
+    most_rate = 10_240
+    resolution = 0.1
+    step_s = 1 * MINUTE
+    rest_s = 30 * SECOND
+    most_steps = 20
+    # 10,240/s may take 2 s each.
+    most_users = 20_000

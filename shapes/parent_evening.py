@@ -1,10 +1,13 @@
 """The parents' evening: they come little by little, and leave so."""
 
-from plimsoll.loads import scheduled_shape
-from shapes.loads import PARENT_EVENING
+from plimsoll.loads import MINUTE, ScheduledShape, Stage
 
 
-class ParentEveningShape(scheduled_shape.ScheduledShape):
+class ParentEveningShape(ScheduledShape):
     """Go to 20,000 users in 45 minutes, hold them for 30, and go back to none in 45: two hours."""
 
-    schedule = PARENT_EVENING
+    stages = (
+        Stage("coming", 45 * MINUTE, 0, 20_000),
+        Stage("peak", 30 * MINUTE, 20_000, 20_000),
+        Stage("leaving", 45 * MINUTE, 20_000, 0),
+    )

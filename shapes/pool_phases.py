@@ -1,10 +1,15 @@
 """Pool phases: as many users at once as a connection pool has connections, more, and far fewer."""
 
-from plimsoll.loads import scheduled_shape
-from shapes.loads import POOL_PHASES
+from plimsoll.loads import SECOND, ScheduledShape, Stage
 
 
-class PoolPhasesShape(scheduled_shape.ScheduledShape):
+class PoolPhasesShape(ScheduledShape):
     """Have 5, 15, 25, 10 and 1 users at once, for 5 seconds each."""
 
-    schedule = POOL_PHASES
+    stages = (
+        Stage("low", 5 * SECOND, 5, 5),
+        Stage("medium", 5 * SECOND, 15, 15),
+        Stage("high", 5 * SECOND, 25, 25),
+        Stage("falling", 5 * SECOND, 10, 10),
+        Stage("idle", 5 * SECOND, 1, 1),
+    )

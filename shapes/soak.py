@@ -1,10 +1,13 @@
 """A soak: the same load for a working day, to find what leaks or slows down."""
 
-from plimsoll.loads import scheduled_shape
-from shapes.loads import SOAK
+from plimsoll.loads import HOUR, MINUTE, ScheduledShape, Stage
 
 
-class SoakShape(scheduled_shape.ScheduledShape):
+class SoakShape(ScheduledShape):
     """Go to 5,000 users in 5 minutes and hold them for 8 hours."""
 
-    schedule = SOAK
+    stages = (
+        # 5,000 logins at once would be a spike, and the first thing the soak remembers.
+        Stage("ramp_up", 5 * MINUTE, 0, 5000),
+        Stage("hold", 8 * HOUR, 5000, 5000),
+    )

@@ -1,10 +1,9 @@
 """Volume: few users, constantly, whose every request is about much data."""
 
-from plimsoll.loads import scheduled_shape
-from shapes.loads import VOLUME
+from plimsoll.loads import MINUTE, ScheduledShape, Stage
 
 
-class VolumeShape(scheduled_shape.ScheduledShape):
+class VolumeShape(ScheduledShape):
     """Hold 20 users for 10 minutes."""
 
-    schedule = VOLUME
+    stages = (Stage("hold", 10 * MINUTE, 20, 20),)

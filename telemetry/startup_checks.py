@@ -6,7 +6,7 @@ from locust import HttpUser, User
 from locust.env import Environment
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -86,19 +86,31 @@ def _declaration_faults(user_classes: Iterable[type[User]]) -> list[str]:
 
 
 def _shape_faults(environment: Environment) -> list[str]:
-    names = sorted(environment.available_shape_classes or {})
-    if _starts_by_itself(environment) and len(names) > 1:
-        return [
-            f"several shapes are loaded ({', '.join(names)}): load one, e.g. -f locustfiles,shapes/ramp.py"
-        ]
+    shapes: Mapping[str, Any] = environment.available_shape_classes or {}
+    faults = [fault for _, shape in sorted(shapes.items()) for fault in _schedule_faults(shape)]
+    if _starts_by_itself(environment) and len(shapes) > 1:
+        names = ", ".join(sorted(shapes))
+        faults.append(f"several shapes are loaded ({names}): load one, e.g. -f locustfiles,shapes/ramp.py")
     shape = environment.shape_class
+    if faults or not isinstance(shape, PlannedShape):
+        return faults
     if (
         _starts_by_itself(environment)
         and isinstance(shape, SearchShape)
         and not options_of(environment).thresholds
     ):
         return [f"{type(shape).__name__} searches for where limits break: give them with --thresholds FILE"]
-    return _scale_faults(shape) if isinstance(shape, PlannedShape) else []
+    return _scale_faults(shape)
+
+
+def _schedule_faults(shape: object) -> list[str]:
+    """Return what is wrong with the schedule of a shape at full size."""
+    try:
+        if isinstance(shape, PlannedShape):
+            _ = shape.schedule
+    except ScheduleError as error:
+        return [f"{type(shape).__name__}: {fault}" for fault in str(error).splitlines()]
+    return []
 
 
 def _scale_faults(shape: PlannedShape[Any]) -> list[str]:

@@ -8,11 +8,12 @@ from locust.rpc import Message
 from locust.runners import STATE_MISSING, LocalRunner, MasterRunner, Runner
 
 import math
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
 from plimsoll.loads.arrival_dispatcher import ARRIVALS_OPTION, REPORT_MESSAGE, SHARE_MESSAGE, Report, Share
-from plimsoll.loads.arrival_schedule import ArrivalSchedule
+from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage, Spacing
 from plimsoll.loads.scheduled_shape import PlannedShape
 
 # There are users for so many seconds of arrivals besides those who are busy: Locust asks a shape once a
@@ -31,17 +32,30 @@ _reports: dict[str, Report] = {}
 
 
 class ArrivalShape(PlannedShape[ArrivalSchedule]):
-    """Start iterations as an arrival schedule says, however slow the service is.
+    """Start iterations at the rates of *stages*, however slow the service is; *most_users* take them.
 
+    *spacing* is "even", or "poisson" with a *seed*; *steps* names the stages that are judged one by one.
     First come the users that the first seconds take; the schedule begins when they are ready. From then on
-    there are more users whenever free ones run short, up to the most of the schedule.
+    there are more users whenever free ones run short, up to *most_users*.
     """
 
     abstract = True
+    stages: Sequence[RateStage] = ()
+    most_users: int = 0
+    spacing: Spacing = "even"
+    seed: int = 1
+    steps: Sequence[str] = ()
 
     def __init__(self) -> None:
         super().__init__()
         self._forget()
+
+    @property
+    def schedule(self) -> ArrivalSchedule:
+        """The load at full size."""
+        return ArrivalSchedule(
+            tuple(self.stages), self.most_users, self.spacing, self.seed, tuple(self.steps)
+        )
 
     def _forget(self) -> None:
         _reports.clear()
@@ -61,7 +75,7 @@ class ArrivalShape(PlannedShape[ArrivalSchedule]):
         """Return the seconds since the schedule began, 0.0 while its first users get ready."""
         return 0.0 if self._began_s is None else max(0.0, perf_counter() - self._began_s)
 
-    def tick(self) -> tuple[int, float] | None:
+    def next_tick(self) -> tuple[int, float] | None:
         """Return the users that it takes by now, and a spawn rate that adds them at once."""
         if self.awaits_set_up():
             super().reset_time()

@@ -6,33 +6,67 @@ from locust import LoadTestShape, events
 from locust.argument_parser import LocustArgumentParser
 from locust.runners import STATE_INIT, LocalRunner
 
-import sys
-import traceback
+import logging
+from abc import abstractmethod
 from argparse import ArgumentTypeError
-from pathlib import Path
-from types import TracebackType
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from plimsoll.loads import arrival_dispatcher
 from plimsoll.loads.arrival_schedule import ArrivalSchedule
-from plimsoll.loads.schedule import Schedule, ScheduleError, check_scales
+from plimsoll.loads.schedule import Schedule, ScheduleError, Stage, check_scales
 
 # Locust asks once a second.
 TICK_S = 1.0
 EXIT_BAD_CONFIGURATION = 2
 
+logger = logging.getLogger("plimsoll")
 
 ScheduleT = TypeVar("ScheduleT", Schedule, ArrivalSchedule)
 
 
 class PlannedShape(LoadTestShape, Generic[ScheduleT]):
-    """A shape with a schedule, scaled by --user-scale and --time-scale."""
+    """A shape with a schedule, scaled by --user-scale and --time-scale.
+
+    A subclass says `schedule` and `next_tick`.
+    """
 
     abstract = True
-    schedule: ScheduleT
+
+    @property
+    @abstractmethod
+    def schedule(self) -> ScheduleT:
+        """The load at full size.
+
+        Raises:
+            ScheduleError: with all faults of the class that describes it.
+        """
+
+    @abstractmethod
+    def next_tick(self) -> tuple[int, float] | None:
+        """Return the users that there are to be, and the spawn rate; None at the end."""
+
+    def tick(self) -> tuple[int, float] | None:
+        """Return what Locust asks for once a second.
+
+        A run that is recorded is refused before it begins where its schedule cannot be run. Any other is
+        ended here, with exit status 2.
+        """
+        try:
+            return self.next_tick()
+        except ScheduleError as error:
+            for fault in str(error).splitlines():
+                logger.error("%s: %s", type(self).__name__, fault)  # noqa: TRY400 - a user's mistake
+            assert self.runner is not None
+            self.runner.environment.process_exit_code = EXIT_BAD_CONFIGURATION
+            return None
 
     def planned(self) -> ScheduleT:
-        """Return the schedule of this run, with the run's scales applied."""
+        """Return the schedule of this run, with the run's scales applied.
+
+        Raises:
+            ScheduleError: with all faults of the class that describes it, or of the scales.
+        """
         return self.schedule.scaled(*self.scales())
 
     def scales(self) -> tuple[float, float]:
@@ -54,24 +88,32 @@ class PlannedShape(LoadTestShape, Generic[ScheduleT]):
 
 
 class ScheduledShape(PlannedShape[Schedule]):
-    """Play a schedule of users in steps of at most one second.
+    """Play *stages* of users one after the other; *steps* names those that are judged one by one.
 
-    Each tick asks for the next second's users at a spawn rate that reaches them at once: a master blocks in a
-    longer ramp, skips the stages meanwhile, and would play another load than a single process.
+    They are played in steps of at most one second. Each tick asks for the next second's users at a spawn
+    rate that reaches them at once: a master blocks in a longer ramp, skips the stages meanwhile, and would
+    play another load than a single process.
     """
 
     abstract = True
+    stages: Sequence[Stage] = ()
+    steps: Sequence[str] = ()
 
     def __init__(self) -> None:
         super().__init__()
         self._last_tick: tuple[int, float] = (0, TICK_S)
+
+    @property
+    def schedule(self) -> Schedule:
+        """The load at full size."""
+        return Schedule(tuple(self.stages), tuple(self.steps))
 
     def reset_time(self) -> None:
         """Start from the beginning."""
         super().reset_time()
         self._last_tick = (0, TICK_S)
 
-    def tick(self) -> tuple[int, float] | None:
+    def next_tick(self) -> tuple[int, float] | None:
         """Return the users planned for the middle of this tick, and a spawn rate that adds them at once."""
         if self.awaits_set_up():
             super().reset_time()
@@ -115,18 +157,5 @@ def add_scale_options(parser: LocustArgumentParser) -> None:
     )
 
 
-def _end_process(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    """Say the faults of a schedule, one a line, and whatever else a process ends with as it always was."""
-    if not isinstance(error, ScheduleError):
-        _end_with_traceback(kind, error, trace)
-        return
-    loaded = [frame for frame in traceback.extract_tb(trace) if frame.name == "<module>"]
-    where = f"{Path(loaded[-1].filename).name}, line {loaded[-1].lineno}: " if loaded else ""
-    sys.stderr.write("".join(f"plimsoll: {where}{fault}\n" for fault in str(error).splitlines()))
-    sys.exit(EXIT_BAD_CONFIGURATION)
-
-
-# A schedule is checked while Locust loads the file that holds it, where no event comes yet.
-_end_with_traceback, sys.excepthook = sys.excepthook, _end_process
 events.init_command_line_parser.add_listener(add_scale_options)
 events.init.add_listener(arrival_dispatcher.keep_intended_starts)

@@ -5,14 +5,13 @@ Pure: the caller brings the time, and the verdict on each step.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
-from plimsoll.loads.schedule import ScheduleError, check_scales, scaled_users
+from plimsoll.loads.schedule import ScheduleError, check_scales, is_number, is_whole, scaled_users
 
 Outcome = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 
@@ -156,9 +155,11 @@ def _faults(search: StepSearch) -> list[str]:
     faults = [
         f"{name} must be a number above {low:g}, got {value!r}"
         for name, (value, low) in least.items()
-        if not (math.isfinite(value) and value > low)
+        if not (is_number(value) and value > low)
     ]
     first, most = search.first_rate, search.most_rate
-    if not first <= most < math.inf:
+    if is_number(first) and not (is_number(most) and first <= most):
         faults.append(f"most_rate must be a number of at least first_rate, {first!r}, got {most!r}")
+    if not (is_whole(search.most_users) and search.most_users >= 1):
+        faults.append(f"most_users must be a whole number of at least 1, got {search.most_users!r}")
     return faults

@@ -34,8 +34,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from plimsoll.loads import arrival_shape
-from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
+from plimsoll.loads import ArrivalShape, RateStage
 from plimsoll.loads.iterations import ITERATIONS
 
 SETTINGS: dict[str, Any] = {"kinds": False, "rate": 1, "duration_s": 1, "most_users": 1, "spacing": "even"}
@@ -137,15 +136,13 @@ class Nested(Recorded):
         tasks = [Steps]  # noqa: RUF012 - as Locust has it
 
 
-class ArrivingShape(arrival_shape.ArrivalShape):
+class ArrivingShape(ArrivalShape):
     """So many arrivals a second."""
 
     abstract = "pacing_s" in SETTINGS
-    schedule = ArrivalSchedule(
-        (RateStage("hold", SETTINGS["duration_s"], SETTINGS["rate"], SETTINGS["rate"]),),
-        SETTINGS["most_users"],
-        SETTINGS["spacing"],
-    )
+    stages = (RateStage("hold", SETTINGS["duration_s"], SETTINGS["rate"], SETTINGS["rate"]),)
+    most_users = SETTINGS["most_users"]
+    spacing = SETTINGS["spacing"]
 
 
 def write_result(environment: Environment, **_: Any) -> None:

@@ -6,10 +6,11 @@ from locust import constant, task
 
 from typing import ClassVar
 
-from plimsoll.loads import search_shape
 from plimsoll.users.http import LeanHttpUser
 from telemetry.switch import record_run
-from tests.acceptance.small_search import SEARCH
+from tests.acceptance.small_search import SmallSearchShape
+
+__all__ = ["SmallSearchShape", "Visitor"]
 
 record_run()
 
@@ -24,10 +25,3 @@ class Visitor(LeanHttpUser):
     def visit(self) -> None:
         """Wait for one's turn."""
         self.client.get("/", name="queue.visit")
-
-
-class SmallSearchShape(search_shape.SearchShape):
-    """Look for the capacity of the service."""
-
-    search = SEARCH
-    schedule = search.climb()

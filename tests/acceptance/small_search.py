@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from plimsoll.loads.search import StepSearch
+from plimsoll.loads import SearchShape
 
-SEARCH = StepSearch(
-    first_rate=40,
-    factor=2,
-    most_rate=160,
-    resolution=0.4,
-    step_s=8,
-    rest_s=1,
-    most_steps=6,
-    most_users=200,
-)
-"""40 a second, then 80, then between them until the gap is 40 %: three steps, where none stays open."""
+
+class SmallSearchShape(SearchShape):
+    """40 a second, then 80, then between them until the gap is 40 %: three steps, where none stays open."""
+
+    first_rate = 40
+    factor = 2
+    most_rate = 160
+    resolution = 0.4
+    step_s = 8
+    rest_s = 1
+    most_steps = 6
+    most_users = 200

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from plimsoll.loads.search import Tried
-from tests.acceptance.small_search import SEARCH
+from tests.acceptance.small_search import SmallSearchShape
 from tests.fix_runs import judge
 from tests.processes import finish, start_locust, two_workers
 from tests.queue_server import QueueServer
@@ -65,7 +65,8 @@ def test_the_capacity_is_in_the_interval(tmp_path: Path, queue_server: QueueServ
 def assert_played_as_judged(steps: list[dict[str, Any]]) -> None:
     """Assert that all steps follow from the verdicts before; only the generator leaves one open."""
     tried = [Tried(step["load"], step["verdict"]) for step in steps]
-    followed_by = [SEARCH.next_rate(tried[:number]) for number in range(len(tried) + 1)]
+    search = SmallSearchShape().search
+    followed_by = [search.next_rate(tried[:number]) for number in range(len(tried) + 1)]
 
     open_ones = [step["reason"] for step in steps if step["verdict"] == "INCONCLUSIVE"]
 

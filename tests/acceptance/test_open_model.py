@@ -34,8 +34,7 @@ sys.stdin.read()
 VISITOR = """
 import os, time
 from locust import FastHttpUser, constant_pacing, events, task
-from plimsoll.loads import arrival_shape
-from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
+from plimsoll.loads import ArrivalShape, RateStage
 from telemetry.switch import record_run
 
 seen = []
@@ -50,8 +49,9 @@ class Visitor(FastHttpUser):
         seen.append((id(self), started_s, time.time()))
 
 if os.environ.get("ARRIVALS"):
-    class Arrivals(arrival_shape.ArrivalShape):
-        schedule = ArrivalSchedule((RateStage("hold", 8, 50, 50),), most_users=400)
+    class Arrivals(ArrivalShape):
+        stages = (RateStage("hold", 8, 50, 50),)
+        most_users = 400
 
 @events.test_stop.add_listener
 def write(**_):

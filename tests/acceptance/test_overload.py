@@ -18,8 +18,7 @@ CAPACITY_PER_S, RATE_PER_S, DURATION_S, MOST_USERS = 50, 100, 10, 20
 VISITOR = f"""
 from locust import task
 from plimsoll.users.http import LeanHttpUser
-from plimsoll.loads import arrival_shape
-from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
+from plimsoll.loads import ArrivalShape, RateStage
 from telemetry.switch import record_run
 
 record_run()
@@ -31,10 +30,9 @@ class Visitor(LeanHttpUser):
     def visit(self):
         self.client.get("/", name="queue.visit")
 
-class Arrivals(arrival_shape.ArrivalShape):
-    schedule = ArrivalSchedule(
-        (RateStage("hold", {DURATION_S}, {RATE_PER_S}, {RATE_PER_S}),), most_users={MOST_USERS}
-    )
+class Arrivals(ArrivalShape):
+    stages = (RateStage("hold", {DURATION_S}, {RATE_PER_S}, {RATE_PER_S}),)
+    most_users = {MOST_USERS}
 """
 
 

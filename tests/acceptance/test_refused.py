@@ -15,10 +15,9 @@ WRONG_SETTINGS = """class Visitor(LeanHttpUser):
 WRONG_HOST = """class Visitor(FastHttpUser):
     host = "shop.example"
 """
-WRONG_SHAPE = """from plimsoll.loads import arrival_shape
-from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
-class Arrivals(arrival_shape.ArrivalShape):
-    schedule = ArrivalSchedule((RateStage("hold", -1, 5, 5),), most_users=0)
+WRONG_SHAPE = """from plimsoll.loads import ArrivalShape, RateStage
+class Arrivals(ArrivalShape):
+    stages = [RateStage("hold", -1, 5, 5)]
 """
 
 
@@ -57,12 +56,10 @@ def test_wrong_host_of_a_user_class(run: Runner) -> None:
 
 
 def test_wrong_schedule(run: Runner, service: Service) -> None:
-    """A shape of one's own whose schedule cannot be run is refused with each fault, and where it is."""
-    lines = len(run.locustfile.read_text().splitlines())
+    """A shape of one's own whose schedule cannot be run is refused with each of its faults."""
     run.locustfile.write_text(run.locustfile.read_text() + WRONG_SHAPE)
-    where = f"plimsoll: {run.locustfile.name}, line {lines + 3}: "
 
     assert refusal(run, "-H", service.url) == [
-        f"{where}most_users must be a whole number of at least 1, got 0",
-        f"{where}stage 1 ('hold'): duration_s must be a number above 0, got -1",
+        "plimsoll: Arrivals: most_users must be a whole number of at least 1, got 0",
+        "plimsoll: Arrivals: stage 1 ('hold'): duration_s must be a number above 0, got -1",
     ]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plimsoll.loads.schedule import Schedule
-from shapes.loads import LOADS
+from shapes.__main__ import find_shapes
 from tests.fix_runs import Run
 from tests.processes import finish, start_locust, two_workers
 
@@ -33,7 +33,7 @@ def played(folder: Path, name: str, workers: int) -> Run:
 @pytest.mark.parametrize("name", SCALES)
 def test_what_was_planned_is_played(tmp_path: Path, name: str, workers: int) -> None:
     """Each second has the users that the pure function plans around it, on one process as on two workers."""
-    load = LOADS[name].scaled(*SCALES[name])
+    load = find_shapes()[name].schedule.scaled(*SCALES[name])
     assert isinstance(load, Schedule)
     run = played(tmp_path, name, workers)
     planned = [row for row in run.rows("stages.csv") if row["planned_users"]]

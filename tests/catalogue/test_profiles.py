@@ -16,7 +16,7 @@ import pytest
 from plimsoll.loads.arrival_schedule import ArrivalSchedule
 from plimsoll.loads.schedule import Schedule
 from reports.outcome import EXIT_STATUS, Outcome
-from shapes.loads import LOADS
+from shapes.__main__ import find_shapes
 from tests.fix_bystander import Bystander, blaming
 from tests.fix_runs import until
 from tests.processes import finish, start_locust
@@ -48,7 +48,9 @@ def scale(settings: str, load_s: float, most_users: int) -> list[str]:
     shape = re.search(r"shapes/(\w+)\.py", settings)
     if shape and shape[1] == "breakpoint":
         return FIRST_STEPS
-    return scale_shape(LOADS[shape[1]], load_s, most_users) if shape else scale_constant(settings, load_s)
+    if shape:
+        return scale_shape(find_shapes()[shape[1]].schedule, load_s, most_users)
+    return scale_constant(settings, load_s)
 
 
 def scale_shape(load: Schedule | ArrivalSchedule, load_s: float, most_users: int) -> list[str]:

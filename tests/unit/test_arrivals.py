@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage, Spacing
 from plimsoll.loads.schedule import Schedule, ScheduleError, Stage
-from shapes.loads import ARRIVAL_PHASES, DOUBLE_SPIKE, GRADUAL_ARRIVALS
+from shapes.arrival_phases import ArrivalPhasesShape
+from shapes.double_spike import DoubleSpikeShape
+from shapes.gradual_arrivals import GradualArrivalsShape
+
+ARRIVAL_PHASES = ArrivalPhasesShape().schedule
+DOUBLE_SPIKE = DoubleSpikeShape().schedule
+GRADUAL_ARRIVALS = GradualArrivalsShape().schedule
 
 # 10/s for 10 s, up to 30/s in 10 s, down to none in 10 s: 100 + 200 + 150 arrivals.
 HILL = ArrivalSchedule(

@@ -14,7 +14,7 @@ import pytest
 
 from plimsoll.loads import arrival_shape
 from plimsoll.loads.arrival_dispatcher import ARRIVALS_OPTION, REPORT_MESSAGE, SHARE_MESSAGE
-from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
+from plimsoll.loads.arrival_schedule import RateStage
 from plimsoll.loads.arrival_shape import ArrivalShape
 
 
@@ -37,7 +37,8 @@ class Fixed(User):
 class HundredSeconds(ArrivalShape):
     """10/s for 100 s."""
 
-    schedule = ArrivalSchedule((RateStage("hold", 100, 10, 10),), most_users=100)
+    stages = (RateStage("hold", 100, 10, 10),)
+    most_users = 100
 
 
 class FakeMaster(MasterRunner):
@@ -131,7 +132,8 @@ def test_classes(monkeypatch: pytest.MonkeyPatch, user_classes: tuple[type[User]
 def test_rare_classes_have_users_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """At a low rate there are so many users that the weights give one to each class."""
     play = Play(monkeypatch, "one", user_classes=(Visitor, Rare))
-    play.shape.schedule = HundredSeconds.schedule.scaled(0.2, 1)
+    play.shape.stages = (RateStage("hold", 100, 2, 2),)
+    play.shape.most_users = 20
 
     assert play.tick_at(0) == (10, 10.0)
 

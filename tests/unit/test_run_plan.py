@@ -21,7 +21,7 @@ from plimsoll.loads.scheduled_shape import ScheduledShape
 from reports.load.run import STAGE_COLUMNS
 from reports.verdict.check import Check
 from reports.verdict.validity import check_validity
-from shapes.loads import RAMP
+from shapes.ramp import RampShape
 from telemetry.run_clock import RunClock
 from telemetry.run_plan import Planned, RunPlan, SpawnRamp, stage_facts, warm_up_of
 from tests.samples import even, run_of
@@ -43,13 +43,14 @@ class Idle(User):
 class FewArrivals(ArrivalShape):
     """An open load."""
 
-    schedule = ARRIVALS
+    stages = ARRIVALS.stages
+    most_users = ARRIVALS.most_users
 
 
 class FewUsers(ScheduledShape):
     """A closed load."""
 
-    schedule = USERS
+    stages = USERS.stages
 
 
 def environment_of(shape: Any, warm_up: str | None = None) -> Environment:
@@ -159,7 +160,7 @@ def test_stage_of_a_second(monkeypatch: pytest.MonkeyPatch, shape: Any) -> None:
 
 def test_stage_facts() -> None:
     """Stages carry their start and end in seconds since the start of the run, scales applied."""
-    first, second, third = stage_facts(RAMP.scaled(0.1, 0.01), 0.0)
+    first, second, third = stage_facts(RampShape().schedule.scaled(0.1, 0.01), 0.0)
 
     assert first == {"name": "ramp_up", "from_s": 0.0, "to_s": 3.0, "from_users": 0, "to_users": 100}
     assert (second["from_s"], second["to_s"]) == (3.0, 21.0)
@@ -195,7 +196,7 @@ def test_a_schedule_warms_up_in_stages_of_that_name(monkeypatch: pytest.MonkeyPa
     """Those at its beginning count, from the start of the run; a later one is a stage like others."""
     stages = [RateStage(name, 10, 5, 5) for name in ("warm_up", "hold", "rest")]
     shape = FewArrivals()
-    monkeypatch.setattr(shape, "schedule", ArrivalSchedule(tuple(stages), most_users=5))
+    monkeypatch.setattr(shape, "stages", stages)
     plan = plan_of(shape)
     plan.preparation_s = 1.5
 

@@ -9,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plimsoll.loads.schedule import HOUR, MINUTE, Schedule, ScheduleError, Stage
-from shapes.loads import (
-    LOADS,
-    MORNING_LOGIN_SURGE,
-    PARENT_EVENING,
-    PEAK_HOURS,
-    POOL_PHASES,
-    RAMP,
-    SHOP,
-    SOAK,
-    SPIKE,
-    STRESS,
-)
+from shapes.__main__ import find_shapes
+
+LOADS = {name: shape.schedule for name, shape in find_shapes().items()}
+MORNING_LOGIN_SURGE = LOADS["morning_login_surge"]
+PARENT_EVENING = LOADS["parent_evening"]
+PEAK_HOURS = LOADS["peak_hours"]
+POOL_PHASES = LOADS["pool_phases"]
+RAMP = LOADS["ramp"]
+SHOP = LOADS["shop"]
+SOAK = LOADS["soak"]
+SPIKE = LOADS["spike"]
+STRESS = LOADS["stress"]
 
 stages = st.lists(
     st.tuples(st.floats(0.1, 1000), st.integers(0, 1000), st.integers(1, 1000)), min_size=1, max_size=6

@@ -4,13 +4,17 @@ import gevent
 from locust.argument_parser import get_empty_argument_parser
 from locust.env import Environment
 from locust.runners import STATE_INIT, STATE_SPAWNING
+from locust.util.load_locustfile import is_shape_class
 
+import re
 from argparse import Namespace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from plimsoll.loads import ScheduledShape, Stage
 from plimsoll.loads.scheduled_shape import add_scale_options
 from shapes.gradual_arrivals import GradualArrivalsShape
 from shapes.ramp import RampShape
@@ -109,6 +113,20 @@ def test_nothing_is_asked_for_while_listeners_set_up(shape_class: type[Any]) -> 
         assert (shape.tick() or (0, 0))[0] > 0
 
 
+def test_a_wrong_schedule_ends_a_run_that_is_not_recorded(caplog: pytest.LogCaptureFixture) -> None:
+    """Where nothing checks a shape before the load, its first tick says all faults and ends with status 2."""
+    shape: Any = type("Evening", (ScheduledShape,), {"stages": (Stage("Up", 0, 0, 9),)})()
+    environment = Environment(shape_class=shape)
+    environment.create_local_runner()
+
+    assert shape.tick() is None
+    assert environment.process_exit_code == 2
+    assert caplog.messages == [
+        "Evening: stage 1 ('Up'): name must be lower-case letters, digits and _, got 'Up'",
+        "Evening: stage 1 ('Up'): duration_s must be a number above 0, got 0",
+    ]
+
+
 @pytest.mark.parametrize("scale", ["nan", "inf", "-1", "0", "x", ""])
 @pytest.mark.parametrize("option", ["--user-scale", "--time-scale"])
 def test_what_is_no_scale_is_refused(option: str, scale: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,3 +138,16 @@ def test_what_is_no_scale_is_refused(option: str, scale: str, capsys: pytest.Cap
         parser.parse_args([f"{option}={scale}"])
     assert refused.value.code == 2
     assert f"argument {option}: must be a number above 0, got {scale!r}" in capsys.readouterr().err
+
+
+def test_the_shape_of_the_readme_can_be_played() -> None:
+    """What the README has as a shape of one's own is one that Locust finds, with the stages it says."""
+    found: dict[str, Any] = {}
+    readme = Path(__file__).resolve().parents[2] / "README.md"
+    for block in re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL):
+        if "ScheduledShape" in block:
+            exec(block, found)  # noqa: S102 - a text of this repository
+
+    shape = found["EveningShape"]()
+    assert is_shape_class(found["EveningShape"])
+    assert (shape.planned().peak_users, shape.planned().duration_s) == (200, 35 * 60)

@@ -11,30 +11,27 @@ from typing import Any
 import pytest
 
 from plimsoll.loads import arrival_shape, search_shape
-from plimsoll.loads.search import Outcome, StepSearch
+from plimsoll.loads.search import Outcome
 from plimsoll.loads.search_shape import NO_JUDGE, SearchShape
 
 
 class SmallSearch(SearchShape):
     """10/s for 20 s, then 20/s, at a tenth of both."""
 
-    search = StepSearch(
-        first_rate=10,
-        factor=2,
-        most_rate=20,
-        resolution=0.1,
-        step_s=20,
-        rest_s=5,
-        most_steps=3,
-        most_users=100,
-    )
-    schedule = search.climb()
+    first_rate = 10
+    factor = 2
+    most_rate = 20
+    resolution = 0.1
+    step_s = 20
+    rest_s = 5
+    most_steps = 3
+    most_users = 100
 
 
 @pytest.fixture
 def shape(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a shape at a time that the test sets, whose load is left to ArrivalShape's own tests."""
-    monkeypatch.setattr(arrival_shape.ArrivalShape, "tick", lambda _: (1, 1.0))
+    monkeypatch.setattr(arrival_shape.ArrivalShape, "next_tick", lambda _: (1, 1.0))
     monkeypatch.setattr(search_shape, "is_busy", lambda: made.is_busy)
     made: Any = SmallSearch()
     options = SimpleNamespace(user_scale=0.1, time_scale=0.1)

@@ -22,7 +22,7 @@ import pytest
 from plimsoll.loads import arrival_dispatcher
 from plimsoll.loads.arrival_dispatcher import keep_intended_starts
 from plimsoll.loads.arrival_shape import _receive_reports
-from plimsoll.loads.schedule import Schedule, Stage
+from plimsoll.loads.schedule import Stage
 from plimsoll.loads.scheduled_shape import ScheduledShape
 from reports.cli import main
 from reports.outcome import EXIT_STATUS
@@ -37,7 +37,7 @@ from tests.virtual_time import virtual_time
 class Risen(ScheduledShape):
     """Up to 20 users in 10 s, who stay for 5 s."""
 
-    schedule = Schedule((Stage("rise", 10, 0, 20), Stage("hold", 5, 20, 20)))
+    stages = (Stage("rise", 10, 0, 20), Stage("hold", 5, 20, 20))
 
 
 @pytest.fixture(autouse=True)

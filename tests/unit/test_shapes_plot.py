@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,12 @@ from hypothesis import strategies as st
 from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
 from plimsoll.loads.plot import COLUMNS, ROWS, duration, plot, summary
 from plimsoll.loads.schedule import Schedule, Stage
-from shapes.__main__ import main
-from shapes.loads import LOADS, RAMP
+from shapes.__main__ import find_shapes, main
+from shapes.breakpoint import BreakpointShape
+from shapes.ramp import RampShape
 
+LOADS = {name: shape.schedule for name, shape in find_shapes().items()}
+RAMP = LOADS["ramp"]
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -125,24 +129,34 @@ def test_an_unknown_load(capsys: pytest.CaptureFixture[str]) -> None:
     assert "'ramp'" in capsys.readouterr().err
 
 
-def test_without_locust() -> None:
-    """Drawing a load needs no Locust, and so no time; a terminal without blocks gets question marks."""
-    code = "import sys; from shapes.__main__ import main; main(['ramp']); assert 'locust' not in sys.modules"
-    environment = {"PYTHONIOENCODING": "ascii"}
+def test_a_terminal_without_blocks() -> None:
+    """A terminal that cannot show the blocks gets question marks, and no traceback."""
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
     drawn = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, check=False
+        [sys.executable, "-m", "shapes", "ramp"], cwd=ROOT, env=environment, capture_output=True, check=False
     )
 
     assert drawn.returncode == 0, drawn.stderr
     assert b"????" in drawn.stdout
 
 
-def test_every_load_has_a_shape_of_its_name() -> None:
+def test_every_file_holds_a_shape() -> None:
     """What is listed can be run: shapes/NAME.py, and nothing that can be run is not listed."""
-    shapes = {
-        path.stem
-        for path in (ROOT / "shapes").glob("[a-z]*.py")
-        if "Shape(" in path.read_text(encoding="utf-8")
-    }
+    assert {path.stem for path in (ROOT / "shapes").glob("[!_]*.py")} == set(LOADS)
 
-    assert shapes == set(LOADS)
+
+def test_wrong_shapes_are_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The faults of all shapes are said, one a line with the name of the file, and none is listed."""
+    monkeypatch.setattr(RampShape, "stages", (Stage("hold", -1, 5, 5),))
+    monkeypatch.setattr(BreakpointShape, "factor", 1)
+
+    assert main([]) == 2
+
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == [
+        "shapes: breakpoint: factor must be a number above 1, got 1",
+        "shapes: ramp: stage 1 ('hold'): duration_s must be a number above 0, got -1",
+    ]

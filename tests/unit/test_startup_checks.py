@@ -14,18 +14,95 @@ from typing import Any
 
 import pytest
 
+from plimsoll.loads import ArrivalShape, RateStage, ScheduledShape, SearchShape, Stage
 from plimsoll.users.http import LeanHttpUser
+from shapes.breakpoint import BreakpointShape
 from shapes.ramp import RampShape
 from telemetry.judging import SUITE_FOLDER, check_thresholds, how_to_judge
 from telemetry.startup_checks import (
     _host_faults,
     _setting_faults,
+    _shape_faults,
     _warm_up_faults,
     declared_names,
     folder_faults,
     names_known_of,
     run_dir_faults,
 )
+
+
+class Wrong(ArrivalShape):
+    """A load that nobody takes, in a stage of less than no time."""
+
+    stages = (RateStage("hold", -1, 5, 5),)
+
+
+class Right(ScheduledShape):
+    """A load that can be played."""
+
+    stages = (Stage("hold", 20, 5, 5),)
+
+
+class Search(SearchShape):
+    """A search for which nothing is said."""
+
+
+def shape_faults(*shapes: Any, **options: Any) -> list[str]:
+    """Return what is wrong with the shapes that are loaded, of which Locust takes the first."""
+    given = {"headless": True, "autostart": False, "thresholds": None, "user_scale": 1.0, "time_scale": 1.0}
+    environment = Environment(shape_class=shapes[0], parsed_options=Namespace(**{**given, **options}))
+    environment.create_local_runner()
+    environment.available_shape_classes = {type(shape).__name__: shape for shape in shapes}
+    return _shape_faults(environment)
+
+
+def test_all_faults_of_a_schedule() -> None:
+    """A schedule that cannot be run is refused with each of its faults, and the name of its class."""
+    assert shape_faults(Right()) == []
+    assert shape_faults(Wrong()) == [
+        "Wrong: stage 1 ('hold'): duration_s must be a number above 0, got -1",
+        "Wrong: most_users must be a whole number of at least 1, got 0",
+    ]
+
+
+def test_all_shapes_that_can_be_picked_are_checked() -> None:
+    """In a web UI the first shape is no more than a default: the faults of all are said at the start."""
+    faults = shape_faults(Right(), Wrong(), Search(), headless=False)
+
+    assert [fault.split(" must")[0] for fault in faults] == [
+        "Search: first_rate",
+        "Search: factor",
+        "Search: resolution",
+        "Search: step_s",
+        "Search: rest_s",
+        "Search: most_steps",
+        "Search: most_users",
+        "Wrong: stage 1 ('hold'): duration_s",
+        "Wrong: most_users",
+    ]
+
+
+def test_one_shape_without_a_web_ui() -> None:
+    """Headless there is nobody to pick a shape."""
+    assert shape_faults(Right(), RampShape()) == [
+        "several shapes are loaded (RampShape, Right): load one, e.g. -f locustfiles,shapes/ramp.py"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shape", "options", "fault"),
+    [
+        (Right(), {"time_scale": 0.001}, "--time-scale leaves 0.02 s of load; it must leave at least 1 s"),
+        (
+            BreakpointShape(),
+            {},
+            "BreakpointShape searches for where limits break: give them with --thresholds FILE",
+        ),
+    ],
+)
+def test_loads_that_cannot_be_played(shape: Any, options: dict[str, Any], fault: str) -> None:
+    """A scale must leave some load, and a search needs limits."""
+    assert shape_faults(shape, **options) == [fault]
 
 
 def host_faults(user_class: type[User], **attributes: Any) -> list[str]:

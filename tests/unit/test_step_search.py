@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from plimsoll.loads.schedule import ScheduleError
 from plimsoll.loads.search import LONGEST_REST_S, Outcome, StepCourse, StepSearch, Tried
-from shapes.loads import BREAKPOINT
+from shapes.breakpoint import BreakpointShape
+
+BREAKPOINT = BreakpointShape().search
 
 SEARCH = StepSearch(
     first_rate=10,
