@@ -13,10 +13,8 @@ import random
 import uuid
 from typing import ClassVar
 
+from locustfiles.school import STUDENTS, Credentials, MemberUser
 from plimsoll.users.answers import status_only
-from plimsoll.users.api import MemberUser
-from plimsoll.users.identities import Credentials
-from plimsoll.users.rosters import STUDENTS
 from telemetry.switch import record_run
 
 record_run()
@@ -28,7 +26,7 @@ class AuthUser(MemberUser):
     """Mostly sign in (8 of 10), sometimes register (1) or come without a token (1)."""
 
     wait_time = between(1, 3)
-    roster = STUDENTS
+    accounts = STUDENTS
     request_names: ClassVar[frozenset[str]] = frozenset(
         {"auth.login", "auth.login_wrong_password", "auth.no_token", "auth.register", "auth.register_taken"}
     )

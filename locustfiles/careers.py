@@ -14,9 +14,8 @@ from collections.abc import Callable
 from itertools import count
 from typing import Any, ClassVar, NamedTuple
 
+from locustfiles.school import STUDENTS, MemberUser
 from plimsoll.users.answers import Answer, Identifier, WrongAnswerError, field, filled, identifier
-from plimsoll.users.api import MemberUser
-from plimsoll.users.rosters import STUDENTS
 from telemetry.switch import record_run
 
 record_run()
@@ -50,7 +49,7 @@ class CareersUser(MemberUser):
 
     weight = 3  # the main journey of the platform: half of the users where all three run together
     wait_time = constant(1)
-    roster = STUDENTS
+    accounts = STUDENTS
     request_names: ClassVar[frozenset[str]] = frozenset(
         {
             "auth.login",

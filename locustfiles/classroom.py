@@ -11,12 +11,12 @@ from locust import task
 from locust.env import Environment
 
 import time
+from collections.abc import Mapping
 from itertools import count
 from typing import ClassVar
 
-from plimsoll.users.rosters import STUDENTS
-from plimsoll.users.stamps import Speaker
-from plimsoll.users.websocket import Room, RoomUser, event_names
+from locustfiles.school import STUDENTS, MemberUser, StampedListener, StampedSender
+from plimsoll.users.websocket import WebSocket, WebSocketUser, websocket_request_names
 from telemetry.switch import record_run
 
 record_run()
@@ -29,14 +29,14 @@ PROGRESS_BYTES, PROGRESS_PER_S = 512, 1
 _seats = count()
 
 
-class ClassroomUser(RoomUser):
+class ClassroomUser(MemberUser, WebSocketUser):
     """The first of each class teaches, the others listen and make progress."""
 
-    roster = STUDENTS  # any account may teach
+    accounts = STUDENTS  # any account may teach
     request_names: ClassVar[frozenset[str]] = frozenset(
         {"auth.login", "classroom.update", "student.progress"}
-        | event_names("classroom")
-        | event_names("student")
+        | websocket_request_names("classroom")
+        | websocket_request_names("student")
     )
 
     def __init__(self, environment: Environment) -> None:
@@ -45,11 +45,11 @@ class ClassroomUser(RoomUser):
         process: int = getattr(environment.runner, "worker_index", 0)
         self.classroom_id = process * CLASSROOMS_PER_PROCESS + classroom + 1
         self.teaches = seat == 0
-        self.stage: Room | None = None
-        self.speaker = (
-            Speaker("classroom.update", UPDATE_BYTES)
+        self.stage: WebSocket | None = None
+        self.sender = (
+            StampedSender("classroom.update", UPDATE_BYTES)
             if self.teaches
-            else Speaker("student.progress", PROGRESS_BYTES)
+            else StampedSender("student.progress", PROGRESS_BYTES)
         )
         self.next_s = time.monotonic()
 
@@ -59,7 +59,7 @@ class ClassroomUser(RoomUser):
         if self.stage is None:
             self.stage = self.enter_rooms()
         if self.stage.is_open:
-            self.stage.say(self.speaker.next_message())
+            self.stage.send(self.sender.next_message())
 
     def wait_time(self) -> float:
         """Keep to the rate of what this user says, without catching up on what was missed."""
@@ -68,11 +68,17 @@ class ClassroomUser(RoomUser):
         self.next_s = max(self.next_s + interval_s, now_s)
         return self.next_s - now_s
 
-    def enter_rooms(self) -> Room:
+    def enter_rooms(self) -> WebSocket:
         """Enter the classroom, and as a student the room of one's own progress; return where to speak."""
         student_id = self.account().student_id
         classroom = f"/ws/classrooms/{self.classroom_id}?echo=false"
-        room = self.enter("classroom", classroom, "classroom.update")
+        room = self.connect("classroom", classroom, StampedListener("classroom.update"))
         if self.teaches:
             return room
-        return self.enter("student", f"/ws/students/{student_id}/progress", "student.progress")
+        progress = f"/ws/students/{student_id}/progress"
+        return self.connect("student", progress, StampedListener("student.progress"))
+
+    def auth_headers(self) -> Mapping[str, str]:
+        """Return the header with the token, signing in first: a handshake is never anonymous."""
+        self.account()
+        return super().auth_headers()

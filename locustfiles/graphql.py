@@ -11,9 +11,9 @@ from locust import between, task
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
+from locustfiles.school import STUDENTS, BudgetedGraphqlUser, PricedQuery
 from plimsoll.users.answers import WrongAnswerError, field, filled, identifier
-from plimsoll.users.graphql import GraphqlUser, Query
-from plimsoll.users.rosters import STUDENTS
+from plimsoll.users.graphql import Query
 from telemetry.switch import record_run
 
 record_run()
@@ -114,11 +114,11 @@ def same_as(expected: list[list[str]]) -> Callable[[Any], None]:
     return check
 
 
-def n_plus_one(name: str, read: Callable[[Any], T]) -> Query[T]:
+def n_plus_one(name: str, read: Callable[[Any], T]) -> PricedQuery[T]:
     """Return the query for the posts of 100 users, under this name."""
     posts = "posts(first: 2, batched: $batched) { title }"
     text = f"query Posts($batched: Boolean!) {{ users(first: 100) {{ {posts} }} }}"
-    return Query(name, text, read, points=200)
+    return PricedQuery(name, text, read, points=200)
 
 
 EXPLORATION = Query(
@@ -132,14 +132,14 @@ EXPLORATION = Query(
 }""",
     exploration,
 )
-SIMPLE = Query("graphql.simple", "{ user(id: 1) { id name } }", simple_user, points=3)
-NESTED = Query(
+SIMPLE = PricedQuery("graphql.simple", "{ user(id: 1) { id name } }", simple_user, points=3)
+NESTED = PricedQuery(
     "graphql.nested",
     "{ user(id: 1) { name posts(first: 4) { id title comments(first: 5) { body author { name } } } } }",
     nested_posts,
     points=70,
 )
-ANALYTICS = Query(
+ANALYTICS = PricedQuery(
     "graphql.analytics",
     "{ analytics { users posts comments authors postsPerAuthor commentsPerPost } }",
     aggregates,
@@ -147,11 +147,11 @@ ANALYTICS = Query(
 )
 
 
-class GraphqlQueriesUser(GraphqlUser):
+class GraphqlQueriesUser(BudgetedGraphqlUser):
     """Ask simple queries often and costly ones seldom; the dashboard must be one's own."""
 
     wait_time = between(1, 3)
-    roster = STUDENTS
+    accounts = STUDENTS
     request_names: ClassVar[frozenset[str]] = frozenset(
         {
             "auth.login",

@@ -13,9 +13,8 @@ import random
 from typing import ClassVar
 
 from locustfiles.careers import about_student, content_questions, fresh_pool, opened_session
+from locustfiles.school import STUDENTS, MemberUser
 from plimsoll.users.answers import Identifier
-from plimsoll.users.api import MemberUser
-from plimsoll.users.rosters import STUDENTS
 from telemetry.switch import record_run
 
 record_run()
@@ -25,7 +24,7 @@ class MorningUser(MemberUser):
     """Come in the morning, again and again, each time with a new login."""
 
     wait_time = between(1, 3)
-    roster = STUDENTS
+    accounts = STUDENTS
     request_names: ClassVar[frozenset[str]] = frozenset(
         {"auth.login", "morning.content", "morning.dashboard", "morning.pool", "morning.select"}
     )

@@ -15,10 +15,8 @@ from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Any, ClassVar, NamedTuple
 
+from locustfiles.school import ADMINS, STUDENTS, AccountPool, MemberUser
 from plimsoll.users.answers import Answer, Identifier, WrongAnswerError, field, filled, identifier
-from plimsoll.users.api import MemberUser
-from plimsoll.users.identities import Roster
-from plimsoll.users.rosters import ADMINS, STUDENTS
 from telemetry.switch import record_run
 
 record_run()
@@ -44,8 +42,8 @@ class ShopVisitor(MemberUser):
 
     abstract = True
     wait_time = between(1, 4)
-    roster = STUDENTS
-    other_rosters: ClassVar[Mapping[Roster, float]] = {ADMINS: 1 / USERS_PER_ADMIN}
+    accounts = STUDENTS
+    other_accounts: ClassVar[Mapping[AccountPool, float]] = {ADMINS: 1 / USERS_PER_ADMIN}
     request_names: ClassVar[frozenset[str]] = frozenset(
         {
             "auth.login",
@@ -70,9 +68,9 @@ class ShopVisitor(MemberUser):
         super().__init__(environment)
         self.products: list[Product] = []
 
-    def own_roster(self) -> Roster:
+    def own_accounts(self) -> AccountPool:
         """Return the students, or the admins for every tenth visitor of this process."""
-        return ADMINS if next(_spawned) % USERS_PER_ADMIN == 0 else self.roster
+        return ADMINS if next(_spawned) % USERS_PER_ADMIN == 0 else self.accounts
 
     def browse(self) -> None:
         """Look through the products and at one of them."""

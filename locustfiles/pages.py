@@ -12,12 +12,11 @@ from locust import between, task
 from collections.abc import Mapping
 from typing import ClassVar
 
-from plimsoll.users.browser import BrowserUser, page_metric_names, page_request_names, require_browser
-from plimsoll.users.rosters import PARENTS, STUDENTS
+from locustfiles.school import PARENTS, STUDENTS, MemberUser
+from plimsoll.users.browser import BrowserUser, page_metric_names, page_request_names
 from telemetry.switch import record_run
 
 record_run()
-require_browser()
 
 STUDENT_PAGES = ("pages.login", "pages.dashboard", "pages.careers", "pages.session")
 PARENT_PAGES = ("pages.login", "pages.parents", "pages.report")
@@ -27,7 +26,7 @@ LOGIN_PATH = "/login"
 JUDGED = "[data-result=right], [data-result=wrong]"  # one that was not stored is marked, too
 
 
-class PagesVisitor(BrowserUser):
+class PagesVisitor(MemberUser, BrowserUser):
     """Somebody with a fresh browser each time: nothing is in its cache."""
 
     abstract = True
@@ -40,12 +39,12 @@ class PagesVisitor(BrowserUser):
         "total": 1_000_000,
     }
 
-    def log_in(self, home: str, shows: str) -> None:
+    def log_in(self, home: str, wait_for: str) -> None:
         """Come to one's first page by the login, and look at it."""
-        self.visit("pages.login", LOGIN_PATH, "[data-page=login]")
-        self.type_into("#email", self.credentials.email)
-        self.type_into("#password", self.credentials.password)
-        self.follow(home, "#login", shows)
+        self.goto("pages.login", LOGIN_PATH, "[data-page=login]")
+        self.fill("#email", self.credentials.email)
+        self.fill("#password", self.credentials.password)
+        self.click("#login", wait_for, page=home)
         self.pause(*THINK_TIME_S)
 
 
@@ -53,7 +52,7 @@ class PagesUser(PagesVisitor):
     """A student."""
 
     weight = 3
-    roster = STUDENTS
+    accounts = STUDENTS
     request_names: ClassVar[frozenset[str]] = frozenset(
         {"pages.career_selected"} | page_request_names(STUDENT_PAGES)
     )
@@ -64,19 +63,19 @@ class PagesUser(PagesVisitor):
         """Go from the login to three answered questions."""
         self.log_in("pages.dashboard", "[data-page=dashboard]")
         with self.timed("pages.career_selected"):
-            self.follow("pages.careers", "#choose", "[data-page=careers]")
-            self.follow("pages.session", "[data-career='0']", "#selected-career")
+            self.click("#choose", "[data-page=careers]", page="pages.careers")
+            self.click("[data-career='0']", "#selected-career", page="pages.session")
         for number in range(QUESTIONS):
             self.pause(*THINK_TIME_S)
             question = f"[data-question='{number}']"
-            self.press(f"{question} button >> nth=0", f"{question}:is({JUDGED})")
+            self.click(f"{question} button >> nth=0", f"{question}:is({JUDGED})")
         self.leave()
 
 
 class ParentPagesUser(PagesVisitor):
     """A parent."""
 
-    roster = PARENTS
+    accounts = PARENTS
     request_names: ClassVar[frozenset[str]] = frozenset(page_request_names(PARENT_PAGES))
     metric_names: ClassVar[frozenset[str] | None] = frozenset(page_metric_names(PARENT_PAGES))
 
@@ -84,6 +83,6 @@ class ParentPagesUser(PagesVisitor):
     def read_a_report(self) -> None:
         """Go from the login over the children to a report on the first of them."""
         self.log_in("pages.parents", "[data-page=parents] [data-child]")
-        self.follow("pages.report", "[data-report='0']", "#report")
+        self.click("[data-report='0']", "#report", page="pages.report")
         self.pause(*THINK_TIME_S)
         self.leave()

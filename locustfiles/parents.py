@@ -12,9 +12,8 @@ import random
 from collections.abc import Callable
 from typing import ClassVar
 
+from locustfiles.school import PARENTS, MemberUser
 from plimsoll.users.answers import Answer, Identifier, WrongAnswerError, field, filled, identifier
-from plimsoll.users.api import MemberUser
-from plimsoll.users.rosters import PARENTS
 from telemetry.switch import record_run
 
 record_run()
@@ -28,7 +27,7 @@ class ParentsUser(MemberUser):
     """Look at the dashboard, think, and mostly have a report made."""
 
     wait_time = between(2, 5)
-    roster = PARENTS
+    accounts = PARENTS
     request_names: ClassVar[frozenset[str]] = frozenset(
         {"auth.login", "parents.dashboard", "parents.report", "parents.report_refused"}
     )

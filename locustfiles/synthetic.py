@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from locustfiles.careers import content_questions, fresh_pool, judged_as, opened_session
-from plimsoll.users.answers import Answer, WrongAnswerError, filled, health_of
-from plimsoll.users.rosters import STUDENTS
-from plimsoll.users.scenario import ScenarioUser, within
+from locustfiles.school import STUDENTS, MemberUser, health_of
+from plimsoll.users.answers import Answer, WrongAnswerError, filled
+from plimsoll.users.scheduled_check import ScheduledCheckUser, within
 from telemetry.switch import record_run
 
 record_run()
@@ -20,12 +20,12 @@ ACTIVITIES = 3
 HEALTH_LIMIT_MS = 500
 
 
-class SyntheticLoginUser(ScenarioUser):
+class SyntheticLoginUser(MemberUser, ScheduledCheckUser):
     """Sign in as a student, choose the first career that is offered, and do three activities."""
 
     scenario = "synthetic.login_flow"
     every_s, limit_s = 300.0, 10.0
-    roster = STUDENTS
+    accounts = STUDENTS
     request_names: ClassVar[frozenset[str]] = frozenset(
         {
             "auth.login",
@@ -75,7 +75,7 @@ class SyntheticLoginUser(ScenarioUser):
                 )
 
 
-class SyntheticHealthUser(ScenarioUser):
+class SyntheticHealthUser(ScheduledCheckUser):
     """Ask how the service and its API are."""
 
     scenario = "synthetic.api_health"

@@ -16,11 +16,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar
 
 from locustfiles.parents import check_report
-from plimsoll.data import seed_of, set_up
+from locustfiles.school import ADMINS, SCHOOL_ID, MemberUser, remove
+from plimsoll.data import set_up
 from plimsoll.users.answers import Answer, Identifier, WrongAnswerError, field, identifier
-from plimsoll.users.api import MemberUser
-from plimsoll.users.enrolment import SCHOOL_ID, remove
-from plimsoll.users.rosters import ADMINS
 from telemetry.switch import record_run
 
 record_run()
@@ -47,14 +45,14 @@ def newcomers(environment: Environment) -> Generator[str, None, None]:
         yield prefix
     finally:
         for host in sorted({host for each in volume_users if (host := environment.host or each.host)}):
-            remove(host, ADMINS.credentials(1, seed_of(environment)), prefix)
+            remove(host, ADMINS.accounts[0], prefix)
 
 
 class VolumeUser(MemberUser):
     """An admin who mostly reads histories (6 of 10), and enrols (2) and has reports made (2)."""
 
     wait_time = between(1, 3)
-    roster = ADMINS
+    accounts = ADMINS
     request_names: ClassVar[frozenset[str]] = frozenset(
         {
             "auth.login",

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from plimsoll.data.sources import Source
 
-Way = Literal["unique", "circular", "random"]
+Strategy = Literal["unique", "circular", "random"]
 
 # So many rows are with a process before its users want them, so that they need not wait for each.
 STOCK_ROWS = 100
@@ -23,19 +23,19 @@ class Block(NamedTuple):
 
 
 class Deck:
-    """The rows of one source, each dealt as its way says.
+    """The rows of one source, each dealt as its strategy says.
 
-    What is dealt, and in which order, depends on the rows, the way and the seed alone. The processes decide
-    only which user gets a row.
+    What is dealt, and in which order, depends on the rows, the strategy and the seed alone. The processes
+    decide only which user gets a row.
 
     Raises:
-        ValueError: at construction, for a way that there is not.
+        ValueError: at construction, for a strategy that there is not.
     """
 
-    def __init__(self, source: Source, way: Way) -> None:
-        if way not in get_args(Way):
-            raise ValueError(f"{source}: way must be 'unique', 'circular' or 'random', got {way!r}")
-        self.source, self.way = source, way
+    def __init__(self, source: Source, strategy: Strategy) -> None:
+        if strategy not in get_args(Strategy):
+            raise ValueError(f"{source}: strategy must be 'unique', 'circular' or 'random', got {strategy!r}")
+        self.source, self.strategy = source, strategy
         self._rows: Sequence[Any] | None = None
         self._positions: Iterator[int] = iter(())
         self._dealt = 0
@@ -53,7 +53,7 @@ class Deck:
     def begin(self, seed: str) -> None:
         """Deal from the start, once there are rows; *seed* decides what is drawn."""
         if self._rows is not None:
-            self._positions = positions(self.way, len(self._rows), seed)
+            self._positions = positions(self.strategy, len(self._rows), seed)
             self._dealt = 0
 
     def deal(self, wanted: int, processes: int) -> Block:
@@ -70,8 +70,8 @@ class Deck:
         assert self._rows is not None
         rest = len(self._rows) - self._dealt
         is_scarce = 0 < rest <= wanted + 2 * processes * STOCK_ROWS
-        count = wanted if is_scarce and self.way != "random" else wanted + STOCK_ROWS
-        if self.way != "unique":
+        count = wanted if is_scarce and self.strategy != "random" else wanted + STOCK_ROWS
+        if self.strategy != "unique":
             return self._block(count, is_last=False)
         return self._block(min(rest, count), is_last=rest <= count)
 
@@ -82,11 +82,11 @@ class Deck:
         return Block(rows, is_last)
 
 
-def positions(way: Way, rows: int, seed: str) -> Iterator[int]:
+def positions(strategy: Strategy, rows: int, seed: str) -> Iterator[int]:
     """Return in which order so many rows are dealt: once, around and around, or evenly drawn by the seed."""
-    if way == "unique":
+    if strategy == "unique":
         return iter(range(rows))
-    if way == "circular":
+    if strategy == "circular":
         return itertools.cycle(range(rows))
     draw = random.Random(seed).randrange
     return (draw(rows) for _ in itertools.count())

@@ -10,7 +10,7 @@ from itertools import count
 from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar
 
-from plimsoll.data.deck import Block, Deck, Way
+from plimsoll.data.deck import Block, Deck, Strategy
 from plimsoll.data.sources import CsvFile, FeedError, JsonLinesFile, Source
 
 # An answer takes a millisecond or so; one that does not come was lost with its connection: ask again.
@@ -52,16 +52,16 @@ PROCESS = Process()
 class Feeder(Generic[RowT]):
     """Rows for the users of a class, one at a time.
 
-    *way*: `unique`, no row twice in a run; `circular`, in order, and again from the first; `random`, any row
-    each time, drawn by --seed.
+    *strategy*: `unique`, no row twice in a run; `circular`, in order, and again from the first; `random`, any
+    row each time, drawn by --seed.
 
     Raises:
-        ValueError: at construction, for a way that there is not.
+        ValueError: at construction, for a strategy that there is not.
     """
 
-    def __init__(self, source: Source, way: Way) -> None:
-        self.deck = Deck(source, way)
-        self.key = _new_key(f"{way} {source.name}")
+    def __init__(self, source: Source, strategy: Strategy) -> None:
+        self.deck = Deck(source, strategy)
+        self.key = _new_key(f"{strategy} {source.name}")
         self._rows: deque[RowT] = deque()
         self._few = 0
         self._waiting = 0
@@ -72,22 +72,22 @@ class Feeder(Generic[RowT]):
         PROCESS.feeders[self.key] = self
 
     @staticmethod
-    def csv(path: str, way: Way) -> Feeder[dict[str, str]]:
+    def csv(path: str, strategy: Strategy) -> Feeder[dict[str, str]]:
         """Feed the rows of a CSV file with a header; the path is relative to where Locust is started."""
-        return Feeder(CsvFile(path), way)
+        return Feeder(CsvFile(path), strategy)
 
     @staticmethod
-    def json_lines(path: str, way: Way) -> Feeder[dict[str, Any]]:
+    def json_lines(path: str, strategy: Strategy) -> Feeder[dict[str, Any]]:
         """Feed the objects of a file with one JSON object on each line."""
-        return Feeder(JsonLinesFile(path), way)
+        return Feeder(JsonLinesFile(path), strategy)
 
     @staticmethod
-    def sql(statement: str, way: Way, database_url: str | None = None) -> Feeder[dict[str, Any]]:
+    def sql(statement: str, strategy: Strategy, database_url: str | None = None) -> Feeder[dict[str, Any]]:
         """Feed the rows of a query, read before each run; ORDER BY makes it reproducible."""
         # Only here: psycopg takes a tenth of the start of every process of the load, and few ask a database.
         from plimsoll.data.query import Query
 
-        return Feeder(Query(statement, database_url), way)
+        return Feeder(Query(statement, database_url), strategy)
 
     def next(self) -> RowT:
         """Return the next row.
@@ -120,7 +120,7 @@ class Feeder(Generic[RowT]):
 
     def give_back(self, row: RowT) -> None:
         """Take back a unique row that is not used any more, for the next user of this process."""
-        if self.deck.way == "unique":
+        if self.deck.strategy == "unique":
             self._rows.appendleft(row)
             self._has_news.set()
 

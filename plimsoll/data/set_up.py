@@ -18,6 +18,8 @@ from functools import partial
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
+from plimsoll.data.sources import FeedError
+
 logger = logging.getLogger("plimsoll")
 
 RESULTS_MESSAGE = "plimsoll_set_up_results"
@@ -130,7 +132,7 @@ class SetUps:
         """Run all set-ups, one after the other in the order of their declaration.
 
         Raises:
-            SetUpError: one of them failed; what was begun is still to be ended.
+            SetUpError, FeedError: one of them failed; what was begun is still to be ended.
         """
         _RESULTS.by_name.clear()
         for declared in DECLARED.values():
@@ -164,6 +166,7 @@ def _run_within(limit_s: float, step: Callable[[], ResultT]) -> ResultT:
 
     Raises:
         SetUpError: it failed, or took longer than *limit_s*.
+        FeedError: it read rows that are wrong.
     """
     limit = gevent.Timeout(limit_s)
     try:
@@ -173,6 +176,8 @@ def _run_within(limit_s: float, step: Callable[[], ResultT]) -> ResultT:
         if timeout is not limit:
             raise
         raise SetUpError(f"it takes longer than {limit_s:g} s, the limit_s of its @set_up") from None
+    except FeedError:
+        raise
     except Exception as error:
         logger.debug("set-up or clean-up failed", exc_info=True)
         raise SetUpError(f"{type(error).__name__}: {error}") from error

@@ -12,8 +12,6 @@ T = TypeVar("T")
 Identifier = int | str
 
 MAX_REASON_CHARS = 200
-RIGHT_STATES = ("healthy", "degraded")
-_REFUSALS = {0: "down", 429: "rate limited", 503: "breaker open"}
 _JSON_NAMES: Mapping[type, str] = {
     bool: "a boolean",
     dict: "an object",
@@ -94,19 +92,6 @@ def identifier(owner: Any, key: str) -> Identifier:
     if isinstance(owner, dict) and isinstance(owner.get(key), str):
         return filled(owner, key, str)
     return field(owner, key, int)
-
-
-def health_of(answer: Answer) -> str:
-    """Return the state of a service: healthy, degraded, rate limited, breaker open, down.
-
-    Raises WrongAnswerError where the answer does not say.
-    """
-    if answer.status in _REFUSALS:
-        return _REFUSALS[answer.status]
-    state = field(answer.body, "status", str)
-    if state not in RIGHT_STATES:
-        raise WrongAnswerError("'status' is neither healthy nor degraded")
-    return state
 
 
 def status_only(_answer: Answer) -> None:

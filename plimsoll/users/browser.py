@@ -18,10 +18,9 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from functools import cache
 from typing import Any, ClassVar
 
-from plimsoll.users.api import MemberUser
+from plimsoll.users.api import ApiUser
 from plimsoll.users.browser_process import BROWSER, BrowserFailure, Tab, missing_parts
 from plimsoll.users.vitals import KINDS, Vitals, over_budget, read_vitals
 
@@ -46,14 +45,8 @@ def page_metric_names(pages: Iterable[str]) -> set[str]:
     return {f"{page}.{metric}" for page in pages for metric in ("cls", *weights)}
 
 
-@cache
-def require_browser() -> None:
-    """Refuse, before any load, a run of browser journeys where there is no browser; again is fine."""
-    events.init.add_listener(_refuse_without_browser)
-
-
-class BrowserUser(MemberUser):
-    """A user with a tab of its own, whose cookies and cache last from `visit` to `leave`.
+class BrowserUser(ApiUser):
+    """A user with a tab of its own, whose cookies and cache last from `goto` to `leave`.
 
     What goes wrong is counted as a failure of the page, and ends the iteration.
     """
@@ -79,26 +72,25 @@ class BrowserUser(MemberUser):
         if faults := missing_parts():
             raise StopTest(f"{type(self).__name__}: {'; '.join(faults)}")
 
-    def visit(self, page: str, path: str, shows: str) -> None:
-        """Go to a path, which must show what a selector says; raises RescheduleTask."""
+    def goto(self, page: str, path: str, wait_for: str) -> None:
+        """Go to the page of a path, and wait for what a selector names to be shown; raises RescheduleTask."""
         if self._tab is None:
             with self._counted(page):
                 self._tab = BROWSER.open_tab(str(self.host), self.page_timeout)
-        self._arrive(page, "go", path, shows)
+        self._arrive(page, "goto", path, wait_for)
 
-    def follow(self, page: str, selector: str, shows: str) -> None:
-        """Click on what leads to a page; raises RescheduleTask."""
-        self._arrive(page, "follow", selector, shows)
-
-    def type_into(self, selector: str, text: str) -> None:
-        """Type into a field of the page, key by key; raises RescheduleTask."""
+    def click(self, selector: str, wait_for: str, page: str | None = None) -> None:
+        """Click, and wait for what that shows; with *page*, the click leads to it; raises RescheduleTask."""
+        if page is not None:
+            self._arrive(page, "click_to_page", selector, wait_for)
+            return
         with self._counted(self._page):
-            self._open_tab().do("type", selector, text)
+            self._open_tab().do("click", selector, wait_for)
 
-    def press(self, selector: str, shows: str) -> None:
-        """Click on something in the page and wait for what that shows; raises RescheduleTask."""
+    def fill(self, selector: str, text: str) -> None:
+        """Type into a field of the page, key by key as a person does; raises RescheduleTask."""
         with self._counted(self._page):
-            self._open_tab().do("press", selector, shows)
+            self._open_tab().do("fill", selector, text)
 
     def leave(self) -> None:
         """Close the tab, and report on its last page; raises RescheduleTask."""
@@ -123,10 +115,10 @@ class BrowserUser(MemberUser):
             raise BrowserFailure("no page was visited before")
         return self._tab
 
-    def _arrive(self, page: str, verb: str, where: str, shows: str) -> None:
+    def _arrive(self, page: str, verb: str, where: str, wait_for: str) -> None:
         tracker = type(self).request_tracker
         with self._counted(page), tracker(PAGE, page) if tracker else nullcontext():
-            arrival = self._open_tab().do(verb, where, shows)
+            arrival = self._open_tab().do(verb, where, wait_for)
             if arrival["status"] >= _FIRST_ERROR_STATUS:
                 raise WrongPageError(f"got status {arrival['status']}")
         started_s = time.time() - arrival["load_ms"] / 1000
@@ -205,5 +197,5 @@ def _stop_browser(**_: Any) -> None:
     BROWSER.stop()
 
 
-# Locust's events carry no types.
+events.init.add_listener(_refuse_without_browser)
 events.quit.add_listener(_stop_browser)

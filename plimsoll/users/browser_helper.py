@@ -100,24 +100,24 @@ class Tab:
         if "parentId" not in event["frame"]:
             self._current_loader = event["frame"]["loaderId"]
 
-    async def go(self, path: str, shows: str) -> Any:
+    async def goto(self, path: str, wait_for: str) -> Any:
         """Go to a path; return the page that is left, if any, and how the new one came.
 
         A page with an error's status is not waited for to show anything.
         """
-        return await self._lead(self._page.goto(path, wait_until="commit"), shows)
+        return await self._lead(self._page.goto(path, wait_until="commit"), wait_for)
 
-    async def follow(self, selector: str, shows: str) -> Any:
+    async def click_to_page(self, selector: str, wait_for: str) -> Any:
         """Click on what leads to another page; return the page that is left, and how the new one came."""
-        return await self._lead(self._page.click(selector, no_wait_after=True), shows)
+        return await self._lead(self._page.click(selector, no_wait_after=True), wait_for)
 
-    async def _lead(self, act: Any, shows: str) -> Any:
+    async def _lead(self, act: Any, wait_for: str) -> Any:
         left = await self._collect()
         async with self._page.expect_navigation(wait_until="load") as navigation:
             await act
         response = await navigation.value
         if response.status < FIRST_ERROR_STATUS:
-            await self._page.locator(shows).first.wait_for()
+            await self._page.locator(wait_for).first.wait_for()
         arrival = await self._page.evaluate(SETTLE)
         if left is not None:  # by now it has told of the click that led here, if that was painted
             left["inp"] = self._inps.pop(left["id"], left["inp"])
@@ -130,16 +130,16 @@ class Tab:
             return None
         return {**report, "loads": list(self._loads.pop(self._current_loader, {}).values())}
 
-    async def type(self, selector: str, text: str) -> None:
+    async def fill(self, selector: str, text: str) -> None:
         """Click into a field and type, key by key."""
         field = self._page.locator(selector)
         await field.click()
         await field.press_sequentially(text)
 
-    async def press(self, selector: str, shows: str) -> None:
+    async def click(self, selector: str, wait_for: str) -> None:
         """Click on something, and wait for what that shows to be on the screen."""
         await self._page.click(selector)
-        await self._page.locator(shows).first.wait_for()
+        await self._page.locator(wait_for).first.wait_for()
         await self._page.evaluate(SETTLE)
 
     async def leave(self) -> Any:

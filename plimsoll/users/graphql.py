@@ -8,30 +8,24 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from plimsoll.users.answers import Answer, WrongAnswerError, field, filled
-from plimsoll.users.api import MemberUser
+from plimsoll.users.api import ApiUser
 
 T = TypeVar("T")
 
-ALLOWED_MS = 10.0
-ALLOWED_MS_PER_POINT = 2.0
 _NUMBER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True)
 class Query(Generic[T]):
-    """A query under the name of its request; *read* makes something of the data, or says what is wrong.
-
-    *points* is the complexity that the service must tell, where it is known beforehand.
-    """
+    """A query under the name of its request; *read* makes something of the data, or says what is wrong."""
 
     name: str
     text: str
     read: Callable[[Any], T]
-    points: int | None = None
 
 
-class GraphqlUser(MemberUser):
-    """A member who asks one GraphQL endpoint."""
+class GraphqlUser(ApiUser):
+    """A user who asks one GraphQL endpoint."""
 
     abstract = True
     path = "/graphql"
@@ -39,32 +33,22 @@ class GraphqlUser(MemberUser):
     def query(self, query: Query[T], **variables: object) -> T:
         """Ask a query and return what it reads from the data.
 
-        Whether the answer came within 10 ms + 2 ms for each point of its complexity is the soft check
-        NAME.in_time.
-
         Raises RescheduleTask after a wrong answer.
         """
         body = {"query": query.text, "variables": variables}
-        value, in_time = self.ask(
-            query.name, "POST", self.path, lambda answer: _read(query, answer), json=body
+        return self.ask(
+            query.name, "POST", self.path, lambda answer: self.read_answer(query, answer), json=body
         )
-        self.check(f"{query.name}.in_time", in_time)
-        return value
 
+    def read_answer(self, query: Query[T], answer: Answer) -> T:
+        """Return what a query reads from an answer; a subclass may check more of it, such as `extensions`.
 
-def allowed_ms(points: int) -> float:
-    """Return how long a query of so many points may take: 10 ms + 2 ms a point."""
-    return ALLOWED_MS + ALLOWED_MS_PER_POINT * points
-
-
-def _read(query: Query[T], answer: Answer) -> tuple[T, bool]:
-    body = answer.body
-    if "errors" in body:
-        raise WrongAnswerError(f"errors: {_first_message(filled(body, 'errors', list)[0])}")
-    points = field(field(body, "extensions", dict), "complexity", int)
-    if query.points not in {None, points}:
-        raise WrongAnswerError(f"'complexity' is not {query.points}")
-    return query.read(field(body, "data", dict)), answer.elapsed_ms <= allowed_ms(points)
+        Raises WrongAnswerError.
+        """
+        body = answer.body
+        if "errors" in body:
+            raise WrongAnswerError(f"errors: {_first_message(filled(body, 'errors', list)[0])}")
+        return query.read(field(body, "data", dict))
 
 
 def _first_message(error: object) -> str:

@@ -1,16 +1,16 @@
-"""Users who are in rooms: WebSockets that are opened again when they are lost, where all is counted.
+"""Users with WebSockets that are opened again when they are lost, where all of that is counted.
 
-A room named `classroom` has requests of type WS: `classroom.connect`, each attempt; `classroom.lost`, a
-failure for each connection that ended by itself; `classroom.reconnect`, from there until one was open again;
-`classroom.ping`, a round trip; `classroom.close`, the goodbye at the end. A message is named by its kind, and
-its response time is the one way from the sender's stamp to its receipt; each one that is missing among the
-numbers of its sender is a failure `classroom.drop`.
+A WebSocket named `news` has requests of type WS: `news.connect`, each attempt; `news.lost`, a failure for
+each connection that ended by itself; `news.reconnect`, from there until one was open again; `news.ping`, a
+round trip; `news.close`, the closing handshake at the end; `news.drop`, a failure for each message that its
+listener finds missing. What is asked over it has a name of its own, and so have messages with a listener.
 """
 
 from __future__ import annotations
 
 import gevent
 from gevent import Greenlet
+from gevent.event import AsyncResult, Event
 from locust.env import Environment
 from locust.exception import RescheduleTask
 
@@ -18,16 +18,16 @@ import math
 import random
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cache
+from typing import NamedTuple, Protocol, TypeVar
 
 from plimsoll.http1.connect import default_ssl_context
 from plimsoll.http1.errors import HttpFailure
 from plimsoll.http1.url import parse_url
-from plimsoll.users.answers import WrongAnswerError
-from plimsoll.users.api import MemberUser
-from plimsoll.users.stamps import Listener
+from plimsoll.users.answers import MAX_REASON_CHARS, WrongAnswerError, reason_of
+from plimsoll.users.api import ApiUser
 from plimsoll.users.websocket_connection import (
     ConnectionLost,
     HandshakeRefused,
@@ -35,6 +35,8 @@ from plimsoll.users.websocket_connection import (
     WebSocketConnection,
     open_websocket,
 )
+
+T = TypeVar("T")
 
 REQUEST_TYPE = "WS"
 EVENTS = ("close", "connect", "drop", "lost", "ping", "reconnect")
@@ -48,9 +50,9 @@ _DROPPED = WrongAnswerError("a message was dropped on an open connection")
 _MISSED = WrongAnswerError("a message was missed while the connection was lost")
 
 
-def event_names(room: str) -> set[str]:
-    """Return the names of all requests that a room makes besides its messages."""
-    return {f"{room}.{event}" for event in EVENTS}
+def websocket_request_names(name: str) -> set[str]:
+    """Return the names of all requests that a WebSocket of this name makes by itself."""
+    return {f"{name}.{event}" for event in EVENTS}
 
 
 def back_off_s(failures: int) -> float:
@@ -59,52 +61,116 @@ def back_off_s(failures: int) -> float:
     return most_s * random.uniform(0.5, 1)
 
 
-class RoomUser(MemberUser):
-    """A user who is in rooms while it runs, with its token."""
+class Delivery(NamedTuple):
+    """When a message was sent, in s since the epoch, and how many before it never came."""
+
+    sent_s: float
+    missing: int = 0
+
+
+class MessageListener(Protocol):
+    """What measures the messages of one WebSocket that nobody asked for, one way."""
+
+    name: str
+    """The request name of its messages."""
+
+    def hear(self, text: bytes, received_s: float) -> Delivery | None:
+        """Read a message that was received at *received_s* since the epoch; None where it does not count.
+
+        Raises WrongAnswerError for a wrong one.
+        """
+
+
+class WebSocketUser(ApiUser):
+    """A user who has WebSockets to its host while it runs, with its `auth_headers`."""
 
     abstract = True
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
-        self.rooms: list[Room] = []
+        self.websockets: list[WebSocket] = []
 
-    def enter(self, name: str, path: str, kind: str) -> Room:
-        """Enter a room, which takes a while and goes on by itself; *kind* is that of the messages to hear."""
-        room = Room(self, name, path, kind)
-        self.rooms.append(room)
-        return room
+    def connect(self, name: str, path: str, listener: MessageListener | None = None) -> WebSocket:
+        """Begin to open a WebSocket, which is kept open until it is closed or the user stops."""
+        websocket = WebSocket(self, name, path, listener)
+        self.websockets.append(websocket)
+        return websocket
 
     def on_stop(self) -> None:
-        """Leave all rooms."""
-        for room in self.rooms:
-            room.leave()
+        """Close all WebSockets."""
+        for websocket in self.websockets:
+            websocket.close()
 
 
-class Room:
-    """A user's place in a room, in a greenlet of its own that listens and comes back after a loss."""
+class WebSocket:
+    """A user's WebSocket, in a greenlet of its own that receives, and connects again after a loss."""
 
-    def __init__(self, user: RoomUser, name: str, path: str, kind: str) -> None:
-        self._user, self._name, self._kind = user, name, kind
+    def __init__(self, user: WebSocketUser, name: str, path: str, listener: MessageListener | None) -> None:
+        self._user, self._name, self._listener = user, name, listener
         self._url = parse_url(f"{str(user.host).rstrip('/')}{path}")
-        self._listener = Listener(kind)
         self._connection: WebSocketConnection | None = None
-        self._is_token_refused = False
-        self._was_away = False
+        self._has_opened = Event()
+        self._reply: AsyncResult[bytes] | None = None
+        self._was_lost = False
         # The first argument of the greenlet says whose requests these are, as in Locust's own greenlets.
-        self._greenlet = Greenlet.spawn(_stay, user, self)
+        self._greenlet = Greenlet.spawn(_run, user, self)
 
     @property
     def is_open(self) -> bool:
         """Whether a message can be sent now."""
         return self._connection is not None and self._connection.is_open
 
-    def say(self, text: bytes) -> None:
+    def wait_until_open(self, timeout_s: float) -> None:
+        """Wait for a connection; raises RescheduleTask where none comes, of which the connects tell why."""
+        if not self.is_open and not self._has_opened.wait(timeout_s):
+            raise RescheduleTask
+
+    def send(self, text: bytes) -> None:
         """Send a message, which never waits; while the connection is lost, nothing is sent."""
         if self._connection is not None:
             self._connection.send(text)
 
-    def leave(self) -> None:
-        """Close the connection as the protocol has it, and stay away."""
+    def ask(self, name: str, text: bytes, read: Callable[[bytes], T], timeout_s: float = 10.0) -> T:
+        """Send a message under a declared name, and return what `read` makes of the next that comes.
+
+        For one greenlet at a time, and a WebSocket without a listener.
+
+        Raises RescheduleTask after a wrong answer or none, ValueError for a name that is not declared.
+        """
+        if name not in self._user.request_names:
+            raise ValueError(f"request name {name!r} is not among {type(self._user).__name__}.request_names")
+        tracker = type(self._user).request_tracker
+        answer, started_s = b"", time.time()
+        with tracker(REQUEST_TYPE, name) if tracker else nullcontext():
+            try:
+                answer = self._exchange(text, timeout_s)
+                value = read(answer)
+            except Exception as fault:  # noqa: BLE001 - whatever a server's text makes a check raise is a failure
+                reason = str(fault) if isinstance(fault, HttpFailure) else reason_of(fault)
+                failure = WrongAnswerError(self._user.failure_text(name, reason)[:MAX_REASON_CHARS])
+            else:
+                self._fire(name, time.time() - started_s, started_s, len(answer), None)
+                return value
+        self._fire(name, time.time() - started_s, started_s, len(answer), failure)
+        raise RescheduleTask
+
+    def _exchange(self, text: bytes, timeout_s: float) -> bytes:
+        if not self.is_open:
+            raise ConnectionLost("there is none to send on")
+        reply: AsyncResult[bytes] = AsyncResult()
+        self._reply = reply
+        try:
+            self.send(text)
+            reply.wait(timeout_s)
+        finally:
+            self._reply = None
+        if not reply.ready():
+            raise WrongAnswerError(f"no answer within {timeout_s:g} s")
+        answer: bytes = reply.get()
+        return answer
+
+    def close(self) -> None:
+        """Close the connection by the protocol's handshake, for good."""
         self._greenlet.kill()
         connection = self._connection
         if connection is None:
@@ -117,42 +183,41 @@ class Room:
         finally:
             connection.close()
 
-    def stay(self) -> None:
-        """Connect, listen, and come back after each loss, for as long as the user is there."""
+    def run(self) -> None:
+        """Connect, receive, and connect again after each loss, for as long as the user is there."""
         lost_s: float | None = None
         failures = 0
         while True:
             connection = self._connection = self._try_to_connect()
             if connection is not None:
                 opened_s = time.time()
+                self._has_opened.set()
                 if lost_s is not None:
                     self._report("reconnect", lost_s, opened_s)
-                self._report("lost", exception=self._listen(connection))
-                lost_s, self._was_away = time.time(), True
+                loss = self._receive(connection)
+                self._has_opened.clear()
+                if self._reply is not None:
+                    self._reply.set_exception(loss)
+                self._report("lost", exception=loss)
+                lost_s, self._was_lost = time.time(), True
                 failures = 0 if lost_s - opened_s > BACK_OFF_MOST_S else failures
             gevent.sleep(back_off_s(failures))
             failures += 1
 
     def _try_to_connect(self) -> WebSocketConnection | None:
+        user = self._user
         try:
-            headers = {"Authorization": f"Bearer {self._token()}"}
+            headers = user.auth_headers()
             with self._reported("connect"):
-                return open_websocket(
-                    self._url, headers, _tls_settings(type(self._user)), self._user.connection_timeout
-                )
+                return open_websocket(self._url, headers, _tls_settings(type(user)), user.connection_timeout)
         except HandshakeRefused as refusal:
-            self._is_token_refused = refusal.status == _UNAUTHORIZED
+            if refusal.status == _UNAUTHORIZED and headers:
+                user.on_unauthorized()
         except (HttpFailure, RescheduleTask):  # both have been reported
             pass
         return None
 
-    def _token(self) -> str:
-        if not self._is_token_refused:
-            return self._user.account().token
-        self._is_token_refused = False
-        return self._user.sign_in(self._user.credentials).token
-
-    def _listen(self, connection: WebSocketConnection) -> ConnectionLost:
+    def _receive(self, connection: WebSocketConnection) -> ConnectionLost:
         """Take what comes, and ask from time to time whether the server is there; return why that ended."""
         pong_missing_s, next_ping_s = math.inf, time.time() + PING_INTERVAL_S
         while True:
@@ -174,18 +239,23 @@ class Room:
                 pong_missing_s, next_ping_s = now_s + PONG_LIMIT_S, now_s + PING_INTERVAL_S
 
     def _hear(self, message: Message) -> None:
+        if self._listener is None:
+            if self._reply is not None:
+                self._reply.set(message.text)
+            return
+        name = self._listener.name
         try:
-            heard = self._listener.hear(message.text, message.received_s)
+            delivery = self._listener.hear(message.text, message.received_s)
         except WrongAnswerError as fault:
-            self._fire(self._kind, None, message.received_s, len(message.text), fault)
+            self._fire(name, None, message.received_s, len(message.text), fault)
             return
-        if heard is None:
+        if delivery is None:
             return
-        for _ in range(heard.missing):
-            self._report("drop", exception=_MISSED if self._was_away else _DROPPED)
-        self._was_away = False
-        latency_s = message.received_s - heard.sent_s
-        self._fire(self._kind, latency_s, heard.sent_s, len(message.text), None)
+        for _ in range(delivery.missing):
+            self._report("drop", exception=_MISSED if self._was_lost else _DROPPED)
+        self._was_lost = False
+        latency_s = message.received_s - delivery.sent_s
+        self._fire(name, latency_s, delivery.sent_s, len(message.text), None)
 
     @contextmanager
     def _reported(self, event: str) -> Iterator[None]:
@@ -224,11 +294,11 @@ class Room:
         )
 
 
-def _stay(_user: RoomUser, room: Room) -> None:
-    room.stay()
+def _run(_user: WebSocketUser, websocket: WebSocket) -> None:
+    websocket.run()
 
 
 @cache
-def _tls_settings(user_class: type[RoomUser]) -> ssl.SSLContext:
+def _tls_settings(user_class: type[WebSocketUser]) -> ssl.SSLContext:
     factory = user_class.ssl_context_factory
     return factory() if factory else default_ssl_context(insecure=user_class.insecure)

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from locustfiles import auth, careers, orders, pages, parents, synthetic, volume
-from plimsoll.users.api import ApiUser, MemberUser
+from locustfiles.school import MemberUser
+from plimsoll.users.api import ApiUser
 from telemetry import transactions
 
 # What a journey rarely does must still be seen within seconds.
@@ -45,7 +46,7 @@ def hasty(journey: type[ApiUser], host: str, only_task: str | None) -> type[ApiU
         "pause": lambda *_: gevent.sleep(0.01),
     }
     if only_task:
-        changes["own_roster"] = MemberUser.own_roster  # no admins, to whom nothing is refused
+        changes["own_accounts"] = MemberUser.own_accounts  # no admins, to whom nothing is refused
     name = f"Hasty{journey.__name__}{host.rpartition('/')[2]}"
     user_class: type[ApiUser] = type(name, (journey,), changes)
     user_class.tasks = [getattr(journey, only_task)] if only_task else list(dict.fromkeys(journey.tasks))

@@ -13,8 +13,8 @@ import httpx
 import psycopg
 import pytest
 
+from locustfiles.school._accounts import generated_accounts
 from locustfiles.volume import VolumeUser
-from plimsoll.users.rosters import STUDENTS
 from tests import plain_http
 from tests.fix_runs import ROOT, until
 from tests.fix_target import TargetProcess
@@ -350,7 +350,7 @@ def test_more_students_than_were_seeded_are_enrolled(target_url: str, tmp_path: 
         assert "enrolling 2 students" in output
         assert json.loads((directory / "run.json").read_text(encoding="utf-8"))["end_reason"]
 
-    last = STUDENTS.credentials(1002, "5")
+    (last,) = generated_accounts("student", [1002], "5")
     login = {"email": last.email, "password": last.password}
     assert plain_http.post(f"{target_url}/api/auth/login", json=login).status_code == 200
     assert last.password not in output

@@ -10,7 +10,7 @@ from pathlib import Path
 from locustfiles.auth import AuthUser
 from locustfiles.careers import CareersUser
 from locustfiles.orders import OrdersUser
-from plimsoll.users.api import MemberUser
+from locustfiles.school import MemberUser
 from tests.fix_liar import (
     Lie,
     Reply,

@@ -143,7 +143,7 @@ def test_all_processes_of_the_browser_count(start_liar: Callable[[dict[str, Lie]
     port, browser = start_liar({"busy": busy}).rpartition(":")[2], BrowserProcess()
     tab = browser.open_tab(f"http://busy.localhost:{port}", timeout_s=30.0)
     started_s = browser.cpu_s
-    tab.do("go", "/login", "[data-page=login]")
+    tab.do("goto", "/login", "[data-page=login]")
     with gevent.Timeout(10, exception=False):  # the machine may have had other things to do
         while browser.cpu_s - started_s < 1:
             gevent.sleep(0.1)

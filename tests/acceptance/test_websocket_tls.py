@@ -17,8 +17,7 @@ from websockets.sync.server import ServerConnection, serve
 
 from plimsoll.http1.errors import CertificateInvalid, TlsFailed
 from plimsoll.http1.url import parse_url
-from plimsoll.users.api import Account
-from plimsoll.users.websocket import RoomUser
+from plimsoll.users.websocket import WebSocketUser
 from plimsoll.users.websocket_connection import (
     ConnectionLost,
     Message,
@@ -110,28 +109,18 @@ def test_what_is_no_tls_is_told(certificates: Certificates) -> None:
         open_websocket(parse_url(f"{url}/room"), {}, certificates.client_context(), SOON_S)
 
 
-class Visitor(RoomUser):
-    """Somebody who has signed in elsewhere."""
-
-    abstract = True
-
-    def account(self) -> Account:
-        """Return an account, which nobody asks for here."""
-        return Account("t", 1, 1, "student")
-
-
 def first_event(host: str, **attributes: Any) -> dict[str, Any]:
-    """Enter a room and return the first event that is reported of it."""
+    """Open a WebSocket and return the first event that is reported of it."""
     environment, events = Environment(), list[dict[str, Any]]()
     add_listener: Any = environment.events.request.add_listener  # which Locust gives no type
     add_listener(lambda **event: events.append(event))
-    user = type("Visitor", (Visitor,), {"host": host, **attributes})(environment)
-    room = user.enter("club", "/ws", "talk")
+    user = type("Visitor", (WebSocketUser,), {"host": host, **attributes})(environment)
+    websocket = user.connect("club", "/ws")
     with gevent.Timeout(SOON_S):
         while not events:
             gevent.sleep(0.005)
     first = events[0]
-    room.leave()
+    websocket.close()
     return first
 
 

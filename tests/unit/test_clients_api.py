@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from locustfiles.school import AccountPool, MemberUser
 from plimsoll.http1.errors import BadStatus, ConnectionRefused, IncompleteBody
 from plimsoll.users.answers import MAX_REASON_CHARS, Answer, field
-from plimsoll.users.api import ApiUser, MemberUser
-from plimsoll.users.identities import Roster
+from plimsoll.users.api import ApiUser
 
 LOGIN = {"token": "t0ken", "userId": 1, "studentId": 7, "role": "student"}
 
@@ -63,7 +63,7 @@ class Visitor(MemberUser):
     """A user of two names."""
 
     host = "http://127.0.0.1:1"
-    roster = Roster("visitor", seeded=1000)
+    accounts = AccountPool("visitor", seeded=1000)
     request_names: ClassVar[frozenset[str]] = frozenset({"auth.login", "shop.home"})
 
 
@@ -159,7 +159,7 @@ def test_signing_in_happens_once_and_later_requests_carry_the_token() -> None:
     user.ask("shop.home", "GET", "/home", name_of)
     user.refused("shop.home", "GET", "/home", 401, anonymous=True)
 
-    assert [sent["headers"] for sent in client.sent] == [None, {"Authorization": "Bearer t0ken"}, None]
+    assert [sent["headers"] for sent in client.sent] == [{}, {"Authorization": "Bearer t0ken"}, {}]
 
 
 def test_a_token_that_is_refused_is_replaced_in_the_next_iteration() -> None:
@@ -209,8 +209,8 @@ def test_a_failure_text_is_bounded(key: str) -> None:
     assert len(response.outcome) == MAX_REASON_CHARS
 
 
-def test_two_users_get_two_identities() -> None:
-    """Each user is dealt an identity of its own from the roster of its class."""
+def test_two_users_get_two_accounts() -> None:
+    """Each user has an account of its own from the pool of its class."""
     assert visitor()[0].credentials != visitor()[0].credentials
 
 

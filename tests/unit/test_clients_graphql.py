@@ -1,4 +1,4 @@
-"""GraphQL asked as any request: errors are failures, and the time allowed grows with the complexity."""
+"""GraphQL asked as any request: errors are failures; with budgets, the time allowed grows with the points."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from typing import Any, ClassVar
 
 import pytest
 
+from locustfiles.school import AccountPool, BudgetedGraphqlUser, PricedQuery
+from plimsoll.users.answers import Answer, WrongAnswerError, field
 from plimsoll.users.graphql import GraphqlUser, Query
 from plimsoll.users.http_response import LeanResponse
-from plimsoll.users.identities import Roster
 
-DUCKS = Query("pond.ducks", "{ ducks }", lambda data: data["ducks"], points=3)
+DUCKS = PricedQuery("pond.ducks", "{ ducks }", lambda data: data["ducks"], points=3)
 
 
-class Pond(GraphqlUser):
+class Pond(BudgetedGraphqlUser):
     """A user whose one query gets a prepared answer."""
 
     host = "http://127.0.0.1:1"
-    roster = Roster("pond visitor", seeded=1)
+    accounts = AccountPool("pond visitor", seeded=1)
     request_names: ClassVar[frozenset[str]] = frozenset({"pond.ducks"})
 
     def __init__(self, answer: object, elapsed_ms: float = 1.0) -> None:
@@ -55,6 +56,34 @@ class Pond(GraphqlUser):
 def told(points: int = 3) -> dict[str, object]:
     """Return a right answer that tells its complexity."""
     return {"data": {"ducks": 7}, "extensions": {"complexity": points}}
+
+
+class Brook(GraphqlUser):
+    """A user of a service that tells no complexity and has no login."""
+
+    host = "http://127.0.0.1:1"
+    request_names: ClassVar[frozenset[str]] = frozenset({"brook.ducks"})
+
+
+@pytest.mark.parametrize(
+    ("body", "ducks", "failure"),
+    [
+        (b'{"data": {"ducks": 7}}', 7, None),
+        (b'{"data": {"ducks": 7}, "errors": [{"message": "no brook 12"}]}', None, "errors: no brook …"),
+        (b'{"data": {}}', None, "'ducks' is missing"),
+    ],
+)
+def test_plain_graphql_needs_no_extensions(body: bytes, ducks: int | None, failure: str | None) -> None:
+    """A plain answer is read from its data alone, and errors in it are a failure of the query."""
+    query = Query("brook.ducks", "{ ducks }", lambda data: field(data, "ducks", int))
+    user, answer = Brook(Environment()), Answer(200, None, body)
+
+    if failure is None:
+        assert user.read_answer(query, answer) == ducks
+    else:
+        with pytest.raises(WrongAnswerError) as wrong:
+            user.read_answer(query, answer)
+        assert str(wrong.value) == failure
 
 
 def test_a_query_is_posted_with_its_variables() -> None:

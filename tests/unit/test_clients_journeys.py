@@ -21,20 +21,21 @@ import pytest
 from locustfiles.auth import WRONG_PASSWORD_SHARE
 from locustfiles.careers import RIGHT_ANSWER_SHARE, THINK_TIME_S, CareersUser
 from locustfiles.orders import CONFIRMED_SHARE, PROFILE_UPDATED_SHARE, OrdersUser
+from locustfiles.school import MemberUser
+from locustfiles.school._graphql import allowed_ms
 from locustfiles.storefront import StorefrontUser
 from locustfiles.synthetic import SyntheticHealthUser, SyntheticLoginUser
 from locustfiles.volume import is_done
 from plimsoll.users.answers import Answer, WrongAnswerError
-from plimsoll.users.api import ApiUser, MemberUser
-from plimsoll.users.graphql import allowed_ms
-from plimsoll.users.scenario import ScenarioUser, within
+from plimsoll.users.api import ApiUser
+from plimsoll.users.scheduled_check import ScheduledCheckUser, within
 from tests.journeys import BROWSERS, JOURNEYS, ROOMS
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = re.compile(r"[a-z]+\.[a-z_]+")
 ALL = JOURNEYS | ROOMS | BROWSERS
 # What sends a request under the name that is its first argument.
-SENDERS = {"ask", "check_health_of", "refused", "Query", "n_plus_one"}
+SENDERS = {"ask", "check_health_of", "refused", "PricedQuery", "Query", "n_plus_one"}
 
 
 def names_in_calls(path: Path) -> Iterator[str]:
@@ -178,7 +179,7 @@ def test_a_job_that_does_not_end_is_given_up() -> None:
         is_done(time.monotonic() - 1)(running)
 
 
-class Rehearsal(ScenarioUser):
+class Rehearsal(ScheduledCheckUser):
     """A scenario whose steps are told by the test."""
 
     abstract = True
@@ -208,7 +209,7 @@ class Rehearsal(ScenarioUser):
     ("user_class", "every_s", "limit_s"), [(SyntheticLoginUser, 300, 10), (SyntheticHealthUser, 60, 1)]
 )
 def test_scenarios_are_played_as_often_as_planned(
-    user_class: type[ScenarioUser], every_s: float, limit_s: float
+    user_class: type[ScheduledCheckUser], every_s: float, limit_s: float
 ) -> None:
     """The login flow every 5 minutes within 10 s, the health check every minute; one user for each."""
     assert (user_class.every_s, user_class.limit_s, user_class.fixed_count) == (every_s, limit_s, 1)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plimsoll.data.deck import STOCK_ROWS, Deck, Way, positions
+from plimsoll.data.deck import STOCK_ROWS, Deck, Strategy, positions
 
 
 class Numbers:
@@ -27,9 +27,9 @@ class Numbers:
         return range(self.rows)
 
 
-def deck(rows: int, way: Way, seed: str = "1") -> Deck:
+def deck(rows: int, strategy: Strategy, seed: str = "1") -> Deck:
     """Return a deck that is open."""
-    opened = Deck(Numbers(rows), way)
+    opened = Deck(Numbers(rows), strategy)
     opened.open(seed)
     return opened
 
@@ -45,13 +45,13 @@ def test_a_unique_row_is_dealt_once(rows: int, asks: list[tuple[int, int]]) -> N
     assert dealt == list(range(len(dealt)))
 
 
-@pytest.mark.parametrize("way", ["unique", "circular"])
+@pytest.mark.parametrize("strategy", ["unique", "circular"])
 @given(rows=st.integers(1, 600), processes=st.integers(1, 4), data=st.data())
 def test_rows_that_are_few_all_reach_who_wants_them(
-    way: Way, rows: int, processes: int, data: st.DataObject
+    strategy: Strategy, rows: int, processes: int, data: st.DataObject
 ) -> None:
     """As many users as there are rows, over several processes, each ask for one: all get one of their own."""
-    few = deck(rows, way)
+    few = deck(rows, strategy)
     stock: list[list[int]] = [[] for _ in range(processes)]
     taken = []
     for _ in range(rows):
@@ -130,5 +130,5 @@ def test_a_deck_that_nobody_opened_opens_itself() -> None:
 
 def test_an_unknown_way_is_refused() -> None:
     """The text says what there is."""
-    with pytest.raises(ValueError, match="way must be 'unique', 'circular' or 'random', got 'any'"):
+    with pytest.raises(ValueError, match="strategy must be 'unique', 'circular' or 'random', got 'any'"):
         Deck(Numbers(1), "any")  # type: ignore[arg-type] # on purpose

@@ -9,7 +9,7 @@ import pytest
 
 from plimsoll.data.links import add_seed_option
 from plimsoll.loads.scheduled_shape import add_scale_options
-from plimsoll.users.scenario import add_location_option
+from plimsoll.users.scheduled_check import add_location_option
 from reports.outcome import EXIT_STATUS, Outcome
 from reports.thresholds.grammar import OPERATORS
 from reports.thresholds.metric import COUNT_UNITS, KINDS, LATENCY_UNITS, RATE_UNITS, SHARE_UNITS

@@ -1,29 +1,33 @@
-"""A user's place in a room, against a server that a test plays by hand."""
+"""A user's WebSocket, against a server that a test plays by hand."""
 
 from __future__ import annotations
 
 import gevent
 from gevent import socket as gevent_socket
 from gevent.pool import Group
+from locust.exception import RescheduleTask
 
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from websockets.frames import Frame
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
+from locustfiles.school import StampedListener
 from plimsoll.users import websocket
-from plimsoll.users.websocket import Room, RoomUser, event_names
+from plimsoll.users.websocket import WebSocket, WebSocketUser, websocket_request_names
 
 SOON_S = 5.0
 
 
 class StubUser:
-    """As much of a user as a room knows."""
+    """As much of a user as a WebSocket knows."""
 
     request_tracker = None
+    request_names = frozenset({"club.sum"})
     ssl_context_factory = None
     insecure = False
     connection_timeout = SOON_S
@@ -31,19 +35,21 @@ class StubUser:
     def __init__(self, host: str) -> None:
         self.host = host
         self.events: list[dict[str, Any]] = []
-        self.credentials = "who"
         self.tokens = ["old"]
         request = SimpleNamespace(fire=lambda **event: self.events.append(event))
         self.environment = SimpleNamespace(events=SimpleNamespace(request=request))
 
-    def account(self) -> SimpleNamespace:
-        """Return the account with the newest token."""
-        return SimpleNamespace(token=self.tokens[-1])
+    def auth_headers(self) -> dict[str, str]:
+        """Return the header with the newest token."""
+        return {"Authorization": f"Bearer {self.tokens[-1]}"}
 
-    def sign_in(self, _credentials: object) -> SimpleNamespace:
+    def on_unauthorized(self) -> None:
         """Get a new token."""
         self.tokens.append("new")
-        return self.account()
+
+    def failure_text(self, name: str, reason: str) -> str:
+        """Return the text of a failure."""
+        return f"{name}: {reason}"
 
     def named(self, name: str) -> list[dict[str, Any]]:
         """Return the events of a name so far."""
@@ -61,7 +67,9 @@ class RoomServer:
     """Lets everybody in whose token is right, says what a test has prepared, and answers no ping."""
 
     def __init__(self) -> None:
-        self.status, self.words, self.right_token = 101, list[bytes](), ""
+        self.words, self.right_token = list[bytes](), ""
+        self.answers: dict[bytes, bytes] = {}
+        """What is said to a message, nothing to any other; the empty answer is to hang up."""
         self._listener = gevent_socket.socket()
         self._listener.bind(("127.0.0.1", 0))
         self._listener.listen()
@@ -89,8 +97,15 @@ class RoomServer:
             protocol.send_text(text)
         for data in protocol.data_to_send():
             connection.sendall(data)
-        while is_known and connection.recv(65536):
-            pass
+        while is_known and (data := connection.recv(65536)):
+            protocol.receive_data(data)
+            for frame in protocol.events_received():
+                answer = self.answers.get(bytes(frame.data)) if isinstance(frame, Frame) else None
+                if answer == b"":
+                    return
+                if answer is not None:
+                    protocol.send_text(answer)
+                    connection.sendall(b"".join(protocol.data_to_send()))
 
     def close(self) -> None:
         """Stop serving."""
@@ -118,9 +133,9 @@ def user(server: RoomServer) -> StubUser:
     return StubUser(server.url)
 
 
-def enter(user: StubUser) -> Room:
-    """Enter a room of talk."""
-    return Room(cast("RoomUser", user), "club", "/ws", "talk")
+def connect(user: StubUser) -> WebSocket:
+    """Open a WebSocket on which messages of type talk are measured."""
+    return WebSocket(cast("WebSocketUser", user), "club", "/ws", StampedListener("talk"))
 
 
 def said(number: int) -> bytes:
@@ -131,9 +146,9 @@ def said(number: int) -> bytes:
 def test_messages_and_gaps_are_requests(server: RoomServer, user: StubUser) -> None:
     """Each message is a request from its stamp, each number that is missing a failed one."""
     server.words = [said(1), said(4), b"nonsense"]
-    room = enter(user)
+    club = connect(user)
     heard = user.wait_for("talk", 3)
-    room.leave()
+    club.close()
 
     assert [event["exception"] is None for event in heard] == [True, True, False]
     assert heard[0]["start_time"] == 0
@@ -143,7 +158,7 @@ def test_messages_and_gaps_are_requests(server: RoomServer, user: StubUser) -> N
         True
     ] * 2
     assert {event["request_type"] for event in user.events} == {"WS"}
-    assert {event["name"] for event in user.events} <= event_names("club") | {"talk"}
+    assert {event["name"] for event in user.events} <= websocket_request_names("club") | {"talk"}
 
 
 def test_a_silent_server_is_left_and_come_back_to(
@@ -153,12 +168,12 @@ def test_a_silent_server_is_left_and_come_back_to(
     monkeypatch.setattr(websocket, "PING_INTERVAL_S", 0.05)
     monkeypatch.setattr(websocket, "PONG_LIMIT_S", 0.02)
     server.words = [said(1)]
-    room = enter(user)
+    club = connect(user)
     user.wait_for("talk")
     server.words = [said(3)]
     (back,) = user.wait_for("club.reconnect")
     (missed,) = user.wait_for("club.drop")
-    room.leave()
+    club.close()
 
     assert "no answer to a ping" in str(user.named("club.lost")[0]["exception"])
     assert back["response_time"] > 0
@@ -169,19 +184,60 @@ def test_a_silent_server_is_left_and_come_back_to(
 def test_a_refused_token_is_replaced(server: RoomServer, user: StubUser) -> None:
     """After a 401 the user signs in again, and gets in."""
     server.right_token = "new"
-    room = enter(user)
+    club = connect(user)
     refused, accepted = user.wait_for("club.connect", 2)
-    room.leave()
+    club.close()
 
     assert "status 401" in str(refused["exception"])
     assert accepted["exception"] is None
     assert user.tokens == ["old", "new"]
 
 
+def test_an_answer_is_asked_for_over_an_open_connection(server: RoomServer, user: StubUser) -> None:
+    """What is asked is a request of its own name, from sending to the next message, which is read."""
+    server.answers = {b"6 x 7": b"42"}
+    club = WebSocket(cast("WebSocketUser", user), "club", "/ws", None)
+    club.wait_until_open(SOON_S)
+
+    assert club.ask("club.sum", b"6 x 7", int) == 42
+    (asked,) = user.named("club.sum")
+    club.close()
+    assert asked["exception"] is None
+    assert asked["response_time"] > 0
+    assert asked["response_length"] == 2
+
+
+def test_a_wrong_answer_none_and_a_loss_are_failures(server: RoomServer, user: StubUser) -> None:
+    """A wrong answer, none in time and a connection that is lost meanwhile are failures with their reasons."""
+    server.answers = {b"6 x 7": b"dunno", b"leave": b""}
+    club = WebSocket(cast("WebSocketUser", user), "club", "/ws", None)
+    club.wait_until_open(SOON_S)
+    for text, timeout_s in ((b"6 x 7", SOON_S), (b"hello", 0.05), (b"leave", SOON_S)):
+        with pytest.raises(RescheduleTask):
+            club.ask("club.sum", text, int, timeout_s)
+    failures = [str(event["exception"]) for event in user.named("club.sum")]
+    club.close()
+
+    assert failures == [
+        "club.sum: the answer cannot be read (ValueError)",
+        "club.sum: no answer within 0.05 s",
+        "club.sum: the connection was lost: closed by the server without a word",
+    ]
+
+
+def test_only_declared_names_are_asked(user: StubUser) -> None:
+    """A name that is not declared is refused, and the text tells where to add it."""
+    club = connect(user)
+
+    with pytest.raises(ValueError, match=r"'club\.summ' is not among StubUser\.request_names"):
+        club.ask("club.summ", b"", int)
+    club.close()
+
+
 def test_leaving_before_there_is_a_connection_is_quiet(user: StubUser) -> None:
     """Nothing is left to say goodbye to."""
-    room = enter(user)
-    room.leave()
+    club = connect(user)
+    club.close()
 
-    assert not room.is_open
+    assert not club.is_open
     assert user.events == []

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from locustfiles.school._stamps import MAX_GAP, StampedListener, StampedSender
 from plimsoll.users.answers import WrongAnswerError
-from plimsoll.users.stamps import MAX_GAP, Listener, Speaker
 
 NOW_S = 1_000.25
 
@@ -22,7 +22,7 @@ def message(number: object, sender: object = "a", **changes: object) -> bytes:
 @pytest.mark.parametrize("size_bytes", [512, 1024])
 def test_messages_have_their_size_and_number(size_bytes: int) -> None:
     """However long its number is, a message has the bytes it is to have, and parses."""
-    speaker = Speaker("talk", size_bytes)
+    speaker = StampedSender("talk", size_bytes)
     said = [speaker.next_message() for _ in range(1001)]
 
     assert {len(text) for text in said} == {size_bytes}
@@ -33,12 +33,12 @@ def test_messages_have_their_size_and_number(size_bytes: int) -> None:
 def test_messages_too_small_are_refused() -> None:
     """There is no room for a stamp in ten bytes."""
     with pytest.raises(ValueError, match=r"size_bytes must be at least .*, got 10"):
-        Speaker("talk", 10)
+        StampedSender("talk", 10)
 
 
 def test_latency_is_from_the_stamp() -> None:
     """What is heard says when it was sent, whenever the listener began to listen."""
-    heard = Listener("talk").hear(message(7), NOW_S + 0.5)
+    heard = StampedListener("talk").hear(message(7), NOW_S + 0.5)
 
     assert heard is not None
     assert (heard.sent_s, heard.missing) == (NOW_S, 0)
@@ -47,7 +47,7 @@ def test_latency_is_from_the_stamp() -> None:
 @given(st.sets(st.integers(1, 200), min_size=1))
 def test_every_missing_message_is_counted_once(numbers: set[int]) -> None:
     """From the first that is heard to the last, heard and missing make all."""
-    listener = Listener("talk")
+    listener = StampedListener("talk")
     heard = [listener.hear(message(number), NOW_S) for number in sorted(numbers)]
 
     assert len(heard) + sum(one.missing for one in heard if one) == max(numbers) - min(numbers) + 1
@@ -55,7 +55,7 @@ def test_every_missing_message_is_counted_once(numbers: set[int]) -> None:
 
 def test_senders_are_counted_apart() -> None:
     """Numbers of two senders are no gaps in each other's."""
-    listener = Listener("talk")
+    listener = StampedListener("talk")
     heard = [listener.hear(message(n, sender), NOW_S) for n, sender in ((1, "a"), (9, "b"), (2, "a"))]
 
     assert [one.missing for one in heard if one] == [0, 0, 0]
@@ -63,7 +63,7 @@ def test_senders_are_counted_apart() -> None:
 
 def test_the_servers_word_is_no_message() -> None:
     """That some were dropped is told by their numbers; the server's own word on it is not counted again."""
-    assert Listener("talk").hear(b'{"type": "dropped", "count": 3}', NOW_S) is None
+    assert StampedListener("talk").hear(b'{"type": "dropped", "count": 3}', NOW_S) is None
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_the_servers_word_is_no_message() -> None:
 )
 def test_what_is_no_message_is_told(text: bytes, reason: str) -> None:
     """Whatever a server sends, a fault has a text without values."""
-    listener = Listener("talk")
+    listener = StampedListener("talk")
     listener.hear(message(1), NOW_S)
 
     with pytest.raises(WrongAnswerError, match=reason):
@@ -93,7 +93,7 @@ def test_what_is_no_message_is_told(text: bytes, reason: str) -> None:
 
 def test_senders_without_end_take_no_memory() -> None:
     """A server that makes up senders is not remembered for ever."""
-    listener = Listener("talk")
+    listener = StampedListener("talk")
     for number in range(5000):
         listener.hear(message(1, f"sender {number}"), NOW_S)
 

@@ -1,21 +1,22 @@
-"""Messages that carry their sender, number and time of sending, and what a listener makes of them."""
+"""Messages that carry their sender, number and time of sending, and what their listener makes of them."""
 
 from __future__ import annotations
 
 import json
 import time
 import uuid
-from typing import Any, NamedTuple
+from typing import Any
 
 from plimsoll.users.answers import WrongAnswerError, field, filled
+from plimsoll.users.websocket import Delivery
 
 MAX_GAP = 10_000
 """The most missing messages in a row that are believed."""
 _MAX_SENDERS = 1000
 
 
-class Speaker:
-    """Somebody whose messages of one kind are numbered from 1, and all of the same size."""
+class StampedSender:
+    """Make messages of one type that are numbered from 1, and all of the same size."""
 
     def __init__(self, kind: str, size_bytes: int) -> None:
         self._head = f'{{"type":"{kind}","sender":"{uuid.uuid4().hex}"'
@@ -36,21 +37,14 @@ class Speaker:
         return f'{self._head},{stamp},"padding":"{padding}"}}'.encode("ascii")
 
 
-class Heard(NamedTuple):
-    """A message that came: when it was sent, in s since the epoch, and how many before it did not come."""
-
-    sent_s: float
-    missing: int
-
-
-class Listener:
-    """Who hears messages of one kind and notices which are missing, of each sender on its own."""
+class StampedListener:
+    """Read messages of one type, and notice which are missing, of each sender on its own."""
 
     def __init__(self, kind: str) -> None:
-        self._kind = kind
+        self.name = kind
         self._last_numbers: dict[str, int] = {}
 
-    def hear(self, text: bytes, received_s: float) -> Heard | None:
+    def hear(self, text: bytes, received_s: float) -> Delivery | None:
         """Read a message; None where it is the server's word that it dropped some, which the numbers tell.
 
         *received_s* is in s since the epoch. Raises WrongAnswerError for what is no such message, came
@@ -60,13 +54,13 @@ class Listener:
         kind = field(message, "type", str)
         if kind == "dropped":
             return None
-        if kind != self._kind:
-            raise WrongAnswerError(f"expected messages of type {self._kind}, got another")
+        if kind != self.name:
+            raise WrongAnswerError(f"expected messages of type {self.name}, got another")
         sent_s = field(message, "sentAt", float)
         missing = self._missing(filled(message, "sender", str), field(message, "seq", int))
         if received_s < sent_s:
             raise WrongAnswerError("received before it was sent: the clocks differ")
-        return Heard(sent_s, missing)
+        return Delivery(sent_s, missing)
 
     def _missing(self, sender: str, number: int) -> int:
         last = self._last_numbers.get(sender)

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from typing import ClassVar, TypeVar
 
 from plimsoll.users.answers import Answer, WrongAnswerError
-from plimsoll.users.api import MemberUser
+from plimsoll.users.api import ApiUser
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ logger = logging.getLogger("plimsoll")
 DEFAULT_LOCATION = "local"
 
 
-class ScenarioUser(MemberUser):
+class ScheduledCheckUser(ApiUser):
     """One user that plays a scenario every *every_s* seconds, by --time-scale; it may take *limit_s*.
 
     The scenario is measured as a transaction of its name, its steps as parts of it.
