@@ -19,6 +19,8 @@ from locustfiles.school._accounts import Account, generated_accounts, seeded_acc
 from locustfiles.school._pools import VARIABLE, warn_of_shared
 from locustfiles.volume import VolumeUser
 from plimsoll.data import FeederExhausted
+from plimsoll.data.feeder import PROCESS
+from plimsoll.data.links import DirectLink
 from plimsoll.data.sources import FeedError
 
 TOKEN = "header.payload.signature"
@@ -26,8 +28,9 @@ MALLORY = Credentials("mallory@school.test", "", Account(TOKEN, 7, 9, "student")
 
 
 @pytest.fixture(autouse=True)
-def _pools_as_before() -> Iterator[None]:
-    """Leave the pools of this process as they were."""
+def _pools_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Deal accounts in this process, and leave its pools as they were."""
+    monkeypatch.setattr(PROCESS, "link", DirectLink())
     before = [(pool, pool.accounts) for pool in (STUDENTS, ADMINS, PARENTS)]
     yield
     for pool, accounts in before:

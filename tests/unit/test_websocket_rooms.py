@@ -208,7 +208,7 @@ def test_an_answer_is_asked_for_over_an_open_connection(server: RoomServer, user
 
 
 def test_a_wrong_answer_none_and_a_loss_are_failures(server: RoomServer, user: StubUser) -> None:
-    """A wrong answer, none in time and a connection that is lost meanwhile are failures with their reasons."""
+    """A wrong answer, none in time and a connection lost meanwhile are failures with their reasons."""
     server.answers = {b"6 x 7": b"dunno", b"leave": b""}
     club = WebSocket(cast("WebSocketUser", user), "club", "/ws", None)
     club.wait_until_open(SOON_S)
