@@ -43,6 +43,7 @@ from telemetry.run_plan import RunPlan
 from telemetry.stage_journal import StageJournal
 from telemetry.step_judge import StepJudge
 from telemetry.worker_clocks import WorkerClocks
+from telemetry.worker_intervals import UNRECORDED_KEY
 from telemetry.worker_watch import WorkerWatch
 
 JOURNAL_INTERVAL_S = 1.0
@@ -60,7 +61,7 @@ class Recording:
     def __init__(self, environment: Environment, sut_version: str | None, set_up_s: float) -> None:
         self._environment, self._clock = environment, RunClock()
         self._plan = RunPlan(environment, self._clock, set_up_s)
-        self._set_up_totals = environment.stats.total.num_requests, environment.stats.total.num_failures
+        self._unrecorded = environment.stats.total.num_requests, environment.stats.total.num_failures
         self._end_reason: str | None = None
         self._stage: str | None = None
         self._faults = Faults()
@@ -128,6 +129,8 @@ class Recording:
 
     def on_worker_report(self, worker: str, data: Mapping[str, Any]) -> None:
         """Write down what a worker sent along with its report."""
+        requests, failures = data.get(UNRECORDED_KEY, (0, 0))
+        self._unrecorded = self._unrecorded[0] + requests, self._unrecorded[1] + failures
         self._intervals.on_worker_report(worker, data)
         self._faults.tolerate(HEALTH_FILE, lambda: self._write_health(worker, data))
 
@@ -215,11 +218,11 @@ class Recording:
             "recording_errors": 0,
             "recording_fault": None,
             "clock_steps": [],
-            "think_time": None,
         }
 
     def _totals(self) -> dict[str, int]:
-        total, (requests, failures) = self._environment.stats.total, self._set_up_totals
+        """Return the requests and failures that Locust counted, without those of the set-up."""
+        total, (requests, failures) = self._environment.stats.total, self._unrecorded
         return {"requests": total.num_requests - requests, "failures": total.num_failures - failures}
 
     def _profile(self) -> str:

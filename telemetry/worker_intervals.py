@@ -17,6 +17,8 @@ from telemetry.run_clock import RunClock
 FOLD_INTERVAL_S = 1.0
 # What a worker adds to Locust's own report under this key.
 REPORT_KEY = "plimsoll_intervals"
+# How many requests and failures of Locust's own report were made while nothing was recorded, as in a set-up.
+UNRECORDED_KEY = "plimsoll_unrecorded"
 # Reports are numbered from 1 in each run, so that one that is lost on its way is missed.
 NUMBER_KEY = "number"
 # When, and by how much, the wall clock of this process was set since the start of the run.
@@ -34,6 +36,7 @@ class WorkerIntervals:
         self._recorder: RequestRecorder | None = None
         self._folding: gevent.Greenlet | None = None
         self._blocks: list[Message] = []
+        self._unrecorded = 0, 0
         self._reports = 0
         self._is_final = False
         listen_last(environment.events.test_start, self._on_test_start)
@@ -46,6 +49,8 @@ class WorkerIntervals:
         self._reports = 0
         self._is_final = False
         self._clock = RunClock()
+        total = self._environment.stats.total
+        self._unrecorded = total.num_requests, total.num_failures
         self._recorder = RequestRecorder(declared_limits_ms(self._environment), self._clock)
         self._recorder.listen(self._environment)
         self._folding = gevent.spawn(self._fold_every_second)
@@ -65,7 +70,10 @@ class WorkerIntervals:
 
     def _on_report(self, data: dict[str, Any], **_: Any) -> None:
         if self._recorder is None:
+            total = data["stats_total"]
+            data[UNRECORDED_KEY] = total["num_requests"], total["num_failures"]
             return
+        data[UNRECORDED_KEY], self._unrecorded = self._unrecorded, (0, 0)
         self._fold(self._recorder)
         self._reports += 1
         data[REPORT_KEY] = {

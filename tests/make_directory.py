@@ -48,7 +48,6 @@ FACTS: dict[str, Any] = {
     "recording_fault": None,
     "clock_offsets_s": {},
     "clock_steps": [],
-    "think_time": None,
 }
 HEALTH: dict[str, Any] = {
     "process": "local",

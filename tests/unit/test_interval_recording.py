@@ -3,6 +3,7 @@
 import gevent
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
+from locust.stats import setup_distributed_stats_event_listeners
 
 import time
 from argparse import Namespace
@@ -19,6 +20,7 @@ from telemetry.options import declare_limits_ms
 from telemetry.run_clock import RunClock
 from telemetry.worker_clocks import WorkerClocks
 from telemetry.worker_intervals import REPORT_KEY, WorkerIntervals
+from tests.fix_locust_process import LocustProcess
 from tests.virtual_time import START_UNIX_S, virtual_time
 
 
@@ -62,10 +64,16 @@ class Worker:
 
     def __init__(self) -> None:
         self.environment = Environment(parsed_options=Namespace())
+        setup_distributed_stats_event_listeners(self.environment.events, self.environment.stats)
+        self.environment.events.request.add_listener(self.count)
         self.reports: list[dict[str, Any]] = []
         self.stops = 0
         runner = SimpleNamespace(_send_stats=self.report, stop=self.stop)
         self.intervals = WorkerIntervals(self.environment, cast(WorkerRunner, runner))
+
+    def count(self, request_type: str, name: str, response_time: float, response_length: int, **_: Any) -> None:
+        """Count a request as Locust does."""
+        self.environment.stats.log_request(request_type, name, response_time, response_length)
 
     def tell(self, event_name: str) -> None:
         """Fire an event of the worker's life."""
@@ -145,6 +153,43 @@ def test_worker(master: Environment, worker: Worker, tmp_path: Path) -> None:
     assert {row["worker"] for row in found} == {"w1"}
 
 
+@pytest.mark.usefixtures("judge")
+def test_requests_outside_the_run_of_a_worker(worker: Worker, tmp_path: Path) -> None:
+    """Set-up and clean-up of a worker are in Locust's totals, whichever report brings them, and in no other."""
+    process = LocustProcess(tmp_path / "run").listen()
+    setup_distributed_stats_event_listeners(process.environment.events, process.environment.stats)
+
+    def log_in(**_: Any) -> None:
+        for part in range(2):
+            for _request in range(20):
+                fire(worker.environment, "login")
+            if part == 0:
+                worker.report()
+
+    worker.environment.events.test_start.add_listener(log_in)
+    with virtual_time():
+        process.runner.start(0, 1)
+        gevent.sleep(1)
+        fire(worker.environment)
+        worker.report()
+        worker.environment.stats.clear_all()
+        worker.tell("test_start")
+        for _request in range(100):
+            fire(worker.environment)
+        worker.report()
+        worker.tell("test_stop")
+        fire(worker.environment, "logout")
+        worker.report()
+        for data in worker.reports:
+            events: Any = process.environment.events
+            events.worker_report.fire(client_id="w1", data=data)
+        process.play(3)
+
+    assert process.runner.stats.total.num_requests == 142
+    assert process.facts["locust_totals"] == {"requests": 100, "failures": 0}
+    assert "totals_match" not in process.failed_checks
+
+
 def test_next_run_of_a_worker(worker: Worker) -> None:
     """A second run of a worker begins with nothing of the first."""
     for _ in range(2):
@@ -159,7 +204,7 @@ def test_idle_worker(worker: Worker) -> None:
     """Between runs a worker reports no intervals."""
     worker.report()
 
-    assert worker.reports == [{}]
+    assert REPORT_KEY not in worker.reports[0]
 
 
 def test_limits_reach_the_worker(worker: Worker) -> None:
