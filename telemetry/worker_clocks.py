@@ -19,7 +19,7 @@ class WorkerClocks:
         self._offsets_s: dict[str, float] = {}
         self._steps: dict[str, list[ClockStep]] = {}
 
-    def note(self, worker: str, sent_s: float, steps: Iterable[Iterable[float]]) -> None:
+    def note(self, worker: str, sent_s: float, steps: Iterable[Iterable[Any]]) -> None:
         """Take note of a report that has just arrived: when it was sent, and steps, by the worker's clock."""
         self._steps[worker] = [ClockStep(*step) for step in steps]
         # The message was some time on its way, so the least difference seen is nearest to that of the clocks.
@@ -32,13 +32,14 @@ class WorkerClocks:
         return round(offset_s) if abs(offset_s) > MAX_OFFSET_S else 0
 
     def step_facts(self) -> list[dict[str, Any]]:
-        """Return when the wall clock was set in the run, at which process, and by how much."""
+        """Return when the wall clock was set or the machine suspended, at which process, and by how much."""
         steps = {self._process: self.clock.steps, **self._steps}
         return [
             {
                 "process": process,
                 "at_s": round(step.unix_s + self.shift_s(process) - self.clock.started_unix_s, 3),
                 "forward_s": step.forward_s,
+                "suspended_s": step.suspended_s,
             }
             for process, seen in sorted(steps.items())
             for step in seen

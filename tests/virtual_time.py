@@ -7,12 +7,14 @@
 
 Timers fire in the order in which they are due, as soon as nothing else can run: a test takes the same course
 each time, whatever the machine does beside it. `clock.stand_still(3.5)` lets time pass in which nothing runs,
-as after SIGSTOP; `clock.set_wall_clock(3600)` sets the time of day forward, which moves no timer.
+as after SIGSTOP; `clock.set_wall_clock(3600)` sets the time of day forward, which moves no timer, and so does
+`clock.suspend(30)`, as after the machine has slept for that long.
 
-time.time, time.monotonic and time.perf_counter are virtual, also where a module of the suite or of Locust has
-imported one by name (a test module must not); datetime.now() is not. Sockets between greenlets of one process
-work, as the kernel hands their data over at once. The answer of a thread or of another process would be
-overtaken by the clock. Locust may warn of its CPU usage, of which it reads the true figure.
+time.time, time.monotonic, time.perf_counter and time.clock_gettime are virtual, also where a module of the
+suite or of Locust has imported one by name (a test module must not); datetime.now() is not. Sockets between
+greenlets of one process work, as the kernel hands their data over at once. The answer of a thread or of
+another process would be overtaken by the clock. Locust may warn of its CPU usage, of which it reads the true
+figure.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ MAX_ELAPSED_S = 7 * 86_400.0
 MAX_IDLE_S = 5.0
 SUITE = {"locustfiles", "plimsoll", "service", "shapes", "target", "telemetry", "tests"}
 
-TimeFunction = Callable[[], float]
+TimeFunction = Callable[..., float]
 _real_monotonic_s = time.monotonic
 
 
@@ -41,7 +43,7 @@ class Clock:
     """The time of a test: it passes while every greenlet waits, and where the test says so."""
 
     def __init__(self) -> None:
-        self._elapsed_s = self._wall_shift_s = 0.0
+        self._elapsed_s = self._wall_shift_s = self._suspended_s = 0.0
         self._timers: list[tuple[float, int, _Timer]] = []
         self._turns = itertools.count()
         self._idle_since_s: float | None = None
@@ -66,6 +68,16 @@ class Clock:
     def set_wall_clock(self, forward_s: float) -> None:
         """Set the time of day forward, or back by a negative number."""
         self._wall_shift_s += forward_s
+
+    def clock_gettime(self, clock_id: int) -> float:
+        """Return the monotonic time and that in which the machine was suspended, as CLOCK_BOOTTIME does."""
+        assert clock_id == time.CLOCK_BOOTTIME
+        return self.monotonic() + self._suspended_s
+
+    def suspend(self, duration_s: float) -> None:
+        """Let the machine sleep: time passes by the time of day, and not by the monotonic clock."""
+        self._suspended_s += duration_s
+        self._wall_shift_s += duration_s
 
     def start_timer(self, timer: _Timer, after_s: float) -> int:
         """Have a timer fire after *after_s*, and return its turn, by which it knows whether it still may."""
@@ -155,8 +167,13 @@ def virtual_time() -> Iterator[Clock]:
     """Let time be virtual in this thread; a greenlet that sleeps on after the block never wakes."""
     hub, clock = get_hub(), Clock()
     real_loop = hub.loop
-    real = {"time": time.time, "monotonic": time.monotonic, "perf_counter": time.perf_counter}
-    virtual = {"time": clock.time, "monotonic": clock.monotonic, "perf_counter": lambda: clock.monotonic()}
+    virtual: dict[str, TimeFunction] = {
+        "time": clock.time,
+        "monotonic": clock.monotonic,
+        "perf_counter": lambda: clock.monotonic(),
+        "clock_gettime": clock.clock_gettime,
+    }
+    real: dict[str, TimeFunction] = {name: getattr(time, name) for name in virtual}
     when_idle = real_loop.idle()  # its callback runs when nothing else can
     when_idle.start(clock.fire_next_timer)
     hub.loop = _Loop(real_loop, clock)

@@ -123,7 +123,8 @@ def _clock_steps(value: object) -> Sequence[ClockStep]:
     for item in map(_mapping, value if isinstance(value, list) else []):
         at_s, forward_s = _number(item.get("at_s")), _number(item.get("forward_s"))
         if at_s is not None and forward_s is not None:
-            steps.append(ClockStep(_text(item.get("process")) or "", at_s, forward_s))
+            process, suspended_s = _text(item.get("process")) or "", _number(item.get("suspended_s"))
+            steps.append(ClockStep(process, at_s, forward_s, suspended_s))
     return tuple(steps)
 
 

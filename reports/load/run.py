@@ -116,11 +116,15 @@ class Arrivals:
 
 @dataclass(frozen=True)
 class ClockStep:
-    """Hold by how much the wall clock of a process was set forward (back, below 0), and when in the run."""
+    """Hold by how much the wall clock of a process went forward (back, below 0), and when in the run.
+
+    Its machine was suspended for `suspended_s` of it; None where that is not known.
+    """
 
     process: str
     at_s: float
     forward_s: float
+    suspended_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -181,16 +181,26 @@ def _clocks(offsets_s: dict[str, float]) -> Check:
 
 
 def _clock_steps(steps: Sequence[ClockStep], window: SteadyState | None) -> Check:
-    """Name the worst step of a wall clock; in the judged time a client that measures by that clock was wrong.
+    """Hold the judged time in which machines were suspended; name the worst step of a wall clock in any case.
 
-    The recording is not. But a machine that was suspended makes such a step as well, when it goes on.
+    Where a machine was not, a step harms nothing: all durations are of a clock that cannot be set, and the
+    recorder puts the starts right that clients tell by the wall clock.
     """
     judged = [step for step in steps if window is None or window.from_s - 1 <= step.at_s <= window.to_s + 1]
-    worst = max(judged or steps, key=lambda step: abs(step.forward_s))
-    way = "forward" if worst.forward_s > 0 else "back"
-    reason = (
-        f"the wall clock of process {worst.process!r} was set {way} by {abs(worst.forward_s):.4g} s,"
-        f" {worst.at_s:.0f} s after the start"
-    )
-    reason += ": its machine was suspended, or what is measured by that clock is wrong" if judged else ""
-    return Check("clock_steps", abs(worst.forward_s) if judged else 0.0, 0.0, not judged, reason)
+    lost_s = max(map(_may_be_lost_s, judged), default=0.0)
+    worst = max(judged or steps, key=lambda step: (_may_be_lost_s(step), abs(step.forward_s)))
+    of = f"of process {worst.process!r} was"
+    when = f"{worst.at_s:.0f} s after the start"
+    reason = f"the wall clock {of} set {'forward' if worst.forward_s > 0 else 'back'}"
+    reason += f" by {abs(worst.forward_s):.4g} s, {when}"
+    if worst.suspended_s:
+        reason = f"the machine {of} suspended for {worst.suspended_s:.4g} s, {when}"
+    elif lost_s:
+        reason += ", or its machine was suspended: which of them is not known"
+    else:
+        reason += ": only latencies that a client takes from that clock are wrong by it"
+    return Check("clock_steps", lost_s, 0.0, not lost_s, reason)
+
+
+def _may_be_lost_s(step: ClockStep) -> float:
+    return abs(step.forward_s) if step.suspended_s is None else step.suspended_s

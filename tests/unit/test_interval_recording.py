@@ -65,15 +65,16 @@ class Worker:
     def __init__(self) -> None:
         self.environment = Environment(parsed_options=Namespace())
         setup_distributed_stats_event_listeners(self.environment.events, self.environment.stats)
-        self.environment.events.request.add_listener(self.count)
+        events: Any = self.environment.events
+        events.request.add_listener(self.count)
         self.reports: list[dict[str, Any]] = []
         self.stops = 0
         runner = SimpleNamespace(_send_stats=self.report, stop=self.stop)
         self.intervals = WorkerIntervals(self.environment, cast(WorkerRunner, runner))
 
-    def count(self, request_type: str, name: str, response_time: float, response_length: int, **_: Any) -> None:
+    def count(self, request_type: str, name: str, **_: Any) -> None:
         """Count a request as Locust does."""
-        self.environment.stats.log_request(request_type, name, response_time, response_length)
+        self.environment.stats.log_request(request_type, name, 5, 1)
 
     def tell(self, event_name: str) -> None:
         """Fire an event of the worker's life."""
@@ -155,9 +156,10 @@ def test_worker(master: Environment, worker: Worker, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("judge")
 def test_requests_outside_the_run_of_a_worker(worker: Worker, tmp_path: Path) -> None:
-    """Set-up and clean-up of a worker are in Locust's totals, whichever report brings them, and in no other."""
+    """Those of its set-up and clean-up are in Locust's totals, by whichever report, and not in the run's."""
     process = LocustProcess(tmp_path / "run").listen()
-    setup_distributed_stats_event_listeners(process.environment.events, process.environment.stats)
+    events: Any = process.environment.events
+    setup_distributed_stats_event_listeners(events, process.environment.stats)
 
     def log_in(**_: Any) -> None:
         for part in range(2):
@@ -166,7 +168,8 @@ def test_requests_outside_the_run_of_a_worker(worker: Worker, tmp_path: Path) ->
             if part == 0:
                 worker.report()
 
-    worker.environment.events.test_start.add_listener(log_in)
+    worker_events: Any = worker.environment.events
+    worker_events.test_start.add_listener(log_in)
     with virtual_time():
         process.runner.start(0, 1)
         gevent.sleep(1)
@@ -181,7 +184,6 @@ def test_requests_outside_the_run_of_a_worker(worker: Worker, tmp_path: Path) ->
         fire(worker.environment, "logout")
         worker.report()
         for data in worker.reports:
-            events: Any = process.environment.events
             events.worker_report.fire(client_id="w1", data=data)
         process.play(3)
 
@@ -264,7 +266,8 @@ def test_a_wall_clock_of_a_worker_that_is_set(
         worker.tell("test_stop")
 
     assert {row["started_s"] for row in rows(tmp_path / "run")} == {START_UNIX_S, START_UNIX_S + 5}
-    assert intervals._clocks.step_facts() == [{"process": "w1", "at_s": 6.0, "forward_s": forward_s}]
+    step = {"process": "w1", "at_s": 6.0, "forward_s": forward_s, "suspended_s": 0.0}
+    assert intervals._clocks.step_facts() == [step]
     assert intervals._clocks.facts() == {"w1": 0.0}
 
 

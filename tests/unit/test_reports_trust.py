@@ -10,7 +10,7 @@ import pytest
 
 from reports.estimates.estimate import exact
 from reports.load.interval_file import intervals_of
-from reports.load.run import HEALTH_COLUMNS, STAGE_COLUMNS, Run, Stage
+from reports.load.run import HEALTH_COLUMNS, STAGE_COLUMNS, ClockStep, Run, Stage
 from reports.outcome import Outcome
 from reports.steady_state import SteadyState, steady_state
 from reports.thresholds.reading import parse_thresholds
@@ -420,6 +420,17 @@ def test_clocks_recording_and_totals() -> None:
     )
     assert checks(run_of(locust_totals=(605, 0)))["totals_match"].ok
     assert "totals_match" not in checks(run_of(locust_totals=(9, 0), stats_reset=True))
+
+
+def test_a_step_may_be_a_suspension() -> None:
+    """Where no clock tells how long a machine was suspended, as in older runs, a step takes the ground."""
+    found = checks(run_of(clock_steps=[ClockStep("w1", 30.0, 5.0)]))["clock_steps"]
+    assert (found.ok, found.value) == (False, 5.0)
+    assert found.reason == (
+        "the wall clock of process 'w1' was set forward by 5 s, 30 s after the start,"
+        " or its machine was suspended: which of them is not known"
+    )
+    assert checks(run_of(clock_steps=[ClockStep("w1", 30.0, 5.0, 0.0)]))["clock_steps"].ok
 
 
 def test_reset_statistics_are_no_ground_for_a_verdict() -> None:

@@ -20,9 +20,39 @@ def test_a_step_moves_nothing(forward_s: float) -> None:
         time.stand_still(1)
         clock.look()
 
-        assert clock.steps == [ClockStep(START_UNIX_S + 11, forward_s)]
+        assert clock.steps == [ClockStep(START_UNIX_S + 11, forward_s, 0.0)]
         assert (clock.started_unix_s, clock.elapsed_s) == (START_UNIX_S, 12)
         assert clock.now_unix_s == START_UNIX_S + 12
+
+
+@pytest.mark.parametrize(("has_boottime", "suspended_s"), [(True, 30.0), (False, None)])
+def test_a_suspension_is_told_from_a_step(
+    monkeypatch: pytest.MonkeyPatch, has_boottime: bool, suspended_s: float | None
+) -> None:
+    """The time that a machine has slept is lost; where no clock tells of it, it may have been."""
+    if not has_boottime:
+        monkeypatch.setattr("telemetry.run_clock._BOOTTIME", None)
+    with virtual_time() as time:
+        clock = RunClock()
+        time.stand_still(1)
+        time.suspend(30)
+        clock.look()
+        time.stand_still(1)
+        clock.look()
+
+        assert clock.steps == [ClockStep(START_UNIX_S + 1, 30.0, suspended_s)]
+        assert clock.elapsed_s == 2
+
+
+def test_a_suspension_that_the_wall_clock_hides() -> None:
+    """One is seen also where the wall clock is set back by as much."""
+    with virtual_time() as time:
+        clock = RunClock()
+        time.suspend(30)
+        time.set_wall_clock(-30)
+        clock.look()
+
+    assert clock.steps == [ClockStep(START_UNIX_S, 0.0, 30.0)]
 
 
 def test_a_clock_that_is_kept_right_makes_no_step() -> None:

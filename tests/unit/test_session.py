@@ -10,6 +10,7 @@ from locust import LoadTestShape
 from locust.env import Environment
 
 import json
+import math
 import os
 import sys
 from argparse import Namespace
@@ -26,6 +27,7 @@ from plimsoll.loads.schedule import Stage
 from plimsoll.loads.scheduled_shape import ScheduledShape
 from reports.cli import main
 from reports.outcome import EXIT_STATUS
+from reports.render.terminal import terminal_text
 from reports.thresholds.reading import read_thresholds
 from telemetry.exits import LastResort
 from telemetry.judging import copy_thresholds
@@ -43,6 +45,12 @@ class Risen(ScheduledShape):
 @pytest.fixture(autouse=True)
 def _alone(judge: type[Judge]) -> None:
     """Have no signals taken and no process started to judge."""
+
+
+def check_of(verdict: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return one check of a verdict."""
+    found: dict[str, Any] = next(check for check in verdict["validity"] if check["check"] == name)
+    return found
 
 
 def test_set_up_before_the_load(tmp_path: Path) -> None:
@@ -177,30 +185,39 @@ def test_a_wall_clock_that_is_set(tmp_path: Path, forward_s: float) -> None:
         process.play(60)
 
     (step,) = process.facts["clock_steps"]
-    assert step == {"process": "local", "at_s": pytest.approx(21, abs=0.1), "forward_s": forward_s}
+    at_s = pytest.approx(21, abs=0.1)
+    assert step == {"process": "local", "at_s": at_s, "forward_s": forward_s, "suspended_s": 0.0}
     verdict = process.verdict
     assert verdict["run"]["duration_s"] == pytest.approx(60, abs=0.1)
     assert verdict["thresholds"][0]["value"] == pytest.approx(8, abs=0.2)
-    assert (verdict["verdict"], process.failed_checks) == ("INCONCLUSIVE", ["clock_steps"])
+    assert (verdict["verdict"], process.failed_checks) == ("PASS", [])
+    reason = check_of(verdict, "clock_steps")["reason"]
     way = "forward" if forward_s > 0 else "back"
-    assert f"the wall clock of process 'local' was set {way} by 3600 s, 21 s after" in verdict["reasons"][0]
+    assert f"the wall clock of process 'local' was set {way} by 3600 s, 21 s after the start" in reason
+    assert "only latencies that a client takes from that clock are wrong by it" in reason
+    assert f"note clock_steps: {reason}" in " ".join(terminal_text(verdict).split())
     for file, column in (("health.csv", 0), ("stages.csv", 0), ("locust_stats_history.csv", 0)):
         rows = (process.directory / file).read_text().splitlines()[1:]
         written_s = sorted({float(row.split(",")[column]) for row in rows})
         assert written_s[-1] - written_s[0] < 80, file
 
 
-def test_a_step_before_the_judged_time_is_named(tmp_path: Path) -> None:
-    """While the users still come a step harms nothing."""
+@pytest.mark.parametrize(("at_s", "verdict"), [(20.1, "INCONCLUSIVE"), (5.1, "PASS")])
+def test_a_machine_that_is_suspended(tmp_path: Path, at_s: float, verdict: str) -> None:
+    """The time that is lost takes the ground from the run; while the users still come it is only named."""
     process = LocustProcess(tmp_path / "run", run_time=60, spawn_rate=0.2).listen()
     with virtual_time() as clock:
         process.runner.start(4, 0.2)
-        gevent.spawn_later(5.1, clock.set_wall_clock, 3600)
+        gevent.spawn_later(at_s, clock.suspend, 30)
         process.play(60)
 
-    check = next(each for each in process.verdict["validity"] if each["check"] == "clock_steps")
-    assert (check["ok"], process.failed_checks) == (True, [])
-    assert "set forward by 3600 s, 6 s after the start" in check["reason"]
+    found = process.verdict
+    assert found["verdict"] == verdict
+    assert process.failed_checks == ([] if verdict == "PASS" else ["clock_steps"])
+    check = check_of(found, "clock_steps")
+    assert (check["value"], check["limit"]) == (0.0 if verdict == "PASS" else 30.0, 0.0)
+    named = f"the machine of process 'local' was suspended for 30 s, {math.ceil(at_s)} s after the start"
+    assert check["reason"] == named
 
 
 def test_a_generator_that_stands_still(tmp_path: Path) -> None:

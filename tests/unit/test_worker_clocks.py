@@ -43,10 +43,10 @@ def test_steps_are_told_in_the_time_of_the_run() -> None:
         clock.stand_still(20)
         clock.set_wall_clock(-3600)
         clocks.clock.look()
-        clocks.note("w1", START_UNIX_S + 20 - 60, [[START_UNIX_S + 10 - 60, 2.0]])
-        clocks.note("w1", START_UNIX_S + 20 - 60, [ClockStep(START_UNIX_S + 10 - 60, 2.0)])
+        clocks.note("w1", START_UNIX_S + 20 - 60, [[START_UNIX_S + 10 - 60, 2.0, 2.0]])
+        clocks.note("w1", START_UNIX_S + 20 - 60, [ClockStep(START_UNIX_S + 10 - 60, 2.0, 2.0)])
 
     assert clocks.step_facts() == [
-        {"process": "master", "at_s": 20.0, "forward_s": -3600.0},
-        {"process": "w1", "at_s": 10.0, "forward_s": 2.0},
+        {"process": "master", "at_s": 20.0, "forward_s": -3600.0, "suspended_s": 0.0},
+        {"process": "w1", "at_s": 10.0, "forward_s": 2.0, "suspended_s": 2.0},
     ]
