@@ -24,6 +24,12 @@ def options_of(environment: Environment) -> Namespace:
     return options
 
 
+def starts_by_itself(environment: Environment) -> bool:
+    """Tell whether this process begins a run that nobody asks for in the web UI."""
+    options = options_of(environment)
+    return bool(options.headless or options.autostart)
+
+
 def declared_limits_ms(environment: Environment) -> list[float]:
     """Return the latency limits that requests are counted over, ascending, in milliseconds."""
     limits_ms: list[float] = getattr(options_of(environment), LIMITS_OPTION, [])

@@ -24,7 +24,7 @@ from telemetry.judging import (
     how_to_judge,
 )
 from telemetry.listening import listen_first, surround
-from telemetry.options import options_of
+from telemetry.options import options_of, starts_by_itself
 from telemetry.session import Session
 from telemetry.signals import Signals, interrupt_main, say
 
@@ -69,7 +69,8 @@ class ProcessEnd:
         A run that was left without a verdict, as by an exception of Locust, is judged.
         """
         has_crashed = error is not None and not self.session.has_run  # it has said so, and its status is 1
-        if self._is_settled or has_crashed or not (self.session.has_run or self.session.is_headless):
+        was_to_be_judged = self.session.has_run or starts_by_itself(self._environment)
+        if self._is_settled or has_crashed or not was_to_be_judged:
             return None
         self.session.note_broken_off(where_raised(error) if error else "the process ended before the run")
         self.session.end_load()
@@ -104,7 +105,7 @@ class ProcessEnd:
         session.judge()
         if session.target:
             session.target.stop()
-        if (session.is_headless or options_of(self._environment).autostart) and not session.judgements:
+        if starts_by_itself(self._environment) and not session.judgements:
             session.take_judgement(Judgement(EXIT_INCONCLUSIVE, f"plimsoll: {self._why_no_load()}\n"))
         status, wanted = self._exit_status(), self._environment.process_exit_code
         if status is not None:

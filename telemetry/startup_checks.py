@@ -16,7 +16,7 @@ from plimsoll.loads.scheduled_shape import TICK_S, PlannedShape
 from plimsoll.loads.search_shape import SearchShape
 from plimsoll.redact import redact, redact_name
 from telemetry.judging import KnownNames, check_thresholds
-from telemetry.options import declare_limits_ms, options_of, warm_up_s
+from telemetry.options import declare_limits_ms, options_of, starts_by_itself, warm_up_s
 from telemetry.origin import iterations_of, tags_of_tasks
 from telemetry.recording import known_request_names
 from telemetry.run_directory import RESULTS_FOLDER
@@ -35,8 +35,8 @@ def startup_faults(environment: Environment) -> list[str]:
     options = options_of(environment)
     return [
         *_declaration_faults(environment.user_classes),
-        *(task_faults(environment, environment.user_classes) if _starts_by_itself(environment) else ()),
-        *(user_count_faults(environment) if _starts_by_itself(environment) else ()),
+        *(task_faults(environment, environment.user_classes) if starts_by_itself(environment) else ()),
+        *(user_count_faults(environment) if starts_by_itself(environment) else ()),
         *_shape_faults(environment),
         *_warm_up_faults(environment),
         *_host_faults(environment),
@@ -88,14 +88,14 @@ def _declaration_faults(user_classes: Iterable[type[User]]) -> list[str]:
 def _shape_faults(environment: Environment) -> list[str]:
     shapes: Mapping[str, Any] = environment.available_shape_classes or {}
     faults = [fault for _, shape in sorted(shapes.items()) for fault in _schedule_faults(shape)]
-    if _starts_by_itself(environment) and len(shapes) > 1:
+    if starts_by_itself(environment) and len(shapes) > 1:
         names = ", ".join(sorted(shapes))
         faults.append(f"several shapes are loaded ({names}): load one, e.g. -f locustfiles,shapes/ramp.py")
     shape = environment.shape_class
     if faults or not isinstance(shape, PlannedShape):
         return faults
     if (
-        _starts_by_itself(environment)
+        starts_by_itself(environment)
         and isinstance(shape, SearchShape)
         and not options_of(environment).thresholds
     ):
@@ -129,23 +129,17 @@ def _warm_up_faults(environment: Environment) -> list[str]:
         length_s = warm_up_s(options_of(environment).warm_up)
     except ValueError as error:
         return [str(error)]
-    if length_s and environment.shape_class and _starts_by_itself(environment):
+    if length_s and environment.shape_class and starts_by_itself(environment):
         return ["--warm-up is for runs without a shape: a shape warms up in a first stage named warm_up"]
     if run_time_s and length_s >= run_time_s:
         return [f"--warm-up of {length_s} s leaves nothing of --run-time, {run_time_s} s"]
     return []
 
 
-def _starts_by_itself(environment: Environment) -> bool:
-    """Return whether the load starts without a form of the web UI."""
-    options = options_of(environment)
-    return bool(options.headless or options.autostart)
-
-
 def _host_faults(environment: Environment) -> list[str]:
     if environment.host:
         return url_faults(environment.host)
-    if not _starts_by_itself(environment) or options_of(environment).with_target:
+    if not starts_by_itself(environment) or options_of(environment).with_target:
         return []
     classes = [user_class for user_class in environment.user_classes if _speaks_http(user_class)]
     hostless = sorted(user_class.__name__ for user_class in classes if not user_class.host)

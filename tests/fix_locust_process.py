@@ -34,6 +34,7 @@ DEFAULTS: dict[str, Any] = {
     "warm_up": None,
     "run_time": None,
     "headless": False,
+    "autostart": False,
     "spawn_rate": None,
     "reset_stats": False,
     "user_scale": 1.0,

@@ -403,6 +403,14 @@ def test_a_crash_before_the_load_keeps_its_status(tmp_path: Path) -> None:
     assert process_of(tmp_path).listen().end.settle(OSError(28, "No space left on device")) is None
 
 
+def test_a_run_that_was_to_start_by_itself_and_never_did(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With --autostart, too, a process that ends before its run is not 0, and says that no load was made."""
+    assert process_of(tmp_path, headless=False, autostart=True).listen().end.settle(None) == 77
+    assert "no load was made: the runner was stopped before it" in capsys.readouterr().out
+
+
 def test_a_web_ui_without_runs_keeps_its_status(tmp_path: Path) -> None:
     """Where nothing was to be judged, how the process ends is Locust's affair."""
     assert process_of(tmp_path, headless=False).listen().end.settle(None) is None
