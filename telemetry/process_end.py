@@ -127,7 +127,7 @@ class ProcessEnd:
         options, runner, session = options_of(self._environment), self._environment.runner, self.session
         if what := session.aborted or session.received_signal:
             why = f"{what} came before it"
-        elif session.is_setting_up:
+        elif session.is_set_up_unfinished:
             why = "the run was stopped while listeners of test_start were still at work"
             if options.run_time and not self._environment.shape_class:
                 why = f"listeners of test_start took longer than --run-time, {options.run_time} s"

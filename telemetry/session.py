@@ -52,7 +52,9 @@ class Session:
         self.aborted: str | None = None
         """What ended the run before it began."""
         self.is_setting_up = False
-        """Whether the listeners of test_start are being called, or were broken off."""
+        """Whether the listeners of test_start are being called."""
+        self.is_set_up_unfinished = False
+        """Whether they are, or were broken off when they were called last."""
         self.stopping: object = None
         """The greenlet that stops the load, as long as it does."""
         self._has_stopped = self._is_closing = False
@@ -164,12 +166,17 @@ class Session:
     @contextmanager
     def _around_test_start(self, **_: Any) -> Iterator[None]:
         began_s = time.monotonic()
-        self.is_setting_up = True
-        self._end_last_run()
-        if options_of(self._environment).with_target:
-            self.start_target()  # the form of the web UI may have named another host
-        yield
-        self.is_setting_up = self._has_stopped = False
+        self.is_setting_up = self.is_set_up_unfinished = True
+        if not self.is_headless:
+            self.aborted = None  # in a set-up that was stopped
+        try:
+            self._end_last_run()
+            if options_of(self._environment).with_target:
+                self.start_target()  # the form of the web UI may have named another host
+            yield
+        finally:
+            self.is_setting_up = False
+        self.is_set_up_unfinished = self._has_stopped = False
         sut_version = self.target.ready.version if self.target else None
         try:
             self._recording = Recording(self._environment, sut_version, set_up_s=time.monotonic() - began_s)

@@ -432,6 +432,46 @@ def test_an_exit_in_a_run_of_the_web_ui(tmp_path: Path) -> None:
     assert process.facts["end_reason"] == "aborted"
 
 
+def test_a_set_up_that_is_stopped_in_the_web_ui(tmp_path: Path) -> None:
+    """Nothing of it is left: an exit in it does not end the next run."""
+    process = process_of(tmp_path, headless=False, run_time=60).listen()
+    session, ended = process.end.session, list[str]()
+    session._end_process = lambda: ended.append("process")
+
+    def prepare(**_: Any) -> None:
+        if called(process) == 1:
+            gevent.spawn(sys.exit, 0)
+            gevent.sleep(30)
+
+    process.on("test_start", prepare)
+    with virtual_time():
+        process.runner.start(4, 4)
+        gevent.sleep(5)
+        process.runner.stop()
+        process.runner.start(4, 4)
+        gevent.sleep(5)
+        assert (session.state, process.facts["aborted"], ended) == ("recording", None, [])
+        process.runner.stop()
+        gevent.sleep(5)
+        process.runner.quit()
+
+
+def test_an_exit_after_a_set_up_that_was_stopped(tmp_path: Path) -> None:
+    """The process of a web UI between two runs ends by it, as it does where no set-up was stopped."""
+    process = process_of(tmp_path, headless=False, run_time=60).listen()
+    ended: list[str] = []
+    process.end.session._end_process = lambda: ended.append("process")
+    process.on("test_start", lambda **_: gevent.sleep(30))
+    with virtual_time():
+        process.runner.start(4, 4)
+        gevent.sleep(5)
+        process.runner.stop()
+        gevent.spawn(sys.exit, 0)
+        gevent.sleep(1)
+        process.runner.quit()
+    assert ended == ["process"]
+
+
 def test_the_stop_button_counts(tmp_path: Path) -> None:
     """A run of the web UI that is stopped before its run time is over was stopped, also when that is over."""
     process = process_of(tmp_path, headless=False).listen()
