@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from telemetry.options import options_of
+from telemetry.origin import tags_of_tasks
 
 _SETS_TASKS = re.compile(r"""\.tasks\b|["']tasks["']""")
 
@@ -21,13 +22,22 @@ def task_faults(environment: Environment, user_classes: Iterable[type[User]]) ->
     """Return which user classes have nothing to do: their users would only fail, again and again."""
     options = options_of(environment)
     tags, excluded = set(options.tags or ()), set(options.exclude_tags or ())
-    after = " that --tags and --exclude-tags leave" if tags or excluded else ""
-    return [
-        f"{user_class.__name__} has no task{after}: decorate methods with @task, set its tasks,"
-        " or make it abstract = True"
-        for user_class in user_classes
-        if not _has_task(user_class, tags, excluded) and not _may_get_tasks(user_class)
-    ]
+    given = {"--tags": tags, "--exclude-tags": excluded}
+    cause = " and ".join(
+        f"{option} {' '.join(map(repr, sorted(each)))}" for option, each in given.items() if each
+    )
+    faults = []
+    for user_class in user_classes:
+        if _has_task(user_class, tags, excluded) or _may_get_tasks(user_class):
+            continue
+        if _has_task(user_class, set(), set()):
+            known = ", ".join(sorted(tags_of_tasks([user_class]))) or "none"
+            fault = f"{cause}: no task of {user_class.__name__} is left (tags of its tasks: {known});"
+            faults.append(f"{fault} give tags that leave one, or do not run this class")
+        else:
+            fault = f"{user_class.__name__} has no task: decorate methods with @task, set its tasks,"
+            faults.append(f"{fault} or make it abstract = True")
+    return faults
 
 
 def _has_task(task: Any, tags: set[str], excluded: set[str]) -> bool:

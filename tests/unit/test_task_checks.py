@@ -42,7 +42,10 @@ class Tested(PytestUser):
 class Loop(User):
     def run(self): pass
 """
-NO_TASK = "{} has no task{}: decorate methods with @task, set its tasks, or make it abstract = True"
+NO_TASK = "{} has no task: decorate methods with @task, set its tasks, or make it abstract = True"
+NONE_LEFT = (
+    "{}: no task of {} is left (tags of its tasks: {}); give tags that leave one, or do not run this class"
+)
 
 
 def user_classes_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> list[type[User]]:
@@ -55,12 +58,13 @@ def user_classes_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str
 
 
 @pytest.mark.parametrize(
-    ("tags", "excluded", "idle"),
+    ("tags", "excluded", "cause"),
     [
-        (None, None, ["Idle", "Nested"]),
-        (["slow"], None, ["Idle", "Nested"]),
-        (["fast"], None, ["Idle", "Nested", "Busy", "Heir", "Sequence"]),
-        (None, ["slow"], ["Idle", "Nested", "Busy", "Heir", "Sequence"]),
+        (None, None, None),
+        (["slow"], None, None),
+        (["fast", "buy"], None, "--tags 'buy' 'fast'"),
+        (None, ["slow"], "--exclude-tags 'slow'"),
+        (["slow"], ["slow"], "--tags 'slow' and --exclude-tags 'slow'"),
     ],
 )
 def test_user_classes_without_tasks(
@@ -68,15 +72,16 @@ def test_user_classes_without_tasks(
     monkeypatch: pytest.MonkeyPatch,
     tags: list[str] | None,
     excluded: list[str] | None,
-    idle: list[str],
+    cause: str | None,
 ) -> None:
-    """A class that has nothing to do, or nothing that tags leave, is refused; one that needs none is not."""
+    """A class that has no task is refused, and one of which tags leave none with the tags as the cause."""
     options = Namespace(headless=True, autostart=False, tags=tags, exclude_tags=excluded)
     classes = user_classes_of(tmp_path, monkeypatch, LOCUSTFILE)
-    after = " that --tags and --exclude-tags leave" if tags or excluded else ""
+    left_out = [NONE_LEFT.format(cause, name, "slow") for name in ("Busy", "Heir", "Sequence")]
 
     assert task_faults(Environment(parsed_options=options), classes) == [
-        NO_TASK.format(name, after) for name in idle
+        *(NO_TASK.format(name) for name in ("Idle", "Nested")),
+        *(left_out if cause else ()),
     ]
 
 
