@@ -12,10 +12,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
+from plimsoll.exit_statuses import EXIT_BAD_CONFIGURATION, EXIT_CRASH, EXIT_INCONCLUSIVE
 from plimsoll.redact import redact
 from reports.console import open_closed_streams, say, shortened
 from reports.errors import ConfigError, ReportError
-from reports.outcome import BAD_CONFIGURATION, CRASH, EXIT_STATUS, Outcome
 
 Command = Callable[[argparse.Namespace], tuple[int, str]]
 """Returns the exit status and the text for stdout."""
@@ -56,11 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(ReportError(f"{what}: {str(where)!r}" if where else what), options)
     except KeyboardInterrupt:
         say(sys.stderr, "plimsoll: interrupted before there was a result\n")
-        return EXIT_STATUS[Outcome.INCONCLUSIVE]
+        return EXIT_INCONCLUSIVE
     except Exception as error:  # noqa: BLE001 - the last resort, which must not look like a verdict
         fault = shortened(f"plimsoll: this is a bug, please report it: {error!r}")
         say(sys.stderr, f"{fault}\n{traceback.format_exc()}")
-        return CRASH
+        return EXIT_CRASH
     say(sys.stdout, text)
     return status
 
@@ -73,7 +73,7 @@ def _refuse(error: ReportError, options: argparse.Namespace) -> int:
     else:
         lines = [f"plimsoll: {error}"]
     say(sys.stderr, "".join(f"{shortened(redact(line))}\n" for line in lines))
-    return BAD_CONFIGURATION
+    return EXIT_BAD_CONFIGURATION
 
 
 def _parser() -> argparse.ArgumentParser:

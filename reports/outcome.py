@@ -1,6 +1,8 @@
-"""The three verdicts and the exit statuses of every command."""
+"""The three verdicts, and the exit statuses that tell them."""
 
 from enum import StrEnum
+
+from plimsoll.exit_statuses import EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_PASS
 
 
 class Outcome(StrEnum):
@@ -11,8 +13,8 @@ class Outcome(StrEnum):
     INCONCLUSIVE = "INCONCLUSIVE"
 
 
-EXIT_STATUS = {Outcome.PASS: 0, Outcome.FAIL: 99, Outcome.INCONCLUSIVE: 77}
-"""99 as k6 for failed thresholds, 77 as Automake for "could not be tested"."""
-
-BAD_CONFIGURATION = 2
-CRASH = 1
+EXIT_STATUS = {
+    Outcome.PASS: EXIT_PASS,
+    Outcome.FAIL: EXIT_FAIL,
+    Outcome.INCONCLUSIVE: EXIT_INCONCLUSIVE,
+}

@@ -11,12 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from plimsoll.exit_statuses import EXIT_BAD_CONFIGURATION, EXIT_CRASH, EXIT_PASS
 from plimsoll.loads import ArrivalSchedule, Schedule, ScheduleError
 from plimsoll.loads.plot import plot, summary
 from plimsoll.loads.schedule import check_scales
-from plimsoll.loads.scheduled_shape import EXIT_BAD_CONFIGURATION, PlannedShape
-
-CANNOT_PRINT = 1
+from plimsoll.loads.scheduled_shape import PlannedShape
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,8 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(sys.stderr, f"shapes: standard output cannot be written: {error.strerror}\n")
         # Python would try again at its exit, and print a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return CANNOT_PRINT
-    return 0
+        return EXIT_CRASH
+    return EXIT_PASS
 
 
 def find_shapes() -> dict[str, PlannedShape[Any]]:

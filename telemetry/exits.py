@@ -9,7 +9,7 @@ from __future__ import annotations
 import gevent
 import locust
 from locust import User
-from locust.event import EventHook
+from locust.event import EventHook, Events
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
 
 import atexit
@@ -40,6 +40,13 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 TakeExit = Callable[[str], None]
 """Takes what was raised and where, in words."""
+
+
+def contain_exits(events: Events, take: TakeExit) -> None:
+    """Give *take* what would end the process: in a listener of a run's events, or in a greenlet."""
+    for hook in (events.test_start, events.test_stopping, events.test_stop, events.quitting, events.quit):
+        contain_listeners(hook, take)
+    catch_exits(take)
 
 
 def catch_exits(take: TakeExit) -> None:

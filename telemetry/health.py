@@ -18,9 +18,9 @@ from typing import Any, NamedTuple
 
 import psutil
 
+from plimsoll.listening import listen_last
 from plimsoll.loads.iterations import ITERATIONS
 from telemetry.in_flight import OccupancyMeter
-from telemetry.listening import listen_last
 from telemetry.run_clock import RunClock
 from telemetry.run_directory import HEALTH_FILE
 

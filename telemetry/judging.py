@@ -11,6 +11,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from plimsoll.exit_statuses import (
+    EXIT_BAD_CONFIGURATION,
+    EXIT_CRASH,
+    EXIT_FAIL,
+    EXIT_INCONCLUSIVE,
+    EXIT_PASS,
+)
 from plimsoll.redact import has_secret
 
 SUITE_FOLDER = Path(__file__).resolve().parent.parent
@@ -25,11 +32,6 @@ sys.path.remove(folder)
 runpy.run_module(package, run_name="__main__", alter_sys=True)
 """
 
-EXIT_PASS = 0
-EXIT_CRASH = 1
-EXIT_BAD_CONFIGURATION = 2
-EXIT_FAIL = 99
-EXIT_INCONCLUSIVE = 77
 _WORDS = {
     EXIT_PASS: "PASS",
     EXIT_FAIL: "FAIL",

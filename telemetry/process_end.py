@@ -13,17 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from plimsoll.exit_statuses import EXIT_BAD_CONFIGURATION, EXIT_CRASH, EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_PASS
+from plimsoll.listening import listen_first, surround
 from telemetry.exits import SIGNALS, where_raised
-from telemetry.judging import (
-    EXIT_BAD_CONFIGURATION,
-    EXIT_CRASH,
-    EXIT_FAIL,
-    EXIT_INCONCLUSIVE,
-    EXIT_PASS,
-    Judgement,
-    how_to_judge,
-)
-from telemetry.listening import listen_first, surround
+from telemetry.judging import Judgement, how_to_judge
 from telemetry.options import options_of, starts_by_itself
 from telemetry.session import Session
 from telemetry.signals import Signals, interrupt_main, say

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from plimsoll.listening import listen_first
 from plimsoll.loads.iterations import ITERATIONS
 from telemetry import in_flight, measures, transactions
 from telemetry.failure_kinds import FailureKinds
 from telemetry.fold import SAMPLE_COLUMNS, SUCCESS, UNFINISHED, VALUE, fold
 from telemetry.interval_block import IntervalBlock
-from telemetry.listening import listen_first
 from telemetry.origin import Origin, current_origin, origin_of
 from telemetry.recorded_keys import BUSY, ITERATION, TRANSACTION, RecordedKeys
 from telemetry.run_clock import RunClock

@@ -15,12 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from plimsoll.exit_statuses import EXIT_BAD_CONFIGURATION, EXIT_CRASH
+from plimsoll.listening import listen_first, listen_last, surround
 from telemetry import run_facts
 from telemetry.bundled_target import BundledTarget
 from telemetry.console import say
-from telemetry.exits import catch_exits, contain_listeners
-from telemetry.judging import EXIT_BAD_CONFIGURATION, EXIT_CRASH, SUITE_FOLDER, Judgement, Judging
-from telemetry.listening import listen_first, listen_last, surround
+from telemetry.exits import contain_exits
+from telemetry.judging import SUITE_FOLDER, Judgement, Judging
 from telemetry.options import options_of
 from telemetry.recording import Recording
 from telemetry.worker_end import ABORTED_MESSAGE
@@ -65,9 +66,7 @@ class Session:
     def listen(self) -> None:
         """Follow Locust's events from now on."""
         events = self._environment.events
-        for hook in (events.test_start, events.test_stopping, events.test_stop, events.quitting, events.quit):
-            contain_listeners(hook, self.abort)
-        catch_exits(self.abort)
+        contain_exits(events, self.abort)
         if isinstance(self._runner, MasterRunner):
             self._runner.register_message(ABORTED_MESSAGE, self._on_worker_aborted)
         surround(events.test_start, self._around_test_start)

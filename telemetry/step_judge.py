@@ -8,8 +8,9 @@ import json
 import logging
 from pathlib import Path
 
+from plimsoll.exit_statuses import EXIT_PASS
 from plimsoll.loads.search import Outcome
-from telemetry.judging import EXIT_PASS, run_reports
+from telemetry.judging import run_reports
 
 logger = logging.getLogger("plimsoll")
 

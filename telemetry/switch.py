@@ -16,13 +16,13 @@ from typing import Any
 
 import psutil
 
+from plimsoll.exit_statuses import EXIT_BAD_CONFIGURATION, EXIT_CRASH, EXIT_INCONCLUSIVE
+from plimsoll.listening import put_locust_first, surround
 from telemetry.bundled_target import TargetError
 from telemetry.console import say
 from telemetry.exits import LastResort, where_raised
 from telemetry.health import WorkerHealth
 from telemetry.in_flight import watch_sessions, watch_users
-from telemetry.judging import EXIT_BAD_CONFIGURATION, EXIT_CRASH, EXIT_INCONCLUSIVE
-from telemetry.listening import put_locust_first, surround
 from telemetry.locust_redaction import redact_locust
 from telemetry.locust_statistics import hasten
 from telemetry.measures import watch_measures

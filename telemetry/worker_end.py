@@ -13,9 +13,9 @@ import signal
 import time
 from typing import Any
 
-from telemetry.exits import catch_exits, contain_listeners, exit_now
-from telemetry.judging import EXIT_CRASH
-from telemetry.listening import listen_first
+from plimsoll.exit_statuses import EXIT_CRASH
+from plimsoll.listening import listen_first
+from telemetry.exits import contain_exits, exit_now
 from telemetry.options import options_of
 from telemetry.signals import Signals, interrupt_main
 
@@ -36,9 +36,7 @@ class WorkerEnd:
         self._has_told = False
         self._parent = os.getppid()
         events = environment.events
-        for hook in (events.test_start, events.test_stopping, events.test_stop, events.quitting, events.quit):
-            contain_listeners(hook, self._tell)
-        catch_exits(self._tell)
+        contain_exits(events, self._tell)
         listen_first(events.test_start, self._on_test_start)
         # Ctrl-C in a terminal comes to the workers as well; SIGTERM is Locust's.
         Signals(lambda _: interrupt_main(KeyboardInterrupt), lambda: EXIT_CRASH).take(signal.SIGINT)

@@ -8,8 +8,8 @@ from locust.runners import WorkerRunner
 
 from typing import Any
 
+from plimsoll.listening import listen_last
 from telemetry.interval_block import Message
-from telemetry.listening import listen_last
 from telemetry.options import declared_limits_ms
 from telemetry.recorder import RequestRecorder
 from telemetry.run_clock import RunClock

@@ -19,11 +19,12 @@ from typing import Any
 
 import pytest
 
+from plimsoll.exit_statuses import EXIT_INCONCLUSIVE
 from reports.load.run_files import load, locate
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.verdict import reach_verdict
 from telemetry import session as session_module
-from telemetry.judging import EXIT_INCONCLUSIVE, Judgement
+from telemetry.judging import Judgement
 from telemetry.options import options_of
 from telemetry.process_end import ProcessEnd
 

@@ -19,8 +19,8 @@ from plimsoll.data.links import open_feeders
 from plimsoll.data.set_up import DECLARED, SetUpError, SetUps
 from plimsoll.data.sources import FeedError
 from plimsoll.data.swarm_gate import SwarmGate
+from plimsoll.exit_statuses import EXIT_BAD_CONFIGURATION, EXIT_CRASH
 
-EXIT_FAILED, EXIT_BAD_CONFIGURATION = 1, 2
 # Users of other processes must stop within this time: then what they need is cleaned up.
 LAST_USERS_S = 10.0
 # Workers that were started with their master are there within this time.
@@ -120,10 +120,10 @@ def _prepare_first_run(preparation: Preparation, runner: Runner) -> None:
         if isinstance(error, FeedError):
             _exit(EXIT_BAD_CONFIGURATION, str(error))
         if isinstance(error, SetUpError):
-            _exit(EXIT_FAILED, str(error))
+            _exit(EXIT_CRASH, str(error))
         if isinstance(error, KeyboardInterrupt | SystemExit):
             status = error.code if isinstance(error, SystemExit) else None
-            _exit(status or EXIT_FAILED, "stopped while setting up; no load was made")
+            _exit(status or EXIT_CRASH, "stopped while setting up; no load was made")
         raise
 
 

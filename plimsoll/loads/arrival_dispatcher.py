@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from time import perf_counter
 from typing import Any, NamedTuple
 
+from plimsoll.listening import listen_first
 from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage, Spacing
 from plimsoll.loads.idle_users import WaitingRoom
 from plimsoll.loads.intended_starts import GATE, is_paced, watch_task_sets
@@ -153,8 +154,7 @@ class RunFollower:
         self._desk: ArrivalDesk | None = None
         runner.register_message(SHARE_MESSAGE, self._on_share)
         environment.events.test_start.add_listener(self._on_test_start)
-        # First, so that no listener of the user's that raises is before it.
-        environment.events.test_stop._handlers.insert(0, self._on_test_stop)
+        listen_first(environment.events.test_stop, self._on_test_stop)
 
     def _on_test_start(self, **_: Any) -> None:
         self._close()

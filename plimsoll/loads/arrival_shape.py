@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
+from plimsoll.listening import listen_first
 from plimsoll.loads.arrival_dispatcher import ARRIVALS_OPTION, REPORT_MESSAGE, SHARE_MESSAGE, Report, Share
 from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage, Spacing
 from plimsoll.loads.scheduled_shape import PlannedShape
@@ -169,8 +170,7 @@ def _receive_reports(environment: Environment, runner: Runner | None, **_: Any) 
     if isinstance(runner, LocalRunner | MasterRunner):
         runner.register_message(REPORT_MESSAGE, _on_report)
         if environment.parsed_options is not None:
-            # First, so that no listener of the user's that raises is before it.
-            environment.events.test_stop._handlers.insert(0, lambda **_: _end_arrivals(environment))
+            listen_first(environment.events.test_stop, lambda **_: _end_arrivals(environment))
 
 
 def _on_report(environment: Environment, msg: Message) -> None:  # noqa: ARG001 - Locust's names

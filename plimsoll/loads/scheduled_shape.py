@@ -12,13 +12,13 @@ from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
+from plimsoll.exit_statuses import EXIT_BAD_CONFIGURATION
 from plimsoll.loads import arrival_dispatcher
 from plimsoll.loads.arrival_schedule import ArrivalSchedule
 from plimsoll.loads.schedule import Schedule, ScheduleError, Stage, check_scales
 
 # Locust asks once a second.
 TICK_S = 1.0
-EXIT_BAD_CONFIGURATION = 2
 
 logger = logging.getLogger("plimsoll")
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from plimsoll.exit_statuses import EXIT_CRASH
 from reports.verdict.undermining import UNDERMINED
-from telemetry.judging import EXIT_CRASH, Judging
+from telemetry.judging import Judging
 
 ROOT = Path(__file__).parents[2]
 ENDINGS = (ROOT / "docs" / "endings.md").read_text(encoding="utf-8")

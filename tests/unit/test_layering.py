@@ -98,17 +98,22 @@ def test_imports_stay_in_their_layer(folder: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("package", "third_party"),
-    [("http1", {"brotli", "gevent", "httptools"}), ("loads", {"gevent", "locust"})],
+    ("package", "third_party", "beside"),
+    [
+        ("http1", {"brotli", "gevent", "httptools"}, set()),
+        ("loads", {"gevent", "locust"}, {"plimsoll.exit_statuses", "plimsoll.listening"}),
+    ],
 )
-def test_packages_that_stand_alone(package: str, third_party: set[str]) -> None:
-    """plimsoll.http1 imports neither Locust nor anything beside it, plimsoll.loads Locust only."""
+def test_packages_that_stand_alone(package: str, third_party: set[str], beside: set[str]) -> None:
+    """plimsoll.http1 imports neither Locust nor anything beside it, plimsoll.loads Locust and two more."""
     allowed = third_party | set(sys.stdlib_module_names)
     foreign = {
         f"{path.relative_to(ROOT)}: {name}"
         for path in sources(f"plimsoll/{package}")
         for name in imports(path)
-        if name.partition(".")[0] not in allowed and not f"{name}.".startswith(f"plimsoll.{package}.")
+        if name.partition(".")[0] not in allowed
+        and name not in beside
+        and not f"{name}.".startswith(f"plimsoll.{package}.")
     }
 
     assert not foreign
@@ -129,7 +134,33 @@ def test_shapes_stand_on_the_loads_only() -> None:
     """A shape file holds its stages: it imports the base classes, and nothing of Locust or of the suite."""
     used = {name for path in sources("shapes") for name in imports(path) if name.startswith("plimsoll")}
 
-    assert {name for name in used if not f"{name}.".startswith("plimsoll.loads.")} <= {"plimsoll"}
+    others = {name for name in used if not f"{name}.".startswith("plimsoll.loads.")}
+    assert others <= {"plimsoll", "plimsoll.exit_statuses"}
+
+
+def test_reports_use_of_the_library_what_imports_nothing() -> None:
+    """Neither Locust nor anything that imports it comes into the process that judges."""
+    used = {name for path in sources("reports") for name in imports(path) if name.startswith("plimsoll")}
+    imported = {name for module in used for name in imports(ROOT / f"{module.replace('.', '/')}.py")}
+
+    assert used == {"plimsoll.exit_statuses", "plimsoll.redact"}
+    assert imported <= set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize(
+    ("what", "home"),
+    [
+        ("EXIT_BAD_CONFIGURATION = ", "plimsoll/exit_statuses.py"),
+        ("_handlers.insert(", "plimsoll/listening.py"),
+        ("contain_listeners(", "telemetry/exits.py"),
+    ],
+)
+def test_what_is_written_once(what: str, home: str) -> None:
+    """Exit statuses, the order of listeners and what is contained have one home."""
+    files = [path for folder in HOUSE for path in sources(folder)]
+    homes = [str(path.relative_to(ROOT)) for path in files if what in path.read_text(encoding="utf-8")]
+
+    assert homes == [home]
 
 
 def test_reports_know_the_masking_of_secrets_only() -> None:

@@ -23,7 +23,7 @@ from typing import Any
 
 import pytest
 
-from telemetry.listening import listen_first, listen_last, put_locust_first, surround
+from plimsoll.listening import listen_first, listen_last, put_locust_first, surround
 from telemetry.recorder import RequestRecorder
 from telemetry.run_clock import RunClock
 
