@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from locust import events
+from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.runners import WorkerRunner
 from locust.web import WebUI
 
+import inspect
 import logging
 import sys
 from collections.abc import Iterator
@@ -50,11 +52,34 @@ logger = logging.getLogger("plimsoll")
 @cache
 def record_run() -> None:
     """Record and judge every run of this Locust process; calling it from several locustfiles is fine."""
-    events.init_command_line_parser.add_listener(add_options)
     last_resort = LastResort()
+    if _is_loaded_by_locust():
+        last_resort.settle = _settle_while_loading
+    events.init_command_line_parser.add_listener(partial(_on_loaded, last_resort))
     events.init.add_listener(partial(_on_init, last_resort))
     surround(events.init, partial(_around_init, last_resort))
     start_after_init(events)
+
+
+def _is_loaded_by_locust() -> bool:
+    """Tell whether the locustfile that is being imported is one of the command locust."""
+    frame = inspect.currentframe()
+    while frame and frame.f_globals.get("__name__") != "locust.main":
+        frame = frame.f_back
+    return frame is not None
+
+
+def _settle_while_loading(error: BaseException | None) -> int | None:
+    """Return the status of a process that has ended before its locustfiles were loaded, as by sys.exit()."""
+    if error is not None:  # it has said so, and its status is 1
+        return None
+    _say(["no load was made: the process ended while its locustfiles were being loaded"])
+    return EXIT_INCONCLUSIVE
+
+
+def _on_loaded(last_resort: LastResort, parser: LocustArgumentParser, **_: Any) -> None:
+    last_resort.settle = None  # Locust may have nothing to do but to print its help
+    add_options(parser)
 
 
 @contextmanager

@@ -188,6 +188,30 @@ def test_the_last_resort(settle: str, end: str, status: int) -> None:
     assert ended.stdout == "others first\n" * 2
 
 
+@pytest.mark.parametrize(
+    ("end", "option", "status", "said"),
+    [
+        ("sys.exit(0)", "--headless", 77, True),
+        ("1 / 0", "--headless", 1, False),
+        ("", "--help", 0, False),
+    ],
+)
+def test_an_exit_of_a_locustfile_that_is_loaded(
+    tmp_path: Path, end: str, option: str, status: int, said: bool
+) -> None:
+    """From record_run() on no locustfile ends the command locust with 0; Locust itself may."""
+    (tmp_path / "shop.py").write_text(
+        "import sys\nfrom locust import User\nfrom telemetry.switch import record_run\nrecord_run()\n"
+        f"class Visitor(User):\n    pass\n{end}\n"
+    )
+    command = [sys.executable, "-m", "locust", "-f", str(tmp_path / "shop.py"), option]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+
+    assert ended.returncode == status, ended.stderr
+    line = "plimsoll: no load was made: the process ended while its locustfiles were being loaded\n"
+    assert (line in ended.stderr) == said
+
+
 def test_signals_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first is told by its name, the second ends the process with a status, and there is no third."""
     calls: list[object] = []
