@@ -45,6 +45,8 @@ UNRECORDED = (
 )
 
 MAX_FAULT_LENGTH = 2000
+COMMANDS = {"locust.main", "plimsoll.command_line"}
+"""The modules that load locustfiles, or have Locust do so."""
 
 logger = logging.getLogger("plimsoll")
 
@@ -53,7 +55,7 @@ logger = logging.getLogger("plimsoll")
 def record_run() -> None:
     """Record and judge every run of this Locust process; calling it from several locustfiles is fine."""
     last_resort = LastResort()
-    if _is_loaded_by_locust():
+    if _is_called_by_a_command():
         last_resort.settle = _settle_while_loading
     events.init_command_line_parser.add_listener(partial(_on_loaded, last_resort))
     events.init.add_listener(partial(_on_init, last_resort))
@@ -61,10 +63,10 @@ def record_run() -> None:
     start_after_init(events)
 
 
-def _is_loaded_by_locust() -> bool:
-    """Tell whether the locustfile that is being imported is one of the command locust."""
+def _is_called_by_a_command() -> bool:
+    """Tell whether `locust` or `plimsoll run` calls, and no script, which may end as it likes."""
     frame = inspect.currentframe()
-    while frame and frame.f_globals.get("__name__") != "locust.main":
+    while frame and frame.f_globals.get("__name__") not in COMMANDS:
         frame = frame.f_back
     return frame is not None
 

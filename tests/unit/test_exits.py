@@ -29,6 +29,8 @@ from telemetry.worker_end import SILENT_S, WorkerEnd
 from tests.virtual_time import virtual_time
 
 ROOT = Path(__file__).resolve().parents[2]
+LOCUST = ["-m", "locust"]
+PLIMSOLL_RUN = ["-c", "from plimsoll.command_line import main; main()", "run"]
 
 
 def raised(error: BaseException) -> BaseException:
@@ -189,22 +191,23 @@ def test_the_last_resort(settle: str, end: str, status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "option", "status", "said"),
+    ("start", "end", "option", "status", "said"),
     [
-        ("sys.exit(0)", "--headless", 77, True),
-        ("1 / 0", "--headless", 1, False),
-        ("", "--help", 0, False),
+        (LOCUST, "sys.exit(0)", "--headless", 77, True),
+        (PLIMSOLL_RUN, "sys.exit(0)", "--headless", 77, True),
+        (LOCUST, "1 / 0", "--headless", 1, False),
+        (LOCUST, "", "--help", 0, False),
     ],
 )
 def test_an_exit_of_a_locustfile_that_is_loaded(
-    tmp_path: Path, end: str, option: str, status: int, said: bool
+    tmp_path: Path, start: list[str], end: str, option: str, status: int, said: bool
 ) -> None:
-    """From record_run() on no locustfile ends the command locust with 0; Locust itself may."""
+    """From record_run() on no locustfile ends the process with 0 while it is loaded; Locust itself may."""
     (tmp_path / "shop.py").write_text(
         "import sys\nfrom locust import User\nfrom telemetry.switch import record_run\nrecord_run()\n"
         f"class Visitor(User):\n    pass\n{end}\n"
     )
-    command = [sys.executable, "-m", "locust", "-f", str(tmp_path / "shop.py"), option]
+    command = [sys.executable, *start, "-f", str(tmp_path / "shop.py"), option]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
 
     assert ended.returncode == status, ended.stderr
