@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from reports.estimates.loop_lag import without_lag
 from reports.load.interval_rows import SECONDS, Intervals
 from reports.load.run import OPEN, Run, Stage
 from reports.outcome import Outcome
@@ -139,11 +140,11 @@ def _within(recorded: Intervals, window: SteadyState) -> Intervals:
 def _judged(run: Run, window: SteadyState, thresholds: Sequence[Threshold]) -> tuple[Outcome, str]:
     """Return FAIL for any failed threshold or a rate that was not kept, PASS if all hold; with the reason."""
     step = only(run, window)
-    untested = [judge_threshold(threshold, step, window) for threshold in thresholds]
+    lowered = without_lag(run)
+    lowered = step if lowered is run else only(lowered, window)
+    untested = [judge_threshold(threshold, step, window, lowered) for threshold in thresholds]
     behind = [check.reason for check in arrivals_check(run, window) if not check.ok]
-    # Arrivals that were not kept may be the fault of a late loop, whatever room the limits that hold have.
-    room = untested if not behind or any(each.outcome is Outcome.FAIL for each in untested) else ()
-    doubts = [*generator_checks(run, window, room), *kept_answering(run, window)]
+    doubts = [*generator_checks(run, window), *kept_answering(run, window)]
     doubts = [check for check in doubts if not check.ok]
     judgements = [trusted(judgement, doubts) for judgement in untested]
     failed = [_words(judgement) for judgement in judgements if judgement.outcome is Outcome.FAIL]

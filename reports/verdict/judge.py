@@ -8,6 +8,7 @@ from reports.estimates.chosen import choose
 from reports.estimates.csv_estimate import estimate
 from reports.estimates.estimate import INDEPENDENT, Estimate, is_far
 from reports.estimates.interval_estimate import counter_total
+from reports.estimates.loop_lag import without_lag
 from reports.estimates.part import Part
 from reports.estimates.selecting import lacks, selected
 from reports.estimates.starts_estimate import estimate_of_starts
@@ -17,7 +18,6 @@ from reports.steady_state import SteadyState
 from reports.thresholds.grammar import UPPER_LIMITS, Statement
 from reports.thresholds.metric import OWN_SCALE, Scaling
 from reports.thresholds.reading import Threshold
-from reports.verdict.generator_health import lag_ms
 from reports.verdict.subject import absent, is_timed_in_browser, subject_of
 
 DAY_S = 86_400.0
@@ -25,7 +25,6 @@ EXTREMES = ("max", "min")
 NO_SCHEDULE = "the run had no schedule, so that there is no intended start to count a response time from"
 FEWEST_FOR_EXTREMES = 30
 """The slowest of a handful of requests says nothing of the slowest that users meet."""
-GENERATORS = "over the limit by no more than the lag of the load generator's own event loop"
 
 
 @dataclass(frozen=True)
@@ -43,16 +42,22 @@ class Judgement:
     in_browser: bool = False
 
 
-def judge_threshold(threshold: Threshold, run: Run, window: SteadyState | None) -> Judgement:
+def judge_threshold(
+    threshold: Threshold, run: Run, window: SteadyState | None, lowered: Run | None = None
+) -> Judgement:
     """Return the verdict on one threshold, whatever the run's validity.
 
-    With a window the intervals within it are judged, without one the figures of Locust's CSV files.
+    With a window the intervals within it are judged, without one the figures of Locust's CSV files. `lowered`
+    is the run without the lag of the generator's event loop (by default taken from this run).
     """
     statement = threshold.statement
     limit, scaled = scaled_limit(statement, run)
     in_browser = window is not None and is_timed_in_browser(statement, run)
     unknown = Judgement(threshold, limit, None, Outcome.INCONCLUSIVE, in_browser=in_browser)
     verdict = _judge(unknown, run, window)
+    lowered = without_lag(run) if lowered is None else lowered
+    if statement.metric.is_latency and lowered is not run:
+        verdict = _with_lag(verdict, _judge(unknown, lowered, window))
     caveat = verdict.estimate.caveat if verdict.estimate is not None else ""
     return replace(verdict, reason="; ".join(part for part in (verdict.reason, scaled, caveat) if part))
 
@@ -124,23 +129,30 @@ def _judge(judgement: Judgement, run: Run, window: SteadyState | None) -> Judgem
     if decide(found, statement.operator, judgement.limit) is Outcome.INCONCLUSIVE:
         found = narrowed(found, statement.operator, judgement.limit, statement.metric.kind.most)
     outcome = decide(found, statement.operator, judgement.limit)
-    if outcome is Outcome.FAIL and _may_be_the_generators(found, judgement, run, window):
-        return replace(judgement, estimate=found, reason=GENERATORS)
     reason = _doubt(found, judgement, length_s) if outcome is Outcome.INCONCLUSIVE else ""
     if outcome is Outcome.FAIL:
         reason = found.change
     return replace(judgement, estimate=found, outcome=outcome, reason=reason)
 
 
-def _may_be_the_generators(
-    found: Estimate, judgement: Judgement, run: Run, window: SteadyState | None
-) -> bool:
-    """Return whether a latency is over its limit by no more than the generator itself may have added."""
-    statement = judgement.threshold.statement
-    is_upper = statement.metric.is_latency and statement.operator in UPPER_LIMITS
-    if judgement.in_browser or not is_upper or found.value is None:
-        return False
-    return found.value - lag_ms(run, window) < judgement.limit
+def _with_lag(measured: Judgement, lowered: Judgement) -> Judgement:
+    """Return the judgement with the lower end of its interval as it is without the event loop's lag.
+
+    An outcome for which the figure must be above the limit has to hold without the lag as well.
+    """
+    found, least = measured.estimate, lowered.estimate
+    if found is None or least is None:
+        return measured
+    low = None if found.low is None or least.low is None else min(found.low, least.low)
+    wide = replace(measured, estimate=replace(found, low=low))
+    is_upper = measured.threshold.statement.operator in UPPER_LIMITS
+    is_above = measured.outcome is (Outcome.FAIL if is_upper else Outcome.PASS)
+    if not is_above or lowered.outcome is measured.outcome:
+        return wide
+    figure = "" if least.value is None else f" (then {least.value:.4g} ms)"
+    is_not = "is not surely broken" if is_upper else "does not surely hold"
+    reason = f"without the generator's event-loop lag the limit {is_not}{figure}"
+    return replace(wide, outcome=Outcome.INCONCLUSIVE, reason=reason)
 
 
 def _estimated(

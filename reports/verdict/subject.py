@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from reports.estimates.loop_lag import IN_BROWSER
 from reports.estimates.selecting import selected, values_of
 from reports.load.interval_rows import BUSY, CHECK, COUNTER, GAUGE, RATE, TRANSACTION, TREND, Intervals
 from reports.load.run import Run
@@ -13,8 +14,6 @@ from reports.thresholds.nearest import nearest_hint
 from reports.thresholds.reading import takes_time, unmatched
 from reports.thresholds.selector import About, Condition
 
-IN_BROWSER = "VITAL"
-"""Type of the requests that a browser times itself."""
 REQUEST, ITERATION, METRIC = "request", "iteration", "metric"
 KINDS = {"rate": (RATE,), "checks": (CHECK,)}
 WORDS = {About.TYPE: "is of type", About.TAG: "has the tag", About.USER: "is of the user class"}

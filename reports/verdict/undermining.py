@@ -1,4 +1,4 @@
-"""Tell which outcomes a failed check takes the ground from, and which a late event loop leaves alone."""
+"""Tell which outcomes a failed check takes the ground from."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -78,45 +78,6 @@ def undermines(check: Check, statement: Statement, outcome: Outcome) -> bool:
     if check.check == "pace_kept" and not metric.is_response:
         return False
     return not check.ok and _family(metric) in UNDERMINED[check.check]
-
-
-def withstand(judgements: Sequence[Judgement], late_ms: float, worst_ms: float) -> bool:
-    """Tell whether a late loop changes no outcome of a limit on what it can change, of which there is one.
-
-    It only adds to latencies, and only lowers rates: what is kept must be with late_ms to spare, and what is
-    broken by more than late_ms and what it was late by at worst.
-    """
-    of_load = [each for each in judgements if _depends_on_the_loop(each)]
-    return bool(of_load) and all(
-        _keeps_its_limit(each, late_ms) or _breaks_its_limit(each, late_ms + worst_ms) for each in of_load
-    )
-
-
-def _depends_on_the_loop(judgement: Judgement) -> bool:
-    metric = judgement.threshold.statement.metric
-    is_counted = metric.name in ONLY_GROWS and not metric.is_share
-    of_load = _family(metric) in UNDERMINED["generator_lag"] or is_counted
-    return of_load and not judgement.in_browser
-
-
-def _keeps_its_limit(judgement: Judgement, late_ms: float) -> bool:
-    statement, found = judgement.threshold.statement, judgement.estimate
-    if judgement.outcome is not Outcome.PASS or found is None:
-        return False
-    is_upper = statement.operator in UPPER_LIMITS
-    if not statement.metric.is_latency:
-        return not statement.metric.is_own and not is_upper
-    return is_upper and found.high is not None and found.high + late_ms < judgement.limit
-
-
-def _breaks_its_limit(judgement: Judgement, late_ms: float) -> bool:
-    statement, found = judgement.threshold.statement, judgement.estimate
-    if judgement.outcome is not Outcome.FAIL or found is None or found.low is None:
-        return False
-    metric, is_upper = statement.metric, statement.operator in UPPER_LIMITS
-    # What is made of many requests, as transactions and times from an intended start, adds up their delays.
-    is_of_one = statement.selector.of_requests and metric.is_latency and not metric.is_response
-    return is_upper and is_of_one and found.low - late_ms > judgement.limit
 
 
 def _family(metric: Metric) -> str:

@@ -32,10 +32,7 @@ LAG_S = 2.0
 
 
 def check_validity(run: Run, window: SteadyState | None, judgements: Sequence[Judgement]) -> list[Check]:
-    """Return every check that the run's files allow; `window` is the judged one of a run with intervals.
-
-    The judgements are those before any check: how far from their limits they are makes some checks wider.
-    """
+    """Return every check that the run's files allow; `window` is the judged one of a run with intervals."""
     return [
         *_complete_files(run),
         *_requests_made(run),
@@ -47,7 +44,7 @@ def check_validity(run: Run, window: SteadyState | None, judgements: Sequence[Ju
         *_not_aborted(run),
         *_enough_time(run, window),
         *_steady(window),
-        *generator_checks(run, window, judgements),
+        *generator_checks(run, window),
         *(_of_requests(run, window, judgements) if window is not None else ()),
     ]
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from reports.estimates.estimate import Estimate
 from reports.estimates.failure_table import failures_by_kind
+from reports.estimates.loop_lag import without_lag
 from reports.estimates.own_table import metric_figures, transaction_figures
 from reports.estimates.request_table import recorded_figures, request_figures
 from reports.load.histogram import PRECISION
@@ -76,8 +77,11 @@ def reach_verdict(run: Run, thresholds: Sequence[Threshold]) -> dict[str, Any]:
     capacity = find_capacity(run, thresholds)
     step = capacity.judged if run.meta.is_search and capacity else None
     window = step.window if step else steady_state(run) if run.intervals else None
-    judged = only(run, step.window) if step else run
-    untested = [judge_threshold(threshold, judged, window) for threshold in thresholds]
+    judged, lowered = run, without_lag(run)
+    if step:
+        judged = only(run, step.window)
+        lowered = judged if lowered is run else only(lowered, step.window)
+    untested = [judge_threshold(threshold, judged, window, lowered) for threshold in thresholds]
     checks = [*check_validity(run, window, untested), *failures_limited(judged, thresholds)]
     judgements = [trusted(judgement, checks) for judgement in untested]
     outcome, reasons = _overall(judgements, checks)

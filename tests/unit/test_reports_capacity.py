@@ -132,37 +132,18 @@ def test_a_generator_out_of_breath_decides_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("latency_ms", "dropped", "outcome"),
-    [
-        (50, 0.0, Outcome.PASS),
-        (50, 0.03, Outcome.INCONCLUSIVE),
-        # 200 ms, the 20 ms that it is seldom late by, and the 15 ms of its worst second.
-        (230, 0.0, Outcome.INCONCLUSIVE),
-        (240, 0.0, Outcome.FAIL),
-        (240, 0.03, Outcome.FAIL),
-    ],
+    ("from_s", "to_s", "outcome"),
+    [(0, 21, Outcome.INCONCLUSIVE), (0, 18, Outcome.FAIL), (6, 21, Outcome.FAIL)],
 )
-def test_a_late_loop_and_a_step(latency_ms: float, dropped: float, outcome: Outcome) -> None:
-    """A loop 10 to 20 ms late leaves limits far away, but may be why arrivals were not kept."""
-    run = searched((20, latency_ms), dropped=dropped)
-    late = run.health.assign(lag_samples=50.0, lag_late=1.0, lag_very_late=0.0, lag_max_ms=15.0)
-    (step,) = capacity_of(replace(run, health=late)).steps
-
-    assert step.outcome is outcome, step.reason
-
-
-@pytest.mark.parametrize(
-    ("written_s", "outcome"),
-    [(4, Outcome.FAIL), (5, Outcome.INCONCLUSIVE), (21, Outcome.INCONCLUSIVE), (22, Outcome.FAIL)],
-)
-def test_the_worst_lag_of_a_step(written_s: int, outcome: Outcome) -> None:
-    """A very late second counts from the 4th to the 20th, and to the 22nd, where the last requests end."""
+def test_the_lag_of_a_step(from_s: int, to_s: int, outcome: Outcome) -> None:
+    """100 ms of lag leave 240 ms open where all seconds had it, up to the last answers."""
     run = searched((20, 240))
-    worst_ms = np.where(run.health["unix_s"] == START_S + written_s, 100.0, 15.0)
-    late = run.health.assign(lag_samples=50.0, lag_late=1.0, lag_very_late=0.0, lag_max_ms=worst_ms)
-    (step,) = capacity_of(replace(run, health=late)).steps
+    lag_ms = np.where((run.health["unix_s"] - START_S).between(from_s, to_s), 100.0, 1.0)
+    late = replace(run, health=run.health.assign(lag_max_ms=lag_ms))
+    capacity = find_capacity(late, parse_thresholds('thresholds: ["max < 200 ms"]'))
 
-    assert step.outcome is outcome, step.reason
+    assert capacity is not None
+    assert capacity.steps[0].outcome is outcome, capacity.steps[0].reason
 
 
 def test_a_step_that_goes_on_is_not_judged() -> None:

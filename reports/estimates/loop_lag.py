@@ -1,0 +1,109 @@
+"""Take the generator's event-loop lag off its latencies: the loop only ever adds time to what it measures.
+
+A latency is too long by at most the worst lag of its process in the seconds from its start to its end. It is
+lowered by that much, and so gives the lower end of its interval. No quantile of the lag over the whole
+judged time would do: slow answers and late wake-ups come in the same seconds, so that a quantile of their
+sum is bounded by no quantile of each (Makarov 1981), while the largest lag would let a single stall excuse
+whatever else was slow.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from reports.load.histogram import LAST_BUCKET, Histograms, lower_ms
+from reports.load.interval_rows import BUSY, SECONDS, TRANSACTION, Intervals
+from reports.load.run import Run
+
+Floats = NDArray[np.float64]
+
+IN_BROWSER = "VITAL"
+"""Type of the requests that a browser times itself."""
+
+
+def without_lag(run: Run) -> Run:
+    """Return a run with the least that its latencies may have been; the same run where there was no lag.
+
+    An iteration or transaction waits for the loop as often as it makes requests, on average; a latency from
+    an intended start waits once more, as the start may be late.
+    """
+    requests = run.intervals
+    if not requests or run.health.empty:
+        return run
+    made = requests.rows.groupby("user_class", observed=True)["n"].sum()
+    lowered = _lowered(requests, run.health, np.where(requests.rows["request_type"] == IN_BROWSER, 0.0, 1.0))
+    iterations = _lowered(run.iterations, run.health, _waits(run.iterations, made, ["user_class"]))
+    own = {
+        own_type: _lowered(recorded, run.health, _waits(recorded, made, ["user_class", "name"]))
+        if own_type in {TRANSACTION, BUSY}
+        else recorded
+        for own_type, recorded in run.own.items()
+    }
+    is_same = lowered is requests and iterations is run.iterations
+    is_same &= all(own[own_type] is recorded for own_type, recorded in run.own.items())
+    return run if is_same else replace(run, intervals=lowered, iterations=iterations, own=own)
+
+
+def _waits(recorded: Intervals, made: "pd.Series[float]", keys: list[str]) -> Floats:
+    """Return for each row how many requests its user class made for each of these, at least one."""
+    units = recorded.rows.groupby(keys, observed=True)["n"].transform("sum")
+    requests = recorded.rows["user_class"].astype(object).map(made)
+    waits: Floats = (requests / units).fillna(1.0).clip(lower=1.0).to_numpy(dtype=np.float64)
+    return waits
+
+
+def _lowered(recorded: Intervals, health: pd.DataFrame, waits: Floats) -> Intervals:
+    """Return a recording whose latencies are lowered; the same one where no process was late."""
+    lag_ms = _worst_lag_ms(recorded, health)
+    if not lag_ms.any():
+        return recorded
+    less_ms, less_responses_ms = waits * lag_ms, (waits + (waits > 0)) * lag_ms
+    rows, successes = recorded.rows, recorded.column("n") - recorded.column("failures")
+    lower = {
+        "sum_ms": successes * less_ms,
+        "min_ms": less_ms,
+        "max_ms": less_ms,
+        "response_sum_ms": recorded.responses.counted() * less_responses_ms,
+        "response_max_ms": less_responses_ms,
+    }
+    return replace(
+        recorded,
+        rows=rows.assign(**{name: (rows[name] - less).clip(lower=0.0) for name, less in lower.items()}),
+        successes=_lower(recorded.successes, less_ms),
+        unfinished=_lower(recorded.unfinished, less_ms),
+        responses=_lower(recorded.responses, less_responses_ms),
+        # What was counted over a limit cannot be lowered; shares are read from the histograms instead.
+        limits_ms=(),
+        over=np.empty((len(rows), 0)),
+        unfinished_over=np.empty((len(rows), 0)),
+        response_over=np.empty((len(rows), 0)),
+    )
+
+
+def _worst_lag_ms(recorded: Intervals, health: pd.DataFrame) -> Floats:
+    """Return for each row the worst lag of its process from the start to the end of its requests.
+
+    A row of health.csv tells of the time since the one before it.
+    """
+    lag_ms, (started_s, ended_s) = np.zeros(len(recorded.rows)), map(recorded.seconds, SECONDS)
+    worker = recorded.rows["worker"].astype(object).to_numpy()
+    for process, written in health.sort_values("unix_s").groupby("process"):
+        of_process = np.flatnonzero(worker == process)
+        worst_ms = written["lag_max_ms"].fillna(written["lag_p99_ms"]).fillna(0.0).to_numpy(dtype=np.float64)
+        written_s = written["unix_s"].to_numpy(dtype=np.float64)
+        first = np.searchsorted(written_s, started_s[of_process])
+        last = np.searchsorted(written_s, ended_s[of_process] + 1)
+        spans, span = np.unique(np.stack([first, last]), axis=1, return_inverse=True)
+        worst = [worst_ms[start : end + 1].max(initial=0.0) for start, end in spans.T]
+        lag_ms[of_process] = np.array(worst)[span.ravel()] if len(of_process) else 0.0
+    return lag_ms
+
+
+def _lower(histograms: Histograms, less_ms: Floats) -> Histograms:
+    """Return histograms whose entries are lowered, row by row, from the lower bounds of their buckets."""
+    least_ms = lower_ms(histograms.buckets.astype(np.int64)) - np.repeat(less_ms, np.diff(histograms.starts))
+    bucket = np.searchsorted(lower_ms(np.arange(LAST_BUCKET + 1)), least_ms, side="right") - 1
+    lowered = np.where(np.repeat(less_ms, np.diff(histograms.starts)) > 0, bucket, histograms.buckets)
+    return replace(histograms, buckets=np.maximum(lowered, 0).astype(np.uint16))
