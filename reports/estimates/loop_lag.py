@@ -50,7 +50,7 @@ def _waits(recorded: Intervals, made: "pd.Series[float]", keys: list[str]) -> Fl
     """Return for each row how many requests its user class made for each of these, at least one."""
     units = recorded.rows.groupby(keys, observed=True)["n"].transform("sum")
     requests = recorded.rows["user_class"].astype(object).map(made)
-    waits: Floats = (requests / units).fillna(1.0).clip(lower=1.0).to_numpy(dtype=np.float64)
+    waits: Floats = (requests / units.clip(lower=1.0)).fillna(1.0).clip(lower=1.0).to_numpy(dtype=np.float64)
     return waits
 
 
