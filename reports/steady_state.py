@@ -6,13 +6,14 @@ the first d that make sum((y[d:] - mean)^2) / (m - d)^2 least. With d at half of
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from reports.load.histogram import percentile_ms
-from reports.load.interval_rows import Group
+from reports.load.interval_rows import SECONDS, Group, Intervals
 from reports.load.run import Run
 
 SHORTEST_S = 5.0
@@ -73,6 +74,30 @@ def steady_state(run: Run) -> SteadyState:
     if cut.length_s < FEWEST_BATCHES * BATCH_S:
         return _named(cut, f"{ramps}; no warm-up sought in less than {FEWEST_BATCHES * BATCH_S} s")
     return _without_warm_up(run, cut)
+
+
+def judged_health(run: Run, window: SteadyState) -> pd.DataFrame:
+    """Return the rows of health.csv about the window; each tells of the second before it was written."""
+    written_s = run.health["unix_s"]
+    return run.health[(written_s - 1 >= window.first_s) & (written_s <= window.end_s)]
+
+
+def only(run: Run, window: SteadyState) -> Run:
+    """Return a run of which no more is known than what started or ended in a window."""
+    return replace(
+        run,
+        intervals=_within(run.intervals, window),
+        iterations=_within(run.iterations, window),
+        own={own_type: _within(recorded, window) for own_type, recorded in run.own.items()},
+        health=judged_health(run, window),
+        # The plan is for the whole run; what is due in the window follows from started and dropped.
+        meta=replace(run.meta, arrivals=None),
+    )
+
+
+def _within(recorded: Intervals, window: SteadyState) -> Intervals:
+    started, ended = (window.blocks(recorded.seconds(which), 1) >= 0 for which in SECONDS)
+    return recorded.only(np.logical_or(started, ended)) if recorded else recorded
 
 
 def _end_s(run: Run) -> int:

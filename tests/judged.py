@@ -1,17 +1,34 @@
 """Judge one statement on a run, and take the figures of the judgement apart."""
 
 import json
+from typing import Any
 
+from reports.estimates.loop_lag import without_lag
 from reports.load.run import Run
-from reports.steady_state import steady_state
+from reports.render.wording import reason_words
+from reports.steady_state import SteadyState, steady_state
 from reports.thresholds.reading import parse_thresholds
+from reports.verdict.check import Check
 from reports.verdict.judge import Judgement, judge_threshold
+from reports.verdict.trust import run_checks, window_checks
 
 
 def judged(run: Run, source: str) -> Judgement:
     """Return the judgement on one threshold within the judged window."""
     (threshold,) = parse_thresholds(json.dumps({"thresholds": [source]}))
-    return judge_threshold(threshold, run, steady_state(run) if run.intervals else None)
+    return judge_threshold(threshold, run, steady_state(run) if run.intervals else None, without_lag(run))
+
+
+def checks_of(run: Run, window: SteadyState | None, *sources: str) -> dict[str, Check]:
+    """Return all checks of a run by name, with these thresholds."""
+    thresholds = parse_thresholds(json.dumps({"thresholds": sources})) if sources else []
+    checks = [*run_checks(run, window), *window_checks(run, run, window, thresholds)]
+    return {check.check: check for check in checks}
+
+
+def reasons_of(verdict: dict[str, Any]) -> list[str]:
+    """Return the reasons of a verdict in words."""
+    return [reason_words(reason) for reason in verdict["reasons"]]
 
 
 def numbers(judgement: Judgement) -> tuple[float | None, float | None, float | None, int]:

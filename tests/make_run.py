@@ -163,10 +163,15 @@ def request(**changes: Any) -> dict[str, Any]:
     )
 
 
+def reason(subject: str, text: str, kind: str = "check") -> dict[str, str]:
+    """Return one reason of verdict.json."""
+    return {"kind": kind, "subject": subject, "text": text}
+
+
 def make_verdict(word: str = "PASS", **parts: Any) -> dict[str, Any]:
     """Return a verdict on `make_run()` with one passed threshold, changed as told."""
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "verdict": word,
         "reasons": [],
         "run": {
@@ -184,7 +189,7 @@ def make_verdict(word: str = "PASS", **parts: Any) -> dict[str, Any]:
             "end_reason": "schedule ended",
         },
         "source": {"kind": "csv", "latency_resolution": "Locust rounds response times"},
-        "validity": [{"check": "requests_made", "value": 8000.0, "limit": 1.0, "ok": True, "reason": ""}],
+        "validity": [{"check": "any_requests", "value": 8000.0, "limit": 1.0, "ok": True, "reason": ""}],
         "steady_state": {"from_s": 0.0, "to_s": 40.0, "method": "whole run"},
         "thresholds": [threshold()],
         "requests": [request()],
@@ -199,16 +204,16 @@ def make_verdict(word: str = "PASS", **parts: Any) -> dict[str, Any]:
 
 def full_verdict() -> dict[str, Any]:
     """Return a failed verdict in which every part of a report has something to say."""
-    reason = "the limit lies inside the interval; a run of about 3 min would decide"
+    near = "the limit lies inside the interval; a run of about 3 min would decide"
     scaled = "limit 1000/s × user scale 0.1"
     return make_verdict(
         "FAIL",
         reasons=[
-            "p99 < 300 ms: measured 612 ms",
-            "load_reached: only 91% of the seconds had the planned number of users",
+            reason("p99 < 300 ms", "measured 612 ms", "threshold"),
+            reason("load_reached", "only 91% of the seconds had the planned number of users"),
         ],
         validity=[
-            {"check": "requests_made", "value": 8000.0, "limit": 1.0, "ok": True, "reason": ""},
+            {"check": "any_requests", "value": 8000.0, "limit": 1.0, "ok": True, "reason": ""},
             {
                 "check": "load_reached",
                 "value": 0.91,
@@ -216,7 +221,7 @@ def full_verdict() -> dict[str, Any]:
                 "ok": False,
                 "reason": "only 91% of the seconds had the planned number of users (within 5 %)",
             },
-            {"check": "planned_end", "value": 40.1, "limit": 40.0, "ok": True, "reason": ""},
+            {"check": "run_completed", "value": 40.1, "limit": 40.0, "ok": True, "reason": ""},
         ],
         thresholds=[
             threshold(),
@@ -228,7 +233,7 @@ def full_verdict() -> dict[str, Any]:
                 limit=1.0,
                 unit="%",
                 verdict="INCONCLUSIVE",
-                reason=reason,
+                reason=near,
             ),
             stated("rps > 1000", 198.0, [184.0, 212.0], limit=100.0, unit="/s", reason=scaled),
             stated("max of orders.* < 5 s", 1204.7, [1204.7] * 2, limit=5000.0, n=2000, level="warn"),

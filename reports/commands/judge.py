@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from reports.render.html import write_report
 from reports.render.terminal import terminal_text
 from reports.thresholds.reading import Threshold, read_thresholds
 from reports.verdict.check import Check
+from reports.verdict.trust import Reason
 from reports.verdict.verdict import reach_verdict
 
 VERDICT_FILE = "verdict.json"
@@ -102,6 +102,6 @@ def _unwritten(verdict: dict[str, Any], reason: str) -> dict[str, Any]:
     outcome = Outcome.FAIL if verdict["verdict"] == Outcome.FAIL else Outcome.INCONCLUSIVE
     return verdict | {
         "verdict": outcome.value,
-        "reasons": [*verdict["reasons"], f"{check.check}: {reason}"],
-        "validity": [*verdict["validity"], asdict(check)],
+        "reasons": [*verdict["reasons"], Reason("check", check.check, reason).facts],
+        "validity": [*verdict["validity"], check.facts],
     }

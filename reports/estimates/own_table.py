@@ -18,18 +18,18 @@ from reports.load.interval_rows import (
 from reports.load.run import REQUEST_KEYS, Run
 from reports.thresholds.metric import OWN_SCALE
 
-BUSY_COLUMNS = ("mean_ms", "p50_ms", "p95_ms", "p99_ms", "max_ms")
+CUMULATED_COLUMNS = ("mean_ms", "p50_ms", "p95_ms", "p99_ms", "max_ms")
 LEVELS = (50, 75, 95, 99)
 VALUES = ("mean", "max", *(f"p{level}" for level in LEVELS))
 
 
 def transaction_figures(run: Run) -> pd.DataFrame:
-    """Return a row per transaction, in ms: with think time, and beside it `busy_` without."""
-    whole, busy = run.recorded(TRANSACTION), run.recorded(BUSY)
-    if not whole or not busy:
+    """Return a row per transaction, in ms: with think time, and beside it `cumulated_` without."""
+    whole, cumulated = run.recorded(TRANSACTION), run.recorded(BUSY)
+    if not whole or not cumulated:
         return pd.DataFrame()
-    without = recorded_figures(busy)[["name", *BUSY_COLUMNS]]
-    beside = without.rename(columns={column: f"busy_{column}" for column in BUSY_COLUMNS})
+    without = recorded_figures(cumulated)[["name", *CUMULATED_COLUMNS]]
+    beside = without.rename(columns={column: f"cumulated_{column}" for column in CUMULATED_COLUMNS})
     return recorded_figures(whole).merge(beside, on="name", how="left")
 
 

@@ -12,7 +12,7 @@ from reports.load.run import REQUEST_KEYS, Run
 
 LEVELS = (50, 95, 99, 99.9)
 LOCUST_LEVELS = (50, 95, 99)
-RESPONSE_LEVELS = (50, 95, 99)
+CORRECTED_LEVELS = (50, 95, 99)
 
 
 def request_figures(run: Run) -> pd.DataFrame:
@@ -27,7 +27,7 @@ def request_figures(run: Run) -> pd.DataFrame:
 
 
 def recorded_figures(intervals: Intervals, levels: Sequence[float] = LEVELS) -> pd.DataFrame:
-    """Return a row per type and name of a recording; with response times where there was a schedule."""
+    """Return a row per type and name of a recording; with a schedule, latencies from the intended start."""
     group, keys = intervals.grouped_by(REQUEST_KEYS)
     n, failures, total_ms = (
         summed(intervals.column(c), group, len(keys)) for c in ("n", "failures", "sum_ms")
@@ -37,8 +37,8 @@ def recorded_figures(intervals: Intervals, levels: Sequence[float] = LEVELS) -> 
     response = intervals.response
     if response is not None:
         percentiles |= {
-            f"response_{name}": values
-            for name, values in _levels(intervals, response, group, RESPONSE_LEVELS).items()
+            f"corrected_{name}": values
+            for name, values in _levels(intervals, response, group, CORRECTED_LEVELS).items()
         }
     return keys.assign(
         n=n,

@@ -77,7 +77,7 @@ def report_html(run: Run, verdict: dict[str, Any]) -> str:
         verdict=verdict,
         answer=answer(verdict, rows),
         deciding=deciding_row(rows),
-        reasons=verdict["reasons"][:MAX_REASONS],
+        reasons=[wording.reason_words(reason) for reason in verdict["reasons"][:MAX_REASONS]],
         capacity=_capacity(verdict["capacity"]),
         thresholds=rows,
         load_model=_load_model(verdict["run"]["load_model"]),

@@ -18,6 +18,7 @@ from reports.render.wording import (
     padded,
     percent,
     plain,
+    reason_words,
     shortened,
 )
 
@@ -28,7 +29,7 @@ MAX_ERRORS = 5
 MAX_METRICS = 20
 COLOURS = {"PASS": "\x1b[1;32m", "FAIL": "\x1b[1;31m", "INCONCLUSIVE": "\x1b[1;33m"}
 PLAIN = "\x1b[0m"
-ALWAYS_EXPLAINED = {"littles_law", "think_time"}
+ALWAYS_EXPLAINED = {"littles_law", "user_concurrency"}
 """Checks whose figures the report explains, whatever they are."""
 FIGURES = ("p50", "p95", "p99", "max")
 
@@ -41,7 +42,7 @@ def terminal_text(verdict: dict[str, Any], *, colour: bool = False) -> str:
     rows = threshold_rows(verdict)
     parts = [
         _headline(verdict, rows, colour=colour),
-        _reasons(verdict, rows),
+        _reasons(verdict),
         _capacity(verdict["capacity"]),
         [line for row in rows if row.verdict != "PASS" for line in _open_threshold(row, colour=colour)],
         [line for row in rows if row.verdict == "PASS" for line in _passed_threshold(row, colour=colour)],
@@ -70,11 +71,11 @@ def _headline(verdict: dict[str, Any], rows: Sequence[ThresholdRow], *, colour: 
     return [f"{word}  {answer(verdict, rows)}", *_wrapped(" · ".join(facts), "  ")]
 
 
-def _reasons(verdict: dict[str, Any], rows: Sequence[ThresholdRow]) -> list[str]:
+def _reasons(verdict: dict[str, Any]) -> list[str]:
     """Return those reasons that no threshold or check below will repeat."""
-    said = [row.source for row in rows] + [plain(check["check"]) for check in verdict["validity"]]
-    new = [plain(r) for r in verdict["reasons"] if not plain(r).startswith(tuple(said))]
-    return [line for reason in new for line in _wrapped(reason, "  ")]
+    said = {each["source"] for each in verdict["thresholds"]} | {c["check"] for c in verdict["validity"]}
+    new = [reason for reason in verdict["reasons"] if reason["subject"] not in said]
+    return [line for reason in new for line in _wrapped(plain(reason_words(reason)), "  ")]
 
 
 def _open_threshold(row: ThresholdRow, *, colour: bool) -> Iterator[str]:

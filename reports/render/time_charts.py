@@ -17,9 +17,9 @@ from reports.render.recorded import (
 )
 from reports.render.timelines import PERCENTILES, Timeline, stage_bounds, total_timeline, users_timeline
 from reports.render.wording import known, plain
-from reports.thresholds.metric import RESPONSE
+from reports.thresholds.metric import Clock
 from reports.thresholds.selector import ITERATIONS, TRANSACTIONS
-from reports.verdict.generator_checks import CPU_RATIO, LATE_MS
+from reports.verdict.checks.generator import CPU_RATIO, LATE_MS
 
 MAX_LIMITS = 6
 MAX_STAGES = 60
@@ -49,7 +49,7 @@ def generator_charts(run: Run) -> list[Chart]:
     timeline = generator_timeline(run)
     cpu, lag, in_flight = (timeline.columns[key] for key in ("cpu", "lag", "in_flight"))
     full = [Limit(100 * CPU_RATIO, ["generator_cpu, on average"])]
-    late = [Limit(LATE_MS, ["generator_lag: 5 % of all samples"])]
+    late = [Limit(LATE_MS, ["generator_loop_lag: 5 % of all samples"])]
     sketches = [
         _health_sketch(
             "cpu", "Had the generator CPU to spare?", timeline, Series("CPU", "rps", cpu), "%", full
@@ -159,15 +159,15 @@ def _latencies(run: Run, verdict: dict[str, Any]) -> Sketch:
 
 
 def _responses(run: Run, verdict: dict[str, Any]) -> list[Sketch]:
-    """Return the chart of response times from the intended start; none without a schedule."""
+    """Return the chart of latencies from the intended start; none without a schedule."""
     if run.intervals.response is None:
         return []
     sketch = _percentiles_sketch(
         "response",
         "How long did those wait who arrived?",
-        f"Response times from the intended start of the iteration; {_covered(run)}, on a logarithmic scale.",
+        f"Latencies from the intended start of the iteration; {_covered(run)}, on a logarithmic scale.",
         recorded_percentiles(run, run.intervals.response),
-        stated_limits(verdict, "ms", response=True),
+        stated_limits(verdict, "ms", is_corrected=True),
     )
     return [sketch]
 
@@ -180,7 +180,7 @@ def _percentiles_sketch(
         key=key,
         question=question,
         note=note,
-        nothing="There is no history of response times (locust_stats_history.csv).",
+        nothing="There is no history of latencies (locust_stats_history.csv).",
         timeline=timeline,
         series=[Series(name, name, y) for name, y in zip(PERCENTILES, columns, strict=True)],
         axis=_logarithmic(columns, limits),
@@ -198,17 +198,17 @@ def _covered(run: Run) -> str:
 
 
 def stated_limits(
-    verdict: dict[str, Any], unit: str, selector: str | None = None, *, response: bool = False
+    verdict: dict[str, Any], unit: str, selector: str | None = None, *, is_corrected: bool = False
 ) -> list[Limit]:
     """Return the limits of all thresholds of requests in a unit, equal ones together, at most `MAX_LIMITS`.
 
-    `response` chooses between those of response times and all others.
+    `is_corrected` chooses between those from an intended start and all others.
     """
     sources: dict[float, list[str]] = {}
     for entry in verdict["thresholds"]:
         limit = known(entry["limit"])
         is_request = not any(prefix in entry["selector"] for prefix in (ITERATIONS, TRANSACTIONS))
-        if entry["metric"].startswith(RESPONSE) != response or not is_request:
+        if entry["metric"].startswith(Clock.CORRECTED.value) != is_corrected or not is_request:
             continue
         if limit and entry["unit"] == unit and selector in (None, entry["selector"]):
             sources.setdefault(limit, []).append(plain(entry["source"], 80))

@@ -2,6 +2,7 @@
 
 import math
 import unicodedata
+from collections.abc import Mapping
 from numbers import Real
 
 UNPRINTABLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -27,6 +28,11 @@ def plain_lines(text: object, limit: int = 4000) -> str:
     raw = str(text)
     lines = raw[:limit].splitlines()
     return "\n".join(plain(line, limit) for line in lines) + ("\n…" if len(raw) > limit else "")
+
+
+def reason_words(reason: Mapping[str, str]) -> str:
+    """Write a reason of a verdict: what it is about, and what it says."""
+    return f"{reason['subject']}: {reason['text']}" if reason["subject"] else reason["text"]
 
 
 def _escaped(character: str) -> str:

@@ -1,9 +1,9 @@
 """Parse one threshold statement, such as `p95 of careers.select < 500 ms`.
 
     statement  = metric [ "of" selector ] operator limit
-    metric     = [ "response_" | "busy_" ] ( "p" number | "mean" | "max" ) | "min" | "rps" | "count"
-               | "failures" | "error_rate" | "dropped" | "late" | "rate" | "checks"
-    selector   = terms { "or" terms }        not with dropped and late
+    metric     = [ "corrected_" | "cumulated_" ] ( "p" number | "mean" | "max" ) | "min" | "rps" | "count"
+               | "failures" | "error_rate" | "dropped_iterations" | "late_iterations" | "rate" | "checks"
+    selector   = terms { "or" terms }        not with dropped_iterations and late_iterations
     terms      = [ "not" ] term { "and" [ "not" ] term }
     term       = word | quoted               name or glob with * and ? of a request or of a journey's metric;
                                              of what else after "iteration:", "transaction:", "type:", "tag:"
@@ -23,14 +23,30 @@ import re
 from dataclasses import dataclass, field, replace
 
 from plimsoll.redact import redact_name
-from reports.thresholds.metric import BUSY, KINDS, OWN_SCALE, RESPONSE, SYNONYMS, Kind, Metric
+from reports.thresholds.metric import (
+    FORMER_PREFIXES,
+    KINDS,
+    LATENCY,
+    OWN,
+    OWN_SCALE,
+    OWN_UNITS,
+    SHARE,
+    SHARE_UNITS,
+    STARTS,
+    SYNONYMS,
+    Clock,
+    Kind,
+    Metric,
+    Target,
+    metric_of,
+)
 from reports.thresholds.nearest import nearest_hint
 from reports.thresholds.selector import EVERYTHING, Condition, Selector
 from reports.thresholds.tokens import TOKEN, Token, TokenKind, tokenize
 
 UPPER_LIMITS = ("<", "<=")
 OPERATORS = (*UPPER_LIMITS, ">", ">=")
-METRIC_WORDS = f"a percentile such as p95, {RESPONSE}p95 or {BUSY}p95, " + ", ".join(KINDS)
+METRIC_WORDS = "a percentile such as p95, corrected_p95 or cumulated_p95, " + ", ".join(KINDS)
 AND, OR, NOT = (Token(TokenKind.WORD, word) for word in ("and", "or", "not"))
 NUMBER = re.compile(r"(?P<number>\d+(?:\.\d+)?|\.\d+)(?P<unit>.*)", re.DOTALL)
 
@@ -39,11 +55,13 @@ NUMBER = re.compile(r"(?P<number>\d+(?:\.\d+)?|\.\d+)(?P<unit>.*)", re.DOTALL)
 class Statement:
     """Hold a parsed statement; `limit` is in the unit of the metric's kind.
 
-    `source` is what the user wrote, with secrets masked.
+    `source` is what the user wrote, with secrets masked. A count of requests is
+    one of a counter where no request has such a name.
     """
 
     metric: Metric
     selector: Selector
+    target: Target
     operator: str
     limit: float
     source: str = field(compare=False)
@@ -51,7 +69,7 @@ class Statement:
     @property
     def recorded(self) -> "Statement":
         """Return the statement with its limit as the recorder has such values: in ms, or scaled."""
-        return replace(self, limit=self.limit * OWN_SCALE) if self.metric.is_own else self
+        return replace(self, limit=self.limit * OWN_SCALE) if self.metric.kind is OWN else self
 
     @property
     def edge(self) -> float:
@@ -73,7 +91,7 @@ def parse(source: str) -> Statement:
     operator = parser.operator(metric)
     metric, limit = parser.limit(metric, selector)
     parser.end()
-    statement = Statement(metric, selector, operator, limit, source)
+    statement = Statement(metric, selector, _target(metric, selector), operator, limit, source)
     _refuse_foregone(statement)
     return statement
 
@@ -99,23 +117,25 @@ class _Parser:
         token = self.take()
         if token.kind is not TokenKind.WORD:
             raise ValueError(f"starts with {_shown(token)}, where a metric is wanted: {METRIC_WORDS}")
-        if percentile := re.fullmatch(rf"(?:{RESPONSE}|{BUSY})?p(\d+(?:\.\d+)?)", token.text):
-            return _percentile(token.text, float(percentile[1]))
-        if token.text not in KINDS:
-            raise ValueError(f"unknown metric {token.text!r}, valid are {METRIC_WORDS}{_hint(token.text)}")
-        return Metric(token.text)
+        try:
+            return metric_of(token.text)
+        except KeyError:
+            unknown = f"unknown metric {token.text!r}, valid are {METRIC_WORDS}{_hint(token.text)}"
+            raise ValueError(unknown) from None
 
     def selector(self, metric: Metric) -> Selector:
         selector = self.named() if self.token == Token(TokenKind.WORD, "of") else EVERYTHING
-        if metric.is_of_schedule and selector is not EVERYTHING:
+        target = _target(metric, selector)
+        if target is Target.SCHEDULE and selector is not EVERYTHING:
             raise ValueError(
                 f"{metric.name!r} is about the whole run, valid is '{metric.name} < 1%' without 'of'"
             )
-        if metric.name == "rate" and not (selector.of_requests and selector is not EVERYTHING):
+        if metric.name == "rate" and (selector.target is not Target.REQUESTS or selector is EVERYTHING):
             raise ValueError("'rate' is one of the journey's own metrics, valid is 'rate of NAME > 80%'")
-        if metric.is_busy and not selector.of_transactions:
+        if metric.clock is Clock.CUMULATED and target is not Target.TRANSACTIONS:
             raise ValueError(
-                f"{metric.name!r} is of transactions, valid is '{metric.name} of transaction:NAME < 3 s'"
+                f"{metric.name!r} applies to transactions only, valid is"
+                f" '{metric.name} of transaction:NAME < 3 s'"
             )
         return selector
 
@@ -167,18 +187,23 @@ class _Parser:
         unit = match["unit"]
         if not unit and self.token.kind is TokenKind.WORD:
             unit = self.take().text
-        stated = metric.stated_in(unit, of_names=selector.of_requests and not selector.is_all)
-        return stated, _in_unit_of(stated, float(match["number"]), unit)
+        if metric.kind is STARTS and unit in SHARE_UNITS:
+            metric = replace(metric, kind=SHARE)
+        # A time without a unit is none: it is a figure of a metric of the journey's own.
+        of_names = selector.target is Target.REQUESTS and not selector.is_all
+        if of_names and metric.kind is LATENCY and metric.clock is Clock.LATENCY and unit in OWN_UNITS:
+            metric = replace(metric, kind=OWN)
+        return metric, _in_unit_of(metric, float(match["number"]), unit)
 
     def end(self) -> None:
         if self.token.kind is not TokenKind.END:
             raise ValueError(f"{_shown(self.token)} follows the limit, where the statement should end")
 
 
-def _percentile(name: str, level: float) -> Metric:
-    if not 0 < level <= 100:
-        raise ValueError(f"percentile {name!r} is out of range, valid are p0.1 to p100, such as p95 or p99.9")
-    return Metric(name, level)
+def _target(metric: Metric, selector: Selector) -> Target:
+    if metric.name in {"dropped_iterations", "late_iterations"}:
+        return Target.SCHEDULE
+    return Target.METRICS if metric.kind is OWN or metric.name in {"rate", "checks"} else selector.target
 
 
 def _in_unit_of(metric: Metric, number: float, unit: str) -> float:
@@ -218,4 +243,7 @@ def _shown(token: Token) -> str:
 def _hint(word: str) -> str:
     if word.lower() in SYNONYMS:
         return f"; here it is called {SYNONYMS[word.lower()]!r}"
+    for former, prefix in FORMER_PREFIXES.items():
+        if word.lower().startswith(former):
+            return f"; it is called {prefix + word.lower().removeprefix(former)!r} now"
     return nearest_hint(word, [*KINDS, "p50", "p90", "p95", "p99", "p99.9"])

@@ -1,7 +1,8 @@
 """What a threshold can be about: metrics, their units, and how their limits follow the scales of a run."""
 
 import math
-from dataclasses import dataclass, replace
+import re
+from dataclasses import dataclass
 from enum import Enum
 
 LATENCY_UNITS = {"us": 0.001, "µs": 0.001, "ms": 1.0, "s": 1000.0, "min": 60_000.0}
@@ -13,6 +14,27 @@ OWN_SCALE = 1e6
 """By how much the recorder multiplies the values of gauges and trends, where latencies are in ms."""
 
 
+class Target(Enum):
+    """Name what a threshold is about."""
+
+    REQUESTS = "requests"
+    ITERATIONS = "iterations"
+    TRANSACTIONS = "transactions"
+    METRICS = "a journey's own metrics"
+    SCHEDULE = "iterations that a schedule wanted started"
+
+
+class Clock(Enum):
+    """Name which time a latency is, by the prefix of its metric."""
+
+    LATENCY = ""
+    """From the actual start to the end."""
+    CORRECTED = "corrected_"
+    """From the intended start of a schedule: corrected for coordinated omission, as wrk2 says."""
+    CUMULATED = "cumulated_"
+    """The requests of a transaction added up, without think time, as Gatling says of a group."""
+
+
 class Scaling(Enum):
     """Say which scales of a run multiply a limit that is stated at full size."""
 
@@ -21,7 +43,7 @@ class Scaling(Enum):
     USERS_AND_TIME = "users and time"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kind:
     """Describe a family of metrics: its unit in the verdict, accepted units and their factors to it.
 
@@ -55,21 +77,16 @@ KINDS = {
     "count": COUNT,
     "failures": COUNT,
     "error_rate": SHARE,
-    "response_mean": LATENCY,
-    "response_max": LATENCY,
-    "busy_mean": LATENCY,
-    "busy_max": LATENCY,
+    "corrected_mean": LATENCY,
+    "corrected_max": LATENCY,
+    "cumulated_mean": LATENCY,
+    "cumulated_max": LATENCY,
     "rate": SHARE,
     "checks": SHARE,
-    "dropped": STARTS,
-    "late": STARTS,
+    "dropped_iterations": STARTS,
+    "late_iterations": STARTS,
 }
-"""Metrics by name; percentiles (`p95`, `response_p95`, `busy_p95`) are latencies too."""
-
-RESPONSE = "response_"
-"""Latencies of this prefix count from the intended start of a schedule, all others from the actual one."""
-BUSY = "busy_"
-"""Times of this prefix are those of the requests in a transaction, without think time."""
+"""Metrics by name; percentiles (`p95`, `corrected_p95`, `cumulated_p95`) are latencies too."""
 
 SYNONYMS = {
     "avg": "mean",
@@ -82,73 +99,51 @@ SYNONYMS = {
     "failure_rate": "error_rate",
     "requests": "count",
     "throughput": "rps",
+    "dropped": "dropped_iterations",
+    "late": "late_iterations",
 }
-"""Words of other tools, only to point their users to ours."""
+"""Words of other tools and of earlier versions, only to point their users to ours."""
+FORMER_PREFIXES = {"response_": Clock.CORRECTED.value, "busy_": Clock.CUMULATED.value}
 
 
 @dataclass(frozen=True)
 class Metric:
-    """Name one metric; `level` is the percentile in per cent (0 < level <= 100), None for the others.
+    """Name one metric and its unit; `level` is the percentile in per cent (0 < level <= 100), else None.
 
-    `is_share` tells of those that are either a number or a share which one is meant, `is_own` of those that
-    are of requests or of a journey's own gauges and trends that the latter are.
+    The name alone may leave open which unit is meant: that of the limit says it.
     """
 
     name: str
-    level: float | None = None
-    is_share: bool = False
-    is_own: bool = False
+    level: float | None
+    kind: Kind
 
     @property
-    def kind(self) -> Kind:
-        """Return the family the metric belongs to."""
-        if self.is_share:
-            return SHARE
-        if self.is_own:
-            return OWN
-        return LATENCY if self.level is not None else KINDS[self.name]
-
-    def stated_in(self, unit: str, *, of_names: bool) -> "Metric":
-        """Return the metric as the unit of a limit means it; *of_names*: of some names and not of all.
-
-        A limit without a unit of time is one on a metric of the journey's own.
-        """
-        if self.is_of_schedule and unit in SHARE_UNITS:
-            return replace(self, is_share=True)
-        may_be_own = of_names and self.name == self.figure and self.kind is LATENCY
-        return replace(self, is_own=True) if may_be_own and unit in OWN_UNITS else self
+    def clock(self) -> Clock:
+        """Return which time it is, where it is one."""
+        return next(
+            (clock for clock in Clock if clock.value and self.name.startswith(clock.value)), Clock.LATENCY
+        )
 
     @property
     def figure(self) -> str:
-        """Return the name without what says which time is meant: mean, max."""
-        return self.name.removeprefix(RESPONSE).removeprefix(BUSY)
-
-    @property
-    def is_busy(self) -> bool:
-        """Tell whether the metric is a time of transactions without think time."""
-        return self.name.startswith(BUSY)
-
-    @property
-    def is_of_metrics(self) -> bool:
-        """Tell whether the metric is about a journey's own metrics or checks, and never about requests."""
-        return self.is_own or self.name in {"rate", "checks"}
-
-    @property
-    def is_response(self) -> bool:
-        """Tell whether the metric is a latency from the intended start."""
-        return self.name.startswith(RESPONSE)
-
-    @property
-    def is_of_schedule(self) -> bool:
-        """Tell whether the metric is about the iterations that a schedule wanted started."""
-        return self.name in {"dropped", "late"}
+        """Return the name without its clock: p95, mean, max."""
+        return self.name.removeprefix(self.clock.value)
 
     @property
     def is_latency(self) -> bool:
-        """Tell whether the metric is a time of successful requests."""
+        """Tell whether it is a time of successes."""
         return self.kind is LATENCY
 
-    @property
-    def is_count(self) -> bool:
-        """Tell whether the metric is counted over the whole run."""
-        return self.kind is COUNT or self.is_of_schedule
+
+def metric_of(name: str) -> Metric:
+    """Return the metric of a name.
+
+    Raises KeyError for one that is not known, ValueError for a level out of range.
+    """
+    percentile = re.fullmatch(rf"(?:{'|'.join(clock.value for clock in Clock)})p(\d+(?:\.\d+)?)", name)
+    if percentile is None:
+        return Metric(name, None, KINDS[name])
+    level = float(percentile[1])
+    if not 0 < level <= 100:
+        raise ValueError(f"percentile {name!r} is out of range, valid are p0.1 to p100, such as p95 or p99.9")
+    return Metric(name, level, LATENCY)

@@ -20,7 +20,7 @@ from plimsoll.redact import redact
 from reports.errors import ConfigError, Fault
 from reports.files import read_regular
 from reports.thresholds.grammar import Statement, parse
-from reports.thresholds.metric import LATENCY
+from reports.thresholds.metric import LATENCY, OWN, Target
 from reports.thresholds.nearest import nearest_hint
 from reports.thresholds.selector import ALL, ITERATIONS, TRANSACTIONS, About, Condition
 
@@ -123,7 +123,7 @@ def limits_ms(thresholds: Sequence[Threshold]) -> list[float]:
 
     Among them are limits of gauges and trends, as the recorder has their values.
     """
-    stated = [t.statement for t in thresholds if t.statement.metric.is_latency or t.statement.metric.is_own]
+    stated = [t.statement for t in thresholds if t.statement.metric.kind in {LATENCY, OWN}]
     return sorted({statement.recorded.edge for statement in stated})
 
 
@@ -146,21 +146,22 @@ def _unknown(statement: Statement, known: Known) -> Iterator[str]:
             yield unmatched("transaction", condition.pattern, known.transactions)
         if condition.prefix == ITERATIONS and not _is_known(condition, known.iterations):
             yield unmatched("iteration", condition.pattern, known.iterations)
-        if condition.about is About.NAME and statement.selector.of_requests and not statement.selector.is_all:
+        of_names = statement.selector.target is Target.REQUESTS and not statement.selector.is_all
+        if condition.about is About.NAME and of_names:
             yield from _unknown_name(statement, condition, known)
 
 
 def _unknown_name(statement: Statement, condition: Condition, known: Known) -> Iterator[str]:
     metric, is_request = statement.metric, bool(condition.choose(known.requests))
-    if not metric.is_of_metrics:
+    if statement.target is not Target.METRICS:
         if not is_request and not (metric.name == "count" and _is_known(condition, known.metrics)):
             yield unmatched("request", condition.pattern, known.requests)
-    elif metric.is_own and is_request:
+    elif metric.kind is OWN and is_request:
         yield takes_time(statement, condition.pattern)
     elif not _is_known(condition, known.metrics):
         fault = unmatched("metric", condition.pattern, known.metrics)
         # Without a unit it may just as well be a misspelt request.
-        yield f"{fault}; of a request {metric.name} takes {LATENCY.wanted}" if metric.is_own else fault
+        yield f"{fault}; of a request {metric.name} takes {LATENCY.wanted}" if metric.kind is OWN else fault
 
 
 def takes_time(statement: Statement, name: str) -> str:

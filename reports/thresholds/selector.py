@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from reports.thresholds.metric import Target
+
 ALL = "*"
 ITERATIONS, TRANSACTIONS = "iteration:", "transaction:"
+TARGETS = {ITERATIONS: Target.ITERATIONS, TRANSACTIONS: Target.TRANSACTIONS}
 TAG_SEPARATOR = ","
 
 
@@ -93,19 +96,10 @@ class Selector:
         )
 
     @property
-    def of_iterations(self) -> bool:
-        """Tell whether iterations are meant, and no requests."""
-        return any(condition.prefix == ITERATIONS for condition in self.conditions)
-
-    @property
-    def of_transactions(self) -> bool:
-        """Tell whether transactions are meant, and no requests."""
-        return any(condition.prefix == TRANSACTIONS for condition in self.conditions)
-
-    @property
-    def of_requests(self) -> bool:
-        """Tell whether requests are meant, or metrics, which are named like them."""
-        return not self.of_iterations and not self.of_transactions
+    def target(self) -> Target:
+        """Return what is meant; a name of a metric looks like one of a request."""
+        prefixes = {condition.prefix for condition in self.conditions}
+        return next((target for prefix, target in TARGETS.items() if prefix in prefixes), Target.REQUESTS)
 
     @property
     def mixes(self) -> bool:

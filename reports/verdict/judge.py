@@ -8,7 +8,6 @@ from reports.estimates.chosen import choose
 from reports.estimates.csv_estimate import estimate
 from reports.estimates.estimate import INDEPENDENT, Estimate, is_far
 from reports.estimates.interval_estimate import counter_total
-from reports.estimates.loop_lag import without_lag
 from reports.estimates.part import Part
 from reports.estimates.selecting import lacks, selected
 from reports.estimates.starts_estimate import estimate_of_starts
@@ -16,11 +15,12 @@ from reports.load.run import Run
 from reports.outcome import Outcome
 from reports.steady_state import SteadyState
 from reports.thresholds.grammar import UPPER_LIMITS, Statement
-from reports.thresholds.metric import OWN_SCALE, Scaling
+from reports.thresholds.metric import OWN, OWN_SCALE, Clock, Scaling, Target
 from reports.thresholds.reading import Threshold
 from reports.verdict.subject import absent, is_timed_in_browser, subject_of
 
 DAY_S = 86_400.0
+CASES = {Target.METRICS: "values", Target.TRANSACTIONS: "successful transactions"}
 EXTREMES = ("max", "min")
 NO_SCHEDULE = "the run had no schedule, so that there is no intended start to count a response time from"
 FEWEST_FOR_EXTREMES = 30
@@ -41,21 +41,34 @@ class Judgement:
     reason: str = ""
     in_browser: bool = False
 
+    @property
+    def source(self) -> str:
+        """Return the statement as it was written."""
+        return self.threshold.statement.source.strip()
 
-def judge_threshold(
-    threshold: Threshold, run: Run, window: SteadyState | None, lowered: Run | None = None
-) -> Judgement:
+    @property
+    def measured(self) -> str:
+        """Say what was measured where the limit is broken."""
+        if self.estimate is None or self.estimate.value is None:
+            return "every name is beyond the limit"
+        value, unit = self.estimate.value, self.threshold.statement.metric.kind.unit
+        # Four digits, but never a power of ten.
+        figure = f"{value:.0f}" if value >= 1000 else f"{value:.4g}"
+        change = self.estimate.change and f", {self.estimate.change}"
+        return f"measured {figure}{unit and ' '}{unit}{change}"
+
+
+def judge_threshold(threshold: Threshold, run: Run, window: SteadyState | None, lowered: Run) -> Judgement:
     """Return the verdict on one threshold, whatever the run's validity.
 
     With a window the intervals within it are judged, without one the figures of Locust's CSV files. `lowered`
-    is the run without the lag of the generator's event loop (by default taken from this run).
+    is the run without the lag of the generator's event loop.
     """
     statement = threshold.statement
     limit, scaled = scaled_limit(statement, run)
     in_browser = window is not None and is_timed_in_browser(statement, run)
     unknown = Judgement(threshold, limit, None, Outcome.INCONCLUSIVE, in_browser=in_browser)
     verdict = _judge(unknown, run, window)
-    lowered = without_lag(run) if lowered is None else lowered
     if statement.metric.is_latency and lowered is not run:
         verdict = _with_lag(verdict, _judge(unknown, lowered, window))
     caveat = verdict.estimate.caveat if verdict.estimate is not None else ""
@@ -124,7 +137,8 @@ def _judge(judgement: Judgement, run: Run, window: SteadyState | None) -> Judgem
     found, why_not, length_s = _estimated(statement, run, window)
     if found is None:
         return replace(judgement, reason=why_not)
-    if statement.metric.figure in EXTREMES and not statement.metric.is_own and found.n < FEWEST_FOR_EXTREMES:
+    is_extreme = statement.metric.is_latency and statement.metric.figure in EXTREMES
+    if is_extreme and found.n < FEWEST_FOR_EXTREMES:
         found = replace(found, needed_n=FEWEST_FOR_EXTREMES)
     if decide(found, statement.operator, judgement.limit) is Outcome.INCONCLUSIVE:
         found = narrowed(found, statement.operator, judgement.limit, statement.metric.kind.most)
@@ -159,7 +173,7 @@ def _estimated(
     statement: Statement, run: Run, window: SteadyState | None
 ) -> tuple[Estimate | None, str, float | None]:
     """Return the estimate, or None and why there is none, and the seconds that it is from."""
-    if statement.metric.is_of_schedule:
+    if statement.target is Target.SCHEDULE:
         return *estimate_of_starts(statement.metric, run), run.duration_s
     if window is None:
         return *_from_csv(statement, run), run.duration_s
@@ -169,9 +183,9 @@ def _estimated(
 def _from_csv(statement: Statement, run: Run) -> tuple[Estimate | None, str]:
     """Return the estimate from Locust's figures, or None and why there is none."""
     metric, selector = statement.metric, statement.selector
-    if metric.is_response:
+    if metric.clock is Clock.CORRECTED:
         return None, NO_SCHEDULE
-    if metric.is_of_metrics or not selector.of_requests or lacks(selector, run.requests):
+    if statement.target is not Target.REQUESTS or lacks(selector, run.requests):
         return None, "Locust's CSV files tell only of requests, their types and names"
     are_meant = bool(selected(selector, run.requests).any())
     if not are_meant and not selector.is_all:
@@ -191,7 +205,7 @@ def _from_intervals(statement: Statement, run: Run, window: SteadyState) -> tupl
     if subject is None:
         return None, absent(statement, run)
     recording = subject.recording
-    latencies = recording.response if statement.metric.is_response else recording.service
+    latencies = recording.response if statement.metric.clock is Clock.CORRECTED else recording.service
     if latencies is None:
         return None, NO_SCHEDULE
     # Arrivals that were dropped lack requests; they lack no values of a journey's own metrics.
@@ -200,7 +214,7 @@ def _from_intervals(statement: Statement, run: Run, window: SteadyState) -> tupl
     if subject.is_metric and statement.metric.name == "count":
         return counter_total(part), ""
     found = interval_estimate.estimate(statement.recorded, part)
-    if found is not None and statement.metric.is_own:
+    if found is not None and statement.metric.kind is OWN:
         found = found.divided(OWN_SCALE)
     success = "successful " if statement.metric.is_latency else ""
     return found, f"no {success}{subject.what} to judge in the judged time"
@@ -216,7 +230,8 @@ def _doubt(found: Estimate, judgement: Judgement, duration_s: float | None) -> s
         return f"{found.unsure or near}: no longer run would decide"
     if found.needed_n is not None:
         longer = _longer(found.needed_n / found.n, duration_s) if found.n else ""
-        cases = _cases(judgement.threshold.statement)
+        target = judgement.threshold.statement.target
+        cases = CASES.get(target, "successful requests")
         return f"{found.n} {cases} are too few, {found.needed_n} are needed{longer}"
     if found.doubt:
         return found.doubt
@@ -225,7 +240,7 @@ def _doubt(found: Estimate, judgement: Judgement, duration_s: float | None) -> s
     if found.longer is not None:
         return f"the limit lies inside the interval{_longer(found.longer, duration_s)}"
     if found.value is None:
-        return "the names differ, and their percentiles on both sides of the limit cannot be merged"
+        return "percentiles of several names cannot be merged; use one threshold per name"
     distance = abs(found.value - limit)
     half = found.high - found.value if found.high is not None and found.value <= limit else None
     if half is None:
@@ -235,12 +250,6 @@ def _doubt(found: Estimate, judgement: Judgement, duration_s: float | None) -> s
     left = 0.0 if found.endless is None else abs(found.endless[found.value <= limit] - found.value)
     longer = _longer(((half - left) / (distance - left)) ** 2, duration_s)
     return f"the limit lies inside the interval{longer}"
-
-
-def _cases(statement: Statement) -> str:
-    if statement.metric.is_of_metrics:
-        return "values"
-    return "successful transactions" if statement.selector.of_transactions else "successful requests"
 
 
 def _longer(factor: float, duration_s: float | None) -> str:

@@ -10,6 +10,7 @@ from reports.estimates.selecting import selected, values_of
 from reports.load.interval_rows import BUSY, CHECK, COUNTER, GAUGE, RATE, TRANSACTION, TREND, Intervals
 from reports.load.run import Run
 from reports.thresholds.grammar import Statement
+from reports.thresholds.metric import OWN, Clock, Target
 from reports.thresholds.nearest import nearest_hint
 from reports.thresholds.reading import takes_time, unmatched
 from reports.thresholds.selector import About, Condition
@@ -47,7 +48,7 @@ def subject_of(statement: Statement, run: Run) -> Subject | None:
         Subject(recording, selected(statement.selector, recording.rows), what)
         for what, recording in _recordings(statement, run)
     ]
-    if statement.selector.is_all and not statement.metric.is_of_metrics:
+    if statement.selector.is_all and statement.target is not Target.METRICS:
         return found[0]
     return next((subject for subject in found if subject.rows.any()), None)
 
@@ -70,16 +71,16 @@ def absent(statement: Statement, run: Run) -> str:
         known = sorted({value for rows in tables for value in values_of(condition, rows)})
         if not condition.negated and not condition.choose(known):
             return _unmatched(statement, condition, what, known, run)
-    return f"no {what} is all that {statement.selector.pattern!r} says"
+    return f"no {what} matches {statement.selector.pattern!r}"
 
 
 def _unmatched(statement: Statement, condition: Condition, what: str, known: list[str], run: Run) -> str:
     pattern, metric = condition.pattern, statement.metric
     if condition.about is not About.NAME:
         return f"no {what} {WORDS[condition.about]} {pattern!r}{nearest_hint(pattern, known)}"
-    if metric.is_own and condition.choose(run.names):
+    if metric.kind is OWN and condition.choose(run.names):
         return takes_time(statement, pattern)
-    if statement.selector.of_requests and condition.choose(run.meta.request_names or ()):
+    if statement.selector.target is Target.REQUESTS and condition.choose(run.meta.request_names or ()):
         return f"no request to judge: {pattern!r} is known but was never requested"
     return unmatched(what, pattern, known)
 
@@ -87,11 +88,11 @@ def _unmatched(statement: Statement, condition: Condition, what: str, known: lis
 def _recordings(statement: Statement, run: Run) -> list[tuple[str, Intervals]]:
     """Return what the threshold may be about, in the order of preference; there may be nothing in it."""
     metric, selector = statement.metric, statement.selector
-    if metric.is_of_metrics:
+    if statement.target is Target.METRICS:
         return [(METRIC, run.recorded(kind)) for kind in KINDS.get(metric.name, (TREND, GAUGE))]
-    if selector.of_transactions:
-        return [(TRANSACTION, run.recorded(BUSY if metric.is_busy else TRANSACTION))]
-    if selector.of_iterations:
+    if statement.target is Target.TRANSACTIONS:
+        return [(TRANSACTION, run.recorded(BUSY if metric.clock is Clock.CUMULATED else TRANSACTION))]
+    if statement.target is Target.ITERATIONS:
         return [(ITERATION, run.iterations)]
     found, counters = [(REQUEST, run.intervals)], run.recorded(COUNTER)
     names_some = any(c.about is About.NAME and not c.negated for c in selector.conditions)

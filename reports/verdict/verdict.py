@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -14,17 +13,14 @@ from reports.estimates.own_table import metric_figures, transaction_figures
 from reports.estimates.request_table import recorded_figures, request_figures
 from reports.load.histogram import PRECISION
 from reports.load.run import Run
-from reports.outcome import Outcome
-from reports.steady_state import SteadyState, steady_state
+from reports.steady_state import SteadyState, only, steady_state
+from reports.thresholds.metric import COUNT, Target
 from reports.thresholds.reading import Threshold
-from reports.verdict.capacity import StepVerdict, find_capacity, only
-from reports.verdict.check import Check
-from reports.verdict.failures_check import failures_limited
-from reports.verdict.judge import Judgement, judge_threshold
-from reports.verdict.undermining import trusted
-from reports.verdict.validity import check_validity
+from reports.verdict.capacity import StepVerdict, find_capacity
+from reports.verdict.judge import Judgement
+from reports.verdict.trust import conclude, run_checks, window_checks
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SOURCES = {
     "intervals": {
         "kind": "intervals",
@@ -53,9 +49,11 @@ REQUEST_FIGURES = {
 }
 LOCUST_FIGURES = {"locust_p50": "locust_p50_ms", "locust_p95": "locust_p95_ms", "locust_p99": "locust_p99_ms"}
 """Locust's own percentiles of a run with intervals, so that anyone sees by how much they differ."""
-RESPONSE_FIGURES = {f"response_{level}": f"response_{level}_ms" for level in ("p50", "p95", "p99")}
-"""Response times from the intended start, of a run with a schedule."""
-BUSY_FIGURES = {f"busy_{name}": f"busy_{name}_ms" for name in ("mean", "p50", "p95", "p99", "max")}
+CORRECTED_FIGURES = {f"corrected_{level}": f"corrected_{level}_ms" for level in ("p50", "p95", "p99")}
+"""Latencies from the intended start, of a run with a schedule."""
+CUMULATED_FIGURES = {
+    f"cumulated_{name}": f"cumulated_{name}_ms" for name in ("mean", "p50", "p95", "p99", "max")
+}
 """Times of transactions without think time."""
 METRIC_FIGURES = {"kind": "kind", "name": "name", "n": "n", "value": "value"} | {
     name: name for name in ("passed", "failed", "min", "mean", "p50", "p75", "p95", "p99", "max")
@@ -77,27 +75,24 @@ def reach_verdict(run: Run, thresholds: Sequence[Threshold]) -> dict[str, Any]:
     capacity = find_capacity(run, thresholds)
     step = capacity.judged if run.meta.is_search and capacity else None
     window = step.window if step else steady_state(run) if run.intervals else None
-    judged, lowered = run, without_lag(run)
-    if step:
-        judged = only(run, step.window)
-        lowered = judged if lowered is run else only(lowered, step.window)
-    untested = [judge_threshold(threshold, judged, window, lowered) for threshold in thresholds]
-    checks = [*check_validity(run, window, untested), *failures_limited(judged, thresholds)]
-    judgements = [trusted(judgement, checks) for judgement in untested]
-    outcome, reasons = _overall(judgements, checks)
+    lowered = without_lag(run)
+    part = only(run, step.window) if step else run
+    lowered_part = part if lowered is run else only(lowered, step.window) if step else lowered
+    checks = [*run_checks(run, window), *window_checks(run, part, window, thresholds)]
+    found = conclude(part, lowered_part, window, thresholds, checks)
     return {
         "schema_version": SCHEMA_VERSION,
-        "verdict": outcome.value,
-        "reasons": reasons,
+        "verdict": found.outcome.value,
+        "reasons": [reason.facts for reason in found.reasons],
         "run": _run_facts(run),
         "source": SOURCES["intervals" if run.intervals else "csv"],
-        "validity": [_plain(asdict(check)) for check in checks],
+        "validity": [_plain(check.facts) for check in checks],
         "steady_state": _judged_time(run, window),
         "capacity": capacity and capacity.facts,
-        "thresholds": [_entry(judgement, _scope(judgement, window, step)) for judgement in judgements],
+        "thresholds": [_entry(judgement, _scope(judgement, window, step)) for judgement in found.judgements],
         "requests": _requests(run),
         "iterations": _iterations(run),
-        "transactions": _records(transaction_figures(run), REQUEST_FIGURES | BUSY_FIGURES),
+        "transactions": _records(transaction_figures(run), REQUEST_FIGURES | CUMULATED_FIGURES),
         "metrics": _records(metric_figures(run), METRIC_FIGURES),
         "errors": _records(failures_by_kind(run), ERROR_FIGURES),
         "exceptions": _records(run.exceptions, EXCEPTION_FIGURES),
@@ -107,7 +102,7 @@ def reach_verdict(run: Run, thresholds: Sequence[Threshold]) -> dict[str, Any]:
 def _requests(run: Run) -> list[dict[str, Any]]:
     more = LOCUST_FIGURES if run.intervals else {}
     if run.intervals.response is not None:
-        more = more | RESPONSE_FIGURES
+        more = more | CORRECTED_FIGURES
     return _records(request_figures(run), REQUEST_FIGURES | more)
 
 
@@ -115,7 +110,7 @@ def _iterations(run: Run) -> list[dict[str, Any]]:
     """Return the figures of whole iterations, which only a schedule's are recorded of."""
     if not run.iterations:
         return []
-    return _records(recorded_figures(run.iterations), REQUEST_FIGURES | RESPONSE_FIGURES)
+    return _records(recorded_figures(run.iterations), REQUEST_FIGURES | CORRECTED_FIGURES)
 
 
 def _arrivals(run: Run) -> dict[str, float | int | None] | None:
@@ -127,34 +122,6 @@ def _arrivals(run: Run) -> dict[str, float | int | None] | None:
     return {"planned": planned, **counted}
 
 
-def _overall(judgements: Sequence[Judgement], checks: Sequence[Check]) -> tuple[Outcome, list[str]]:
-    """Return FAIL for any failed threshold, else INCONCLUSIVE for any doubt, else PASS; with the reasons."""
-    deciding = [judgement for judgement in judgements if judgement.threshold.level == "fail"]
-    failed = [judgement for judgement in deciding if judgement.outcome is Outcome.FAIL]
-    doubts = [f"{check.check}: {check.reason}" for check in checks if not check.ok]
-    if not deciding:
-        doubts.append("no thresholds: nothing was judged")
-    open_ones = [judgement for judgement in deciding if judgement.outcome is Outcome.INCONCLUSIVE]
-    doubts += [f"{_source(judgement)}: {judgement.reason}" for judgement in open_ones]
-    if failed:
-        return Outcome.FAIL, [_failure(judgement) for judgement in failed] + doubts
-    return (Outcome.INCONCLUSIVE, doubts) if doubts else (Outcome.PASS, [])
-
-
-def _failure(judgement: Judgement) -> str:
-    found, unit = judgement.estimate, judgement.threshold.statement.metric.kind.unit
-    if found is None or found.value is None:
-        return f"{_source(judgement)}: every name is beyond the limit"
-    # Four digits, but never a power of ten.
-    measured = f"{found.value:.0f}" if found.value >= 1000 else f"{found.value:.4g}"
-    change = found.change and f", {found.change}"
-    return f"{_source(judgement)}: measured {measured}{unit and ' '}{unit}{change}"
-
-
-def _source(judgement: Judgement) -> str:
-    return judgement.threshold.statement.source.strip()
-
-
 def _judged_time(run: Run, window: SteadyState | None) -> dict[str, Any]:
     if window is None:
         return {"from_s": 0.0, "to_s": run.duration_s, "method": WHOLE_RUN}
@@ -163,14 +130,16 @@ def _judged_time(run: Run, window: SteadyState | None) -> dict[str, Any]:
 
 def _scope(judgement: Judgement, window: SteadyState | None, step: StepVerdict | None) -> str:
     """Return whether a threshold is on the whole run: one on a count is, but for the steps of a search."""
-    is_whole = window is None or (judgement.threshold.statement.metric.is_count and not step)
+    statement = judgement.threshold.statement
+    is_counted = statement.target is Target.SCHEDULE or statement.metric.kind is COUNT
+    is_whole = window is None or (is_counted and not step)
     return "run" if is_whole else "steady"
 
 
 def _entry(judgement: Judgement, scope: str) -> dict[str, Any]:
     statement, found = judgement.threshold.statement, judgement.estimate
     return {
-        "source": _source(judgement),
+        "source": judgement.source,
         "metric": statement.metric.name,
         "selector": statement.selector.pattern,
         "scope": scope,

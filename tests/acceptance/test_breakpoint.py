@@ -17,7 +17,7 @@ from tests.queue_server import QueueServer
 
 ROOT = Path(__file__).resolve().parents[2]
 CAPACITY_PER_S = 55.0
-THRESHOLDS = "thresholds:\n  - p95 < 300 ms\n  - error_rate < 5%\n  - dropped < 1%\n"
+THRESHOLDS = "thresholds:\n  - p95 < 300 ms\n  - error_rate < 5%\n  - dropped_iterations < 1%\n"
 
 
 @pytest.fixture

@@ -54,7 +54,11 @@ def test_an_exit_of_a_user(run: Runner, service: Service, workers: int) -> None:
     assert ended.status == 77, ended.output
     assert aborted.startswith("sys.exit(0) in visitor.py, line ")
     assert ("on worker" in aborted) == bool(workers)
-    assert f"not_aborted: the run was broken off: {aborted}" in ended.read("verdict.json")["reasons"]
+    assert {
+        "kind": "check",
+        "subject": "not_aborted",
+        "text": f"the run was broken off: {aborted}",
+    } in ended.read("verdict.json")["reasons"]
 
 
 def test_an_exit_before_the_load(run: Runner, service: Service) -> None:

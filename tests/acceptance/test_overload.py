@@ -63,7 +63,7 @@ def test_a_service_too_slow_is_never_green(tmp_path: Path, queue_server: QueueSe
     assert f"{arrivals['dropped']} dropped" in run.output
     assert check["value"] == pytest.approx(0.5, abs=0.1)
     assert check["reason"].endswith("dropped): overload, not a latency estimate")
-    assert f"arrivals: {check['reason']}" in verdict["reasons"]
+    assert {"kind": "check", "subject": "arrival_rate_kept", "text": check["reason"]} in verdict["reasons"]
 
     again = judge_again(run, "100 ms")
     verdict = run.read("verdict.json")

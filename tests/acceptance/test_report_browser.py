@@ -55,7 +55,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         }
         for name in HOSTILE
     ]
-    verdict["reasons"] += HOSTILE
+    verdict["reasons"] += [{"kind": "check", "subject": text, "text": text} for text in HOSTILE]
     path = tmp_path_factory.mktemp("report") / "report.html"
     write_report(make_run(), verdict, path)
     return path

@@ -13,6 +13,8 @@ from reports.cli import main
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 RUNS = sorted(path.name for path in GOLDEN.iterdir() if path.is_dir())
+RENAMED = {"response_": "corrected_", "dropped <": "dropped_iterations <"}
+"""Metrics that the recorded thresholds call by former names."""
 
 
 def expected(name: str) -> Any:
@@ -47,11 +49,21 @@ def assert_as_expected(found: dict[str, Any], wanted: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", RUNS)
 def test_recorded_runs_keep_their_verdicts(name: str, tmp_path: Path) -> None:
-    """Open and closed loads, workers, a search and WebSockets: same verdicts, values and intervals."""
-    run = tmp_path / name
-    shutil.copytree(GOLDEN / name, run)
+    """Open and closed loads, workers, a search and WebSockets: same verdicts, values and intervals.
 
-    assert_as_expected(judged(run, run / "verdict.json"), expected(name))
+    But for the lag of the event loop, by which the lower ends of latencies are lower than at the time; and a
+    step of the search that was late in 2 % of its wake-ups has failed, where it had been left open.
+    """
+    run, limits = tmp_path / name, tmp_path / "limits.yaml"
+    shutil.copytree(GOLDEN / name, run)
+    stated = (run / "thresholds.yaml").read_text(encoding="utf-8")
+    for former, present in RENAMED.items():
+        stated = stated.replace(former, present)
+    limits.write_text(stated, encoding="utf-8")
+
+    found = judged(run, run / "verdict.json", "--thresholds", str(limits))
+
+    assert_as_expected(found, expected(name))
 
 
 def test_plain_csv_files_keep_their_verdict(tmp_path: Path) -> None:

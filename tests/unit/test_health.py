@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from plimsoll.loads.iterations import Iterations
-from reports.verdict import generator_checks
+from reports.verdict.checks import generator
 from telemetry import health
 from telemetry.health import (
     HealthFile,
@@ -249,4 +249,4 @@ def test_a_single_process_has_no_workers() -> None:
 
 def test_the_judge_knows_what_is_late() -> None:
     """What a column of health.csv counts is what the checks of it say."""
-    assert generator_checks.LATE_MS == health.VERY_LATE_MS
+    assert generator.LATE_MS == health.VERY_LATE_MS

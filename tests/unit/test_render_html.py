@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from reports.load.run import AGGREGATED
 from reports.render.html import report_html, write_report
-from tests.make_run import empty_run, full_verdict, history_rows, make_run, make_verdict, request
+from tests.make_run import empty_run, full_verdict, history_rows, make_run, make_verdict, reason, request
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -53,7 +53,7 @@ def hostile_verdict(text: str) -> dict[str, Any]:
     """Return a verdict with a text from outside wherever there can be one."""
     verdict = full_verdict()
     verdict["run"] |= {"id": text, "profile": text, "load_model": text}
-    verdict["reasons"] = [text]
+    verdict["reasons"] = [reason("", text)]
     verdict["requests"] = [request(name=text, type=text)]
     verdict["errors"] = [
         {"type": text, "name": text, "error": text, "occurrences": 1, "first_seen": text, "last_seen": text}
@@ -165,7 +165,11 @@ def test_identifiers_are_unique() -> None:
 def test_an_empty_run_is_told_in_sentences() -> None:
     """Nothing known: no chart, no table, no crash, and the run is never called a pass."""
     verdict = make_verdict(
-        "INCONCLUSIVE", thresholds=[], validity=[], requests=[], reasons=["no thresholds: nothing was judged"]
+        "INCONCLUSIVE",
+        thresholds=[],
+        validity=[],
+        requests=[],
+        reasons=[reason("", "no thresholds: nothing was judged")],
     )
     verdict["run"] |= {"requests": 0, "failures": 0, "duration_s": None, "load_model": None, "profile": None}
     page = Page(report_html(empty_run(), verdict))
@@ -242,7 +246,7 @@ def test_an_enormous_run_still_gives_a_bounded_report() -> None:
     exceptions = [{"count": 1, "message": megabyte, "traceback": megabyte}] * 40
     requests = [request(type=kind, name=name) for kind, name in names]
     verdict = make_verdict(
-        "FAIL", requests=requests, errors=errors, exceptions=exceptions, reasons=[megabyte] * 50
+        "FAIL", requests=requests, errors=errors, exceptions=exceptions, reasons=[reason("", megabyte)] * 50
     )
     run = make_run(300, names)
     begun_s = time.process_time()

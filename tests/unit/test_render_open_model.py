@@ -18,7 +18,7 @@ from tests.make_intervals import START_S, even, requests, run_of
 from tests.make_run import empty_run
 
 THRESHOLDS = parse_thresholds(
-    'thresholds: ["p95 < 500 ms", "response_p95 < 1 s", "p95 of iteration:* < 2 s", "dropped < 1%"]'
+    "thresholds: [p95 < 500 ms, corrected_p95 < 1 s, 'p95 of iteration:* < 2 s', dropped_iterations < 1%]"
 )
 
 
@@ -71,7 +71,7 @@ def test_charts_of_an_open_load() -> None:
     assert charts["waits"].description.startswith("late between 0/s and 1/s, at the end 0/s")
     assert charts["response"].rows[0][1][2] == "321"
     assert charts["latency"].rows[0][1][2] == "20"
-    assert charts["response"].limit_notes == ["1,000 ms (response_p95 < 1 s)"]
+    assert charts["response"].limit_notes == ["1,000 ms (corrected_p95 < 1 s)"]
     assert charts["latency"].limit_notes == ["500 ms (p95 < 500 ms)"]
 
 
@@ -87,7 +87,7 @@ def test_health_that_tells_nothing_says_so() -> None:
 def test_limits_are_drawn_where_they_belong(limits: list[float], *, response: bool) -> None:
     """Limits of iterations are in no chart of requests, those of response times in their own."""
     verdict = reach_verdict(open_run(), THRESHOLDS)
-    assert [limit.value for limit in stated_limits(verdict, "ms", response=response)] == limits
+    assert [limit.value for limit in stated_limits(verdict, "ms", is_corrected=response)] == limits
 
 
 def test_report_of_an_open_load() -> None:
@@ -100,7 +100,7 @@ def test_report_of_an_open_load() -> None:
     assert "Shopper.&lt;b&gt;buy&lt;/b&gt;" in page
     assert '<th scope="col" class="number">iterations/s</th>' in page
     assert "2 → 2.5" in page
-    assert page.count('<th scope="col" class="number">response</th>') == 6
+    assert page.count('<th scope="col" class="number">corrected</th>') == 6
     assert '<th scope="col" class="number">Locust</th>' not in page
 
 

@@ -101,7 +101,7 @@ def test_generator_panel_draws_its_limits() -> None:
     cpu, lag, in_flight = generator_charts(run)
 
     assert cpu.limit_notes == ["80% (generator_cpu, on average)"]
-    assert lag.limit_notes == ["20 ms (generator_lag: 5 % of all samples)"]
+    assert lag.limit_notes == ["20 ms (generator_loop_lag: 5 % of all samples)"]
     assert not in_flight.limits
     assert generator_charts(run_of(slow_then_fast())) == []
 

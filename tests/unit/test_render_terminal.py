@@ -7,7 +7,7 @@ import pytest
 
 from reports.render.terminal import MAX_ERRORS, MAX_REQUESTS, WIDTH, terminal_text
 from reports.render.wording import display_width
-from tests.make_run import full_verdict, make_verdict, request, threshold
+from tests.make_run import full_verdict, make_verdict, reason, request, threshold
 
 HOSTILE = "\x1b[2Jnasty\r\nname\x07\u202e" + "x" * 300
 
@@ -58,20 +58,20 @@ def test_what_a_check_that_holds_has_to_say_is_a_note() -> None:
     """Set-up that took time from the load is told without a doubt; how Little's law adds up is not told."""
     held = {"value": 15.0, "limit": 15.0, "ok": True}
     validity = [
-        held | {"check": "planned_end", "reason": "10.0 s of the run time were set-up"},
-        held | {"check": "think_time", "reason": "users = X·(R + Z)"},
+        held | {"check": "run_completed", "reason": "10.0 s of the run time were set-up"},
+        held | {"check": "user_concurrency", "reason": "users = X·(R + Z)"},
         held | {"check": "load_reached", "reason": ""},
     ]
     lines = terminal_text(make_verdict(validity=validity)).splitlines()
 
     notes = [line for line in lines if line.startswith(("  note", "  check"))]
-    assert notes == ["  note planned_end: 10.0 s of the run time were set-up"]
+    assert notes == ["  note run_completed: 10.0 s of the run time were set-up"]
 
 
 def test_reasons_of_their_own_are_said() -> None:
     """That nothing was judged belongs to no threshold and no check."""
     text = terminal_text(
-        make_verdict("INCONCLUSIVE", thresholds=[], reasons=["no thresholds: nothing was judged"])
+        make_verdict("INCONCLUSIVE", thresholds=[], reasons=[reason("", "no thresholds: nothing was judged")])
     )
 
     assert "\n  no thresholds: nothing was judged\n" in text
@@ -108,7 +108,7 @@ def test_hostile_names_stay_harmless_and_narrow(name: str) -> None:
     """Neither escapes nor line ends of a name reach the terminal, and no line is too wide."""
     verdict = full_verdict()
     verdict["run"]["id"] = name
-    verdict["reasons"] = [HOSTILE]
+    verdict["reasons"] = [reason(HOSTILE, HOSTILE)]
     verdict["requests"] = [request(name=name, type=name)]
     verdict["errors"] = [error(name=name, error=name)]
     verdict["thresholds"] = [threshold(source=name), threshold(source=name, verdict="FAIL", reason=HOSTILE)]

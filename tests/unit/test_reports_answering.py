@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from reports.load.run import HEALTH_COLUMNS, STAGE_COLUMNS, Run, Stage
 from reports.steady_state import steady_state
 from reports.thresholds.reading import parse_thresholds
-from reports.verdict.answering_check import Silence, kept_answering, longest_by_chance, worst_silence
 from reports.verdict.check import Check
+from reports.verdict.checks.requests import Gap, longest_random_gap, response_gap, worst_gap
 from reports.verdict.verdict import reach_verdict
 from tests.make_intervals import START_S, requests
 from tests.make_intervals import run_of as recorded
@@ -39,7 +39,8 @@ def in_flight(*seconds: range) -> pd.DataFrame:
 
 def check_of(run: Run) -> Check:
     """Return the only check made."""
-    (check,) = kept_answering(run, steady_state(run))
+    check = response_gap(run, steady_state(run))
+    assert check is not None
     return check
 
 
@@ -54,7 +55,7 @@ def test_users_who_all_hang_are_named() -> None:
 
     check = check_of(run)
 
-    assert (check.ok, check.value, check.limit) == (False, 20, longest_by_chance(40, 60))
+    assert (check.ok, check.value, check.limit) == (False, 20, longest_random_gap(40, 60))
     assert check.reason == (
         "no request was finished for 20 s up to the end of the judged time, while users were running"
     )
@@ -75,16 +76,16 @@ def test_idle_time_without_users_is_no_silence() -> None:
     run = run_of(np.arange(400) / 10)
     stages = run.stages.assign(users=[10.0] * 40 + [0.0] * 21)
     assert check_of(replace(run, stages=stages)).value == 0
-    assert list(kept_answering(replace(run, stages=stages.assign(users=0.0)), steady_state(run))) == []
+    assert response_gap(replace(run, stages=stages.assign(users=0.0)), steady_state(run)) is None
 
 
 def test_stall_counts_from_a_twentieth_of_the_time() -> None:
     """A silence of 8 s that ended is over 5 % of a minute, and not of five."""
     busy = np.concatenate((np.arange(20.0), np.arange(28.0, 60.0)))
     everybody = np.ones(60, dtype=bool)
-    assert worst_silence(marked(60, busy), everybody, everybody, 0.1) == Silence(8.0, 5.0)
+    assert worst_gap(marked(60, busy), everybody, everybody, 0.1) == Gap(8.0, 5.0)
     longer = np.concatenate((busy, np.arange(60.0, 300.0)))
-    assert worst_silence(marked(300, longer), np.ones(300, dtype=bool), None, 0.1) == Silence(8.0, 15.0)
+    assert worst_gap(marked(300, longer), np.ones(300, dtype=bool), None, 0.1) == Gap(8.0, 15.0)
 
 
 def test_pause_is_no_stall() -> None:
@@ -109,16 +110,16 @@ def test_one_user_who_hangs_is_seen_where_its_requests_are() -> None:
 
 def test_window_without_any_answer_is_silent() -> None:
     """Where nothing was answered no silence is chance."""
-    assert longest_by_chance(0, 60) == 0
+    assert longest_random_gap(0, 60) == 0
     nobody = np.zeros(60, dtype=bool)
-    assert worst_silence(nobody, ~nobody, None, 0.1) == Silence(60.0, 5.0, ended=False)
+    assert worst_gap(nobody, ~nobody, None, 0.1) == Gap(60.0, 5.0, ended=False)
 
 
 def test_chance_by_hand() -> None:
     """Of 10 seconds 5 are busy: 6 C(10-g, 5)/C(10, 5) is 6/252 for g = 5, the longest that there can be."""
-    assert longest_by_chance(5, 10) == 5
+    assert longest_random_gap(5, 10) == 5
     # 51 C(60-g, 50)/C(60, 50) is 0.0024 for g = 5 and 0.00034 for g = 6.
-    assert longest_by_chance(50, 60) == 5
+    assert longest_random_gap(50, 60) == 5
 
 
 @pytest.mark.laborious
@@ -129,9 +130,7 @@ def test_small_loads_are_no_silence(seconds: int, rate: float) -> None:
     random, runs = np.random.default_rng(20261121), 1000
     everybody = np.ones(seconds, dtype=bool)
     counts = np.maximum(random.poisson(rate * seconds, runs), 1)
-    worst = [
-        worst_silence(marked(seconds, random.uniform(0, seconds, n)), everybody, None, 0.1) for n in counts
-    ]
+    worst = [worst_gap(marked(seconds, random.uniform(0, seconds, n)), everybody, None, 0.1) for n in counts]
     # Three of a thousand are within what chance makes of one in a thousand.
     assert sum(silence.length_s > silence.limit_s for silence in worst) <= 3
 
@@ -141,5 +140,5 @@ def test_thinking_users_are_no_silence(think_s: float, users: int, seed: int) ->
     """Users who think evenly up to half a minute between requests never make a silence."""
     random = np.random.default_rng(seed)
     starts = [random.uniform(0, think_s) + np.arange(0, 120, think_s) for _ in range(users)]
-    found = worst_silence(marked(120, np.concatenate(starts)), np.ones(120, dtype=bool), None, 0.1)
+    found = worst_gap(marked(120, np.concatenate(starts)), np.ones(120, dtype=bool), None, 0.1)
     assert found.length_s <= found.limit_s

@@ -18,12 +18,13 @@ from reports.render.terminal import terminal_text
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.capacity import Capacity, find_capacity
 from reports.verdict.verdict import reach_verdict
+from tests.judged import reasons_of
 from tests.make_intervals import START_S, even, run_of
 from tests.make_run import make_verdict
 
 STEP_S, REST_S = 20, 10
 THRESHOLDS = parse_thresholds(
-    'thresholds: ["p95 < 200 ms", "dropped < 5%", {expr: "p50 < 1 ms", level: warn}]'
+    'thresholds: ["p95 < 200 ms", "dropped_iterations < 5%", {expr: "p50 < 1 ms", level: warn}]'
 )
 
 
@@ -108,7 +109,7 @@ def test_a_step_that_few_could_arrive_in_fails() -> None:
     (step,) = capacity_of(searched((20, 50), dropped=0.1)).steps
 
     assert step.outcome is Outcome.FAIL
-    assert step.reason == "dropped < 5%: measured 10 %"
+    assert step.reason == "dropped_iterations < 5%: measured 10 %"
 
 
 def test_a_rate_that_was_not_kept_fails_without_a_limit_for_it() -> None:
@@ -166,7 +167,7 @@ def test_without_thresholds_nothing_passes() -> None:
     assert capacity is not None
     assert (capacity.steps[0].outcome, capacity.steps[0].reason) == (
         Outcome.INCONCLUSIVE,
-        "no threshold to judge it by",
+        "no thresholds: nothing was judged",
     )
 
 
@@ -186,7 +187,7 @@ def test_what_was_dropped_above_is_no_fault_below() -> None:
     is_second = run.health["unix_s"] > START_S + STEP_S + REST_S
     run = replace(run, health=run.health.assign(dropped=np.where(is_second, 10.0, 0.0)))
     verdict = reach_verdict(
-        run, parse_thresholds('thresholds: ["p95 < 200 ms", "dropped < 5%", "count < 350"]')
+        run, parse_thresholds('thresholds: ["p95 < 200 ms", "dropped_iterations < 5%", "count < 350"]')
     )
 
     assert verdict["verdict"] == "PASS", verdict["reasons"]
@@ -204,7 +205,8 @@ def test_failures_above_need_no_limit_below() -> None:
 
     assert (above["run"]["failures"], above["verdict"]) == (400, "PASS"), above["reasons"]
     assert (below["run"]["failures"], below["verdict"]) == (200, "INCONCLUSIVE")
-    assert below["reasons"][0].startswith("failures_limited: 49.8%"), below["reasons"]
+    assert (below["capacity"]["passed"], below["capacity"]["failed"]) == (None, 40)
+    assert reasons_of(below)[0].startswith("error_rate_unchecked: 49.8%"), below["reasons"]
 
 
 def test_a_search_in_which_nothing_passed_fails() -> None:

@@ -289,8 +289,8 @@ def test_latency_belongs_to_its_start_and_rate_to_its_end() -> None:
     window = SteadyState(START_S, START_S + 5, START_S + 20, "by hand")
     slowest, rate = parse_thresholds('thresholds: ["max < 1 s", "rps > 2"]')
 
-    assert numbers(judge_threshold(slowest, run, window))[0] == 30_000
-    assert numbers(judge_threshold(rate, run, window))[0] == 1.0
+    assert numbers(judge_threshold(slowest, run, window, run))[0] == 30_000
+    assert numbers(judge_threshold(rate, run, window, run))[0] == 1.0
 
 
 def test_short_window_has_no_blocks() -> None:
@@ -427,7 +427,7 @@ def shares_of_verdicts(
         elif kind == "drift":
             latency_ms *= 1 + at_s / SECONDS
         run = replace(empty_run(), intervals=recorded(at_s, latency_ms, limit_ms))
-        found.append(judge_threshold(threshold, run, window).outcome)
+        found.append(judge_threshold(threshold, run, window, run).outcome)
     return {outcome: found.count(outcome) / RUNS for outcome in Outcome}
 
 

@@ -26,6 +26,7 @@ from reports.load.run_files import load, locate
 from reports.load.table import Layout, read_table
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.verdict import reach_verdict
+from tests.judged import reasons_of
 from tests.make_directory import seal
 from tests.make_intervals import even, interval_table, write_intervals
 
@@ -193,7 +194,7 @@ def test_statistics_that_cannot_be_never_pass(
     assert f"{place}: {reason}" in run.damage
     verdict = reach_verdict(run, parse_thresholds("thresholds: [error_rate < 50%, p95 < 1 s]"))
     assert verdict["verdict"] != "PASS"
-    assert verdict["reasons"][0].startswith("complete_files: x_stats")
+    assert reasons_of(verdict)[0].startswith("files_complete: x_stats")
 
 
 @pytest.mark.parametrize(
@@ -305,7 +306,7 @@ def test_rate_is_the_one_that_locust_wrote(tmp_path: Path, seconds: int | None, 
     assert [limit["verdict"] for limit in verdict["thresholds"][:2]] == [over_8, "FAIL"]
     if over_8 != "PASS":
         assert "the last request was answered after 60 of 90 s" in verdict["thresholds"][0]["reason"]
-    assert {check["check"]: check["ok"] for check in verdict["validity"]}["enough_time"]
+    assert {check["check"]: check["ok"] for check in verdict["validity"]}["min_duration"]
 
 
 def test_history_that_was_begun_again_counts_from_there(tmp_path: Path) -> None:
@@ -363,7 +364,7 @@ def test_idle_history_stays_when_there_was_no_load(tmp_path: Path) -> None:
     run = loaded(tmp_path, stats=lines(STATS_HEADER, ",Aggregated,0,0"), stats_history=history)
     assert run.duration_s == 4
     assert "x_stats_history.csv: 1 unreadable rows dropped" in run.warnings
-    assert "requests_made: no request was made" in reach_verdict(run, THRESHOLDS)["reasons"]
+    assert "any_requests: no request was made" in reasons_of(reach_verdict(run, THRESHOLDS))
 
 
 def test_names_that_became_one_add_up(tmp_path: Path) -> None:

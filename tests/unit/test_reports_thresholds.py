@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from reports.errors import ConfigError
 from reports.thresholds.grammar import OPERATORS, Statement, parse
-from reports.thresholds.metric import Metric
+from reports.thresholds.metric import Target, metric_of
 from reports.thresholds.nearest import nearest_hint
 from reports.thresholds.reading import MAX_BYTES, Known, as_yaml, parse_thresholds, read_thresholds, validate
 from reports.thresholds.selector import Condition, single
@@ -28,24 +28,24 @@ def faults_of(text: str) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("source", "metric", "pattern", "operator", "limit"),
     [
-        ("p95 of careers.select < 500 ms", Metric("p95", 95), "careers.select", "<", 500),
-        ("p99.9 <= 2s", Metric("p99.9", 99.9), "*", "<=", 2000),
-        ("p100 of a* < 1 min", Metric("p100", 100), "a*", "<", 60_000),
-        ("max of 'GET /a b' < 250us", Metric("max"), "GET /a b", "<", 0.25),
-        ("mean<1.5 s", Metric("mean"), "*", "<", 1500),
-        ("min > .5 ms", Metric("min"), "*", ">", 0.5),
-        ("error_rate of orders.* < 1%", Metric("error_rate"), "orders.*", "<", 1),
-        ("rps >= 100/s", Metric("rps"), "*", ">=", 100),
-        ("rps > 100", Metric("rps"), "*", ">", 100),
-        ('count of "of" > 1000', Metric("count"), "of", ">", 1000),
-        ("failures <= 0", Metric("failures"), "*", "<=", 0),
+        ("p95 of careers.select < 500 ms", "p95", "careers.select", "<", 500),
+        ("p99.9 <= 2s", "p99.9", "*", "<=", 2000),
+        ("p100 of a* < 1 min", "p100", "a*", "<", 60_000),
+        ("max of 'GET /a b' < 250us", "max", "GET /a b", "<", 0.25),
+        ("mean<1.5 s", "mean", "*", "<", 1500),
+        ("min > .5 ms", "min", "*", ">", 0.5),
+        ("error_rate of orders.* < 1%", "error_rate", "orders.*", "<", 1),
+        ("rps >= 100/s", "rps", "*", ">=", 100),
+        ("rps > 100", "rps", "*", ">", 100),
+        ('count of "of" > 1000', "count", "of", ">", 1000),
+        ("failures <= 0", "failures", "*", "<=", 0),
     ],
 )
-def test_statement_is_understood(
-    source: str, metric: Metric, pattern: str, operator: str, limit: float
-) -> None:
+def test_statement_is_understood(source: str, metric: str, pattern: str, operator: str, limit: float) -> None:
     """A statement gives its metric, selector, operator and limit in the unit of the metric."""
-    assert parse(source) == Statement(metric, single(pattern), operator, limit, source)
+    assert parse(source) == Statement(
+        metric_of(metric), single(pattern), Target.REQUESTS, operator, limit, source
+    )
     assert parse(source).source == source
 
 
@@ -63,6 +63,10 @@ def test_statement_is_understood(
         ("eror_rate < 1%", "unknown metric 'eror_rate', valid are a percentile such as p95.*'error_rate'"),
         ("avg < 5 ms", "unknown metric 'avg'.*here it is called 'mean'"),
         ("median < 5 ms", "here it is called 'p50'"),
+        ("dropped < 1%", "here it is called 'dropped_iterations'"),
+        ("late < 1%", "here it is called 'late_iterations'"),
+        ("response_p95 < 1 s", "it is called 'corrected_p95' now"),
+        ("busy_mean of transaction:a < 1 s", "it is called 'cumulated_mean' now"),
         ("p95 == 5 ms", "unknown operator '==', valid are < <= > >="),
         ("p95 of x during hold < 5 ms", "'during' stands where one of < <= > >= is wanted"),
         ("p95 of GET /x < 5 ms", "'/x' stands where .* spaces in quotes"),
@@ -107,8 +111,8 @@ def test_fault_says_what_would_be_valid(source: str, text: str) -> None:
         ("max of pool >= 0", "'>= 0' always holds"),
         ("rate of hits <= 100%", "'<= 100%' always holds"),
         ("checks of body >= 0%", "'>= 0%' always holds"),
-        ("dropped >= 0", "'>= 0' always holds"),
-        ("late <= 100%", "'<= 100%' always holds"),
+        ("dropped_iterations >= 0", "'>= 0' always holds"),
+        ("late_iterations <= 100%", "'<= 100%' always holds"),
     ],
 )  # fmt: skip
 def test_limit_that_nothing_can_break_or_keep_is_refused(source: str, text: str) -> None:
@@ -120,7 +124,7 @@ def test_limit_that_nothing_can_break_or_keep_is_refused(source: str, text: str)
 @pytest.mark.parametrize(
     "source",
     ["error_rate < 100%", "error_rate <= 0%", "error_rate > 0%", "error_rate >= 100%", "failures <= 0",
-     "count > 0", "rps > 0/s", "rate of hits >= 100%", "checks of body > 0%", "late < 100%"],
+     "count > 0", "rps > 0/s", "rate of hits >= 100%", "checks of body > 0%", "late_iterations < 100%"],
 )  # fmt: skip
 def test_limit_that_only_the_extreme_breaks_or_keeps_is_taken(source: str) -> None:
     """A limit at the end of its metric's range stays where a run can both keep and break it."""

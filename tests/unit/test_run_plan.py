@@ -20,10 +20,10 @@ from plimsoll.loads.schedule import Schedule, Stage
 from plimsoll.loads.scheduled_shape import ScheduledShape
 from reports.load.run import STAGE_COLUMNS
 from reports.verdict.check import Check
-from reports.verdict.validity import check_validity
 from shapes.ramp import RampShape
 from telemetry.run_clock import RunClock
 from telemetry.run_plan import Planned, RunPlan, SpawnRamp, stage_facts, warm_up_of
+from tests.judged import checks_of
 from tests.samples import even, run_of
 from tests.virtual_time import START_UNIX_S, virtual_time
 
@@ -255,7 +255,7 @@ def load_reached(
         runner.quit()
     seconds = pd.DataFrame(rows, columns=["elapsed_s", "planned_users", "users"], dtype=float)
     run = run_of({"a": even(99)}, stages=seconds.reindex(columns=list(STAGE_COLUMNS)))
-    return next(check for check in check_validity(run, None, ()) if check.check == "load_reached")
+    return checks_of(run, None)["load_reached"]
 
 
 @pytest.mark.parametrize("shape", [OwnStages, OwnRamps])

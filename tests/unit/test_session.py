@@ -265,7 +265,7 @@ def test_a_shape_of_ones_own_ends_when_it_says_so(tmp_path: Path) -> None:
             process.play(for_s)
 
     assert (whole.failed_checks, whole.facts["end_reason"]) == ([], "schedule ended")
-    assert (stopped.failed_checks, stopped.verdict["verdict"]) == (["planned_end"], "INCONCLUSIVE")
+    assert (stopped.failed_checks, stopped.verdict["verdict"]) == (["run_completed"], "INCONCLUSIVE")
 
 
 def test_a_secret_in_a_selector(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from reports.load.run import Run
 from reports.outcome import Outcome
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.verdict import reach_verdict
-from tests.judged import judged
+from tests.judged import judged, reasons_of
 from tests.make_intervals import START_S, requests, run_of
 from tests.samples import Samples, even
 from tests.samples import run_of as csv_run
@@ -179,8 +179,8 @@ def test_service_killed_in_the_middle_fails_from_its_second_on(
     (limit,) = verdict["thresholds"]
     assert (verdict["verdict"], limit["verdict"]) == ("FAIL", "FAIL")
     assert words in limit["reason"]
-    assert verdict["reasons"][0].startswith(f"error_rate < 1%: measured {100 * failed.mean():.4g} %, ")
-    assert words in verdict["reasons"][0]
+    assert reasons_of(verdict)[0].startswith(f"error_rate < 1%: measured {100 * failed.mean():.4g} %, ")
+    assert words in reasons_of(verdict)[0]
     assert limit["interval"][0] > 1
 
 

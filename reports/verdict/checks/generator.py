@@ -1,15 +1,17 @@
 """Check the generator: one that is out of CPU, late or gone measures itself and calls it the service."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
 from reports.load.run import ClockStep, Run
-from reports.steady_state import SteadyState
-from reports.verdict.check import Check
-from reports.verdict.generator_health import MASTER, judged_health
+from reports.steady_state import SteadyState, judged_health
+from reports.verdict.check import LOAD, Check, Family
+
+MASTER = "master"
+"""Name of the master's own rows in health.csv."""
 
 CPU_RATIO = 0.8
 PEAK_RATIO = 0.9
@@ -29,25 +31,24 @@ UNKNOWN_RATIO = 0.05
 CLOCK_S = 1.0
 
 
-def generator_checks(run: Run, window: SteadyState | None) -> Iterator[Check]:
-    """Yield the checks of the generator's processes, of those in the judged window where there is one."""
-    health = run.health if window is None else judged_health(run, window)
-    processes = {str(name): rows for name, rows in health.groupby("process")}
-    if window is not None and not run.health.empty:
-        yield _all_watched(run, window)
-    yield from _cpu(processes)
-    yield from _lag(processes)
-    yield from _wait(processes)
-    yield from _stalls(processes)
-    if run.meta.recorded and (run.meta.workers or run.meta.lost_workers):
-        yield _workers_lost(run)
-    if run.meta.clock_offsets_s:
-        yield _clocks(run.meta.clock_offsets_s)
-    if run.meta.clock_steps:
-        yield _clock_steps(run.meta.clock_steps, window)
+def generator_checks(run: Run, window: SteadyState | None) -> list[Check]:
+    """Return the checks of the generator's processes, of those in the judged window where there is one."""
+    rows = run.health if window is None else judged_health(run, window)
+    processes = {str(name): each for name, each in rows.groupby("process")}
+    found = [
+        health_coverage(run, window) if window is not None and not run.health.empty else None,
+        *_loads(processes),
+        _loop_lag(processes),
+        _cpu_wait(processes),
+        _stalls(processes),
+        workers_lost(run),
+        clock_skew(run),
+        clock_steps(run, window),
+    ]
+    return [check for check in found if check is not None]
 
 
-def _all_watched(run: Run, window: SteadyState) -> Check:
+def health_coverage(run: Run, window: SteadyState) -> Check:
     """Hold the judged time against the rows of health.csv and of stages.csv.
 
     A process must have rows from its first request on, a master from the start, an idle worker at any time.
@@ -67,13 +68,14 @@ def _all_watched(run: Run, window: SteadyState) -> Check:
     if not run.stages.empty:
         written["stages.csv"] = _unknown_ratio(run.stages["unix_s"], window)
     value = max(written.values(), default=0.0)
-    lacking = [
+    missing = [
         f"{file} has no rows for {ratio:.0%} of the judged time"
         for file, ratio in written.items()
         if ratio > UNKNOWN_RATIO
     ]
-    reason = f"{', '.join(lacking)}: the state of the load generator is unknown there"
-    return Check("all_watched", value, UNKNOWN_RATIO, not lacking, reason if lacking else "")
+    reason = f"{', '.join(missing)}: the state of the load generator is unknown there"
+    undermines = (*LOAD, Family.SCHEDULE)
+    return Check("health_coverage", value, UNKNOWN_RATIO, not missing, reason if missing else "", undermines)
 
 
 def _unknown_ratio(written_s: "pd.Series[float] | None", window: SteadyState, since_s: float = 0.0) -> float:
@@ -85,78 +87,91 @@ def _unknown_ratio(written_s: "pd.Series[float] | None", window: SteadyState, si
     return float(np.maximum(gaps_s - MAX_GAP_S, 0.0).sum()) / max(end_s - from_s, 1.0)
 
 
-def _cpu(processes: dict[str, pd.DataFrame]) -> Iterator[Check]:
+def _loads(processes: dict[str, pd.DataFrame]) -> list[Check | None]:
+    """Return the checks of the CPU that each process used: on average, and in its worst seconds."""
     means = {name: rows["cpu_ratio"].mean() for name, rows in processes.items()}
     peaks = {
         name: rows.sort_values("unix_s")["cpu_ratio"].rolling(PEAK_S, min_periods=PEAK_S).mean().max()
         for name, rows in processes.items()
     }
-    yield from _worst("generator_cpu", means, CPU_RATIO, "used {value:.0%} of its CPU on average")
-    yield from _worst(
-        "generator_cpu_peak", peaks, PEAK_RATIO, f"used {{value:.0%}} of its CPU for {PEAK_S} s"
-    )
+    return [
+        _worst("generator_cpu", means, CPU_RATIO, "used {value:.0%} of its CPU on average"),
+        _worst("generator_cpu_peak", peaks, PEAK_RATIO, f"used {{value:.0%}} of its CPU for {PEAK_S} s"),
+    ]
 
 
-def _lag(processes: dict[str, pd.DataFrame]) -> Iterator[Check]:
+def _loop_lag(processes: dict[str, pd.DataFrame]) -> Check | None:
     late = {}
     for name, rows in processes.items():
         samples = float(rows["lag_samples"].sum())
         # Older files count only those over 10 ms: they may all have been later.
-        late[name] = (
-            float(rows["lag_very_late"].fillna(rows["lag_late"]).sum()) / samples if samples else math.nan
-        )
-    yield from _worst(
-        "generator_lag", late, LATE_RATIO, f"woke over {LATE_MS:.0f} ms late in {{value:.1%}} of the samples"
-    )
+        very_late = float(rows["lag_very_late"].fillna(rows["lag_late"]).sum())
+        late[name] = very_late / samples if samples else math.nan
+    words = f"woke over {LATE_MS:.0f} ms late in {{value:.1%}} of the samples"
+    # A browser times itself.
+    undermines = (Family.LOOP_TIMED, Family.RATE, Family.COUNT)
+    return _worst("generator_loop_lag", late, LATE_RATIO, words, undermines)
 
 
-def _wait(processes: dict[str, pd.DataFrame]) -> Iterator[Check]:
-    """Hold the time in which a process could have run and had no CPU: every answer is that much late."""
+def _cpu_wait(processes: dict[str, pd.DataFrame]) -> Check | None:
+    """Return the time in which a process could have run and had no CPU: every answer is that much late."""
     waits = {name: rows["wait_ratio"].mean() for name, rows in processes.items()}
-    yield from _worst("generator_wait", waits, WAIT_RATIO, "waited for a CPU for {value:.0%} of the time")
+    return _worst("generator_cpu_wait", waits, WAIT_RATIO, "waited for a CPU for {value:.0%} of the time")
 
 
-def _stalls(processes: dict[str, pd.DataFrame]) -> Iterator[Check]:
-    """Hold the time in which a process did not run at all: stopped, throttled, or on a machine that was."""
+def _stalls(processes: dict[str, pd.DataFrame]) -> Check | None:
+    """Return the time in which a process did not run at all: stopped, throttled, or on a machine that was."""
     stalls = {
         name: float(rows["stalled_ms"].sum(min_count=1)) / 1000 / (float(np.ptp(rows["unix_s"])) + 1)
         for name, rows in processes.items()
     }
-    yield from _worst("generator_stalls", stalls, STALLED_RATIO, "could not run for {value:.0%} of the time")
+    return _worst("generator_stalls", stalls, STALLED_RATIO, "could not run for {value:.0%} of the time")
 
 
-def _worst(check: str, by_process: dict[str, float], limit: float, said: str) -> Iterator[Check]:
-    """Yield the check of the worst process, nothing where nothing is known."""
+def _worst(
+    check: str, by_process: dict[str, float], limit: float, words: str, undermines: Sequence[Family] = LOAD
+) -> Check | None:
+    """Return the check of the worst process, None where nothing is known."""
     known = {name: float(value) for name, value in by_process.items() if not math.isnan(value)}
     if not known:
-        return
+        return None
     process, value = max(known.items(), key=lambda item: item[1])
     ok = value < limit
-    words = said.format(value=value)
-    reason = f"the load generator (process {process!r}) {words}: it measured itself, not the service"
-    yield Check(check, value, limit, ok, "" if ok else reason)
+    measured = words.format(value=value)
+    reason = f"the load generator (process {process!r}) {measured}: it measured itself, not the service"
+    return Check(check, value, limit, ok, "" if ok else reason, undermines)
 
 
-def _workers_lost(run: Run) -> Check:
+def workers_lost(run: Run) -> Check | None:
+    """Return how many workers were lost."""
+    if not run.meta.recorded or not (run.meta.workers or run.meta.lost_workers):
+        return None
     lost = run.meta.lost_workers
     named = ", ".join(repr(worker) for worker in lost)
     reason = f"{len(lost)} {'worker was' if len(lost) == 1 else 'workers were'} lost: {named}" if lost else ""
-    return Check("workers_lost", float(len(lost)), 0.0, not lost, reason)
+    return Check("workers_lost", float(len(lost)), 0.0, not lost, reason, (*LOAD, Family.SCHEDULE))
 
 
-def _clocks(offsets_s: dict[str, float]) -> Check:
-    worker, offset_s = max(offsets_s.items(), key=lambda item: abs(item[1]))
+def clock_skew(run: Run) -> Check | None:
+    """Return by how much the clock of a worker differs from the master's."""
+    if not run.meta.clock_offsets_s:
+        return None
+    worker, offset_s = max(run.meta.clock_offsets_s.items(), key=lambda item: abs(item[1]))
     ok = abs(offset_s) < CLOCK_S
     reason = f"the clock of worker {worker!r} is {offset_s:+.1f} s off the master's"
-    return Check("clock_offsets", abs(offset_s), CLOCK_S, ok, "" if ok else reason)
+    undermines = (Family.LATENCY, Family.RATE)
+    return Check("clock_skew", abs(offset_s), CLOCK_S, ok, "" if ok else reason, undermines)
 
 
-def _clock_steps(steps: Sequence[ClockStep], window: SteadyState | None) -> Check:
-    """Hold the judged time in which machines were suspended; name the worst step of a wall clock in any case.
+def clock_steps(run: Run, window: SteadyState | None) -> Check | None:
+    """Return for how long a machine was suspended in the judged time; name the worst step of a wall clock.
 
     Where a machine was not, a step harms nothing: all durations are of a clock that cannot be set, and the
     recorder puts the starts right that clients tell by the wall clock.
     """
+    steps = run.meta.clock_steps
+    if not steps:
+        return None
     judged = [step for step in steps if window is None or window.from_s - 1 <= step.at_s <= window.to_s + 1]
     lost_s = max(map(_may_be_lost_s, judged), default=0.0)
     worst = max(judged or steps, key=lambda step: (_may_be_lost_s(step), abs(step.forward_s)))
@@ -170,7 +185,7 @@ def _clock_steps(steps: Sequence[ClockStep], window: SteadyState | None) -> Chec
         reason += ", or its machine was suspended: which of them is not known"
     else:
         reason += ": only latencies that a client takes from that clock are wrong by it"
-    return Check("clock_steps", lost_s, 0.0, not lost_s, reason)
+    return Check("clock_steps", lost_s, 0.0, not lost_s, reason, LOAD)
 
 
 def _may_be_lost_s(step: ClockStep) -> float:

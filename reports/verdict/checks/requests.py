@@ -1,0 +1,229 @@
+"""Check what became of the requests: that some were made and answered, and that nothing failed unseen.
+
+A gap is a stretch of seconds with users in which no request was finished. Gaps are ordinary under a
+small load, so each is held against what chance makes: with b of T seconds busy, each as likely as another,
+the chance of a gap of g seconds or more is at most (b + 1) * C(T - g, b) / C(T, b), whatever the rate.
+What chance makes in 1 of 1000 runs is a false alarm. Busy seconds come in bursts where few users think for
+long, so a gap must also be three times as long as any other, and over five seconds.
+
+More is known where the clients tell what is in flight. A gap up to the end with something in flight all
+the time is no chance of thinking users: it need only be three times as long as the slowest answer. One that
+ended is a pause if nothing was in flight, else a stall, which the latencies tell: it counts where it took
+over 5 % of the judged time.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import gammaln
+
+from reports.estimates.selecting import lacks, selected
+from reports.load.histogram import bucket_of, middle_ms
+from reports.load.run import REQUEST_KEYS, Run
+from reports.steady_state import SteadyState
+from reports.thresholds.grammar import UPPER_LIMITS, Statement
+from reports.thresholds.metric import Target
+from reports.thresholds.reading import Threshold
+from reports.verdict.check import EVERYTHING, LOAD, Check, Family
+
+EXCEPTIONS_RATIO = 0.01
+FAILED_RATIO = 0.01
+ABOUT_FAILURES = {"error_rate", "failures"}
+UNFINISHED_RATIO = 0.05
+
+FALSE_ALARMS = 0.001
+SHORTEST_S = 5.0
+TIMES_OTHERS = 3
+STALL_RATIO = 0.05
+
+TIMES_SLOWEST = 3
+IN_FLIGHT_RATIO = 0.5
+
+Seconds = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Hold how long nothing was finished, and how long would have been ordinary."""
+
+    length_s: float
+    limit_s: float
+    ended: bool = True
+
+
+def any_requests(run: Run) -> Check:
+    """Return how many requests were finished."""
+    made, unfinished = run.made[0], run.intervals.total("unfinished")
+    reason = (
+        f"no request was answered, {unfinished:.0f} were cut off" if unfinished else "no request was made"
+    )
+    return Check("any_requests", made, 1.0, made >= 1, "" if made else reason, EVERYTHING)
+
+
+def any_success(run: Run) -> Check | None:
+    """Return how many requests did not fail."""
+    made, failures = run.made
+    if not made:
+        return None
+    reason = "" if made > failures else f"all {made:.0f} requests failed"
+    return Check("any_success", made - failures, 1.0, made > failures, reason, (Family.LATENCY,))
+
+
+def task_exceptions(run: Run) -> Check | None:
+    """Return how many tasks raised an exception for each request: the rest of the task was not made."""
+    broken, made = float(run.exceptions["count"].sum()), run.made[0]
+    if not broken:
+        return None
+    ratio = broken / max(made, 1)
+    first = str(run.exceptions["message"].iloc[0])[:200]
+    reason = f"{broken:.0f} tasks raised an exception; first: {first!r}"
+    ok = ratio <= EXCEPTIONS_RATIO
+    return Check("task_exceptions", ratio, EXCEPTIONS_RATIO, ok, "" if ok else reason, LOAD)
+
+
+def error_rate_unchecked(run: Run, thresholds: Sequence[Threshold]) -> Check | None:
+    """Return the share of failures of the requests that no threshold limits the failures of.
+
+    They are held to FAILED_RATIO together and each name by itself; a single failure of a name only counts
+    in the former. The check is of the worst, and left out where every request is covered.
+    """
+    made = run.intervals.rows if run.intervals else run.total if run.requests.empty else run.requests
+    covered = np.zeros(len(made), dtype=bool)
+    for threshold in thresholds:
+        if threshold.level == "fail" and _limits_failures(threshold.statement, made):
+            covered |= selected(threshold.statement.selector, made)
+    left = made[~covered & (made["n"] > 0).to_numpy()]
+    if left.empty or not thresholds:
+        return None
+    names = left.groupby(REQUEST_KEYS, observed=True, dropna=False)[["n", "failures"]].sum().reset_index()
+    n, failures = names["n"].to_numpy(), names["failures"].to_numpy()
+    ratio, example = float(failures.sum() / n.sum()), "error_rate < 1%"
+    subject = f"the other {n.sum():.0f} requests" if covered.any() else "the requests"
+    ratios = np.where(failures > 1, failures / n, 0.0)
+    worst = int(ratios.argmax())
+    if ratios[worst] > FAILED_RATIO and (covered.any() or ratio <= FAILED_RATIO):
+        ratio, name = float(ratios[worst]), str(names["name"][worst])
+        subject, example = f"the {n[worst]:.0f} requests {name!r}", f'error_rate of "{name}" < 1%'
+    ok = ratio <= FAILED_RATIO
+    reason = f"{ratio:.1%} of {subject} failed, and no threshold limits their failures; add '{example}'"
+    return Check("error_rate_unchecked", ratio, FAILED_RATIO, ok, "" if ok else reason)
+
+
+def _limits_failures(statement: Statement, made: pd.DataFrame) -> bool:
+    """Return whether a threshold caps failures of requests, as far as the run tells whose."""
+    is_cap = statement.metric.name in ABOUT_FAILURES and statement.operator in UPPER_LIMITS
+    return is_cap and statement.target is Target.REQUESTS and not lacks(statement.selector, made)
+
+
+def unfinished_requests(run: Run, window: SteadyState) -> Check | None:
+    """Return the share of requests cut off older than any success was slow, and younger than the limits.
+
+    They hung. Younger ones are ordinary: whatever is under way when users stop is cut off. Those as old as a
+    limit are counted as over it.
+    """
+    intervals = run.intervals
+    started = window.blocks(intervals.seconds("started_s"), 1)
+    finished = intervals.total("n", started)
+    slowest_ms = float(np.nanmax(intervals.column("max_ms")[started >= 0], initial=0.0))
+    if not finished:
+        return None
+    ages = intervals.merged(intervals.unfinished, started, 1)[0]
+    hung = float(ages[bucket_of(slowest_ms) + 1 :].sum())
+    counted = float(intervals.unfinished_over[started >= 0, -1].sum()) if intervals.limits_ms else 0.0
+    ratio = max(hung - counted, 0.0) / finished
+    ok = ratio <= UNFINISHED_RATIO
+    left = max(hung - counted, 0.0)
+    reason = (
+        f"{left:.0f} of {finished + left:.0f} requests were unfinished and older than the slowest response"
+    )
+    return Check("unfinished_requests", ratio, UNFINISHED_RATIO, ok, "" if ok else reason)
+
+
+def response_gap(run: Run, window: SteadyState) -> Check | None:
+    """Return the check of the gap that is most beyond its limit; both in seconds."""
+    has_users = _has_users(run, window)
+    if not has_users.any():
+        return None
+    worst = worst_gap(_answered(run, window), has_users, _under_way(run, window), _slowest_s(run))
+    where = "" if worst.ended else " up to the end of the judged time"
+    reason = f"no request was finished for {worst.length_s:.0f} s{where}, while users were running"
+    ok = worst.length_s <= worst.limit_s
+    undermines = (Family.LATENCY, Family.RATE, Family.ERRORS)
+    said = "" if ok else reason
+    return Check("response_gap", worst.length_s, worst.limit_s, ok, said, undermines, hides_worse=True)
+
+
+def worst_gap(answered: Seconds, has_users: Seconds, under_way: Seconds | None, slowest_s: float) -> Gap:
+    """Return the gap that is most beyond its limit, or the nearest to it.
+
+    The arrays mark the seconds with an answer, with users, and with a request in flight (None: not known).
+    """
+    found = gaps_of(has_users & ~answered)
+    chance_s = float(longest_random_gap(int((answered & has_users).sum()), int(has_users.sum())))
+    held = [Gap(0.0, SHORTEST_S)]
+    second, first = sorted([0, 0, *(end - start for start, end in found)])[-2:]
+    for start, end in found:
+        other = second if end - start == first else first
+        limit_s = max(SHORTEST_S, chance_s, float(TIMES_OTHERS * other))
+        waited = 1.0 if under_way is None else under_way[start:end].mean()
+        if end == len(has_users):
+            if under_way is not None and waited == 1:
+                limit_s = min(limit_s, max(SHORTEST_S, TIMES_SLOWEST * slowest_s))
+            held.append(Gap(float(end - start), limit_s, ended=False))
+        elif waited > IN_FLIGHT_RATIO:
+            held.append(Gap(float(end - start), max(limit_s, STALL_RATIO * len(has_users))))
+    return max(held, key=lambda gap: gap.length_s / gap.limit_s)
+
+
+def longest_random_gap(busy: int, seconds: int) -> int:
+    """Return the longest gap that chance makes in more than 1 of 1000 runs; 0 with nothing answered."""
+    if not busy:
+        return 0
+    gap = np.arange(1, seconds - busy + 1)
+    chance = (
+        math.log(busy + 1)
+        + (gammaln(seconds - gap + 1) - gammaln(seconds - gap - busy + 1))
+        - (gammaln(seconds + 1) - gammaln(seconds - busy + 1))
+    )
+    return int((chance >= math.log(FALSE_ALARMS)).sum())
+
+
+def gaps_of(silent: Seconds) -> list[tuple[int, int]]:
+    """Return each stretch of silent seconds as its first second and the one after its last."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], silent, [False])).astype(np.int8)))
+    return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _answered(run: Run, window: SteadyState) -> Seconds:
+    """Mark the seconds of the window in which any request was finished, with whatever result."""
+    ended = run.intervals.seconds("ended_s")[run.intervals.column("n") > 0]
+    return np.isin(np.arange(window.first_s, window.end_s), ended)
+
+
+def _has_users(run: Run, window: SteadyState) -> Seconds:
+    """Mark the seconds of the window in which users were running; all where that is unknown."""
+    seen = run.stages.dropna(subset=["unix_s", "users"])
+    users = seen["users"].groupby(np.floor(seen["unix_s"])).max()
+    by_second = users.reindex(np.arange(window.first_s, window.end_s)).ffill().bfill().fillna(1.0)
+    return np.asarray(by_second > 0)
+
+
+def _under_way(run: Run, window: SteadyState) -> Seconds | None:
+    """Mark the seconds of the window with a request in flight; None where no client tells."""
+    busy_s = run.health["unix_s"][run.health["in_flight"] > 0]
+    if busy_s.empty:
+        return None
+    # A row tells of the second before it was written, which lies in two of the clock's.
+    told = np.concatenate((np.floor(busy_s), np.floor(busy_s) - 1))
+    return np.isin(np.arange(window.first_s, window.end_s), told)
+
+
+def _slowest_s(run: Run) -> float:
+    """Return how long the slowest request took that was finished."""
+    recording = run.intervals
+    failed_ms = float(middle_ms(recording.failed.width)) if len(recording.failed.buckets) else 0.0
+    return max(float(np.nanmax(recording.column("max_ms"), initial=0.0)), failed_ms) / 1000

@@ -1,0 +1,148 @@
+"""Reach the verdict on a run, or on a part of it: what its thresholds come to, less what checks undermine."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+from reports.load.run import Run
+from reports.outcome import Outcome
+from reports.steady_state import SteadyState
+from reports.thresholds.grammar import UPPER_LIMITS
+from reports.thresholds.metric import LATENCY, OWN, RATE, Clock, Target
+from reports.thresholds.reading import Threshold
+from reports.verdict.check import Check, Family
+from reports.verdict.checks import generator, load, recording, requests
+from reports.verdict.judge import Judgement, judge_threshold
+
+ONLY_GROW = {"count", "failures", "dropped_iterations", "late_iterations"}
+"""What was counted stays counted, whatever else would have come."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Hold one reason for a verdict: a threshold by its source, or a check by its name, and what it says."""
+
+    kind: Literal["threshold", "check"]
+    subject: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.subject}: {self.text}" if self.subject else self.text
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Return the reason as verdict.json has it."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Conclusion:
+    """Hold the verdict with its reasons, the worst first, and the judgements as the checks leave them."""
+
+    outcome: Outcome
+    reasons: Sequence[Reason]
+    judgements: Sequence[Judgement]
+
+
+def conclude(
+    run: Run,
+    lowered: Run,
+    window: SteadyState | None,
+    thresholds: Sequence[Threshold],
+    checks: Sequence[Check],
+) -> Conclusion:
+    """Return FAIL for any failed threshold, else INCONCLUSIVE for any doubt, else PASS.
+
+    `lowered` is the run without the lag of the generator's event loop.
+    """
+    judgements = [trusted(judge_threshold(t, run, window, lowered), checks) for t in thresholds]
+    deciding = [judgement for judgement in judgements if judgement.threshold.level == "fail"]
+    failed = [
+        Reason("threshold", each.source, each.measured) for each in deciding if each.outcome is Outcome.FAIL
+    ]
+    doubts = [Reason("check", check.check, check.reason) for check in checks if not check.ok]
+    if not deciding:
+        doubts.append(Reason("threshold", "", "no thresholds: nothing was judged"))
+    doubts += [
+        Reason("threshold", each.source, each.reason)
+        for each in deciding
+        if each.outcome is Outcome.INCONCLUSIVE
+    ]
+    outcome = Outcome.FAIL if failed else Outcome.INCONCLUSIVE if doubts else Outcome.PASS
+    return Conclusion(outcome, [*failed, *doubts], judgements)
+
+
+def trusted(judgement: Judgement, checks: Sequence[Check]) -> Judgement:
+    """Return the judgement, INCONCLUSIVE if a failed check undermines it."""
+    statement, has_failed = judgement.threshold.statement, judgement.outcome is Outcome.FAIL
+    is_upper = statement.operator in UPPER_LIMITS
+    only_grows = statement.metric.name in ONLY_GROW and statement.metric.kind.unit == "" and is_upper
+    if judgement.outcome is Outcome.INCONCLUSIVE or (has_failed and only_grows):
+        return judgement
+    families = _families(judgement)
+    for check in checks:
+        if not check.ok and families & set(check.undermines) and not (has_failed and check.hides_worse):
+            reason = "; ".join(part for part in (check.reason, judgement.reason) if part)
+            return replace(judgement, outcome=Outcome.INCONCLUSIVE, reason=reason)
+    return judgement
+
+
+def _families(judgement: Judgement) -> set[Family]:
+    statement = judgement.threshold.statement
+    if statement.target is Target.SCHEDULE:
+        return {Family.SCHEDULE}
+    if statement.metric.kind in {LATENCY, OWN}:
+        families = {Family.LATENCY}
+        if not judgement.in_browser:
+            families.add(Family.LOOP_TIMED)
+        if statement.metric.clock is Clock.CORRECTED:
+            families.add(Family.CORRECTED)
+        return families
+    if statement.metric.kind is RATE:
+        return {Family.RATE}
+    return {Family.COUNT if statement.metric.name == "count" else Family.ERRORS}
+
+
+def run_checks(run: Run, window: SteadyState | None) -> list[Check]:
+    """Return the checks of the whole run that its files allow."""
+    found: list[Check | None] = [
+        recording.files_complete(run),
+        requests.any_requests(run),
+        requests.any_success(run),
+        requests.task_exceptions(run),
+        recording.csv_totals_add_up(run),
+        recording.stats_reset(run),
+        load.load_reached(run),
+        load.run_completed(run),
+        load.not_aborted(run),
+        load.min_duration(run, window),
+        load.steady_state(window),
+    ]
+    if window is not None:
+        # Little's law is of means over a time in which queues do not grow, as they may in a single step.
+        found += [
+            recording.recording_errors(run),
+            recording.locust_totals_match(run),
+            recording.littles_law(run, window),
+            recording.user_concurrency(run, window),
+        ]
+    return [check for check in found if check is not None]
+
+
+def window_checks(
+    run: Run, part: Run, window: SteadyState | None, thresholds: Sequence[Threshold]
+) -> list[Check]:
+    """Return the checks of the judged time, be it of a run or of one of its steps.
+
+    `part` is the run, or what is known of the step alone.
+    """
+    found: list[Check | None] = [*generator.generator_checks(run, window)]
+    if window is not None:
+        found += [
+            load.arrival_rate_kept(run, window),
+            load.pace_kept(run, window, thresholds),
+            requests.unfinished_requests(run, window),
+            requests.response_gap(run, window),
+        ]
+    found.append(requests.error_rate_unchecked(part, thresholds))
+    return [check for check in found if check is not None]
