@@ -45,7 +45,7 @@ def row(rate: float, duration_s: float, workers: int, freeze_s: list[float]) -> 
             *(two_workers() if workers == 2 else []),
             rate=rate,
             duration_s=duration_s,
-            most_users=6000,
+            max_users=6000,
             service_s=0.05,
             freeze_s=freeze_s,
         )

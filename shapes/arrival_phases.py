@@ -13,4 +13,4 @@ class ArrivalPhasesShape(ArrivalShape):
         RateStage("push", 1 * MINUTE, 100, 100),
     )
     # 100/s may take 20 s each.
-    most_users = 2000
+    max_users = 2000

@@ -8,10 +8,10 @@ class BreakpointShape(SearchShape):
 
     first_rate = 10
     factor = 2
-    most_rate = 10_240
+    max_rate = 10_240
     resolution = 0.1
     step_s = 1 * MINUTE
     rest_s = 30 * SECOND
-    most_steps = 20
+    max_steps = 20
     # 10,240/s may take 2 s each.
-    most_users = 20_000
+    max_users = 20_000

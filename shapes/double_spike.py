@@ -14,4 +14,4 @@ class DoubleSpikeShape(ArrivalShape):
         RateStage("recovery", 2 * MINUTE, 10, 10),
     )
     # Half of the 6,000 arrivals of both spikes at once; a learning session takes half a minute.
-    most_users = 3000
+    max_users = 3000

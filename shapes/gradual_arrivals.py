@@ -15,4 +15,4 @@ class GradualArrivalsShape(ArrivalShape):
         RateStage("trickle_again", 10 * SECOND, 1, 1),
     )
     # 20/s may take 25 s each.
-    most_users = 500
+    max_users = 500

@@ -118,7 +118,7 @@ class RequestRecorder:
                 _NOT_KNOWN if response_time is None else response_time,
                 response_length or 0,
                 # Asked here already, because a closed load has no time for a call in vain.
-                ITERATIONS.take_delay_ms() if ITERATIONS.is_scheduled else _NOT_KNOWN,
+                ITERATIONS.consume_start_delay_ms() if ITERATIONS.is_scheduled else _NOT_KNOWN,
             )
             if UNDER_WAY:
                 note_request(name, response_time, exception)

@@ -159,7 +159,7 @@ class RunPlan:
         if isinstance(schedule, ArrivalSchedule):
             facts["arrivals"] = {
                 "spacing": schedule.spacing,
-                "most_users": schedule.most_users,
+                "max_users": schedule.max_users,
                 "planned": round(schedule.planned_arrivals),
                 "began_s": self.preparation_s,
             }

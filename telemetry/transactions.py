@@ -53,7 +53,7 @@ class Transaction:
         self._parent = parent = parent if parent in UNDER_WAY else None
         self.name = self._told_name if parent is None else f"{parent.name}{SEPARATOR}{self._told_name}"
         self.origin = current_origin()
-        self.delay_ms = ITERATIONS.untaken_delay_ms()
+        self.delay_ms = ITERATIONS.peek_start_delay_ms()
         greenlet.plimsoll_transaction = self
         self.started_s = time.monotonic()
         UNDER_WAY.add(self)

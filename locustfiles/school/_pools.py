@@ -123,7 +123,7 @@ def _most_users(environment: Environment) -> int:
     """Return the most users that are planned at once: by the shape, if it tells, or by --users."""
     shape: Any = environment.shape_class
     planned = shape.planned() if hasattr(shape, "planned") else None
-    for most in ("peak_users", "most_users"):
+    for most in ("peak_users", "max_users"):
         if hasattr(planned, most):
             return int(getattr(planned, most))
     return int(getattr(environment.parsed_options, "num_users", None) or 1)

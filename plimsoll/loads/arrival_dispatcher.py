@@ -36,7 +36,7 @@ class Share(NamedTuple):
     """What a process receives: the schedule, its own part of it, and how far the run is."""
 
     stages: list[tuple[str, float, float, float]]
-    most_users: int
+    max_users: int
     spacing: Spacing
     seed: int
     part: int
@@ -49,7 +49,7 @@ class Share(NamedTuple):
     def schedule(self) -> ArrivalSchedule:
         """The schedule of the whole run."""
         return ArrivalSchedule(
-            tuple(RateStage(*stage) for stage in self.stages), self.most_users, self.spacing, self.seed
+            tuple(RateStage(*stage) for stage in self.stages), self.max_users, self.spacing, self.seed
         )
 
 

@@ -57,7 +57,7 @@ class ArrivalSchedule(Staged[RateStage]):
     """
 
     stages: tuple[RateStage, ...]
-    most_users: int
+    max_users: int
     spacing: Spacing = "even"
     seed: int = 1
     steps: tuple[str, ...] = ()
@@ -130,7 +130,7 @@ class ArrivalSchedule(Staged[RateStage]):
             )
             for stage in self.stages
         )
-        return replace(self, stages=tuple(stages), most_users=scaled_users(self.most_users, user_scale))
+        return replace(self, stages=tuple(stages), max_users=scaled_users(self.max_users, user_scale))
 
     def _levels(self, index: int, count: int, from_level: float) -> Iterator[float]:
         numbered = (
@@ -183,8 +183,8 @@ def _faults(schedule: ArrivalSchedule) -> list[str]:
     faults += unknown_step_faults(schedule.steps, schedule.stages)
     if not schedule.stages:
         faults.append("a schedule needs at least one stage, got none")
-    if not (is_whole(schedule.most_users) and schedule.most_users >= 1):
-        faults.append(f"most_users must be a whole number of at least 1, got {schedule.most_users!r}")
+    if not (is_whole(schedule.max_users) and schedule.max_users >= 1):
+        faults.append(f"max_users must be a whole number of at least 1, got {schedule.max_users!r}")
     if schedule.spacing not in get_args(Spacing):
         faults.append(f"spacing must be 'even' or 'poisson', got {schedule.spacing!r}")
     if not faults and schedule.planned_arrivals <= 0.5:

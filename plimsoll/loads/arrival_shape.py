@@ -33,16 +33,16 @@ _reports: dict[str, Report] = {}
 
 
 class ArrivalShape(PlannedShape[ArrivalSchedule]):
-    """Start iterations at the rates of *stages*, however slow the service is; *most_users* take them.
+    """Start iterations at the rates of *stages*, however slow the service is; *max_users* take them.
 
     *spacing* is "even", or "poisson" with a *seed*; *steps* names the stages that are judged one by one.
     First come the users that the first seconds take; the schedule begins when they are ready. From then on
-    there are more users whenever free ones run short, up to *most_users*.
+    there are more users whenever free ones run short, up to *max_users*.
     """
 
     abstract = True
     stages: Sequence[RateStage] = ()
-    most_users: int = 0
+    max_users: int = 0
     spacing: Spacing = "even"
     seed: int = 1
     steps: Sequence[str] = ()
@@ -54,9 +54,7 @@ class ArrivalShape(PlannedShape[ArrivalSchedule]):
     @property
     def schedule(self) -> ArrivalSchedule:
         """The load at full size."""
-        return ArrivalSchedule(
-            tuple(self.stages), self.most_users, self.spacing, self.seed, tuple(self.steps)
-        )
+        return ArrivalSchedule(tuple(self.stages), self.max_users, self.spacing, self.seed, tuple(self.steps))
 
     def _forget(self) -> None:
         _reports.clear()
@@ -118,7 +116,7 @@ class ArrivalShape(PlannedShape[ArrivalSchedule]):
         arrivals = planned.arrivals_until(elapsed_s + RESERVE_S) - planned.arrivals_until(elapsed_s)
         needed = sum(report.needed for report in reports) + math.ceil(arrivals)
         least = max(workers, _users_of_all_classes(runner))
-        users = min(planned.most_users, max(self._users, least, needed))
+        users = min(planned.max_users, max(self._users, least, needed))
         if users != self._users:
             fixed = sum(user_class.fixed_count for user_class in runner.user_classes)
             self._told = (users + fixed, float(max(1, users - self._users)))
@@ -135,14 +133,14 @@ class ArrivalShape(PlannedShape[ArrivalSchedule]):
         for part, worker in enumerate(holders):
             share = Share(
                 stages=list(planned.stages),
-                most_users=planned.most_users,
+                max_users=planned.max_users,
                 spacing=planned.spacing,
                 seed=planned.seed,
                 part=part,
                 parts=len(holders),
                 from_s=self._from_s,
                 elapsed_s=perf_counter() - self._began_s,
-                is_full=self._users >= planned.most_users,
+                is_full=self._users >= planned.max_users,
             )
             runner.send_message(SHARE_MESSAGE, share._asdict(), worker)
 

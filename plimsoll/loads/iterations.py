@@ -39,11 +39,11 @@ class IterationListener(Protocol):
 class Iteration:
     """One iteration under way."""
 
-    __slots__ = ("delay_s", "failed", "started_s", "untaken_delay_ms")
+    __slots__ = ("delay_s", "failed", "start_delay_ms", "started_s")
 
     def __init__(self, delay_s: float) -> None:
         self.delay_s = delay_s
-        self.untaken_delay_ms = delay_s * 1000
+        self.start_delay_ms = delay_s * 1000
         self.started_s = time.monotonic()
         self.failed = False
 
@@ -62,7 +62,7 @@ class Iterations:
         # The contexts of who spawned the current greenlet, the nearest first; set by who knows greenlets.
         self.spawners: Callable[[], Iterable[Context]] = tuple
 
-    def take_delay_ms(self) -> float:
+    def consume_start_delay_ms(self) -> float:
         """Return to the first request how late the current iteration started, to any other 0.0.
 
         Without a schedule it is NaN.
@@ -72,15 +72,15 @@ class Iterations:
         iteration = self._iteration()
         if iteration is None:
             return 0.0
-        delay_ms, iteration.untaken_delay_ms = iteration.untaken_delay_ms, 0.0
+        delay_ms, iteration.start_delay_ms = iteration.start_delay_ms, 0.0
         return delay_ms
 
-    def untaken_delay_ms(self) -> float:
-        """Return what `take_delay_ms` would, and leave it to the first request."""
+    def peek_start_delay_ms(self) -> float:
+        """Return what `consume_start_delay_ms` would, and leave it to the first request."""
         if not self.is_scheduled:
             return math.nan
         iteration = self._iteration()
-        return 0.0 if iteration is None else iteration.untaken_delay_ms
+        return 0.0 if iteration is None else iteration.start_delay_ms
 
     def is_under_way(self) -> bool:
         """Return whether the current greenlet is in an iteration."""

@@ -25,7 +25,7 @@ def summary(schedule: Schedule | ArrivalSchedule) -> str:
     """Return how long a schedule lasts, its peak, and the area under its course."""
     if isinstance(schedule, ArrivalSchedule):
         load = f"peak {_number(schedule.peak_rate)} arrivals/s, {_number(schedule.planned_arrivals)} arrivals"
-        return f"{duration(schedule.duration_s)}, {load}, at most {_number(schedule.most_users)} users"
+        return f"{duration(schedule.duration_s)}, {load}, at most {_number(schedule.max_users)} users"
     load = f"peak {_number(schedule.peak_users)} users, {_number(schedule.user_hours)} user-hours"
     return f"{duration(schedule.duration_s)}, {load}"
 

@@ -30,9 +30,9 @@ class Tried(NamedTuple):
 class StepSearch:
     """Which arrivals a second to try, one after the other.
 
-    From *first_rate* on each step is *factor* times the one before until one fails or *most_rate* is reached.
+    From *first_rate* on each step is *factor* times the one before until one fails or *max_rate* is reached.
     Then the widest gap between the highest that passed and the lowest that failed is halved, until it is at
-    most *resolution* of the latter (a ratio), or *most_steps* were played. A step whose verdict stays open
+    most *resolution* of the latter (a ratio), or *max_steps* were played. A step whose verdict stays open
     ends neither the climb nor the gap. Each lasts for *step_s*; then for at least *rest_s* none arrives, so
     that what it left over does not burden the next one.
 
@@ -42,12 +42,12 @@ class StepSearch:
 
     first_rate: float
     factor: float
-    most_rate: float
+    max_rate: float
     resolution: float
     step_s: float
     rest_s: float
-    most_steps: int
-    most_users: int
+    max_steps: int
+    max_users: int
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
@@ -59,12 +59,12 @@ class StepSearch:
         """Return the rate of the step after these, None when the search is over."""
         if not tried:
             return self.first_rate
-        if len(tried) >= self.most_steps:
+        if len(tried) >= self.max_steps:
             return None
         failed = [rate for rate, outcome in tried if outcome == "FAIL"]
         if not failed:
             highest = max(rate for rate, _ in tried)
-            return min(highest * self.factor, self.most_rate) if highest < self.most_rate else None
+            return min(highest * self.factor, self.max_rate) if highest < self.max_rate else None
         return self._between(tried, min(failed))
 
     def _between(self, tried: Sequence[Tried], failed: float) -> float | None:
@@ -85,8 +85,8 @@ class StepSearch:
         return replace(
             self,
             first_rate=self.first_rate * user_scale,
-            most_rate=self.most_rate * user_scale,
-            most_users=scaled_users(self.most_users, user_scale),
+            max_rate=self.max_rate * user_scale,
+            max_users=scaled_users(self.max_users, user_scale),
             step_s=self.step_s * time_scale,
             rest_s=self.rest_s * time_scale,
         )
@@ -113,7 +113,7 @@ class StepCourse:
     def schedule(self) -> ArrivalSchedule:
         """The schedule up to the end of the rest after the current step."""
         steps = tuple(stage.name for stage in self._stages[::2])
-        return ArrivalSchedule(tuple(self._stages), self._search.most_users, steps=steps)
+        return ArrivalSchedule(tuple(self._stages), self._search.max_users, steps=steps)
 
     @property
     def step(self) -> str:
@@ -150,16 +150,16 @@ def _faults(search: StepSearch) -> list[str]:
         "resolution": (search.resolution, 0.0),
         "step_s": (search.step_s, 0.0),
         "rest_s": (search.rest_s, 0.0),
-        "most_steps": (search.most_steps, 0.0),
+        "max_steps": (search.max_steps, 0.0),
     }
     faults = [
         f"{name} must be a number above {low:g}, got {value!r}"
         for name, (value, low) in least.items()
         if not (is_number(value) and value > low)
     ]
-    first, most = search.first_rate, search.most_rate
+    first, most = search.first_rate, search.max_rate
     if is_number(first) and not (is_number(most) and first <= most):
-        faults.append(f"most_rate must be a number of at least first_rate, {first!r}, got {most!r}")
-    if not (is_whole(search.most_users) and search.most_users >= 1):
-        faults.append(f"most_users must be a whole number of at least 1, got {search.most_users!r}")
+        faults.append(f"max_rate must be a number of at least first_rate, {first!r}, got {most!r}")
+    if not (is_whole(search.max_users) and search.max_users >= 1):
+        faults.append(f"max_users must be a whole number of at least 1, got {search.max_users!r}")
     return faults

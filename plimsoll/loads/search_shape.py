@@ -25,11 +25,11 @@ class SearchShape(ArrivalShape):
     abstract = True
     first_rate: float = 0
     factor: float = 0
-    most_rate: float = 0
+    max_rate: float = 0
     resolution: float = 0
     step_s: float = 0
     rest_s: float = 0
-    most_steps: int = 0
+    max_steps: int = 0
 
     def __init__(self) -> None:
         super().__init__()

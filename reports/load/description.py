@@ -105,12 +105,8 @@ def _load(item: dict[str, Any], end: str) -> float:
 
 def _arrivals(value: object) -> Arrivals | None:
     found = _mapping(value)
-    planned, most_users = _number(found.get("planned")), _number(found.get("most_users"))
-    if planned is None:
-        return None
-    return Arrivals(
-        int(planned), _text(found.get("spacing")), None if most_users is None else int(most_users)
-    )
+    planned = _number(found.get("planned"))
+    return None if planned is None else Arrivals(int(planned), _text(found.get("spacing")))
 
 
 def _lost(value: object) -> tuple[str, ...]:

@@ -107,11 +107,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Arrivals:
-    """Hold what an open load planned: how many iterations, how they are spaced, the most users for them."""
+    """Hold what an open load planned: how many iterations, and how they are spaced."""
 
     planned: int
     spacing: str | None = None
-    most_users: int | None = None
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A locustfile whose users write down by themselves when each iteration starts, whatever the suite counts.
 
 ARRIVING_USERS holds a JSON object: `service_s` and, where the service stands still for a while, `freeze_s`
-(from, to, in seconds since the first start of the process); `rate`, `duration_s`, `most_users` and `spacing`
+(from, to, in seconds since the first start of the process); `rate`, `duration_s`, `max_users` and `spacing`
 of an arrival shape, or the `pacing_s` of users without one; `kinds`, whether there are users of every kind;
 `leaves`, whether each of them visits once and is gone.
 Each process leaves what it saw in a file of its own in the folder ARRIVING_RESULTS, and one that ends with
@@ -37,7 +37,7 @@ from typing import Any
 from plimsoll.loads import ArrivalShape, RateStage
 from plimsoll.loads.iterations import ITERATIONS
 
-SETTINGS: dict[str, Any] = {"kinds": False, "rate": 1, "duration_s": 1, "most_users": 1, "spacing": "even"}
+SETTINGS: dict[str, Any] = {"kinds": False, "rate": 1, "duration_s": 1, "max_users": 1, "spacing": "even"}
 SETTINGS |= json.loads(os.environ["ARRIVING_USERS"])
 
 seen: dict[str, list[Any]] = {"starts": [], "kinds": [], "delays_ms": [], "users": [], "signed_in": []}
@@ -67,7 +67,7 @@ class Recorded(User):
             result_file().with_suffix(".started").touch()
         seen["starts"].append(now_s)
         seen["kinds"].append(type(self).__name__)
-        seen["delays_ms"].append(ITERATIONS.take_delay_ms())
+        seen["delays_ms"].append(ITERATIONS.consume_start_delay_ms())
         seen["users"].append(self.environment.runner.user_count if self.environment.runner else 0)
         from_s, to_s = SETTINGS.get("freeze_s", (0, 0))
         elapsed_s = now_s - seen["starts"][0]
@@ -141,7 +141,7 @@ class ArrivingShape(ArrivalShape):
 
     abstract = "pacing_s" in SETTINGS
     stages = (RateStage("hold", SETTINGS["duration_s"], SETTINGS["rate"], SETTINGS["rate"]),)
-    most_users = SETTINGS["most_users"]
+    max_users = SETTINGS["max_users"]
     spacing = SETTINGS["spacing"]
 
 

@@ -10,9 +10,9 @@ class SmallSearchShape(SearchShape):
 
     first_rate = 40
     factor = 2
-    most_rate = 160
+    max_rate = 160
     resolution = 0.4
     step_s = 8
     rest_s = 1
-    most_steps = 6
-    most_users = 200
+    max_steps = 6
+    max_users = 200

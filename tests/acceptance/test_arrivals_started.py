@@ -29,7 +29,7 @@ def arrivals_between(seen: Seen, from_s: float, to_s: float) -> int:
 def test_what_is_asked_for_starts(tmp_path: Path, rate: float, duration_s: float, workers: int) -> None:
     """As many start as were asked for, over the time that was asked for."""
     options = two_workers() if workers == 2 else []
-    seen = run_arrivals(tmp_path, *options, rate=rate, duration_s=duration_s, most_users=2000, service_s=0.02)
+    seen = run_arrivals(tmp_path, *options, rate=rate, duration_s=duration_s, max_users=2000, service_s=0.02)
 
     assert len(seen.starts_s) == seen.count("started") == rate * duration_s, seen.output
     assert seen.count("dropped") == 0
@@ -40,7 +40,7 @@ def test_what_is_asked_for_starts(tmp_path: Path, rate: float, duration_s: float
 def test_poisson_on_two_workers(tmp_path: Path) -> None:
     """One sequence of random arrivals is dealt to both workers: together they start each of it once."""
     seen = run_arrivals(
-        tmp_path, *two_workers(), rate=100, duration_s=2, most_users=300, service_s=0.02, spacing="poisson"
+        tmp_path, *two_workers(), rate=100, duration_s=2, max_users=300, service_s=0.02, spacing="poisson"
     )
     asked_for = ArrivalSchedule((RateStage("hold", 2, 100, 100),), 300, "poisson")
 
@@ -50,7 +50,7 @@ def test_poisson_on_two_workers(tmp_path: Path) -> None:
 
 def test_every_kind_of_user(tmp_path: Path) -> None:
     """Users with any client, with nested tasks or with exceptions take arrivals once they have signed in."""
-    seen = run_arrivals(tmp_path, kinds=True, rate=40, duration_s=4, most_users=200, service_s=0.01)
+    seen = run_arrivals(tmp_path, kinds=True, rate=40, duration_s=4, max_users=200, service_s=0.01)
 
     assert len(seen.starts_s) == 160, seen.output
     assert Counter(seen.kinds) == pytest.approx({"Plain": 40, "Fast": 40, "Http": 40, "Nested": 40}, abs=4)
@@ -62,7 +62,7 @@ def test_every_kind_of_user(tmp_path: Path) -> None:
 
 def test_a_frozen_service(tmp_path: Path) -> None:
     """While nothing is answered as many arrive as before; users are added for them."""
-    seen = run_arrivals(tmp_path, rate=50, duration_s=5, most_users=500, service_s=0.02, freeze_s=[1.0, 4.0])
+    seen = run_arrivals(tmp_path, rate=50, duration_s=5, max_users=500, service_s=0.02, freeze_s=[1.0, 4.0])
 
     assert len(seen.starts_s) == 250, seen.output
     assert seen.count("dropped") == 0
@@ -73,7 +73,7 @@ def test_a_frozen_service(tmp_path: Path) -> None:
 
 def test_too_slow_for_the_rate(tmp_path: Path) -> None:
     """With all users busy arrivals are dropped and counted; each arrival has started or is counted."""
-    seen = run_arrivals(tmp_path, rate=50, duration_s=4, most_users=20, service_s=1.0)
+    seen = run_arrivals(tmp_path, rate=50, duration_s=4, max_users=20, service_s=1.0)
 
     # 20 users of 1 s each are good for 20 a second.
     assert seen.peak_users == 20, seen.output
@@ -87,9 +87,7 @@ def test_too_slow_for_the_rate(tmp_path: Path) -> None:
 def test_users_who_leave_are_replaced(tmp_path: Path, workers: int) -> None:
     """Users who stop themselves after a visit make place for others: what arrives starts to the end."""
     options = two_workers() if workers == 2 else []
-    seen = run_arrivals(
-        tmp_path, *options, leaves=True, rate=40, duration_s=6, most_users=100, service_s=0.05
-    )
+    seen = run_arrivals(tmp_path, *options, leaves=True, rate=40, duration_s=6, max_users=100, service_s=0.05)
 
     # 240 visits by 100 users at a time; each takes one for the 0.2 s of signing in and 0.05 s of service.
     assert len(seen.starts_s) == seen.count("started") == 240, seen.output
@@ -100,7 +98,7 @@ def test_users_who_leave_are_replaced(tmp_path: Path, workers: int) -> None:
 
 def test_users_who_leave_a_service_too_slow(tmp_path: Path) -> None:
     """Where those who come in their place are too few, arrivals are dropped as soon as with any users."""
-    seen = run_arrivals(tmp_path, leaves=True, rate=50, duration_s=4, most_users=10, service_s=0.3)
+    seen = run_arrivals(tmp_path, leaves=True, rate=50, duration_s=4, max_users=10, service_s=0.3)
 
     # 10 users of 0.5 s for each visit, with signing in, are good for 20 a second.
     assert len(seen.starts_s) == seen.count("started") == pytest.approx(80, abs=25), seen.output
@@ -111,7 +109,7 @@ def test_users_who_leave_a_service_too_slow(tmp_path: Path) -> None:
 def test_what_is_under_way_at_the_end(tmp_path: Path) -> None:
     """Iterations under way when the schedule ends come to their end, and none begins any more."""
     began_s = time.monotonic()
-    seen = run_arrivals(tmp_path, rate=5, duration_s=2, most_users=50, service_s=4.0)
+    seen = run_arrivals(tmp_path, rate=5, duration_s=2, max_users=50, service_s=4.0)
 
     assert len(seen.starts_s) == 10, seen.output
     assert seen.starts_s[-1] < 2
@@ -122,7 +120,7 @@ def test_a_worker_that_leaves(tmp_path: Path) -> None:
     """The share of a worker that is gone goes to the other."""
     process = start_arrivals(
         tmp_path, "--headless", *two_workers(), "--enable-rebalancing",
-        rate=40, duration_s=4, most_users=200, service_s=0.02,
+        rate=40, duration_s=4, max_users=200, service_s=0.02,
     )  # fmt: skip
     until(lambda: len(list(tmp_path.glob("*.started"))) == 2)
     time.sleep(1.2)  # of the first second both have their share
@@ -147,7 +145,7 @@ def test_again_in_the_web_ui(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{port}"
     form = {"user_classes": "Plain", "shape_class": "ArrivingShape"}
     process = start_arrivals(
-        tmp_path, "--web-port", port, *two_workers(), rate=40, duration_s=1, most_users=100, service_s=0.02
+        tmp_path, "--web-port", port, *two_workers(), rate=40, duration_s=1, max_users=100, service_s=0.02
     )
     try:
         until(lambda: answers(url) and state(url)["worker_count"] == 2)

@@ -51,7 +51,7 @@ class Visitor(FastHttpUser):
 if os.environ.get("ARRIVALS"):
     class Arrivals(ArrivalShape):
         stages = (RateStage("hold", 8, 50, 50),)
-        most_users = 400
+        max_users = 400
 
 @events.test_stop.add_listener
 def write(**_):

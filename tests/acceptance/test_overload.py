@@ -32,7 +32,7 @@ class Visitor(LeanHttpUser):
 
 class Arrivals(ArrivalShape):
     stages = (RateStage("hold", {DURATION_S}, {RATE_PER_S}, {RATE_PER_S}),)
-    most_users = {MOST_USERS}
+    max_users = {MOST_USERS}
 """
 
 

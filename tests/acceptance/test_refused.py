@@ -60,6 +60,6 @@ def test_wrong_schedule(run: Runner, service: Service) -> None:
     run.locustfile.write_text(run.locustfile.read_text() + WRONG_SHAPE)
 
     assert refusal(run, "-H", service.url) == [
-        "plimsoll: Arrivals: most_users must be a whole number of at least 1, got 0",
+        "plimsoll: Arrivals: max_users must be a whole number of at least 1, got 0",
         "plimsoll: Arrivals: stage 1 ('hold'): duration_s must be a number above 0, got -1",
     ]

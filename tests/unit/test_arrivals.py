@@ -20,7 +20,7 @@ GRADUAL_ARRIVALS = GradualArrivalsShape().schedule
 
 # 10/s for 10 s, up to 30/s in 10 s, down to none in 10 s: 100 + 200 + 150 arrivals.
 HILL = ArrivalSchedule(
-    (RateStage("low", 10, 10, 10), RateStage("up", 10, 10, 30), RateStage("down", 10, 30, 0)), most_users=50
+    (RateStage("low", 10, 10, 10), RateStage("up", 10, 10, 30), RateStage("down", 10, 30, 0)), max_users=50
 )
 
 stages = st.lists(
@@ -193,7 +193,7 @@ def test_scaled(
     assert scaled.peak_rate == pytest.approx(schedule.peak_rate * user_scale)
     assert scaled.duration_s == pytest.approx(schedule.duration_s * time_scale)
     assert scaled.planned_arrivals == pytest.approx(schedule.planned_arrivals * user_scale * time_scale)
-    assert scaled.most_users >= schedule.most_users * user_scale - 1e-6
+    assert scaled.max_users >= schedule.max_users * user_scale - 1e-6
     assert scaled.spacing == spacing
 
 
@@ -215,7 +215,7 @@ def test_all_faults_at_once() -> None:
     with pytest.raises(ScheduleError) as caught:
         ArrivalSchedule(
             (RateStage("Up", 0, -1, 5), RateStage("hold", 1, 5, float("inf")), RateStage("hold", 1, 5, 5)),
-            most_users=0,
+            max_users=0,
             spacing="odd",  # type: ignore[arg-type] # a fault on purpose
         )
 
@@ -225,7 +225,7 @@ def test_all_faults_at_once() -> None:
         "stage 1 ('Up'): from_rate must be a number of at least 0, got -1",
         "stage 2 ('hold'): to_rate must be a number of at least 0, got inf",
         "stage name 'hold' is used 2 times; names must differ",
-        "most_users must be a whole number of at least 1, got 0",
+        "max_users must be a whole number of at least 1, got 0",
         "spacing must be 'even' or 'poisson', got 'odd'",
     ]
 
@@ -247,10 +247,10 @@ def test_faults_of_type_are_named_like_all_others() -> None:
     """What is no number at all is refused in the same words, and not by a TypeError of its own."""
     wrong: Any = "5"
     with pytest.raises(ScheduleError) as caught:
-        ArrivalSchedule((RateStage("hold", wrong, wrong, 5),), most_users=wrong)
+        ArrivalSchedule((RateStage("hold", wrong, wrong, 5),), max_users=wrong)
 
     assert str(caught.value).splitlines() == [
         "stage 1 ('hold'): duration_s must be a number above 0, got '5'",
         "stage 1 ('hold'): from_rate must be a number of at least 0, got '5'",
-        "most_users must be a whole number of at least 1, got '5'",
+        "max_users must be a whole number of at least 1, got '5'",
     ]

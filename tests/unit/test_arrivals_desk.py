@@ -32,7 +32,7 @@ from plimsoll.loads.intended_starts import GATE
 from plimsoll.loads.iterations import ITERATIONS
 
 # 100/s for 1 s: arrivals at 5, 15, … 995 ms.
-SCHEDULE = ArrivalSchedule((RateStage("hold", 1, 100, 100),), most_users=10)
+SCHEDULE = ArrivalSchedule((RateStage("hold", 1, 100, 100),), max_users=10)
 
 
 class Visitor(User):
@@ -99,7 +99,7 @@ def share(
     """Return a share of the schedule, at a moment of the run."""
     return Share(
         stages=list(SCHEDULE.stages),
-        most_users=SCHEDULE.most_users,
+        max_users=SCHEDULE.max_users,
         spacing=SCHEDULE.spacing,
         seed=SCHEDULE.seed,
         part=part,

@@ -38,7 +38,7 @@ class HundredSeconds(ArrivalShape):
     """10/s for 100 s."""
 
     stages = (RateStage("hold", 100, 10, 10),)
-    most_users = 100
+    max_users = 100
 
 
 class FakeMaster(MasterRunner):
@@ -133,7 +133,7 @@ def test_rare_classes_have_users_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """At a low rate there are so many users that the weights give one to each class."""
     play = Play(monkeypatch, "one", user_classes=(Visitor, Rare))
     play.shape.stages = (RateStage("hold", 100, 2, 2),)
-    play.shape.most_users = 20
+    play.shape.max_users = 20
 
     assert play.tick_at(0) == (10, 10.0)
 

@@ -27,23 +27,23 @@ def iterations() -> Iterations:
 
 def test_no_schedule_no_delay() -> None:
     """Without a schedule nobody knows how late a request is."""
-    assert math.isnan(Iterations().take_delay_ms())
+    assert math.isnan(Iterations().consume_start_delay_ms())
 
 
 def test_only_the_first_request_waits(iterations: Iterations) -> None:
     """Whoever arrives waits once: the first request of an iteration has its delay, the others none."""
     iterations.start(0.025)
 
-    assert [iterations.take_delay_ms() for _ in range(3)] == [25.0, 0.0, 0.0]
+    assert [iterations.consume_start_delay_ms() for _ in range(3)] == [25.0, 0.0, 0.0]
 
 
 def test_requests_outside_of_iterations_are_not_late(iterations: Iterations) -> None:
     """Signing in before the first arrival, and what follows the last, is not scheduled."""
-    before = iterations.take_delay_ms()
+    before = iterations.consume_start_delay_ms()
     iteration = iterations.start(0.5)
     iterations.end(iteration, Shopper, "Shopper.browse")
 
-    assert (before, iterations.take_delay_ms()) == (0.0, 0.0)
+    assert (before, iterations.consume_start_delay_ms()) == (0.0, 0.0)
 
 
 def test_greenlets_and_threads_have_iterations_of_their_own(iterations: Iterations) -> None:
@@ -51,7 +51,7 @@ def test_greenlets_and_threads_have_iterations_of_their_own(iterations: Iteratio
     iterations.start(0.025)
     copy_context().run(lambda: iterations.start(0.5))
 
-    assert iterations.take_delay_ms() == 25.0
+    assert iterations.consume_start_delay_ms() == 25.0
 
 
 def test_requests_side_by_side_belong_to_their_iteration(iterations: Iterations) -> None:
@@ -59,7 +59,7 @@ def test_requests_side_by_side_belong_to_their_iteration(iterations: Iterations)
     asked: list[float] = []
 
     def ask() -> None:
-        asked.append(iterations.take_delay_ms())
+        asked.append(iterations.consume_start_delay_ms())
         iterations.fail()
 
     def visit() -> bool:
@@ -78,7 +78,7 @@ def test_what_outlives_its_iteration_is_of_no_other(iterations: Iterations) -> N
 
     def go_on() -> None:
         for _ in range(2):
-            asked.append(iterations.take_delay_ms())
+            asked.append(iterations.consume_start_delay_ms())
             gevent.sleep(0)
 
     def visit() -> float:
@@ -88,7 +88,7 @@ def test_what_outlives_its_iteration_is_of_no_other(iterations: Iterations) -> N
         iterations.end(iteration, Shopper, "Shopper.browse")
         iterations.start(0.25)
         listening.join()
-        return iterations.take_delay_ms()
+        return iterations.consume_start_delay_ms()
 
     assert gevent.spawn(visit).get() == 250.0
     assert asked == [500.0, 0.0]
@@ -141,4 +141,4 @@ def test_cut_off_is_not_an_end(iterations: Iterations) -> None:
     iterations.end(iterations.start(0.5), Shopper, "Shopper.browse", cut_off=True)
 
     assert told == [(False, True)]
-    assert iterations.take_delay_ms() == 0.0
+    assert iterations.consume_start_delay_ms() == 0.0

@@ -94,7 +94,7 @@ class Clock:
     def work(self) -> None:
         """Note a start and take the next duration, or end the user after the last."""
         self.starts_s.append(round(self.now_s - 100, 6))
-        self.delays_s.append(round(ITERATIONS.take_delay_ms() / 1000, 6))
+        self.delays_s.append(round(ITERATIONS.consume_start_delay_ms() / 1000, 6))
         if not self.durations_s:
             raise gevent.GreenletExit
         self.now_s += self.durations_s.pop(0)

@@ -407,13 +407,13 @@ def test_plan_of_an_open_load_is_read(tmp_path: Path) -> None:
     """Stages carry rates instead of users, and what was planned is known; nonsense is unknown."""
     path = tmp_path / "run.json"
     path.write_text(
-        '{"load_model": "open", "arrivals": {"spacing": "poisson", "most_users": 50, "planned": 600.0},'
+        '{"load_model": "open", "arrivals": {"spacing": "poisson", "max_users": 50, "planned": 600.0},'
         ' "stages": [{"name": "hold", "from_s": 0, "to_s": 60, "from_rate": 0.5, "to_rate": 10},'
         ' {"name": "x", "from_s": 60, "to_s": 61, "from_rate": 1e999, "to_rate": 10}]}'
     )
     meta, notes = read_description(path, "x")
     assert notes == []
-    assert meta.arrivals == Arrivals(600, "poisson", 50)
+    assert meta.arrivals == Arrivals(600, "poisson")
     assert meta.stages == (Stage("hold", 0, 60, 0.5, 10),)
     path.write_text('{"arrivals": {"planned": "many"}}')
     assert read_description(path, "x")[0].arrivals is None

@@ -27,7 +27,7 @@ from tests.judged import checks_of
 from tests.samples import even, run_of
 from tests.virtual_time import START_UNIX_S, virtual_time
 
-ARRIVALS = ArrivalSchedule((RateStage("rise", 10, 0, 20), RateStage("hold", 20, 20, 20)), most_users=50)
+ARRIVALS = ArrivalSchedule((RateStage("rise", 10, 0, 20), RateStage("hold", 20, 20, 20)), max_users=50)
 USERS = Schedule((Stage("rise", 10, 0, 20), Stage("hold", 20, 20, 20)))
 
 
@@ -44,7 +44,7 @@ class FewArrivals(ArrivalShape):
     """An open load."""
 
     stages = ARRIVALS.stages
-    most_users = ARRIVALS.most_users
+    max_users = ARRIVALS.max_users
 
 
 class FewUsers(ScheduledShape):
@@ -121,7 +121,7 @@ def test_arrivals(monkeypatch: pytest.MonkeyPatch) -> None:
     assert plan.now(None) == Planned("rise", None, 10.0)
     facts = plan.facts()
     assert facts["load_model"] == "open"
-    assert facts["arrivals"] == {"spacing": "even", "most_users": 50, "planned": 500, "began_s": None}
+    assert facts["arrivals"] == {"spacing": "even", "max_users": 50, "planned": 500, "began_s": None}
 
 
 def test_arrivals_begin_later_than_their_run(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,12 +20,12 @@ class SmallSearch(SearchShape):
 
     first_rate = 10
     factor = 2
-    most_rate = 20
+    max_rate = 20
     resolution = 0.1
     step_s = 20
     rest_s = 5
-    most_steps = 3
-    most_users = 100
+    max_steps = 3
+    max_users = 100
 
 
 @pytest.fixture

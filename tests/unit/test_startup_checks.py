@@ -61,7 +61,7 @@ def test_all_faults_of_a_schedule() -> None:
     assert shape_faults(Right()) == []
     assert shape_faults(Wrong()) == [
         "Wrong: stage 1 ('hold'): duration_s must be a number above 0, got -1",
-        "Wrong: most_users must be a whole number of at least 1, got 0",
+        "Wrong: max_users must be a whole number of at least 1, got 0",
     ]
 
 
@@ -75,10 +75,10 @@ def test_all_shapes_that_can_be_picked_are_checked() -> None:
         "Search: resolution",
         "Search: step_s",
         "Search: rest_s",
-        "Search: most_steps",
-        "Search: most_users",
+        "Search: max_steps",
+        "Search: max_users",
         "Wrong: stage 1 ('hold'): duration_s",
-        "Wrong: most_users",
+        "Wrong: max_users",
     ]
 
 

@@ -17,12 +17,12 @@ BREAKPOINT = BreakpointShape().search
 SEARCH = StepSearch(
     first_rate=10,
     factor=2,
-    most_rate=320,
+    max_rate=320,
     resolution=0.1,
     step_s=60,
     rest_s=30,
-    most_steps=12,
-    most_users=500,
+    max_steps=12,
+    max_users=500,
 )
 
 
@@ -72,7 +72,7 @@ def test_the_capacity_is_found(capacity: float) -> None:
 
     assert passed <= capacity < failed
     assert failed - passed <= 0.1 * failed
-    assert len(steps) <= SEARCH.most_steps
+    assert len(steps) <= SEARCH.max_steps
 
 
 @given(st.data())
@@ -80,10 +80,10 @@ def test_every_search_ends(data: st.DataObject) -> None:
     """Whatever the verdicts are, the rates stay within their bounds and the steps within their number."""
     steps: list[Tried] = []
     while (rate := SEARCH.next_rate(steps)) is not None:
-        assert 0 < rate <= SEARCH.most_rate
+        assert 0 < rate <= SEARCH.max_rate
         steps.append(Tried(rate, data.draw(st.sampled_from(("PASS", "FAIL", "INCONCLUSIVE")))))
 
-    assert len(steps) <= SEARCH.most_steps
+    assert len(steps) <= SEARCH.max_steps
 
 
 def test_the_course() -> None:
@@ -122,7 +122,7 @@ def test_scales() -> None:
     """Rates and users follow one scale, durations the other; which rates are tried in what order does not."""
     small = BREAKPOINT.scaled(0.1, 0.5)
 
-    assert (small.first_rate, small.most_rate, small.most_users) == (1, 1024, 2000)
+    assert (small.first_rate, small.max_rate, small.max_users) == (1, 1024, 2000)
     assert (small.step_s, small.rest_s) == (30, 15)
     assert [step.rate * 10 for step in search_for(5.5, small)] == [
         step.rate for step in search_for(55, BREAKPOINT)
@@ -140,6 +140,6 @@ def test_all_faults_at_once() -> None:
         "resolution must be a number above 0, got -1",
         "step_s must be a number above 0, got nan",
         "rest_s must be a number above 0, got 0",
-        "most_steps must be a number above 0, got 0",
-        "most_rate must be a number of at least first_rate, 0, got inf",
+        "max_steps must be a number above 0, got 0",
+        "max_rate must be a number of at least first_rate, 0, got inf",
     ]
