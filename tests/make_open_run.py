@@ -10,7 +10,7 @@ from reports.load.run import HEALTH_COLUMNS, STAGE_COLUMNS, Arrivals, Run, Stage
 from tests.make_intervals import START_S, run_of
 
 HOLD = (Stage("hold", 0, 60, 10, 10),)
-OPEN: dict[str, Any] = {"load_model": "open", "stages": HOLD, "arrivals": Arrivals(600, "even", 50)}
+OPEN: dict[str, Any] = {"load_model": "open", "stages": HOLD, "arrivals": Arrivals(600, "even")}
 
 
 def health(started: float = 10.0, late: float = 0.0, dropped: float = 0.0) -> pd.DataFrame:

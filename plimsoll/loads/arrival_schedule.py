@@ -101,15 +101,15 @@ class ArrivalSchedule(Staged[RateStage]):
         return arrivals
 
     def starts(self, index: int = 0, count: int = 1, from_s: float = 0.0) -> Iterator[float]:
-        """Yield the intended starts of share *index* of *count*, in seconds, those before *from_s* left out.
+        """Yield the intended starts of part *index* of *count*, in seconds, those before *from_s* left out.
 
-        All shares together are exactly the schedule, each arrival once, also where they change at *from_s*.
+        All parts together are exactly the schedule, each arrival once, also where they change at *from_s*.
 
         Raises:
-            ValueError: there is no such share.
+            ValueError: there is no such part.
         """
         if not 0 <= index < count:
-            raise ValueError(f"share must be 0 to {count - 1} of {count}, got {index!r}")
+            raise ValueError(f"part must be 0 to {count - 1} of {count}, got {index!r}")
         # From a little before, as which side of from_s an arrival is on must not hang on a rounding error.
         levels = self._levels(index, count, self.arrivals_until(from_s) - 1)
         return (start_s for start_s in self._times(levels) if start_s >= from_s)

@@ -1,4 +1,4 @@
-"""The adapter between arrival schedules and Locust: as many users as it takes, a share for each worker."""
+"""The adapter between arrival schedules and Locust: as many users as it takes, a part for each worker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from time import perf_counter
 from typing import Any
 
 from plimsoll.listening import listen_first
-from plimsoll.loads.arrival_dispatcher import ARRIVALS_OPTION, REPORT_MESSAGE, SHARE_MESSAGE, Report, Share
+from plimsoll.loads.arrival_dispatcher import (
+    ARRIVALS_OPTION,
+    ASSIGNMENT_MESSAGE,
+    REPORT_MESSAGE,
+    Assignment,
+    Report,
+)
 from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage, Spacing
 from plimsoll.loads.scheduled_shape import PlannedShape
 
@@ -24,7 +30,7 @@ RESERVE_S = 2.0
 MOST_FOR_RARE_CLASSES = 100
 # The load begins when all of its first users have signed in, or after this time at the latest.
 PREPARATION_LIMIT_S = 30.0
-# How long before it takes effect a share is dealt, so that it is there in time.
+# How long before it takes effect an assignment is sent, so that it is there in time.
 LEAD_S = 0.5
 # What is under way when the schedule ends may come to its end within this time.
 LAST_ITERATIONS_S = 30.0
@@ -60,9 +66,9 @@ class ArrivalShape(PlannedShape[ArrivalSchedule]):
         _reports.clear()
         self._began_s: float | None = None
         self._users = 0
-        self._told: tuple[int, float] = (0, 1.0)
+        self._last_tick: tuple[int, float] = (0, 1.0)
         self._holders: list[str] = []
-        self._dealt: ArrivalSchedule | None = None
+        self._assigned: ArrivalSchedule | None = None
         self._from_s = 0.0
 
     def reset_time(self) -> None:
@@ -78,7 +84,7 @@ class ArrivalShape(PlannedShape[ArrivalSchedule]):
         """Return the users that it takes by now, and a spawn rate that adds them at once."""
         if self.awaits_set_up():
             super().reset_time()
-            return self._told
+            return self._last_tick
         planned, runner = self.planned(), self.runner
         assert isinstance(runner, LocalRunner | MasterRunner)
         setattr(runner.environment.parsed_options, ARRIVALS_OPTION, True)
@@ -90,8 +96,8 @@ class ArrivalShape(PlannedShape[ArrivalSchedule]):
             return None
         self._ask_for_users(planned, runner, list(reports.values()), len(present))
         if self._began_s is not None:
-            self._deal(planned, runner, reports)
-        return self._told
+            self._assign(planned, runner, reports)
+        return self._last_tick
 
     def _is_prepared(self, present: set[str], reports: dict[str, Report]) -> bool:
         if perf_counter() - self.start_time > PREPARATION_LIMIT_S:
@@ -119,19 +125,19 @@ class ArrivalShape(PlannedShape[ArrivalSchedule]):
         users = min(planned.max_users, max(self._users, least, needed))
         if users != self._users:
             fixed = sum(user_class.fixed_count for user_class in runner.user_classes)
-            self._told = (users + fixed, float(max(1, users - self._users)))
+            self._last_tick = (users + fixed, float(max(1, users - self._users)))
             self._users = users
 
-    def _deal(self, planned: ArrivalSchedule, runner: Runner, reports: dict[str, Report]) -> None:
-        """Tell each worker its share, every time: it also says whether more users are to come."""
+    def _assign(self, planned: ArrivalSchedule, runner: Runner, reports: dict[str, Report]) -> None:
+        """Send each worker its assignment, every time: it also says whether more users are to come."""
         assert self._began_s is not None
         elapsed_s = perf_counter() - self._began_s
         holders = sorted(worker for worker, report in reports.items() if report.users)
-        if (holders, planned) != (self._holders, self._dealt):
+        if (holders, planned) != (self._holders, self._assigned):
             self._from_s = max(0.0, elapsed_s + LEAD_S) if self._holders else 0.0
-            self._holders, self._dealt = holders, planned
+            self._holders, self._assigned = holders, planned
         for part, worker in enumerate(holders):
-            share = Share(
+            assignment = Assignment(
                 stages=list(planned.stages),
                 max_users=planned.max_users,
                 spacing=planned.spacing,
@@ -140,9 +146,9 @@ class ArrivalShape(PlannedShape[ArrivalSchedule]):
                 parts=len(holders),
                 from_s=self._from_s,
                 elapsed_s=perf_counter() - self._began_s,
-                is_full=self._users >= planned.max_users,
+                at_max_users=self._users >= planned.max_users,
             )
-            runner.send_message(SHARE_MESSAGE, share._asdict(), worker)
+            runner.send_message(ASSIGNMENT_MESSAGE, assignment._asdict(), worker)
 
 
 def is_busy() -> bool:

@@ -7,7 +7,7 @@ the two places that decide when the next task begins; without a schedule both do
 from __future__ import annotations
 
 import gevent
-from gevent.hub import Waiter
+import gevent.hub
 from locust import TaskSet, User, constant_pacing
 from locust.exception import (
     InterruptTaskSet,
@@ -25,7 +25,7 @@ from functools import cache
 from time import perf_counter
 from typing import Any, Protocol
 
-from plimsoll.loads.idle_users import Due, WaitingRoom
+from plimsoll.loads.idle_users import Due, IdleUserPool
 from plimsoll.loads.iterations import ITERATIONS, iteration_name
 
 # How a task says on purpose what is to come next; it has ended as it should.
@@ -62,12 +62,12 @@ class Unscheduled:
 class Arriving:
     """Iterations start when an arrival comes for the user, who is free in between."""
 
-    def __init__(self, room: WaitingRoom) -> None:
-        self._room = room
+    def __init__(self, pool: IdleUserPool) -> None:
+        self._pool = pool
 
     def begin(self, user: User) -> float | None:
         """Wait for an arrival."""
-        arrival = self._room.take(type(user)) or self._next_arrival(user)
+        arrival = self._pool.take(type(user)) or self._next_arrival(user)
         return perf_counter() - arrival.intended_s
 
     def rest(self, task_set: TaskSet) -> None:
@@ -76,17 +76,17 @@ class Arriving:
             raise StopUser
 
     def _next_arrival(self, user: User) -> Due:
-        waiter, run_callback = Waiter(), gevent.get_hub().loop.run_callback
-        place = self._room.wait(type(user), lambda: run_callback(waiter.switch, None))
+        turn, run_callback = gevent.hub.Waiter(), gevent.get_hub().loop.run_callback
+        waiter = self._pool.wait(type(user), lambda: run_callback(turn.switch, None))
         user._state = LOCUST_STATE_WAITING
         try:
-            waiter.get()
+            turn.get()
         except BaseException:
-            self._room.give_up(place)
+            self._pool.give_up(waiter)
             raise
         user._state = LOCUST_STATE_RUNNING
-        assert place.arrival is not None
-        return place.arrival
+        assert waiter.arrival is not None
+        return waiter.arrival
 
 
 class Paced:
@@ -118,30 +118,30 @@ class Paced:
         user._state = LOCUST_STATE_RUNNING
 
 
-class Gate:
-    """Admits the users of this process to their iterations; *room* has the arrivals, if they are in force."""
+class UserRegistry:
+    """Admits the users of this process to their iterations; *pool* has the arrivals, if they are in force."""
 
     def __init__(self) -> None:
-        self.room: WaitingRoom | None = None
+        self.pool: IdleUserPool | None = None
         # Users who have come as far as their first iteration.
         self.present = 0
         # Users who have come in the place of others, and not so far yet.
         self.replacing: set[User] = set()
 
-    def admit(self, user: User) -> Starts:
+    def register(self, user: User) -> Starts:
         """Return what decides about this user's starts, until its greenlet ends."""
-        room, user_class = self.room, type(user)
+        pool, user_class = self.pool, type(user)
         self.present += 1
         self.replacing.discard(user)
         user.greenlet.rawlink(self._leave)
-        if room is None:
+        if pool is None:
             return Paced() if is_paced([user_class]) else Unscheduled()
         if user_class.fixed_count:
             # So many users of a class, at a pace of their own: they are no part of the arrivals.
             return Unscheduled()
-        room.join(user_class)
-        user.greenlet.rawlink(lambda _: room.leave(user_class))
-        return Arriving(room)
+        pool.join(user_class)
+        user.greenlet.rawlink(lambda _: pool.leave(user_class))
+        return Arriving(pool)
 
     def replace(self, user: User) -> None:
         """Have another user come for one who ends its iteration and itself, as soon as that has gone.
@@ -165,7 +165,7 @@ class Gate:
         self.present -= 1
 
 
-GATE = Gate()
+USERS = UserRegistry()
 
 
 @cache
@@ -221,7 +221,7 @@ def _execute_when_intended(self: TaskSet) -> None:
     user: Any = self.user
     starts: Starts | None = getattr(user, "plimsoll_starts", None)
     if starts is None:
-        starts = user.plimsoll_starts = GATE.admit(user)
+        starts = user.plimsoll_starts = USERS.register(user)
     delay_s = starts.begin(user)
     if delay_s is None:
         _execute_next_task(self)
@@ -230,7 +230,7 @@ def _execute_when_intended(self: TaskSet) -> None:
         _execute_counted(self, iteration_name(type(user), task), delay_s)
     except StopUser:
         if isinstance(starts, Arriving) and user._state != LOCUST_STATE_STOPPING:
-            GATE.replace(user)
+            USERS.replace(user)
         raise
 
 

@@ -101,8 +101,8 @@ class Schedule(Staged[Stage]):
         if position is None:
             return None
         stage, stage_elapsed_s = position
-        share = stage_elapsed_s / stage.duration_s
-        return round(stage.from_users + (stage.to_users - stage.from_users) * share)
+        fraction = stage_elapsed_s / stage.duration_s
+        return round(stage.from_users + (stage.to_users - stage.from_users) * fraction)
 
     def rate_at(self, elapsed_s: float) -> float | None:  # noqa: ARG002 - asked as of any schedule
         """Return None: how many iterations a second these users start is up to the service."""

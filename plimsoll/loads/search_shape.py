@@ -68,7 +68,7 @@ class SearchShape(ArrivalShape):
                 return None
             outcome = self.judge(self._course.step)
             if outcome is not None:
-                # Not before the workers have their shares of it.
+                # Not before the workers have their assignments.
                 self._course.go_on(outcome, self.get_run_time() + 2 * LEAD_S)
         return super().next_tick()
 

@@ -159,7 +159,7 @@ def test_shares_may_be_dealt_again(
 
 def test_no_such_share() -> None:
     """A share is one of those that there are."""
-    with pytest.raises(ValueError, match=r"share must be 0 to 1 of 2, got 2"):
+    with pytest.raises(ValueError, match=r"part must be 0 to 1 of 2, got 2"):
         HILL.starts(2, 2)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from plimsoll.loads import arrival_shape
-from plimsoll.loads.arrival_dispatcher import ARRIVALS_OPTION, REPORT_MESSAGE, SHARE_MESSAGE
+from plimsoll.loads.arrival_dispatcher import ARRIVALS_OPTION, ASSIGNMENT_MESSAGE, REPORT_MESSAGE
 from plimsoll.loads.arrival_schedule import RateStage
 from plimsoll.loads.arrival_shape import ArrivalShape
 
@@ -66,7 +66,7 @@ class FakeMaster(MasterRunner):
 
     def send_message(self, msg_type: str, data: Any = None, client_id: str | None = None) -> None:
         """Note the last message to each worker."""
-        assert msg_type == SHARE_MESSAGE
+        assert msg_type == ASSIGNMENT_MESSAGE
         assert client_id is not None
         self.sent[client_id] = data
 
@@ -172,7 +172,7 @@ def test_users_are_added_up_to_the_most(play: Play) -> None:
     play.report("one", 10, busy=10, needed=15)
     play.report("two", 10, busy=10, needed=12)
     short = play.tick_at(2)
-    is_full_before = play.master.sent["one"]["is_full"]
+    at_max_users_before = play.master.sent["one"]["at_max_users"]
     play.report("one", 30, needed=0)
     enough = play.tick_at(3)
     play.report("one", 30, needed=5000)
@@ -180,7 +180,7 @@ def test_users_are_added_up_to_the_most(play: Play) -> None:
 
     assert short == enough == (47, 27.0)
     assert most == (100, 53.0)
-    assert (is_full_before, play.master.sent["one"]["is_full"]) == (False, True)
+    assert (at_max_users_before, play.master.sent["one"]["at_max_users"]) == (False, True)
 
 
 def test_a_worker_is_lost(play: Play) -> None:

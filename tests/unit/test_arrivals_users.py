@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from plimsoll.loads.idle_users import WaitingRoom
-from plimsoll.loads.intended_starts import GATE, watch_task_sets
+from plimsoll.loads.idle_users import IdleUserPool
+from plimsoll.loads.intended_starts import USERS, watch_task_sets
 from plimsoll.loads.iterations import ITERATIONS
 
 
@@ -50,12 +50,12 @@ def told() -> Iterator[Told]:
 
 
 @pytest.fixture
-def room() -> Iterator[WaitingRoom]:
+def pool() -> Iterator[IdleUserPool]:
     """Have arrivals in force, and users who look for them."""
     watch_task_sets()
-    ITERATIONS.is_scheduled, GATE.room = True, WaitingRoom()
-    yield GATE.room
-    ITERATIONS.is_scheduled, GATE.room = False, None
+    ITERATIONS.is_scheduled, USERS.pool = True, IdleUserPool()
+    yield USERS.pool
+    ITERATIONS.is_scheduled, USERS.pool = False, None
 
 
 class Visitor(User):
@@ -93,28 +93,28 @@ def settle() -> None:
         gevent.sleep(0)
 
 
-def arrive(room: WaitingRoom, arrivals: int, late_s: float = 0.0) -> None:
+def arrive(pool: IdleUserPool, arrivals: int, late_s: float = 0.0) -> None:
     """Let arrivals come, and users take them."""
     for _ in range(arrivals):
-        room.arrive(perf_counter() - late_s, perf_counter())
+        pool.arrive(perf_counter() - late_s, perf_counter())
     settle()
 
 
-def test_each_arrival_is_an_iteration(room: WaitingRoom, told: Told) -> None:
+def test_each_arrival_is_an_iteration(pool: IdleUserPool, told: Told) -> None:
     """No iteration begins by itself, not the first either, and each arrival begins one."""
     users = started(Visitor, 2)
     before = list(told)
-    arrive(room, 5)
+    arrive(pool, 5)
     users.kill()
 
     assert before == []
     assert told == [("Visitor.visit", False)] * 5
 
 
-def test_late_arrivals_are_taken_at_once(room: WaitingRoom, told: Told) -> None:
+def test_late_arrivals_are_taken_at_once(pool: IdleUserPool, told: Told) -> None:
     """What was due before the user was free is begun without a wait, and known to be late."""
     late = ITERATIONS.late
-    arrive(room, 3, late_s=0.5)
+    arrive(pool, 3, late_s=0.5)
     users = started(Visitor)
     users.kill()
 
@@ -132,12 +132,12 @@ def test_late_arrivals_are_taken_at_once(room: WaitingRoom, told: Told) -> None:
     ],
 )
 def test_ends(
-    room: WaitingRoom, told: Told, outcome: BaseException, is_told: Told, monkeypatch: pytest.MonkeyPatch
+    pool: IdleUserPool, told: Told, outcome: BaseException, is_told: Told, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The end of an iteration is told of as what it is."""
     monkeypatch.setattr(Visitor, "outcome", outcome)
     users = started(Visitor)
-    arrive(room, 1)
+    arrive(pool, 1)
     users.kill()
 
     assert told == is_told
@@ -174,7 +174,7 @@ class FakeRunner:
     ],
 )
 def test_replaced(
-    room: WaitingRoom, monkeypatch: pytest.MonkeyPatch, outcome: BaseException, state: str,
+    pool: IdleUserPool, monkeypatch: pytest.MonkeyPatch, outcome: BaseException, state: str,
     target_user_count: int, stays: int,
 ) -> None:  # fmt: skip
     """Whoever stops itself after an arrival makes place for one who takes the next; nobody else does."""
@@ -184,29 +184,29 @@ def test_replaced(
     environment.runner = runner
     runner.spawn_users({"Visitor": 1})
     settle()
-    arrive(room, 1)
-    counts = (runner.user_count, room.users, len(GATE.replacing))
+    arrive(pool, 1)
+    counts = (runner.user_count, pool.users, len(USERS.replacing))
     runner.users.kill()
 
     assert counts == (stays, stays, 0)
 
 
-def test_users_come_and_go(room: WaitingRoom) -> None:
-    """The room knows who is there, also when users are stopped while they are free."""
-    present = GATE.present
+def test_users_come_and_go(pool: IdleUserPool) -> None:
+    """The pool knows who is there, also when users are stopped while they are free."""
+    present = USERS.present
     users = started(Visitor, 3)
-    counts = (room.users, room.busy, GATE.present - present)
+    counts = (pool.users, pool.busy, USERS.present - present)
     users.kill()
     settle()
 
     assert counts == (3, 0, 3)
-    assert (room.users, room.busy, GATE.present - present) == (0, 0, 0)
+    assert (pool.users, pool.busy, USERS.present - present) == (0, 0, 0)
 
 
-def test_an_arrival_for_a_user_who_is_stopped(room: WaitingRoom, told: Told) -> None:
+def test_an_arrival_for_a_user_who_is_stopped(pool: IdleUserPool, told: Told) -> None:
     """It goes to the next user who is free."""
     users = started(Visitor, 2)
-    room.arrive(perf_counter(), perf_counter())
+    pool.arrive(perf_counter(), perf_counter())
     users.killone(next(iter(users)), block=False)
     settle()
     settle()
@@ -215,17 +215,17 @@ def test_an_arrival_for_a_user_who_is_stopped(room: WaitingRoom, told: Told) -> 
     assert told == [("Visitor.visit", False)]
 
 
-def test_fixed_users_keep_their_pace(room: WaitingRoom, told: Told) -> None:
+def test_fixed_users_keep_their_pace(pool: IdleUserPool, told: Told) -> None:
     """Users of a fixed count take no arrivals, and their iterations are not counted."""
     count = ITERATIONS.started
     users = started(Sitting)
-    counts = (room.users, len(told), ITERATIONS.started - count)
+    counts = (pool.users, len(told), ITERATIONS.started - count)
     users.kill()
 
     assert counts == (0, 0, 0)
 
 
-def test_waits_within_a_task_are_the_journeys_own(room: WaitingRoom, told: Told) -> None:
+def test_waits_within_a_task_are_the_journeys_own(pool: IdleUserPool, told: Told) -> None:
     """A task that waits does so for its wait time; only between tasks an arrival ends the wait."""
 
     class Thinking(User):
@@ -238,14 +238,14 @@ def test_waits_within_a_task_are_the_journeys_own(room: WaitingRoom, told: Told)
             self.wait()
 
     users = started(Thinking)
-    arrive(room, 1)
-    counts = (room.busy, len(told))
+    arrive(pool, 1)
+    counts = (pool.busy, len(told))
     users.kill()
 
     assert counts == (1, 0)
 
 
-def test_graceful_stop(room: WaitingRoom, told: Told) -> None:
+def test_graceful_stop(pool: IdleUserPool, told: Told) -> None:
     """A user who was asked to stop ends after its task and takes no other arrival."""
     ends = gevent.event.Event()
 
@@ -260,16 +260,16 @@ def test_graceful_stop(room: WaitingRoom, told: Told) -> None:
     users = Group()
     user.start(users)
     settle()
-    arrive(room, 2)
+    arrive(pool, 2)
     user.stop(force=False)
     ends.set()
     settle()
 
     assert told == [("Slow.last", False)]
-    assert (len(users), room.users) == (0, 0)
+    assert (len(users), pool.users) == (0, 0)
 
 
-def test_nested_tasks(room: WaitingRoom, told: Told) -> None:
+def test_nested_tasks(pool: IdleUserPool, told: Told) -> None:
     """A TaskSet is no iteration, the tasks in it are."""
 
     class Nested(User):
@@ -285,7 +285,7 @@ def test_nested_tasks(room: WaitingRoom, told: Told) -> None:
                 self.interrupt()
 
     users = started(Nested)
-    arrive(room, 3)
+    arrive(pool, 3)
     users.kill()
 
     assert told == [("Nested.step", False)] * 3

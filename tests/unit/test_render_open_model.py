@@ -27,7 +27,7 @@ def open_run(*more: pd.DataFrame, **meta: Any) -> Run:
     made = even(40, 20.0, seconds=20, delay_ms=np.where(np.arange(40) < 10, 300.0, 0.0))
     tasks = even(40, 400.0, seconds=20, delay_ms=0.0, request_type="iteration", name="Shopper.<b>buy</b>")
     stage = (Stage("hold", 0, 20, 2, 2.5),)
-    known: dict[str, Any] = {"load_model": "open", "stages": stage, "arrivals": Arrivals(40, "even", 9)}
+    known: dict[str, Any] = {"load_model": "open", "stages": stage, "arrivals": Arrivals(40, "even")}
     run = run_of(pd.concat([made, tasks, *more]), 500.0, 1000.0, **(known | meta))
     seconds = np.arange(20, dtype=float)
     late = (seconds < 5).astype(float)

@@ -304,7 +304,7 @@ def test_generator_that_starts_nothing_is_held_against_the_plan() -> None:
 def test_arrivals_by_chance_are_held_against_what_came() -> None:
     """Of a Poisson process with 30 planned 14 may come; of an even one they may not."""
     run = replace(open_run(even(14, 20.0), started=14 / 60), stages=stages(rate=0.5))
-    chance = replace(run.meta, arrivals=Arrivals(30, "poisson", 50))
+    chance = replace(run.meta, arrivals=Arrivals(30, "poisson"))
     assert check_of(replace(run, meta=chance)).ok
     assert not check_of(run).ok
 

@@ -1,4 +1,4 @@
-"""A process hands its share of the arrivals to its users, by the clock."""
+"""A process dispatches its part of the arrivals to its users, by the clock."""
 
 # mypy: disallow-untyped-calls=False
 # Half of Locust's functions carry no types.
@@ -19,16 +19,16 @@ import pytest
 from plimsoll.loads import arrival_dispatcher
 from plimsoll.loads.arrival_dispatcher import (
     ARRIVALS_OPTION,
+    ASSIGNMENT_MESSAGE,
     REPORT_MESSAGE,
-    SHARE_MESSAGE,
-    ArrivalDesk,
+    ArrivalDispatcher,
+    Assignment,
     Report,
-    Share,
     keep_intended_starts,
 )
 from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
-from plimsoll.loads.idle_users import Place, WaitingRoom
-from plimsoll.loads.intended_starts import GATE
+from plimsoll.loads.idle_users import IdleUserPool, Waiter
+from plimsoll.loads.intended_starts import USERS
 from plimsoll.loads.iterations import ITERATIONS
 
 # 100/s for 1 s: arrivals at 5, 15, … 995 ms.
@@ -57,22 +57,22 @@ class FakeRunner:
 class FreeUser:
     """A user who is free again at once, and notes what it was given."""
 
-    def __init__(self, room: WaitingRoom) -> None:
-        self.room = room
+    def __init__(self, pool: IdleUserPool) -> None:
+        self.pool = pool
         self.given_s: list[float] = []
         self.given_at_s: list[float] = []
-        self.place: Place
-        room.join(Visitor)
+        self.waiter: Waiter
+        pool.join(Visitor)
         self.wait()
 
     def wait(self) -> None:
         """Be free."""
-        self.place = self.room.wait(Visitor, self.take)
+        self.waiter = self.pool.wait(Visitor, self.take)
 
     def take(self) -> None:
         """Take what has come."""
-        assert self.place.arrival is not None
-        self.given_s.append(self.place.arrival.intended_s)
+        assert self.waiter.arrival is not None
+        self.given_s.append(self.waiter.arrival.intended_s)
         self.given_at_s.append(perf_counter())
         self.wait()
 
@@ -84,20 +84,20 @@ def runner() -> FakeRunner:
 
 
 @pytest.fixture
-def desk(runner: FakeRunner, monkeypatch: pytest.MonkeyPatch) -> Iterator[ArrivalDesk]:
-    """Open a desk that reports often."""
+def dispatcher(runner: FakeRunner, monkeypatch: pytest.MonkeyPatch) -> Iterator[ArrivalDispatcher]:
+    """Open a dispatcher that reports often."""
     monkeypatch.setattr(arrival_dispatcher, "REPORT_INTERVAL_S", 0.02)
-    monkeypatch.setattr(GATE, "present", 0)
-    desk = ArrivalDesk(runner)  # type: ignore[arg-type] # all that a desk wants of a runner
-    yield desk
-    desk.close()
+    monkeypatch.setattr(USERS, "present", 0)
+    dispatcher = ArrivalDispatcher(runner)  # type: ignore[arg-type] # all that a dispatcher wants of a runner
+    yield dispatcher
+    dispatcher.close()
 
 
-def share(
-    part: int = 0, parts: int = 1, from_s: float = 0.0, elapsed_s: float = 0.0, *, is_full: bool = False
-) -> Share:
-    """Return a share of the schedule, at a moment of the run."""
-    return Share(
+def assignment(
+    part: int = 0, parts: int = 1, from_s: float = 0.0, elapsed_s: float = 0.0, *, at_max_users: bool = False
+) -> Assignment:
+    """Return an assignment of a part of the schedule, at a moment of the run."""
+    return Assignment(
         stages=list(SCHEDULE.stages),
         max_users=SCHEDULE.max_users,
         spacing=SCHEDULE.spacing,
@@ -106,23 +106,23 @@ def share(
         parts=parts,
         from_s=from_s,
         elapsed_s=elapsed_s,
-        is_full=is_full,
+        at_max_users=at_max_users,
     )
 
 
-def until_over(desk: ArrivalDesk) -> None:
+def until_over(dispatcher: ArrivalDispatcher) -> None:
     """Wait for the end of the schedule."""
-    assert desk._handing is not None
-    desk._handing.join(timeout=5)
-    assert desk._is_over
+    assert dispatcher._dispatching is not None
+    dispatcher._dispatching.join(timeout=5)
+    assert dispatcher._is_over
 
 
-def test_the_whole_schedule(desk: ArrivalDesk) -> None:
+def test_the_whole_schedule(dispatcher: ArrivalDispatcher) -> None:
     """Each arrival is given at its intended start and not before; the first moment is the master's."""
-    user = FreeUser(desk.room)
+    user = FreeUser(dispatcher.pool)
     began_s = perf_counter() + 0.1
-    desk.take_share(share(elapsed_s=-0.1))
-    until_over(desk)
+    dispatcher.apply_assignment(assignment(elapsed_s=-0.1))
+    until_over(dispatcher)
     first_s = user.given_s[0]
 
     assert first_s - began_s == pytest.approx(0.005, abs=0.05)
@@ -130,36 +130,36 @@ def test_the_whole_schedule(desk: ArrivalDesk) -> None:
     assert all(given <= at for given, at in zip(user.given_s, user.given_at_s, strict=True))
 
 
-def test_what_was_missed_comes_at_once(desk: ArrivalDesk) -> None:
+def test_what_was_missed_comes_at_once(dispatcher: ArrivalDispatcher) -> None:
     """A process that was away catches up, each arrival with the start it was to have."""
-    user = FreeUser(desk.room)
-    desk.take_share(share(elapsed_s=0.5))
+    user = FreeUser(dispatcher.pool)
+    dispatcher.apply_assignment(assignment(elapsed_s=0.5))
     gevent.sleep(0)
 
     assert len(user.given_s) == pytest.approx(50, abs=5)
     assert user.given_at_s[0] - user.given_s[0] == pytest.approx(0.495, abs=0.05)
 
 
-def test_a_share_that_is_told_again_changes_nothing(desk: ArrivalDesk) -> None:
+def test_a_repeated_assignment_changes_nothing(dispatcher: ArrivalDispatcher) -> None:
     """The master repeats itself every second."""
-    user = FreeUser(desk.room)
-    desk.take_share(share(part=1, parts=2))
+    user = FreeUser(dispatcher.pool)
+    dispatcher.apply_assignment(assignment(part=1, parts=2))
     for _ in range(3):
         gevent.sleep(0.02)
-        desk.take_share(share(part=1, parts=2, elapsed_s=0.9))
-    until_over(desk)
+        dispatcher.apply_assignment(assignment(part=1, parts=2, elapsed_s=0.9))
+    until_over(dispatcher)
 
     assert len(user.given_s) == 50
 
 
 @pytest.mark.parametrize("turn_s", [0.5, 0.52])
-def test_a_new_share_follows_the_old(desk: ArrivalDesk, turn_s: float) -> None:
-    """Up to the moment of the new share the old one holds, then the new one does."""
-    user = FreeUser(desk.room)
-    desk.take_share(share(part=0, parts=2))
+def test_a_new_assignment_follows_the_old(dispatcher: ArrivalDispatcher, turn_s: float) -> None:
+    """Up to the moment of the new assignment the old one holds, then the new one does."""
+    user = FreeUser(dispatcher.pool)
+    dispatcher.apply_assignment(assignment(part=0, parts=2))
     gevent.sleep(0.05)
-    desk.take_share(share(part=0, parts=1, from_s=turn_s))
-    until_over(desk)
+    dispatcher.apply_assignment(assignment(part=0, parts=1, from_s=turn_s))
+    until_over(dispatcher)
     before = [start_s for start_s in SCHEDULE.starts(0, 2) if start_s < turn_s]
 
     after = [start_s for start_s in SCHEDULE.starts() if start_s >= turn_s]
@@ -168,72 +168,74 @@ def test_a_new_share_follows_the_old(desk: ArrivalDesk, turn_s: float) -> None:
     assert [given_s - first_s + 0.005 for given_s in user.given_s] == pytest.approx([*before, *after])
 
 
-def test_nothing_is_dropped_while_users_are_added(desk: ArrivalDesk) -> None:
+def test_nothing_is_dropped_while_users_are_added(dispatcher: ArrivalDispatcher) -> None:
     """What finds no free user waits for the users that are still to come."""
     dropped = ITERATIONS.dropped
-    desk.take_share(share())
+    dispatcher.apply_assignment(assignment())
     gevent.sleep(0.15)
 
     assert ITERATIONS.dropped == dropped
-    assert desk.room.needed_users >= 10
+    assert dispatcher.pool.needed_users >= 10
 
 
-def test_drops_when_all_users_are_there(desk: ArrivalDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_drops_when_all_users_are_there(
+    dispatcher: ArrivalDispatcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With all users there, what has waited for its grace is dropped, what is younger waits."""
     monkeypatch.setattr(arrival_dispatcher, "DROP_AFTER_S", 0.05)
     dropped = ITERATIONS.dropped
-    desk.room.join(Visitor)  # and never free
-    desk.take_share(share(is_full=True))
+    dispatcher.pool.join(Visitor)  # and never free
+    dispatcher.apply_assignment(assignment(at_max_users=True))
     gevent.sleep(0.3)
 
     assert ITERATIONS.dropped - dropped == pytest.approx(25, abs=10)
-    assert desk.room.oldest_noticed_s() is not None
+    assert dispatcher.pool.oldest_noticed_s() is not None
 
 
 def test_no_drops_while_users_sign_in(
-    desk: ArrivalDesk, runner: FakeRunner, monkeypatch: pytest.MonkeyPatch
+    dispatcher: ArrivalDispatcher, runner: FakeRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A user who was started and has not come to its first iteration is still to come."""
     monkeypatch.setattr(arrival_dispatcher, "DROP_AFTER_S", 0.02)
     dropped = ITERATIONS.dropped
     runner.user_count = 1
-    desk.take_share(share(is_full=True))
+    dispatcher.apply_assignment(assignment(at_max_users=True))
     gevent.sleep(0.1)
 
     assert ITERATIONS.dropped == dropped
 
 
-def test_what_has_not_begun_at_the_end_never_does(desk: ArrivalDesk) -> None:
+def test_what_has_not_begun_at_the_end_never_does(dispatcher: ArrivalDispatcher) -> None:
     """Started and dropped are together what was planned."""
     dropped = ITERATIONS.dropped
-    desk.take_share(share(elapsed_s=0.75))
-    until_over(desk)
+    dispatcher.apply_assignment(assignment(elapsed_s=0.75))
+    until_over(dispatcher)
 
     assert ITERATIONS.dropped == dropped + 100
-    assert desk.room.oldest_noticed_s() is None
+    assert dispatcher.pool.oldest_noticed_s() is None
 
 
-def test_what_has_not_begun_when_the_run_is_stopped_never_does(desk: ArrivalDesk) -> None:
+def test_what_has_not_begun_when_the_run_is_stopped_never_does(dispatcher: ArrivalDispatcher) -> None:
     """A run that is stopped early counts what was due by then."""
     dropped = ITERATIONS.dropped
-    desk.take_share(share(elapsed_s=0.5))
+    dispatcher.apply_assignment(assignment(elapsed_s=0.5))
     gevent.sleep(0)
-    desk.close()
+    dispatcher.close()
 
     assert ITERATIONS.dropped - dropped == pytest.approx(50, abs=5)
 
 
-def test_reports(desk: ArrivalDesk, runner: FakeRunner) -> None:
+def test_reports(dispatcher: ArrivalDispatcher, runner: FakeRunner) -> None:
     """The master is told of users, of who is needed, and of the end; a broken connection is tried again."""
     runner.user_count = 1
     runner.fails = True
-    FreeUser(desk.room)
+    FreeUser(dispatcher.pool)
     gevent.sleep(0.05)
     runner.fails = False
     gevent.sleep(0.05)
     first = runner.sent[0]
-    desk.take_share(share(elapsed_s=1.0))
-    until_over(desk)
+    dispatcher.apply_assignment(assignment(elapsed_s=1.0))
+    until_over(dispatcher)
     gevent.sleep(0.05)
 
     assert first == (REPORT_MESSAGE, Report(1, 1, 0, 0, is_over=False)._asdict())
@@ -263,18 +265,18 @@ class LocalRun:
 def restored(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave this process without a schedule."""
     monkeypatch.setattr(ITERATIONS, "is_scheduled", False)
-    monkeypatch.setattr(GATE, "room", None)
+    monkeypatch.setattr(USERS, "pool", None)
 
 
 @pytest.mark.usefixtures("restored")
 def test_an_open_run_and_another_after_it() -> None:
     """Arrivals are in force in the run that has them, from its start to its end."""
     run = LocalRun([Visitor])
-    run.runner.send_message(SHARE_MESSAGE, share()._asdict())  # before the start: nobody to take it
+    run.runner.send_message(ASSIGNMENT_MESSAGE, assignment()._asdict())  # before the start: nobody to take it
     run.start(is_open=True)
-    during = (ITERATIONS.is_scheduled, GATE.room)
+    during = (ITERATIONS.is_scheduled, USERS.pool)
     run.stop()
-    after = GATE.room
+    after = USERS.pool
     run.start(is_open=False)
     run.stop()
 
@@ -285,13 +287,13 @@ def test_an_open_run_and_another_after_it() -> None:
 
 
 @pytest.mark.usefixtures("restored")
-def test_a_share_is_taken_by_the_desk_of_the_run() -> None:
+def test_an_assignment_is_applied_by_the_dispatcher_of_the_run() -> None:
     """The master's message begins the schedule."""
     run = LocalRun([Visitor])
     run.start(is_open=True)
-    assert GATE.room is not None
-    user = FreeUser(GATE.room)
-    run.runner.send_message(SHARE_MESSAGE, share(elapsed_s=0.5)._asdict())
+    assert USERS.pool is not None
+    user = FreeUser(USERS.pool)
+    run.runner.send_message(ASSIGNMENT_MESSAGE, assignment(elapsed_s=0.5)._asdict())
     gevent.sleep(0.01)
     run.stop()
 
