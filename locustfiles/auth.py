@@ -14,8 +14,7 @@ import uuid
 from typing import ClassVar
 
 from locustfiles.school import STUDENTS, Credentials, MemberUser
-from plimsoll.users.answers import status_only
-from telemetry.switch import record_run
+from plimsoll import record_run, status_only
 
 record_run()
 

@@ -16,8 +16,7 @@ from itertools import count
 from typing import ClassVar
 
 from locustfiles.school import STUDENTS, MemberUser, StampedListener, StampedSender
-from plimsoll.users.websocket import WebSocket, WebSocketUser, websocket_request_names
-from telemetry.switch import record_run
+from plimsoll import WebSocket, WebSocketUser, record_run, websocket_request_names
 
 record_run()
 

@@ -12,9 +12,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from locustfiles.school import STUDENTS, BudgetedGraphqlUser, PricedQuery
-from plimsoll.users.answers import WrongAnswerError, field, filled, identifier
-from plimsoll.users.graphql import Query
-from telemetry.switch import record_run
+from plimsoll import GraphqlQuery, WrongAnswerError, field, filled, identifier, record_run
 
 record_run()
 
@@ -35,7 +33,7 @@ DASHBOARD = """{
 }"""
 
 
-def dashboard_of(email: str) -> Query[None]:
+def dashboard_of(email: str) -> GraphqlQuery[None]:
     """Return the query for a student's dashboard, which must be this student's, and whole."""
 
     def check(data: Any) -> None:
@@ -49,7 +47,7 @@ def dashboard_of(email: str) -> Query[None]:
         if not 0 <= field(filled(found, "metrics", dict), "percentage", float) <= 100:
             raise WrongAnswerError("'percentage' is outside 0–100")
 
-    return Query("graphql.student_dashboard", DASHBOARD, check)
+    return GraphqlQuery("graphql.student_dashboard", DASHBOARD, check)
 
 
 def exploration(data: Any) -> None:
@@ -121,7 +119,7 @@ def n_plus_one(name: str, read: Callable[[Any], T]) -> PricedQuery[T]:
     return PricedQuery(name, text, read, points=200)
 
 
-EXPLORATION = Query(
+EXPLORATION = GraphqlQuery(
     "graphql.career_exploration",
     """{
   careerExploration {

@@ -14,8 +14,7 @@ from typing import ClassVar
 
 from locustfiles.careers import about_student, content_questions, fresh_pool, opened_session
 from locustfiles.school import STUDENTS, MemberUser
-from plimsoll.users.answers import Identifier
-from telemetry.switch import record_run
+from plimsoll import Identifier, record_run
 
 record_run()
 

@@ -16,8 +16,7 @@ from itertools import count
 from typing import Any, ClassVar, NamedTuple
 
 from locustfiles.school import ADMINS, STUDENTS, AccountPool, MemberUser
-from plimsoll.users.answers import Answer, Identifier, WrongAnswerError, field, filled, identifier
-from telemetry.switch import record_run
+from plimsoll import Answer, Identifier, WrongAnswerError, field, filled, identifier, record_run
 
 record_run()
 

@@ -13,8 +13,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from locustfiles.school import PARENTS, STUDENTS, MemberUser
-from plimsoll.users.browser import BrowserUser, page_metric_names, page_request_names
-from telemetry.switch import record_run
+from plimsoll import BrowserUser, page_metric_names, page_request_names, record_run
 
 record_run()
 

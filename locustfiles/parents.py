@@ -13,8 +13,7 @@ from collections.abc import Callable
 from typing import ClassVar
 
 from locustfiles.school import PARENTS, MemberUser
-from plimsoll.users.answers import Answer, Identifier, WrongAnswerError, field, filled, identifier
-from telemetry.switch import record_run
+from plimsoll import Answer, Identifier, WrongAnswerError, field, filled, identifier, record_run
 
 record_run()
 

@@ -10,9 +10,7 @@ from locust import constant, task
 
 from typing import ClassVar
 
-from plimsoll.users.answers import Answer, WrongAnswerError, field, filled
-from plimsoll.users.api import ApiUser
-from telemetry.switch import record_run
+from plimsoll import Answer, ApiUser, WrongAnswerError, field, filled, record_run
 
 record_run()
 

@@ -6,7 +6,7 @@ A right answer is what it is in `orders.py`, under the same request names.
 from __future__ import annotations
 
 from locustfiles.orders import ShopVisitor
-from telemetry.switch import record_run
+from plimsoll import record_run
 
 record_run()
 

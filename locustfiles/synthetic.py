@@ -10,9 +10,7 @@ from typing import ClassVar
 
 from locustfiles.careers import content_questions, fresh_pool, judged_as, opened_session
 from locustfiles.school import STUDENTS, MemberUser, health_of
-from plimsoll.users.answers import Answer, WrongAnswerError, filled
-from plimsoll.users.scheduled_check import ScheduledCheckUser, within
-from telemetry.switch import record_run
+from plimsoll import Answer, ScheduledCheckUser, WrongAnswerError, filled, record_run, within
 
 record_run()
 

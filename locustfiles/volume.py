@@ -17,9 +17,7 @@ from typing import ClassVar
 
 from locustfiles.parents import check_report
 from locustfiles.school import ADMINS, SCHOOL_ID, MemberUser, remove
-from plimsoll.data import set_up
-from plimsoll.users.answers import Answer, Identifier, WrongAnswerError, field, identifier
-from telemetry.switch import record_run
+from plimsoll import Answer, Identifier, WrongAnswerError, field, identifier, record_run, set_up
 
 record_run()
 

@@ -1,1 +1,104 @@
-"""Load tests on Locust that end in a verdict: PASS, FAIL or INCONCLUSIVE."""
+"""Load tests on Locust that end in a verdict: PASS, FAIL or INCONCLUSIVE.
+
+Each name is imported when it is first asked for, since importing Locust patches the process for gevent.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from plimsoll.data.feeder import Feeder as Feeder
+    from plimsoll.data.feeder import FeederExhausted as FeederExhausted
+    from plimsoll.data.links import seed_of as seed_of
+    from plimsoll.data.set_up import SetUpError as SetUpError
+    from plimsoll.data.set_up import set_up as set_up
+    from plimsoll.data.sources import CsvFile as CsvFile
+    from plimsoll.data.sources import FeedError as FeedError
+    from plimsoll.loads.arrival_schedule import ArrivalSchedule as ArrivalSchedule
+    from plimsoll.loads.arrival_schedule import RateStage as RateStage
+    from plimsoll.loads.arrival_shape import ArrivalShape as ArrivalShape
+    from plimsoll.loads.schedule import Schedule as Schedule
+    from plimsoll.loads.schedule import Stage as Stage
+    from plimsoll.loads.scheduled_shape import ScheduledShape as ScheduledShape
+    from plimsoll.loads.search import StepSearch as StepSearch
+    from plimsoll.loads.search_shape import SearchShape as SearchShape
+    from plimsoll.users.answers import Answer as Answer
+    from plimsoll.users.answers import Identifier as Identifier
+    from plimsoll.users.answers import WrongAnswerError as WrongAnswerError
+    from plimsoll.users.answers import field as field
+    from plimsoll.users.answers import filled as filled
+    from plimsoll.users.answers import identifier as identifier
+    from plimsoll.users.answers import status_only as status_only
+    from plimsoll.users.api import ApiUser as ApiUser
+    from plimsoll.users.browser import BrowserUser as BrowserUser
+    from plimsoll.users.browser import page_metric_names as page_metric_names
+    from plimsoll.users.browser import page_request_names as page_request_names
+    from plimsoll.users.graphql import GraphqlQuery as GraphqlQuery
+    from plimsoll.users.graphql import GraphqlUser as GraphqlUser
+    from plimsoll.users.http import LeanHttpUser as LeanHttpUser
+    from plimsoll.users.measuring import Measuring as Measuring
+    from plimsoll.users.scheduled_check import ScheduledCheckUser as ScheduledCheckUser
+    from plimsoll.users.scheduled_check import within as within
+    from plimsoll.users.websocket import Delivery as Delivery
+    from plimsoll.users.websocket import MessageListener as MessageListener
+    from plimsoll.users.websocket import WebSocket as WebSocket
+    from plimsoll.users.websocket import WebSocketUser as WebSocketUser
+    from plimsoll.users.websocket import websocket_request_names as websocket_request_names
+    from telemetry.in_flight import track_request as track_request
+    from telemetry.switch import record_run as record_run
+
+# The public names, each with its module.
+_EXPORTS = {
+    "Answer": "plimsoll.users.answers",
+    "ApiUser": "plimsoll.users.api",
+    "ArrivalSchedule": "plimsoll.loads.arrival_schedule",
+    "ArrivalShape": "plimsoll.loads.arrival_shape",
+    "BrowserUser": "plimsoll.users.browser",
+    "CsvFile": "plimsoll.data.sources",
+    "Delivery": "plimsoll.users.websocket",
+    "FeedError": "plimsoll.data.sources",
+    "Feeder": "plimsoll.data.feeder",
+    "FeederExhausted": "plimsoll.data.feeder",
+    "GraphqlQuery": "plimsoll.users.graphql",
+    "GraphqlUser": "plimsoll.users.graphql",
+    "Identifier": "plimsoll.users.answers",
+    "LeanHttpUser": "plimsoll.users.http",
+    "Measuring": "plimsoll.users.measuring",
+    "MessageListener": "plimsoll.users.websocket",
+    "RateStage": "plimsoll.loads.arrival_schedule",
+    "Schedule": "plimsoll.loads.schedule",
+    "ScheduledCheckUser": "plimsoll.users.scheduled_check",
+    "ScheduledShape": "plimsoll.loads.scheduled_shape",
+    "SearchShape": "plimsoll.loads.search_shape",
+    "SetUpError": "plimsoll.data.set_up",
+    "Stage": "plimsoll.loads.schedule",
+    "StepSearch": "plimsoll.loads.search",
+    "WebSocket": "plimsoll.users.websocket",
+    "WebSocketUser": "plimsoll.users.websocket",
+    "WrongAnswerError": "plimsoll.users.answers",
+    "field": "plimsoll.users.answers",
+    "filled": "plimsoll.users.answers",
+    "identifier": "plimsoll.users.answers",
+    "page_metric_names": "plimsoll.users.browser",
+    "page_request_names": "plimsoll.users.browser",
+    "record_run": "telemetry.switch",
+    "seed_of": "plimsoll.data.links",
+    "set_up": "plimsoll.data.set_up",
+    "status_only": "plimsoll.users.answers",
+    "track_request": "telemetry.in_flight",
+    "websocket_request_names": "plimsoll.users.websocket",
+    "within": "plimsoll.users.scheduled_check",
+}
+__all__ = list(_EXPORTS)
+
+if not TYPE_CHECKING:  # to a type checker, there are no other names
+
+    def __getattr__(name: str) -> object:
+        if name not in _EXPORTS:
+            raise AttributeError(f"module 'plimsoll' has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_EXPORTS[name]), name)
+        return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -85,6 +85,9 @@ class Request:
             listener(self._origin, self._request_type, self._name, self._started_s, ended_s)
 
 
+track_request = Request  # by its public name
+
+
 class Occupancy(NamedTuple):
     """How many requests were under way in a stretch of time: their exact mean, and the most at once."""
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from plimsoll.data.deck import Strategy
-from plimsoll.data.feeder import Feeder
-from plimsoll.users.answers import Identifier
+from plimsoll import Feeder, Identifier
 
 SEEDED_PASSWORD = "plimsoll"  # noqa: S105 - the published password of seeded test users, no secret
 
@@ -40,7 +38,7 @@ class AccountPool:
 
     is_fixed = False  # it may be filled before each run
 
-    def __init__(self, role: str, seeded: int, strategy: Strategy = "unique") -> None:
+    def __init__(self, role: str, seeded: int, strategy: Literal["unique", "circular"] = "unique") -> None:
         if seeded < 1:
             raise ValueError(f"accounts of role {role!r}: seeded must be at least 1, got {seeded!r}")
         self.role, self.seeded = role, seeded

@@ -12,8 +12,7 @@ from typing import Any, ClassVar
 
 from locustfiles.school._accounts import Account, Credentials
 from locustfiles.school._member import MemberUser
-from plimsoll.data.set_up import SetUpError
-from plimsoll.users.answers import field, status_only
+from plimsoll import SetUpError, field, status_only
 
 STUDENTS_AT_ONCE = 500
 SCHOOL_ID = 1

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from locustfiles.school._member import MemberUser
-from plimsoll.users.answers import Answer, WrongAnswerError, field
-from plimsoll.users.graphql import GraphqlUser, Query
+from plimsoll import Answer, GraphqlQuery, GraphqlUser, WrongAnswerError, field
 
 T = TypeVar("T")
 
@@ -16,7 +15,7 @@ ALLOWED_MS_PER_POINT = 2.0
 
 
 @dataclass(frozen=True)
-class PricedQuery(Query[T]):
+class PricedQuery(GraphqlQuery[T]):
     """A query whose complexity is known: the service must tell these points."""
 
     points: int
@@ -27,7 +26,7 @@ class BudgetedGraphqlUser(MemberUser, GraphqlUser):
 
     abstract = True
 
-    def read_answer(self, query: Query[T], answer: Answer) -> T:
+    def read_answer(self, query: GraphqlQuery[T], answer: Answer) -> T:
         """Return what a query reads from an answer, which must tell its complexity."""
         value = super().read_answer(query, answer)
         points = field(field(answer.body, "extensions", dict), "complexity", int)

@@ -10,8 +10,7 @@ from functools import cached_property
 from typing import ClassVar
 
 from locustfiles.school._accounts import Account, AccountPool, Credentials
-from plimsoll.users.answers import Answer, WrongAnswerError, field, filled, identifier
-from plimsoll.users.api import ApiUser
+from plimsoll import Answer, ApiUser, WrongAnswerError, field, filled, identifier
 
 RIGHT_STATES = ("healthy", "degraded")
 _REFUSALS = {0: "down", 429: "rate limited", 503: "breaker open"}

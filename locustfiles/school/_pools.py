@@ -18,9 +18,7 @@ from typing import Any
 
 from locustfiles.school._accounts import AccountPool, Credentials, generated_accounts, seeded_accounts
 from locustfiles.school._enrolment import enrol, look_up, register
-from plimsoll.data.links import seed_of
-from plimsoll.data.set_up import set_up
-from plimsoll.data.sources import CsvFile, FeedError
+from plimsoll import CsvFile, FeedError, seed_of, set_up
 
 logger = logging.getLogger("plimsoll")
 

@@ -7,8 +7,7 @@ import time
 import uuid
 from typing import Any
 
-from plimsoll.users.answers import WrongAnswerError, field, filled
-from plimsoll.users.websocket import Delivery
+from plimsoll import Delivery, WrongAnswerError, field, filled
 
 MAX_GAP = 10_000
 """The most missing messages in a row that are believed."""

@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"\d+")
 
 
 @dataclass(frozen=True)
-class Query(Generic[T]):
+class GraphqlQuery(Generic[T]):
     """A query under the name of its request; *read* makes something of the data, or says what is wrong."""
 
     name: str
@@ -30,7 +30,7 @@ class GraphqlUser(ApiUser):
     abstract = True
     path = "/graphql"
 
-    def query(self, query: Query[T], **variables: object) -> T:
+    def query(self, query: GraphqlQuery[T], **variables: object) -> T:
         """Ask a query and return what it reads from the data.
 
         Raises RescheduleTask after a wrong answer.
@@ -40,7 +40,7 @@ class GraphqlUser(ApiUser):
             query.name, "POST", self.path, lambda answer: self.read_answer(query, answer), json=body
         )
 
-    def read_answer(self, query: Query[T], answer: Answer) -> T:
+    def read_answer(self, query: GraphqlQuery[T], answer: Answer) -> T:
         """Return what a query reads from an answer; a subclass may check more of it, such as `extensions`.
 
         Raises WrongAnswerError.

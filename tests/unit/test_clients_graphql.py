@@ -12,7 +12,7 @@ import pytest
 
 from locustfiles.school import AccountPool, BudgetedGraphqlUser, PricedQuery
 from plimsoll.users.answers import Answer, WrongAnswerError, field
-from plimsoll.users.graphql import GraphqlUser, Query
+from plimsoll.users.graphql import GraphqlQuery, GraphqlUser
 from plimsoll.users.http_response import LeanResponse
 
 DUCKS = PricedQuery("pond.ducks", "{ ducks }", lambda data: data["ducks"], points=3)
@@ -75,7 +75,7 @@ class Brook(GraphqlUser):
 )
 def test_plain_graphql_needs_no_extensions(body: bytes, ducks: int | None, failure: str | None) -> None:
     """A plain answer is read from its data alone, and errors in it are a failure of the query."""
-    query = Query("brook.ducks", "{ ducks }", lambda data: field(data, "ducks", int))
+    query = GraphqlQuery("brook.ducks", "{ ducks }", lambda data: field(data, "ducks", int))
     user, answer = Brook(Environment()), Answer(200, None, body)
 
     if failure is None:

@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
 NAME = re.compile(r"[a-z]+\.[a-z_]+")
 ALL = JOURNEYS | ROOMS | BROWSERS
 # What sends a request under the name that is its first argument.
-SENDERS = {"ask", "check_health_of", "refused", "PricedQuery", "Query", "n_plus_one"}
+SENDERS = {"ask", "check_health_of", "refused", "PricedQuery", "GraphqlQuery", "n_plus_one"}
 
 
 def names_in_calls(path: Path) -> Iterator[str]:

@@ -13,7 +13,7 @@ HOUSE = {"locustfiles", "plimsoll", "reports", "shapes", "target", "telemetry"}
 LOCUST = {"locust", "gevent", "geventhttpclient", "flask", "werkzeug"}
 # folder -> what of the house and which third-party packages it may import
 ALLOWED = {
-    "locustfiles": HOUSE & {"plimsoll", "telemetry"} | LOCUST,
+    "locustfiles": {"plimsoll"} | LOCUST,
     "shapes": {"plimsoll"},
     "plimsoll": {
         "brotli",
@@ -44,7 +44,6 @@ ALLOWED = {
         "graphql",
     },
 }
-SWITCH = {"telemetry.switch"}
 PLAY_LOADS = {
     "arrival_dispatcher",
     "arrival_shape",
@@ -119,15 +118,15 @@ def test_packages_that_stand_alone(package: str, third_party: set[str], beside: 
     assert not foreign
 
 
-def test_only_the_command_line_joins_library_and_reports() -> None:
-    """Of the library, no module but that of the command `plimsoll` knows the judge."""
+def test_only_the_top_of_the_library_joins_it_with_recording_and_reports() -> None:
+    """Of the library, only the command `plimsoll` and the public names know the recording or the judge."""
     joining = {
-        path.stem
+        path.relative_to(ROOT).as_posix()
         for path in sources("plimsoll")
         if any(name.partition(".")[0] in {"reports", "telemetry"} for name in imports(path))
     }
 
-    assert joining == {"command_line"}
+    assert joining == {"plimsoll/__init__.py", "plimsoll/command_line.py"}
 
 
 def test_shapes_stand_on_the_loads_only() -> None:
@@ -157,7 +156,7 @@ def test_what_is_written_once(what: str, home: str) -> None:
 def test_reports_know_two_modules_of_the_library() -> None:
     """The judge imports from plimsoll what needs Python alone: Locust would patch the process."""
     used = {name for path in sources("reports") for name in imports(path) if name.startswith("plimsoll")}
-    loaded = [ROOT / "plimsoll" / name for name in ("__init__.py", "exit_statuses.py", "redact.py")]
+    loaded = [ROOT / "plimsoll" / name for name in ("exit_statuses.py", "redact.py")]
     needed = {name.partition(".")[0] for path in loaded for name in imports(path)}
 
     assert used == {"plimsoll.exit_statuses", "plimsoll.redact"}
@@ -175,11 +174,11 @@ def test_schedules_do_not_know_locust() -> None:
     assert importing == PLAY_LOADS
 
 
-def test_journeys_use_telemetry_by_one_line_only() -> None:
-    """A journey switches recording on and knows nothing else of it."""
-    used = {name for path in sources("locustfiles") for name in imports(path) if name.startswith("telemetry")}
+def test_journeys_stand_on_the_public_names_only() -> None:
+    """A journey imports what any locustfile may: names of `plimsoll`, none of a module below it."""
+    used = {name for path in sources("locustfiles") for name in imports(path)}
 
-    assert used <= SWITCH
+    assert {name for name in used if name.startswith("plimsoll")} == {"plimsoll"}
 
 
 def test_no_import_cycles() -> None:
