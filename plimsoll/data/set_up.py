@@ -153,6 +153,8 @@ class SetUps:
         try:
             return json.loads(json.dumps(_run_within(declared.limit_s, partial(next, steps))))
         except SetUpError as error:
+            if isinstance(error.__cause__, FeedError):  # a fault of the user's file, and no failure of ours
+                raise error.__cause__ from None
             raise SetUpError(f"set-up {declared.name!r} failed: {error}") from None
         except (TypeError, ValueError) as error:
             raise SetUpError(f"set-up {declared.name!r} yielded what JSON cannot hold: {error}") from None
@@ -166,7 +168,6 @@ def _run_within(limit_s: float, step: Callable[[], ResultT]) -> ResultT:
 
     Raises:
         SetUpError: it failed, or took longer than *limit_s*.
-        FeedError: it read rows that are wrong.
     """
     limit = gevent.Timeout(limit_s)
     try:
@@ -176,8 +177,6 @@ def _run_within(limit_s: float, step: Callable[[], ResultT]) -> ResultT:
         if timeout is not limit:
             raise
         raise SetUpError(f"it takes longer than {limit_s:g} s, the limit_s of its @set_up") from None
-    except FeedError:
-        raise
     except Exception as error:
         logger.debug("set-up or clean-up failed", exc_info=True)
         raise SetUpError(f"{type(error).__name__}: {error}") from error

@@ -12,6 +12,7 @@ import pytest
 
 from plimsoll.data.preparation import Preparation
 from plimsoll.data.set_up import DECLARED, SetUp, SetUpError, set_up
+from plimsoll.data.sources import CsvFile, FeedError
 
 Steps = Callable[[Environment], Generator[Any, None, None]]
 
@@ -87,6 +88,17 @@ def test_a_set_up_that_fails_half_way(preparation: Preparation) -> None:
         preparation.begin()
 
     assert notes == ["first up", "guarded", "first down"]
+
+
+def test_a_set_up_that_reads_a_wrong_file(preparation: Preparation) -> None:
+    """Rows that are wrong are a configuration's fault also where a set-up reads them, and told as such."""
+
+    @set_up(limit_s=1)
+    def accounts(environment: Environment) -> Generator[Any, None, None]:  # noqa: ARG001 - as the suite calls it
+        yield CsvFile("/accounts.csv").read()
+
+    with pytest.raises(FeedError, match=r"^csv /accounts\.csv: No such file or directory$"):
+        preparation.begin()
 
 
 def test_a_set_up_that_takes_too_long(preparation: Preparation) -> None:
