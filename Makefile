@@ -3,13 +3,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-IDLE := $(shell chrt --idle 0 true 2>/dev/null && echo chrt --idle 0)
 # The tests start hundreds of processes; where this is set each compiles all our modules again (a seventh of its start).
 unexport PYTHONDONTWRITEBYTECODE
 # A process with NumPy would start a thread for every core, for matrices that nothing here multiplies (a tenth of its start).
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help run test catalogue check format bench clean
+.PHONY: help run test measure check format bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -17,34 +16,19 @@ help: ## List the targets
 run: $(VENV)/.run ## Demo: bundled target, 42 s of load, a verdict; succeeds if that is PASS
 	$(BIN)/locust --config profiles/demo.conf
 
-# The files below some folders that have a test with this mark: a group that loads only its own begins sooner.
-marked = $(sort $(shell grep -rl --include='*.py' 'mark\.$(1)' $(2)))
-
 test: ## Install what the tests need and run all of them
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=line lint unit
-	$(BIN)/pytest --numprocesses 4 --dist worksteal -m 'not calm and not alone' tests/integration tests/acceptance
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line calm laborious
-	$(BIN)/pytest -m alone $(call marked,alone,tests/integration tests/acceptance)
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-packages lint
+	$(BIN)/pytest --numprocesses 4 --dist worksteal --cov --cov-fail-under=95
 
-.PHONY: lint unit laborious calm
+.PHONY: lint
 lint: $(VENV)/.dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
-unit: $(VENV)/.dev test-packages
-	$(BIN)/pytest --numprocesses 2 --dist worksteal --cov --cov-fail-under=95 -m 'not laborious' tests/unit tests/client
-
-calm: $(VENV)/.dev
-	$(BIN)/pytest --numprocesses 4 --dist worksteal -m 'calm and not alone' $(call marked,calm,tests/integration tests/acceptance)
-
-# Run beside the calm ones, which mostly wait: on what those leave of the cores, and only on that.
-laborious: $(VENV)/.dev
-	$(IDLE) $(BIN)/pytest -m laborious $(call marked,laborious,tests/unit)
-
-catalogue: $(VENV)/.dev ## Run every profile for some seconds against one bundled service (under ten minutes)
-	$(BIN)/pytest tests/catalogue
+measure: $(VENV)/.dev test-packages ## Measure on a real clock (half an hour, two idle cores; NAMES="precision arrivals" for some of it)
+	$(BIN)/python -m measured $(NAMES)
 
 check: lint ## Fast checks: lint, types, unit and client tests
-	$(BIN)/pytest tests/unit tests/client
+	$(BIN)/pytest --numprocesses 2 --dist worksteal tests/unit tests/client
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .

@@ -13,13 +13,12 @@ settings.load_profile("suite")
 
 pytest_plugins = [
     "tests.fix_browser",
-    "tests.fix_bystander",
     "tests.fix_http_servers",
     "tests.fix_iterations",
-    "tests.fix_latency_server",
     "tests.fix_liar",
     "tests.fix_locust_process",
     "tests.fix_runs",
     "tests.fix_service",
     "tests.fix_target",
+    "tests.fix_virtual_runs",
 ]

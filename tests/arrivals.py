@@ -1,4 +1,4 @@
-"""Run the arriving users as real processes and read what they wrote down."""
+"""Run the arriving users and read what they wrote down."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.processes import finish, start_locust
+from tests.processes import start_locust
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCUSTFILE = ROOT / "tests" / "acceptance" / "arriving_users.py"
+LOCUSTFILE = ROOT / "tests" / "arriving_users.py"
 
 
 class Seen:
@@ -33,6 +33,11 @@ class Seen:
         """When iterations started, in seconds since the first."""
         starts_s = sorted(self._all("starts"))
         return [start_s - starts_s[0] for start_s in starts_s]
+
+    @property
+    def ended(self) -> int:
+        """How many iterations came to their end."""
+        return len(self._all("ends"))
 
     @property
     def intended_s(self) -> list[float]:
@@ -69,12 +74,11 @@ class Seen:
 
 def start_arrivals(folder: Path, *options: str, **settings: object) -> subprocess.Popen[str]:
     """Start arriving users headless with these settings, whatever else Locust is to be told."""
-    folder.mkdir(exist_ok=True)
-    environment = {"ARRIVING_USERS": json.dumps(settings), "ARRIVING_RESULTS": str(folder)}
-    return start_locust(["-f", str(LOCUSTFILE), "--only-summary", *options], ROOT, environment)
+    return start_locust(
+        ["-f", str(LOCUSTFILE), "--headless", *options], ROOT, environment_of(folder, settings)
+    )
 
 
-def run_arrivals(folder: Path, *options: str, **settings: object) -> Seen:
-    """Run arriving users headless to their end."""
-    process = start_arrivals(folder, "--headless", *options, **settings)
-    return Seen(folder, finish(process))
+def environment_of(folder: Path, settings: dict[str, object]) -> dict[str, str]:
+    """Return the variables by which arriving users get their settings, and where they write to."""
+    return {"ARRIVING_USERS": json.dumps(settings), "ARRIVING_RESULTS": str(folder)}

@@ -1,13 +1,11 @@
-"""A liar between the journeys and the real service: it forwards every request and tells one chosen lie.
+"""A liar between browsers and the real service: it forwards every request and tells one chosen lie.
 
-The first part of the path names the lie: `http://…/three_careers/api/v1/…` answers as the service behind
-does, except for the route that this lie is about. A browser, whose links lead to the top, names the lie by
-the host: `http://closed.localhost:…/login`.
+The host names the lie: `http://closed.localhost:…/login` answers as the service behind does, except for the
+route that this lie is about.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 import threading
@@ -22,16 +20,14 @@ import pytest
 
 ASKED_WITH = ("Accept", "Authorization", "Content-Type", "Cookie")
 PASSED_ON = ("Content-Type", "Location", "Set-Cookie", "X-Cache")
-HOME = ".localhost:"
 
 
 class Reply(NamedTuple):
-    """What goes back; with `missing_bytes`, the body ends that much short of its Content-Length."""
+    """What goes back."""
 
     status: int
     body: bytes
     headers: dict[str, str]
-    missing_bytes: int = 0
 
 
 class Lie(NamedTuple):
@@ -39,27 +35,6 @@ class Lie(NamedTuple):
 
     route: str
     tamper: Callable[[Reply], Reply | None]
-
-
-def rewritten(change: Callable[[Any], Any]) -> Callable[[Reply], Reply]:
-    """Return a tamper that changes the JSON of a right answer."""
-
-    def tamper(reply: Reply) -> Reply:
-        if reply.status >= 400:
-            return reply
-        return reply._replace(body=json.dumps(change(json.loads(reply.body))).encode())
-
-    return tamper
-
-
-def with_field(key: str, value: object) -> Callable[[Reply], Reply]:
-    """Return a tamper that puts a wrong value into a right answer."""
-    return rewritten(lambda body: body | {key: value})
-
-
-def without_field(key: str) -> Callable[[Reply], Reply]:
-    """Return a tamper that leaves a key out of a right answer."""
-    return rewritten(lambda body: {name: value for name, value in body.items() if name != key})
 
 
 def said(status: int, body: bytes = b"{}") -> Callable[[Reply], Reply]:
@@ -70,11 +45,6 @@ def said(status: int, body: bytes = b"{}") -> Callable[[Reply], Reply]:
 def with_text(old: str, new: str) -> Callable[[Reply], Reply]:
     """Return a tamper that changes the text of a page."""
     return lambda reply: reply._replace(body=reply.body.replace(old.encode(), new.encode()))
-
-
-def never_refuses(reply: Reply) -> Reply:
-    """Say 200 whatever the service said."""
-    return reply._replace(status=200)
 
 
 def drops_the_connection(_reply: Reply) -> None:
@@ -99,23 +69,15 @@ class _LiarHandler(BaseHTTPRequestHandler):
         super().finish()
 
     def answer(self) -> None:
-        name, path = self._named()
-        lie, reply = self.server.lies[name], self._ask_upstream(path)
-        told = lie.tamper(reply) if re.fullmatch(lie.route, f"{self.command} {path}") else reply
+        name, _, _ = self.headers["Host"].partition(".")
+        lie, reply = self.server.lies[name], self._ask_upstream(self.path)
+        told = lie.tamper(reply) if re.fullmatch(lie.route, f"{self.command} {self.path}") else reply
         if told is None:
             self.close_connection = True
             return
         self._send(told)
 
-    do_GET = do_POST = do_PUT = answer  # noqa: N815 - the names http.server calls
-
-    def _named(self) -> tuple[str, str]:
-        """Return the name of the lie, and the path without it."""
-        name, home, _ = self.headers["Host"].partition(HOME)
-        if home:
-            return name, self.path
-        name, _, rest = self.path.removeprefix("/").partition("/")
-        return name, f"/{rest}"
+    do_GET = do_POST = answer  # noqa: N815 - the names http.server calls
 
     def _ask_upstream(self, path: str) -> Reply:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
@@ -129,8 +91,7 @@ class _LiarHandler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(reply.body)))
         self.end_headers()
-        self.wfile.write(reply.body[: len(reply.body) - reply.missing_bytes])
-        self.close_connection = self.close_connection or reply.missing_bytes > 0
+        self.wfile.write(reply.body)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name http.server gives it
         """Keep the test's output quiet."""

@@ -22,7 +22,7 @@ from target.embedded_postgres import embedded_postgres
 from tests import plain_http
 
 ROOT = Path(__file__).resolve().parents[1]
-STOP_TIMEOUT_S = 20
+STOP_TIMEOUT_S = 120
 PASSWORD = "plimsoll"
 OWN_SETTINGS = ("DATABASE_URL", "TARGET_TOKEN_SECRET", "POD_NAME")
 

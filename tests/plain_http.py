@@ -9,6 +9,9 @@ import httpx
 
 NO_AUTHORITIES = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
-Client = partial(httpx.Client, verify=NO_AUTHORITIES)
-get = partial(httpx.get, verify=NO_AUTHORITIES)
-post = partial(httpx.post, verify=NO_AUTHORITIES)
+PATIENCE_S = 120.0
+"""A busy machine is no fault of a service."""
+
+Client = partial(httpx.Client, verify=NO_AUTHORITIES, timeout=PATIENCE_S)
+get = partial(httpx.get, verify=NO_AUTHORITIES, timeout=PATIENCE_S)
+post = partial(httpx.post, verify=NO_AUTHORITIES, timeout=PATIENCE_S)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-LOCUST_TIMEOUT_S = 60
+LOCUST_TIMEOUT_S = 180
 ROOT = Path(__file__).resolve().parents[1]
 STARTED: list[subprocess.Popen[str]] = []
 

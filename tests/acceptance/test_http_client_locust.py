@@ -55,28 +55,12 @@ def locustfile(nginx: Nginx, server: ScriptedServer, tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-def test_run(
-    processes: int, locustfile: Path, nginx: Nginx, certificates: Certificates, tmp_path: Path
-) -> None:
+def test_two_workers(locustfile: Path, nginx: Nginx, certificates: Certificates, tmp_path: Path) -> None:
     """Names are resolved, TLS shakes hands, parallel requests pool, silence is given up."""
-    options = [
-        "-f",
-        str(locustfile),
-        "-H",
-        nginx.url,
-        "--headless",
-        "-u",
-        "4",
-        "-r",
-        "4",
-        "-t",
-        "3s",
-        "--json-file",
-    ]
-    workers = two_workers() if processes == 2 else []
+    load = ["--headless", "-u", "4", "-r", "4", "-t", "8s", *two_workers()]
+    options = ["-f", str(locustfile), "-H", nginx.url, "--json-file", str(tmp_path / "stats")]
     trust = {"SSL_CERT_FILE": str(certificates.authority)}
-    output = finish(start_locust([*options, str(tmp_path / "stats"), *workers], tmp_path, trust))
+    output = finish(start_locust([*options, *load], tmp_path, trust))
     rows: list[dict[str, Any]] = json.loads((tmp_path / "stats.json").read_text(encoding="utf-8"))
 
     failures = {row["name"]: row["num_failures"] for row in rows}

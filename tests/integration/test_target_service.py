@@ -11,6 +11,7 @@ import pytest
 from target.embedded_postgres import embedded_postgres
 from target.queries import QUERIES
 from tests import plain_http
+from tests.fix_runs import SOON_S
 from tests.fix_target import TargetProcess, Visitor, new_student, running_target
 
 PARAMETERS = {
@@ -101,7 +102,7 @@ def test_exhausted_pool_is_told(database_url: str, open_target: TargetProcess) -
 
 def await_status(url: str, status: str) -> None:
     """Ask for the health until it is this."""
-    deadline_s = time.monotonic() + 8
+    deadline_s = time.monotonic() + SOON_S
     while plain_http.get(f"{url}/api/v1/health").json()["status"] != status:
         assert time.monotonic() < deadline_s
         time.sleep(0.02)

@@ -116,7 +116,6 @@ def test_a_ramp_from_nothing() -> None:
     assert list(ramp.starts()) == pytest.approx([(8 * (number + 0.5)) ** 0.5 for number in range(8)])
 
 
-@pytest.mark.laborious
 @given(stages)
 def test_evenly_spaced_follows_the_integral(stages_: tuple[RateStage, ...]) -> None:
     """At the k-th arrival the integral of the rate is k - 1/2, and none is missing."""
@@ -129,7 +128,6 @@ def test_evenly_spaced_follows_the_integral(stages_: tuple[RateStage, ...]) -> N
         assert schedule.arrivals_until(start_s) == pytest.approx(number + 0.5, abs=1e-6)
 
 
-@pytest.mark.laborious
 @given(stages, spacings, st.integers(1, 5))
 def test_shares_make_the_whole(stages_: tuple[RateStage, ...], spacing: Spacing, count: int) -> None:
     """The shares of all workers together are the schedule, each arrival once, and about equal."""
@@ -141,7 +139,6 @@ def test_shares_make_the_whole(stages_: tuple[RateStage, ...], spacing: Spacing,
         assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
-@pytest.mark.laborious
 @given(stages, spacings, st.floats(0, 1), st.integers(1, 4), st.integers(1, 4))
 def test_shares_may_be_dealt_again(
     stages_: tuple[RateStage, ...], spacing: Spacing, part: float, before: int, after: int
@@ -163,7 +160,6 @@ def test_no_such_share() -> None:
         HILL.starts(2, 2)
 
 
-@pytest.mark.laborious
 def test_poisson_gaps_are_exponential() -> None:
     """The gaps of a Poisson process have mean and standard deviation 1/rate, also across its blocks."""
     starts_s = list(constant(100, 1000, "poisson").starts())

@@ -196,7 +196,6 @@ def test_a_failed_login_ends_the_iteration_and_keeps_nothing(body: Any) -> None:
     assert user.account().token == "t0ken"
 
 
-@pytest.mark.laborious
 @given(key=st.text(min_size=300, max_size=400))
 def test_a_failure_text_is_bounded(key: str) -> None:
     """However long a reason is, its text stays short enough for a report."""

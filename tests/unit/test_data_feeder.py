@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from plimsoll.data import feeder as feeder_module
 from plimsoll.data.deck import Block
-from plimsoll.data.feeder import PROCESS, Feeder, FeederExhausted
+from plimsoll.data.feeder import ANSWER_LIMIT_S, GIVE_UP_S, PROCESS, Feeder, FeederExhausted
 from plimsoll.data.links import DirectLink, PendingLink
 from plimsoll.data.sources import FeedError
 from tests.unit.test_data_deck import Numbers
+from tests.virtual_time import Clock, virtual_time
 
 
 class SlowLink:
@@ -34,6 +34,13 @@ class SlowLink:
     def tell_exhausted(self, key: str) -> None:
         """Keep who has no more."""
         self.exhausted.append(key)
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[Clock]:
+    """Let time be virtual."""
+    with virtual_time() as clock:
+        yield clock
 
 
 @pytest.fixture
@@ -77,7 +84,7 @@ def test_users_wait_for_the_answer(link: SlowLink) -> None:
     assert link.asked == [1, 4]
 
     fed.take(Block([1, 2, 3, 4], is_last=False))
-    gevent.joinall(users, timeout=5)
+    gevent.joinall(users)
     assert sorted(user.value for user in users) == [0, 1, 2, 3, 4]
     assert sum(link.asked[2:]) == 0
 
@@ -98,7 +105,7 @@ def test_who_gets_nothing_ends(link: SlowLink) -> None:
     fed = feeder()
     users = users_of(fed, 3)
     fed.take(Block([0], is_last=True))
-    gevent.joinall(users, timeout=5)
+    gevent.joinall(users)
 
     assert sorted(isinstance(user.value, FeederExhausted) for user in users) == [False, True, True]
     assert link.exhausted == [fed.key]
@@ -109,32 +116,29 @@ def test_a_row_given_back_goes_to_who_waits(link: SlowLink) -> None:
     fed = feeder()
     (user,) = users_of(fed, 1)
     fed.give_back(7)
-    user.join(timeout=5)
+    user.join()
 
     assert user.value == 7
     assert link.exhausted == []
 
 
-def test_an_answer_that_is_lost_is_asked_for_again(link: SlowLink, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_is_lost_is_asked_for_again(link: SlowLink) -> None:
     """A connection that breaks costs time, not users."""
-    monkeypatch.setattr(feeder_module, "ANSWER_LIMIT_S", 0.02)
     fed = feeder()
     (user,) = users_of(fed, 1)
-    gevent.sleep(0.05)
-    assert len(link.asked) > 1
+    gevent.sleep(3 * ANSWER_LIMIT_S + 0.1)
+    assert link.asked == [1] * 4
 
     fed.take(Block([0], is_last=False))
-    user.join(timeout=5)
+    user.join()
     assert user.value == 0
 
 
-def test_a_master_that_does_not_answer(link: SlowLink, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - it is in place
+def test_a_master_that_does_not_answer(link: SlowLink, clock: Clock) -> None:  # noqa: ARG001 - it is in place
     """Nobody waits for ever, and the text says for what."""
-    monkeypatch.setattr(feeder_module, "ANSWER_LIMIT_S", 0.01)
-    monkeypatch.setattr(feeder_module, "GIVE_UP_S", 0.05)
-
     with pytest.raises(FeedError, match=r"unique numbers.*: no rows from the master"):
         feeder().next()
+    assert clock.elapsed_s == pytest.approx(GIVE_UP_S, abs=ANSWER_LIMIT_S)
 
 
 def test_a_master_without_the_feeder(link: SlowLink) -> None:  # noqa: ARG001 - it is in place
@@ -155,16 +159,14 @@ def test_feeders_of_the_same_file_are_told_apart() -> None:
 
 def test_a_process_that_does_not_know_what_it_is_deals_nothing(
     link: SlowLink,  # noqa: ARG001 - it is put back
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Users of a worker that joins a load wait until it knows its master, and get no rows of others."""
-    monkeypatch.setattr(feeder_module, "ANSWER_LIMIT_S", 0.02)
     PROCESS.link = PendingLink()
     fed = feeder(3)
     (user,) = users_of(fed, 1)
-    gevent.sleep(0.05)
+    gevent.sleep(2 * ANSWER_LIMIT_S)
     assert not user.ready()
 
     PROCESS.link = DirectLink()
-    user.join(timeout=5)
+    user.join()
     assert user.value == 0

@@ -5,7 +5,6 @@ from collections import Counter, defaultdict
 from typing import Any
 
 import numpy as np
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -112,7 +111,6 @@ def equal(found: Any, wanted: Any) -> bool:
     return bool(found == wanted)
 
 
-@pytest.mark.laborious
 @given(samples)
 @example([(0, 0, NOW_S, NOW_S, -1.0, 0, 1.0)])  # no latency, so no response time either
 def test_fold_counts_as_one_would_by_hand(told: list[tuple[Any, ...]]) -> None:

@@ -32,7 +32,6 @@ def figures(stats: RequestStats) -> list[dict[str, Any]]:
     return [{name: value for name, value in vars(entry).items() if name != "stats"} for entry in entries]
 
 
-@pytest.mark.laborious
 @given(requests=REQUESTS, is_cached=st.booleans())
 def test_the_figures_are_those_of_locust(
     requests: list[tuple[float, str, str, Any, int]], is_cached: bool

@@ -227,7 +227,6 @@ def test_an_ordinary_report_is_small() -> None:
     assert len(report_html(make_run(3600), full_verdict()).encode()) < 300_000
 
 
-@pytest.mark.laborious
 def test_an_enormous_run_still_gives_a_bounded_report() -> None:
     """600 names over 300 s, 200 errors of a megabyte each: about a megabyte, in seconds, the rest counted."""
     names = [("GET", f"endpoint.{i}." + "x" * 300) for i in range(600)]
@@ -262,7 +261,6 @@ def test_an_enormous_run_still_gives_a_bounded_report() -> None:
 ANYTHING = st.lists(st.floats(-1e12, 1e12) | st.just(np.nan) | st.just(np.inf), min_size=5, max_size=5)
 
 
-@pytest.mark.laborious
 @settings(max_examples=60, deadline=None)
 @given(
     st.fixed_dictionaries(dict.fromkeys(("unix_s", "users", "failures", "p50_ms", "p95_ms"), ANYTHING)),

@@ -122,7 +122,6 @@ def test_chance_by_hand() -> None:
     assert longest_random_gap(50, 60) == 5
 
 
-@pytest.mark.laborious
 @pytest.mark.parametrize("seconds", [40, 600])
 @pytest.mark.parametrize("rate", [0.1, 0.5, 5.0])
 def test_small_loads_are_no_silence(seconds: int, rate: float) -> None:

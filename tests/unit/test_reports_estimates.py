@@ -366,7 +366,6 @@ def test_unknown_spread_leaves_the_mean_open() -> None:
     assert (found.value, found.low, found.high) == (100, None, None)
 
 
-@pytest.mark.laborious
 @given(
     latencies=st.lists(st.floats(0.1, 100_000), min_size=1, max_size=300),
     failures=st.integers(0, 300),

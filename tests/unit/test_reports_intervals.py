@@ -135,7 +135,6 @@ def whole_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
-@pytest.mark.laborious
 @given(share=st.floats(0, 1))
 def test_cut_off_file_keeps_its_whole_batches(
     share: float, whole_file: bytes, tmp_path_factory: pytest.TempPathFactory
@@ -307,11 +306,11 @@ def test_short_window_has_no_blocks() -> None:
     assert numbers(judged(run, "rps > 5"))[1] == pytest.approx((80 - 1.96 * math.sqrt(80)) / 9, rel=1e-3)
 
 
-@pytest.mark.laborious
 @given(
     latencies_ms=st.lists(st.floats(1, 1000), min_size=60, max_size=120),
     limits=st.tuples(st.floats(1, 1000), st.floats(1, 1000)),
 )
+@pytest.mark.no_cover
 def test_looser_limit_never_does_worse(latencies_ms: list[float], limits: tuple[float, float]) -> None:
     """Over one run the verdict is monotone in the limit, and the interval contains the value."""
     strict, loose = sorted(round(limit, 3) for limit in limits)
@@ -435,13 +434,13 @@ P95_MS = round(200 * math.exp(1.645 * 0.5), 3)
 P95_ALIKE_MS = round(200 * math.exp(1.645 * math.hypot(0.5, 0.15)), 3)
 
 
-@pytest.mark.laborious
 @pytest.mark.parametrize(
     ("kind", "limit_ms", "n"),
     [("iid", P95_MS, 3000), ("alike", P95_ALIKE_MS, 3000), ("iid", P95_MS, 300), ("iid", P95_MS, 40)],
     ids=["independent", "alike", "few", "too few"],
 )
 @pytest.mark.parametrize("seconds", [SECONDS, 30])
+@pytest.mark.no_cover
 def test_wrong_verdicts_are_rare_at_the_limit(kind: str, limit_ms: float, n: int, seconds: int) -> None:
     """With the truth exactly at the limit at most 5 % of the runs pass, and at most 5 % fail.
 
@@ -454,7 +453,6 @@ def test_wrong_verdicts_are_rare_at_the_limit(kind: str, limit_ms: float, n: int
     assert n > 59 or shares[PASS] == 0
 
 
-@pytest.mark.laborious
 @pytest.mark.parametrize(
     ("kind", "source", "limit_ms", "right"),
     [
@@ -468,6 +466,7 @@ def test_wrong_verdicts_are_rare_at_the_limit(kind: str, limit_ms: float, n: int
         ("hitch", "p99 < {} ms", 1000.0, INCONCLUSIVE),
     ],
 )
+@pytest.mark.no_cover
 def test_verdicts_decide_away_from_the_limit(kind: str, source: str, limit_ms: float, right: Outcome) -> None:
     """Clearly on one side runs are decided, and so is a stall of ten seconds; one of four stays open."""
     assert shares_of_verdicts(source, limit_ms, kind)[right] >= 0.9

@@ -405,9 +405,9 @@ def test_start_beyond_any_calendar_is_unknown(tmp_path: Path) -> None:
     assert run.meta.started is None
 
 
-@pytest.mark.laborious
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(contents=st.lists(st.binary(max_size=400), min_size=4, max_size=4), damage=st.binary(max_size=60))
+@pytest.mark.no_cover
 def test_any_bytes_are_read_or_refused(tmp_path: Path, contents: list[bytes], damage: bytes) -> None:
     """Whatever bytes are in the files, a run is loaded and judged or refused as DataError."""
     headers = [STATS_HEADER.encode(), HISTORY_HEADER.encode(), b"", b"Count,Message"]
@@ -425,12 +425,12 @@ cells = st.sampled_from(
 )
 
 
-@pytest.mark.laborious
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     stats=st.lists(st.lists(cells, max_size=23), max_size=5),
     history=st.lists(st.lists(cells, max_size=25), max_size=8),
 )
+@pytest.mark.no_cover
 def test_any_cells_are_judged(tmp_path: Path, stats: list[list[str]], history: list[list[str]]) -> None:
     """Whatever stands in the cells of good columns, a run is loaded and judged."""
     run = loaded(

@@ -178,7 +178,6 @@ def test_yaml_never_crashes(text: str) -> None:
         assert not any("\n" in fault for fault in error.faults)  # noqa: PT017 - both outcomes are right
 
 
-@pytest.mark.laborious
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(),

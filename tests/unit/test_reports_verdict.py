@@ -566,7 +566,6 @@ def verdicts(source: str, rho: float, sd: float, *, error_ratio: float = 0.0) ->
 SIGMA_ALIKE = math.hypot(0.5, 0.15)
 
 
-@pytest.mark.laborious
 @pytest.mark.parametrize(
     ("true_value", "source", "rho", "sd", "error_ratio"),
     [
@@ -580,6 +579,7 @@ SIGMA_ALIKE = math.hypot(0.5, 0.15)
     ],
     ids=["p95", "p95 alike", "p50 alike", "mean", "mean alike", "errors", "errors alike"],
 )
+@pytest.mark.no_cover
 def test_wrong_verdicts_are_rare_at_the_limit(
     true_value: float, source: str, rho: float, sd: float, error_ratio: float
 ) -> None:
@@ -589,11 +589,11 @@ def test_wrong_verdicts_are_rare_at_the_limit(
     assert shares[FAIL] <= 0.05
 
 
-@pytest.mark.laborious
 @pytest.mark.parametrize(
     ("source", "right"),
     [("p95 < 550 ms", PASS), ("p95 < 390 ms", FAIL), ("mean < 250 ms", PASS), ("mean < 205 ms", FAIL)],
 )
+@pytest.mark.no_cover
 def test_verdicts_decide_away_from_the_limit(source: str, right: Outcome) -> None:
     """With the truth (p95 455 ms, mean 227 ms) clearly on one side at least 90 % of the runs say so."""
     assert verdicts(source, 0.0, 0.0)[right] >= 0.9

@@ -86,7 +86,6 @@ def test_durations(seconds: float, words: str) -> None:
     assert duration(seconds) == words
 
 
-@pytest.mark.laborious
 @given(st.sampled_from(sorted(LOADS)), st.floats(0.03, 10), st.floats(0.03, 10))
 def test_every_load_can_be_drawn(name: str, user_scale: float, time_scale: float) -> None:
     """At any scale the drawing has its size, and reaches its top somewhere."""

@@ -11,6 +11,7 @@ import pytest
 
 from telemetry import step_judge
 from telemetry.step_judge import StepJudge
+from tests.virtual_time import virtual_time
 
 
 @pytest.mark.parametrize(
@@ -28,9 +29,11 @@ def test_verdicts(
         return subprocess.CompletedProcess(arguments, status, output, "")
 
     monkeypatch.setattr(step_judge, "run_reports", answer)
-    judge = StepJudge(tmp_path, recorded_after_s=0.01)
-
-    assert judge("step_1") is None
-    gevent.sleep(0.05)
-    assert judge("step_1") == judge("step_1") == verdict
+    with virtual_time():
+        judge = StepJudge(tmp_path, recorded_after_s=4.0)
+        assert judge("step_1") is None
+        gevent.sleep(3.9)
+        assert judge("step_1") is None
+        gevent.sleep(0.2)
+        assert judge("step_1") == judge("step_1") == verdict
     assert asked == [["steps", str(tmp_path)]]

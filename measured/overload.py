@@ -1,0 +1,75 @@
+"""A service too slow for its arrival rate, in one process and on two workers: nothing makes the run green."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+
+from measured.measurement import Row, near
+from measured.queue_server import QueueServer
+from tests.fix_runs import Run, Runner, judge
+from tests.processes import two_workers
+
+CAPACITY_PER_S, RATE_PER_S, DURATION_S, MOST_USERS = 50, 100, 15, 20
+INCONCLUSIVE, FAIL = 77, 99
+VISITOR = f"""
+from locust import task
+from plimsoll.users.http import LeanHttpUser
+from plimsoll.loads import ArrivalShape, RateStage
+from telemetry.switch import record_run
+
+record_run()
+
+class Visitor(LeanHttpUser):
+    request_names = {{"queue.visit"}}
+
+    @task
+    def visit(self):
+        self.client.get("/", name="queue.visit")
+
+class Arrivals(ArrivalShape):
+    stages = (RateStage("hold", {DURATION_S}, {RATE_PER_S}, {RATE_PER_S}),)
+    max_users = {MOST_USERS}
+"""
+LIMIT = "thresholds:\n  - p99 of queue.visit < {}\n"
+
+
+def measure(folder: Path) -> list[Row]:
+    """Measure in one process, and on two workers."""
+    return [
+        *_overload(folder / "one", "one process", []),
+        *_overload(folder / "two", "two workers", two_workers()),
+    ]
+
+
+def _overload(folder: Path, where: str, distributed: list[str]) -> list[Row]:
+    """Run with a limit that all hold who start, and judge again with one that they all broke."""
+    folder.mkdir()
+    locustfile = folder / "visitor.py"
+    locustfile.write_text(VISITOR, encoding="utf-8")
+    with closing(QueueServer(CAPACITY_PER_S)) as server:
+        run = Runner(locustfile, folder)("-H", server.url, *distributed, thresholds=LIMIT.format("5 s"))
+    tight = folder / "tight.yaml"
+    # With 20 users and 50 answers a second each of them waits for 0.4 s.
+    tight.write_text(LIMIT.format("100 ms"), encoding="utf-8")
+    rows = _counted(run, where)
+    again = judge(run.directory, "--thresholds", str(tight))
+    return [*rows, near(f"{where}: exit status with a limit that all broke", again.returncode, FAIL)]
+
+
+def _counted(run: Run, where: str) -> list[Row]:
+    verdict = run.read("verdict.json")
+    arrivals = verdict["run"]["arrivals"]
+    (kept,) = (check["value"] for check in verdict["validity"] if check["check"] == "arrival_rate_kept")
+    planned = DURATION_S * RATE_PER_S
+    return [
+        near(f"{where}: exit status with a limit that all held", run.status, INCONCLUSIVE),
+        near(f"{where}: started and dropped, of planned", arrivals["started"] + arrivals["dropped"], planned),
+        near(
+            f"{where}: started, of the capacity",
+            arrivals["started"],
+            DURATION_S * CAPACITY_PER_S,
+            tolerance=0.1,
+        ),
+        near(f"{where}: share of arrivals kept", kept, CAPACITY_PER_S / RATE_PER_S, tolerance=0.1),
+    ]
