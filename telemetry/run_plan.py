@@ -11,7 +11,7 @@ from itertools import takewhile
 from typing import NamedTuple
 
 from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
-from plimsoll.loads.load_model import load_model
+from plimsoll.loads.arrival_shape import load_model
 from plimsoll.loads.schedule import Schedule, Stage
 from plimsoll.loads.scheduled_shape import PlannedShape
 from plimsoll.loads.search_shape import SearchShape

@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 from plimsoll.listening import listen_first
 from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage, Spacing
 from plimsoll.loads.idle_users import IdleUserPool
-from plimsoll.loads.intended_starts import USERS, is_paced, watch_task_sets
+from plimsoll.loads.intended_starts import USERS, watch_task_sets
 from plimsoll.loads.iterations import ITERATIONS
+from plimsoll.loads.pacing import is_paced
 
 # Not an option that anybody types: Locust's master hands its options to the workers with the first users, so
 # that these know from their start whether they wait for arrivals.

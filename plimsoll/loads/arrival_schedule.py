@@ -9,18 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple, get_args
 
-from plimsoll.loads.schedule import (
-    ScheduleError,
-    Staged,
-    check_scales,
-    is_number,
-    is_whole,
-    locate,
-    repeated_name_faults,
-    scaled_users,
-    stage_frame_faults,
-    unknown_step_faults,
-)
+from plimsoll.loads.schedule import StagedLoad, check_scales, is_number, is_whole, scaled_users
 
 Spacing = Literal["even", "poisson"]
 
@@ -42,9 +31,17 @@ class RateStage(NamedTuple):
         """Arrivals planned in this stage, the integral of the rate."""
         return self.duration_s * (self.from_rate + self.to_rate) / 2
 
+    def level_faults(self) -> list[str]:
+        """Return what is wrong with its rates."""
+        return [
+            f"{name} must be a number of at least 0, got {rate!r}"
+            for name, rate in (("from_rate", self.from_rate), ("to_rate", self.to_rate))
+            if not (is_number(rate) and rate >= 0)
+        ]
+
 
 @dataclass(frozen=True)
-class ArrivalSchedule(Staged[RateStage]):
+class ArrivalSchedule(StagedLoad[RateStage]):
     """Stages one after the other, and the most users that may be there to take what arrives.
 
     The k-th arrival (k = 1, 2, …) is due when the integral of the rate reaches its level: k - 1/2 where
@@ -56,17 +53,25 @@ class ArrivalSchedule(Staged[RateStage]):
         ScheduleError: at construction, with all faults of all stages.
     """
 
-    stages: tuple[RateStage, ...]
     max_users: int
     spacing: Spacing = "even"
     seed: int = 1
-    steps: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        """Refuse what cannot be run."""
-        faults = _faults(self)
-        if faults:
-            raise ScheduleError("\n".join(faults))
+    stage_type = RateStage
+
+    def setting_faults(self) -> list[str]:
+        """Return what is wrong with the users and the spacing."""
+        faults = []
+        if not (is_whole(self.max_users) and self.max_users >= 1):
+            faults.append(f"max_users must be a whole number of at least 1, got {self.max_users!r}")
+        if self.spacing not in get_args(Spacing):
+            faults.append(f"spacing must be 'even' or 'poisson', got {self.spacing!r}")
+        return faults
+
+    def load_faults(self) -> list[str]:
+        """Return why stages that are right, each by itself, make no load."""
+        planned = self.planned_arrivals
+        return [] if planned > 0.5 else [f"the stages plan {planned:.3g} arrivals; they must plan at least 1"]
 
     @property
     def peak_rate(self) -> float:
@@ -80,15 +85,11 @@ class ArrivalSchedule(Staged[RateStage]):
 
     def rate_at(self, elapsed_s: float) -> float | None:
         """Return the planned arrivals a second at *elapsed_s* seconds, None when the schedule has ended."""
-        position = locate(self.stages, elapsed_s)
+        position = self.position_at(elapsed_s)
         if position is None:
             return None
-        stage, stage_elapsed_s = position
-        return stage.from_rate + (stage.to_rate - stage.from_rate) * (stage_elapsed_s / stage.duration_s)
-
-    def users_at(self, elapsed_s: float) -> int | None:  # noqa: ARG002 - asked as of any schedule
-        """Return None: an open load has no planned users, it takes as many as it needs."""
-        return None
+        stage, fraction = position
+        return stage.from_rate + (stage.to_rate - stage.from_rate) * fraction
 
     def arrivals_until(self, elapsed_s: float) -> float:
         """Return the integral of the rate from the start to *elapsed_s* seconds; past the end, all of it."""
@@ -173,29 +174,3 @@ def _reached_s(stage: RateStage, arrivals: float) -> float:
     slope = (stage.to_rate - stage.from_rate) / stage.duration_s
     root = math.sqrt(max(0.0, stage.from_rate**2 + 2 * slope * arrivals))
     return min(stage.duration_s, 2 * arrivals / (stage.from_rate + root)) if arrivals > 0 else 0.0
-
-
-def _faults(schedule: ArrivalSchedule) -> list[str]:
-    faults = [
-        fault for number, stage in enumerate(schedule.stages, 1) for fault in _stage_faults(number, stage)
-    ]
-    faults += repeated_name_faults([stage.name for stage in schedule.stages])
-    faults += unknown_step_faults(schedule.steps, schedule.stages)
-    if not schedule.stages:
-        faults.append("a schedule needs at least one stage, got none")
-    if not (is_whole(schedule.max_users) and schedule.max_users >= 1):
-        faults.append(f"max_users must be a whole number of at least 1, got {schedule.max_users!r}")
-    if schedule.spacing not in get_args(Spacing):
-        faults.append(f"spacing must be 'even' or 'poisson', got {schedule.spacing!r}")
-    if not faults and schedule.planned_arrivals <= 0.5:
-        faults.append(f"the stages plan {schedule.planned_arrivals:.3g} arrivals; they must plan at least 1")
-    return faults
-
-
-def _stage_faults(number: int, stage: RateStage) -> list[str]:
-    where = f"stage {number} ({stage.name!r})"
-    return stage_frame_faults(where, stage.name, stage.duration_s) + [
-        f"{where}: {field} must be a number of at least 0, got {rate!r}"
-        for field, rate in (("from_rate", stage.from_rate), ("to_rate", stage.to_rate))
-        if not (is_number(rate) and rate >= 0)
-    ]

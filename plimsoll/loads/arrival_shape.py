@@ -10,7 +10,7 @@ from locust.runners import STATE_MISSING, LocalRunner, MasterRunner, Runner
 import math
 from collections.abc import Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
 from plimsoll.listening import listen_first
 from plimsoll.loads.arrival_dispatcher import (
@@ -21,6 +21,7 @@ from plimsoll.loads.arrival_dispatcher import (
     Report,
 )
 from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage, Spacing
+from plimsoll.loads.pacing import is_paced
 from plimsoll.loads.scheduled_shape import PlannedShape
 
 # There are users for so many seconds of arrivals besides those who are busy: Locust asks a shape once a
@@ -60,7 +61,8 @@ class ArrivalShape(PlannedShape[ArrivalSchedule]):
     @property
     def schedule(self) -> ArrivalSchedule:
         """The load at full size."""
-        return ArrivalSchedule(tuple(self.stages), self.max_users, self.spacing, self.seed, tuple(self.steps))
+        stages, steps = tuple(self.stages), tuple(self.steps)
+        return ArrivalSchedule(stages, self.max_users, self.spacing, self.seed, steps=steps)
 
     def _forget(self) -> None:
         _reports.clear()
@@ -149,6 +151,13 @@ class ArrivalShape(PlannedShape[ArrivalSchedule]):
                 at_max_users=self._users >= planned.max_users,
             )
             runner.send_message(ASSIGNMENT_MESSAGE, assignment._asdict(), worker)
+
+
+def load_model(environment: Environment) -> Literal["open", "paced", "closed"]:
+    """Return open (arrivals), paced (users with a constant pacing, be it only some), or closed."""
+    if isinstance(environment.shape_class, ArrivalShape):
+        return "open"
+    return "paced" if is_paced(environment.user_classes) else "closed"
 
 
 def is_busy() -> bool:

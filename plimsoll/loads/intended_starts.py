@@ -1,4 +1,4 @@
-"""Users who begin each iteration at its intended start: when an arrival comes for them, or by a pace.
+"""Users who begin each iteration at its intended start: when an arrival comes for them, or by a pacing.
 
 An iteration is one run of a task function, also within nested TaskSets. Locust's TaskSet is wrapped once at
 the two places that decide when the next task begins; without a schedule both do what they always did.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gevent
 import gevent.hub
-from locust import TaskSet, User, constant_pacing
+from locust import TaskSet, User
 from locust.exception import (
     InterruptTaskSet,
     RescheduleTask,
@@ -19,7 +19,7 @@ from locust.exception import (
 from locust.runners import STATE_RUNNING, STATE_SPAWNING
 from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextvars import Context
 from functools import cache
 from time import perf_counter
@@ -27,14 +27,13 @@ from typing import Any, Protocol
 
 from plimsoll.loads.idle_users import Due, IdleUserPool
 from plimsoll.loads.iterations import ITERATIONS, iteration_name
+from plimsoll.loads.pacing import Paced, is_paced
 
 # How a task says on purpose what is to come next; it has ended as it should.
 _ORDERLY_ENDS = (RescheduleTask, RescheduleTaskImmediately, InterruptTaskSet, StopUser, StopTest)
 
 _execute_next_task = TaskSet.execute_next_task
 _wait = TaskSet.wait
-# constant_throughput is made of it too.
-_PACED_CODE = constant_pacing(1).__code__
 
 
 class Starts(Protocol):
@@ -43,8 +42,8 @@ class Starts(Protocol):
     def begin(self, user: User) -> float | None:
         """Wait for the next start and return the seconds that it is late; None where it has no schedule."""
 
-    def rest(self, task_set: TaskSet) -> None:
-        """Do between two iterations what is due there."""
+    def rest(self, task_set: TaskSet, wait: Callable[[TaskSet], None]) -> None:
+        """Do between two iterations what is due there; *wait* waits for the user's own wait time."""
 
 
 class Unscheduled:
@@ -54,9 +53,9 @@ class Unscheduled:
         """Return None."""
         return None
 
-    def rest(self, task_set: TaskSet) -> None:
+    def rest(self, task_set: TaskSet, wait: Callable[[TaskSet], None]) -> None:
         """Wait for the user's own wait time."""
-        _wait(task_set)
+        wait(task_set)
 
 
 class Arriving:
@@ -70,8 +69,12 @@ class Arriving:
         arrival = self._pool.take(type(user)) or self._next_arrival(user)
         return perf_counter() - arrival.intended_s
 
-    def rest(self, task_set: TaskSet) -> None:
-        """Be free at once: the schedule says when somebody comes, not the wait time."""
+    def rest(
+        self,
+        task_set: TaskSet,
+        wait: Callable[[TaskSet], None],  # noqa: ARG002 - asked as of any starts
+    ) -> None:
+        """Be idle at once: the schedule says when the next arrival comes, not the wait time."""
         if task_set.user._state == LOCUST_STATE_STOPPING:
             raise StopUser
 
@@ -87,35 +90,6 @@ class Arriving:
         user._state = LOCUST_STATE_RUNNING
         assert waiter.arrival is not None
         return waiter.arrival
-
-
-class Paced:
-    """Iterations start one pacing after the other from the first; after a stall the user catches up."""
-
-    def __init__(self) -> None:
-        self._intended_s = 0.0
-        self._due_s: float | None = None
-
-    def begin(self, user: User) -> float | None:  # noqa: ARG002 - asked as of any starts
-        """Return how late it is; the first iteration, or one that follows without a wait, is not."""
-        now_s = perf_counter()
-        self._intended_s, self._due_s = now_s if self._due_s is None else self._due_s, None
-        return now_s - self._intended_s
-
-    def rest(self, task_set: TaskSet) -> None:
-        """Wait until the next iteration is due."""
-        pacing_s = _pacing_s_of(task_set)
-        if pacing_s is None:
-            _wait(task_set)
-            return
-        user, self._due_s = task_set.user, self._intended_s + pacing_s
-        if user._state == LOCUST_STATE_STOPPING:
-            raise StopUser
-        user._state = LOCUST_STATE_WAITING
-        task_set._sleep(max(0.0, self._due_s - perf_counter()))
-        if user._state == LOCUST_STATE_STOPPING:
-            raise StopUser
-        user._state = LOCUST_STATE_RUNNING
 
 
 class UserRegistry:
@@ -191,28 +165,6 @@ def spawners() -> Iterator[Context]:
             yield context
 
 
-def is_paced(classes: Iterable[Any]) -> bool:
-    """Return whether one of these user classes, or of the TaskSets within them, has a constant pacing."""
-    return any(
-        pacing_s(candidate.wait_time) is not None
-        or is_paced(task for task in candidate.tasks if isinstance(task, type))
-        for candidate in classes
-    )
-
-
-def pacing_s(wait_time: Callable[..., Any] | None) -> float | None:
-    """Return the seconds of a `constant_pacing` or `constant_throughput`, None for any other wait time."""
-    function: Any = getattr(wait_time, "__func__", wait_time)
-    if getattr(function, "__code__", None) is not _PACED_CODE:
-        return None
-    return float(function.__closure__[0].cell_contents)
-
-
-def _pacing_s_of(task_set: TaskSet) -> float | None:
-    has_own = getattr(task_set.wait_time, "__func__", None) is not TaskSet.wait_time
-    return pacing_s(task_set.wait_time if has_own else task_set.user.wait_time)
-
-
 def _execute_when_intended(self: TaskSet) -> None:
     task = self._task_queue[0]
     if not ITERATIONS.is_scheduled or isinstance(task, type):  # within a TaskSet are the iterations
@@ -257,4 +209,4 @@ def _wait_as_intended(self: TaskSet) -> None:
     if starts is None or ITERATIONS.is_under_way():
         _wait(self)
     else:
-        starts.rest(self)
+        starts.rest(self, _wait)

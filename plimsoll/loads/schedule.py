@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeVar
 
 SECOND = 1.0
 MINUTE = 60 * SECOND
@@ -21,38 +20,79 @@ class ScheduleError(ValueError):
     """A schedule that cannot be run; the text names every fault, one a line."""
 
 
-class Stage(NamedTuple):
-    """A stretch of a schedule in which the users go in a straight line from one level to another."""
-
-    name: str
-    duration_s: float
-    from_users: int
-    to_users: int
-
-
-class Named(Protocol):
-    """Whatever has a name."""
+class TimedStage(Protocol):
+    """A stretch of a schedule, whatever its load is counted in."""
 
     @property
     def name(self) -> str:
-        """The name."""
-
-
-class Timed(Named, Protocol):
-    """Whatever has a name and lasts for a while."""
+        """The name, which no other stage of the schedule has."""
 
     @property
     def duration_s(self) -> float:
         """Seconds from its start to its end."""
 
+    def level_faults(self) -> list[str]:
+        """Return what is wrong with its levels."""
 
-TimedT = TypeVar("TimedT", bound=Timed)
+
+StageT = TypeVar("StageT", bound=TimedStage)
 
 
-class Staged(Generic[TimedT]):
-    """Stages one after the other, of whatever kind."""
+@dataclass(frozen=True)
+class StagedLoad(Generic[StageT]):
+    """Stages one after the other; *steps* names those that are judged one by one.
 
-    stages: tuple[TimedT, ...]
+    Raises:
+        ScheduleError: at construction, with all faults of all stages.
+    """
+
+    stages: tuple[StageT, ...]
+    steps: tuple[str, ...] = field(default=(), kw_only=True)
+
+    stage_type: ClassVar[Any]
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be run."""
+        faults = [
+            fault
+            for number, stage in enumerate(self.stages, 1)
+            for fault in self._stage_faults(number, stage)
+        ]
+        names = [stage.name for stage in self.stages if isinstance(stage, self.stage_type)]
+        faults += [
+            f"stage name {name!r} is used {names.count(name)} times; names must differ"
+            for name in dict.fromkeys(names)
+            if names.count(name) > 1
+        ]
+        faults += [
+            f"step {step!r} is no stage, valid are {', '.join(names)}"
+            for step in self.steps
+            if step not in names
+        ]
+        if not self.stages:
+            faults.append("a schedule needs at least one stage, got none")
+        faults += self.setting_faults()
+        faults = faults or self.load_faults()
+        if faults:
+            raise ScheduleError("\n".join(faults))
+
+    def _stage_faults(self, number: int, stage: Any) -> list[str]:
+        if not isinstance(stage, self.stage_type):
+            return [f"stage {number} must be a {self.stage_type.__name__}, got {stage!r}"]
+        faults = []
+        if not (isinstance(stage.name, str) and _STAGE_NAME.fullmatch(stage.name)):
+            faults.append(f"name must be lower-case letters, digits and _, got {stage.name!r}")
+        if not (is_number(stage.duration_s) and stage.duration_s > 0):
+            faults.append(f"duration_s must be a number above 0, got {stage.duration_s!r}")
+        return [f"stage {number} ({stage.name!r}): {fault}" for fault in [*faults, *stage.level_faults()]]
+
+    def setting_faults(self) -> list[str]:
+        """Return what is wrong with what the schedule has beside its stages."""
+        return []
+
+    def load_faults(self) -> list[str]:
+        """Return why stages that are right, each by itself, make no load."""
+        return []
 
     @property
     def duration_s(self) -> float:
@@ -61,28 +101,59 @@ class Staged(Generic[TimedT]):
 
     def stage_at(self, elapsed_s: float) -> str | None:
         """Return the name of the stage at *elapsed_s* seconds, None when the schedule has ended."""
-        position = locate(self.stages, elapsed_s)
+        position = self.position_at(elapsed_s)
         return position and position[0].name
+
+    def position_at(self, elapsed_s: float) -> tuple[StageT, float] | None:
+        """Return the stage at *elapsed_s* and the fraction of it that has passed, None after the last.
+
+        Raises:
+            ValueError: *elapsed_s* is before the start.
+        """
+        if elapsed_s < 0:
+            raise ValueError(f"elapsed_s must be at least 0, got {elapsed_s!r}")
+        stage_start_s = 0.0
+        for stage in self.stages:
+            if elapsed_s < stage_start_s + stage.duration_s:
+                return stage, (elapsed_s - stage_start_s) / stage.duration_s
+            stage_start_s += stage.duration_s
+        return None
+
+    def users_at(self, elapsed_s: float) -> int | None:  # noqa: ARG002 - a closed load has users
+        """Return the planned users at *elapsed_s* seconds; None where none are planned."""
+        return None
+
+    def rate_at(self, elapsed_s: float) -> float | None:  # noqa: ARG002 - an open load has a rate
+        """Return the planned arrivals a second at *elapsed_s* seconds; None where none are planned."""
+        return None
+
+
+class Stage(NamedTuple):
+    """A stretch of a schedule in which the users go in a straight line from one level to another."""
+
+    name: str
+    duration_s: float
+    from_users: int
+    to_users: int
+
+    def level_faults(self) -> list[str]:
+        """Return what is wrong with its levels."""
+        return [
+            f"{name} must be a whole number of at least 0, got {users!r}"
+            for name, users in (("from_users", self.from_users), ("to_users", self.to_users))
+            if not (is_whole(users) and users >= 0)
+        ]
 
 
 @dataclass(frozen=True)
-class Schedule(Staged[Stage]):
-    """Stages one after the other; a level that differs from the one before it is a jump.
+class Schedule(StagedLoad[Stage]):
+    """Users: a level that differs from the one before it is a jump."""
 
-    *steps* names the stages that are judged one by one, to say up to which load the limits hold.
+    stage_type = Stage
 
-    Raises:
-        ScheduleError: at construction, with all faults of all stages.
-    """
-
-    stages: tuple[Stage, ...]
-    steps: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        """Refuse stages that cannot be run."""
-        faults = _faults(self.stages) + unknown_step_faults(self.steps, self.stages)
-        if faults:
-            raise ScheduleError("\n".join(faults))
+    def load_faults(self) -> list[str]:
+        """Return why stages that are right, each by itself, make no load."""
+        return [] if self.peak_users else ["every stage has 0 users; at least one level must be above 0"]
 
     @property
     def peak_users(self) -> int:
@@ -97,16 +168,11 @@ class Schedule(Staged[Stage]):
 
     def users_at(self, elapsed_s: float) -> int | None:
         """Return the planned users at *elapsed_s* seconds, None when the schedule has ended."""
-        position = locate(self.stages, elapsed_s)
+        position = self.position_at(elapsed_s)
         if position is None:
             return None
-        stage, stage_elapsed_s = position
-        fraction = stage_elapsed_s / stage.duration_s
+        stage, fraction = position
         return round(stage.from_users + (stage.to_users - stage.from_users) * fraction)
-
-    def rate_at(self, elapsed_s: float) -> float | None:  # noqa: ARG002 - asked as of any schedule
-        """Return None: how many iterations a second these users start is up to the service."""
-        return None
 
     def scaled(self, user_scale: float, time_scale: float) -> Schedule:
         """Return this schedule with users and durations multiplied.
@@ -117,34 +183,16 @@ class Schedule(Staged[Stage]):
             ScheduleError: a scale is not a positive finite number.
         """
         check_scales(user_scale, time_scale)
-        return replace(
-            self,
-            stages=tuple(
-                Stage(
-                    stage.name,
-                    stage.duration_s * time_scale,
-                    scaled_users(stage.from_users, user_scale),
-                    scaled_users(stage.to_users, user_scale),
-                )
-                for stage in self.stages
-            ),
+        stages = (
+            Stage(
+                stage.name,
+                stage.duration_s * time_scale,
+                scaled_users(stage.from_users, user_scale),
+                scaled_users(stage.to_users, user_scale),
+            )
+            for stage in self.stages
         )
-
-
-def locate(stages: Iterable[TimedT], elapsed_s: float) -> tuple[TimedT, float] | None:
-    """Return the stage at *elapsed_s* and the seconds since it began, None after the last.
-
-    Raises:
-        ValueError: *elapsed_s* is before the start.
-    """
-    if elapsed_s < 0:
-        raise ValueError(f"elapsed_s must be at least 0, got {elapsed_s!r}")
-    stage_start_s = 0.0
-    for stage in stages:
-        if elapsed_s < stage_start_s + stage.duration_s:
-            return stage, elapsed_s - stage_start_s
-        stage_start_s += stage.duration_s
-    return None
+        return replace(self, stages=tuple(stages))
 
 
 def check_scales(user_scale: float, time_scale: float) -> None:
@@ -184,47 +232,3 @@ def scaled_users(users: int, user_scale: float) -> int:
         )
     # 30 x 0.1 is 3.0000000000000004 in floating point, which must not become 4 users.
     return math.ceil(round(users * user_scale, 9))
-
-
-def _faults(stages: tuple[Stage, ...]) -> list[str]:
-    if not stages:
-        return ["a schedule needs at least one stage, got none"]
-    faults = [fault for number, stage in enumerate(stages, 1) for fault in _stage_faults(number, stage)]
-    faults += repeated_name_faults([stage.name for stage in stages])
-    if not faults and all(stage.from_users == stage.to_users == 0 for stage in stages):
-        faults.append("every stage has 0 users; at least one level must be above 0")
-    return faults
-
-
-def repeated_name_faults(names: list[str]) -> list[str]:
-    """Return a fault for each name that several stages have."""
-    return [
-        f"stage name {name!r} is used {names.count(name)} times; names must differ"
-        for name in dict.fromkeys(names)
-        if names.count(name) > 1
-    ]
-
-
-def unknown_step_faults(steps: Iterable[str], stages: Iterable[Named]) -> list[str]:
-    """Return a fault for each step that names no stage."""
-    names = [stage.name for stage in stages]
-    return [f"step {step!r} is no stage, valid are {', '.join(names)}" for step in steps if step not in names]
-
-
-def stage_frame_faults(where: str, name: object, duration_s: float) -> list[str]:
-    """Return what is wrong with the name and the duration of a stage, whatever it is a stage of."""
-    faults = []
-    if not (isinstance(name, str) and _STAGE_NAME.fullmatch(name)):
-        faults.append(f"{where}: name must be lower-case letters, digits and _, got {name!r}")
-    if not (is_number(duration_s) and duration_s > 0):
-        faults.append(f"{where}: duration_s must be a number above 0, got {duration_s!r}")
-    return faults
-
-
-def _stage_faults(number: int, stage: Stage) -> list[str]:
-    where = f"stage {number} ({stage.name!r})"
-    return stage_frame_faults(where, stage.name, stage.duration_s) + [
-        f"{where}: {field} must be a whole number of at least 0, got {users!r}"
-        for field, users in (("from_users", stage.from_users), ("to_users", stage.to_users))
-        if not (is_whole(users) and users >= 0)
-    ]

@@ -106,7 +106,7 @@ class ScheduledShape(PlannedShape[Schedule]):
     @property
     def schedule(self) -> Schedule:
         """The load at full size."""
-        return Schedule(tuple(self.stages), tuple(self.steps))
+        return Schedule(tuple(self.stages), steps=tuple(self.steps))
 
     def reset_time(self) -> None:
         """Start from the beginning."""

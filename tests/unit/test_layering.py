@@ -48,7 +48,7 @@ PLAY_LOADS = {
     "arrival_dispatcher",
     "arrival_shape",
     "intended_starts",
-    "load_model",
+    "pacing",
     "scheduled_shape",
 }
 

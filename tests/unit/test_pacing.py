@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from plimsoll.loads import intended_starts
-from plimsoll.loads.intended_starts import is_paced, pacing_s, watch_task_sets
+from plimsoll.loads import pacing
+from plimsoll.loads.arrival_shape import load_model
+from plimsoll.loads.intended_starts import watch_task_sets
 from plimsoll.loads.iterations import ITERATIONS
-from plimsoll.loads.load_model import load_model
+from plimsoll.loads.pacing import is_paced, pacing_s
 from shapes.gradual_arrivals import GradualArrivalsShape
 from shapes.ramp import RampShape
 
@@ -115,7 +116,7 @@ def schedule(monkeypatch: pytest.MonkeyPatch) -> None:
 def played(monkeypatch: pytest.MonkeyPatch, user_class: type[User], durations_s: list[float]) -> Clock:
     """Play a user whose tasks take these durations."""
     clock = Clock(durations_s)
-    monkeypatch.setattr(intended_starts, "perf_counter", clock)
+    monkeypatch.setattr(pacing, "perf_counter", clock)
     monkeypatch.setattr(TaskSet, "_sleep", clock.sleep)
     environment: Any = Environment()
     environment.clock = clock

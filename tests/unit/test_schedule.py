@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plimsoll.loads.arrival_schedule import RateStage
 from plimsoll.loads.schedule import HOUR, MINUTE, Schedule, ScheduleError, Stage
 from shapes.__main__ import find_shapes
 
@@ -197,6 +198,18 @@ def test_empty_schedules(stages: tuple[Stage, ...], fault: str) -> None:
     """A schedule that could make no load is refused."""
     with pytest.raises(ScheduleError, match=fault):
         Schedule(stages)
+
+
+def test_a_stage_is_a_stage() -> None:
+    """What is no Stage, such as a dict or the stage of an open load, is refused with what was received."""
+    wrong: Any = ({"duration": 60, "users": 10}, RateStage("hold", 1, 5, 5))
+    with pytest.raises(ScheduleError) as caught:
+        Schedule(wrong)
+
+    assert str(caught.value).splitlines() == [
+        "stage 1 must be a Stage, got {'duration': 60, 'users': 10}",
+        "stage 2 must be a Stage, got RateStage(name='hold', duration_s=1, from_rate=5, to_rate=5)",
+    ]
 
 
 def test_a_step_is_a_stage() -> None:
