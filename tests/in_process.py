@@ -105,9 +105,15 @@ class Live:
 
 
 def run_locust(
-    arguments: list[str], folder: Path = ROOT, meanwhile: Callable[[Live], object] | None = None
+    arguments: list[str],
+    folder: Path = ROOT,
+    meanwhile: Callable[[Live], object] | None = None,
+    command: Callable[[], object] = main.main,
 ) -> Ended:
-    """Run `locust` with these arguments in a folder to its end; *meanwhile* runs in a greenlet beside it."""
+    """Run `locust` with these arguments in a folder to its end; *meanwhile* runs in a greenlet beside it.
+
+    *command* is what reads the arguments, where it is not Locust itself.
+    """
     output = io.StringIO()
     run_facts.git_commit(judging.SUITE_FOLDER)  # asked of a process, once, and not under virtual time
     with ExitStack() as stack:
@@ -128,7 +134,7 @@ def run_locust(
             stack.enter_context(context)
         if meanwhile:
             stack.callback(gevent.spawn(meanwhile, Live(clock)).kill)
-        status = _exit_status()
+        status = _exit_status(command)
         return Ended(status, output.getvalue(), clock.elapsed_s)
 
 
@@ -140,16 +146,17 @@ def _end_process(status: int) -> None:
     raise _ProcessEnded(status)
 
 
-def _exit_status() -> int:
-    """Run Locust, and what is registered for the end of Python, and return the exit status."""
+def _exit_status(command: Callable[[], object]) -> int:
+    """Run the command, and what is registered for the end of Python, and return the exit status."""
     at_exit: list[Callable[[], object]] = []
 
     def register(function: Callable[..., object], *arguments: Any, **options: Any) -> Callable[..., object]:
         at_exit.append(partial(function, *arguments, **options))
         return function
 
+    vars(sys).pop("last_value", None)  # of a test that has failed
     with patch.object(atexit, "register", register), patch.object(os, "_exit", _end_process):
-        status = _status_of(main.main)
+        status = _status_of(command)
         for function in reversed(at_exit):
             try:
                 function()
@@ -164,7 +171,8 @@ def _status_of(command: Callable[[], object]) -> int:
         command()
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
-    except Exception:  # noqa: BLE001 - Python's own last resort
+    except Exception as error:  # noqa: BLE001 - Python's own last resort
+        sys.last_value = error
         return _status_of(lambda: sys.excepthook(*sys.exc_info())) or 1
     return 0
 

@@ -10,12 +10,6 @@ from tests.fix_runs import Runner, has_history, until
 from tests.fix_service import Service
 from tests.processes import finish, free_port, two_workers
 
-EXITS_IN_INIT = """
-import sys
-from locust import events
-events.init.add_listener(lambda **_: sys.exit(0))
-"""
-
 
 def change(run: Runner, old: str, new: str) -> None:
     """Change the locustfile of a run."""
@@ -38,16 +32,6 @@ def test_an_exit_of_a_user(run: Runner, service: Service) -> None:
         "subject": "not_aborted",
         "text": f"the run was broken off: {aborted}",
     } in ended.read("verdict.json")["reasons"]
-
-
-def test_an_exit_before_the_load(run: Runner, service: Service) -> None:
-    """sys.exit(0) in a listener of init has made no load, and that is said."""
-    change(run, "record_run()", f"record_run()\n{EXITS_IN_INIT}")
-    ended = run("-H", service.url, "-t", "4s")
-
-    assert ended.status == 77, ended.output
-    assert "plimsoll: no load was made: sys.exit(0) in visitor.py, line" in ended.output
-    assert service.answered == 0
 
 
 def test_no_workers_in_time(run: Runner, service: Service) -> None:

@@ -102,7 +102,7 @@ def test_the_wheel_has_every_file_of_its_packages(wheel: Path) -> None:
 
 def test_a_run_beside_a_package_of_the_same_name(programs: Path, folder: Path, service: Service) -> None:
     """In a folder with a `reports` of its own, `plimsoll run` records and judges a plain locustfile."""
-    options = ("--headless", "-u", "2", "-r", "2", "-t", "2", "-H", service.url)
+    options = ("--headless", "-u", "2", "-r", "2", "-t", "6", "-H", service.url)
     own_options = ("--thresholds", "shop.yaml", "--run-dir", "run")
     played = subprocess.run(
         (programs / "plimsoll", "run", "-f", "shop.py", *options, *own_options),

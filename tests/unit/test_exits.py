@@ -10,27 +10,30 @@ from gevent import get_hub
 from locust.env import Environment
 from locust.event import EventHook
 from locust.exception import StopTest, StopUser
+from locust.main import main as locust
 
 import argparse
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from plimsoll.command_line import run_locust as plimsoll_run
 from telemetry import exits, signals
 from telemetry.exits import LastResort, catch_exits, contain_listeners, where_raised
 from telemetry.signals import Signals, interrupt_main
 from telemetry.switch import _around_init
 from telemetry.worker_end import SILENT_S, WorkerEnd
+from tests.in_process import run_locust
 from tests.virtual_time import virtual_time
 
 ROOT = Path(__file__).resolve().parents[2]
-LOCUST = ["-m", "locust"]
-PLIMSOLL_RUN = ["-c", "from plimsoll.command_line import main; main()", "run"]
+NOT_LOADED = "plimsoll: no load was made: the process ended while its locustfiles were being loaded\n"
 
 
 def raised(error: BaseException) -> BaseException:
@@ -190,29 +193,51 @@ def test_the_last_resort(settle: str, end: str, status: int) -> None:
     assert ended.stdout == "others first\n" * 2
 
 
+def loaded_and_ended(folder: Path, end: str) -> Path:
+    """Return a locustfile that ends so while Locust loads it."""
+    path = folder / "shop.py"
+    path.write_text(
+        "import sys\nfrom locust import User\nfrom telemetry.switch import record_run\nrecord_run()\n"
+        f"class Visitor(User):\n    pass\n{end}\n",
+        encoding="utf-8",
+    )
+    return path
+
+
 @pytest.mark.parametrize(
-    ("start", "end", "option", "status", "said"),
+    ("command", "end", "option", "status", "says_why"),
     [
-        (LOCUST, "sys.exit(0)", "--headless", 77, True),
-        (PLIMSOLL_RUN, "sys.exit(0)", "--headless", 77, True),
-        (LOCUST, "1 / 0", "--headless", 1, False),
-        (LOCUST, "", "--help", 0, False),
+        (locust, "sys.exit(0)", "--headless", 77, True),
+        (lambda: plimsoll_run(sys.argv[1:]), "sys.exit(0)", "--headless", 77, True),
+        (locust, "1 / 0", "--headless", 1, False),
+        (locust, "", "--help", 0, False),
     ],
+    ids=["locust", "plimsoll run", "raises", "help"],
 )
 def test_an_exit_of_a_locustfile_that_is_loaded(
-    tmp_path: Path, start: list[str], end: str, option: str, status: int, said: bool
+    tmp_path: Path, command: Callable[[], object], end: str, option: str, status: int, says_why: bool
 ) -> None:
     """From record_run() on no locustfile ends the process with 0 while it is loaded; Locust itself may."""
-    (tmp_path / "shop.py").write_text(
-        "import sys\nfrom locust import User\nfrom telemetry.switch import record_run\nrecord_run()\n"
-        f"class Visitor(User):\n    pass\n{end}\n"
-    )
-    command = [sys.executable, *start, "-f", str(tmp_path / "shop.py"), option]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+    ended = run_locust(["-f", str(loaded_and_ended(tmp_path, end)), option], command=command)
 
-    assert ended.returncode == status, ended.stderr
-    line = "plimsoll: no load was made: the process ended while its locustfiles were being loaded\n"
-    assert (line in ended.stderr) == said
+    assert ended.status == status, ended.output
+    assert (NOT_LOADED in ended.output) == says_why
+
+
+def test_an_exit_of_a_locustfile_that_a_process_loads(tmp_path: Path) -> None:
+    """A real process ends so, too."""
+    command = [
+        sys.executable,
+        "-m",
+        "locust",
+        "-f",
+        str(loaded_and_ended(tmp_path, "sys.exit(0)")),
+        "--headless",
+    ]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 77, ended.stderr
+    assert NOT_LOADED in ended.stderr
 
 
 def test_signals_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,6 +26,11 @@ def set_status(environment, **_):
 events.quitting.add_listener(set_status)
 events.init.add_listener(lambda environment, **_: environment.events.quitting.add_listener(set_status))
 """
+EXITS_IN_INIT = """
+import sys
+from locust import events
+events.init.add_listener(lambda **_: sys.exit(0))
+"""
 
 
 def aggregated(run: Run) -> dict[str, str]:
@@ -208,6 +213,16 @@ def test_an_exit_of_a_user(virtual_run: VirtualRunner, virtual_service: Greenlet
     assert aborted.startswith("sys.exit(0) in visitor.py, line ")
     reason = {"kind": "check", "subject": "not_aborted", "text": f"the run was broken off: {aborted}"}
     assert reason in ended.read("verdict.json")["reasons"]
+
+
+def test_an_exit_before_the_load(virtual_run: VirtualRunner, virtual_service: GreenletService) -> None:
+    """sys.exit(0) in a listener of init has made no load, and that is said."""
+    change(virtual_run, "record_run()", f"record_run()\n{EXITS_IN_INIT}")
+    ended = virtual_run("-H", virtual_service.url, "-t", "4s")
+
+    assert ended.status == 77, ended.output
+    assert "plimsoll: no load was made: sys.exit(0) in visitor.py, line" in ended.output
+    assert virtual_service.answered == 0
 
 
 def test_secrets_stay_out(virtual_run: VirtualRunner, virtual_service: GreenletService) -> None:
