@@ -56,6 +56,7 @@ def events_of_fast_http_user(
     user = type("Peer", (FastHttpUser,), {"host": host})(environment)
     for method, url, options in requests:
         user.client.request(method, url, **options)
+    user.client.client.close()
     return events
 
 
