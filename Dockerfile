@@ -11,7 +11,6 @@ COPY profiles profiles
 COPY reports reports
 COPY shapes shapes
 COPY target target
-COPY telemetry telemetry
 RUN pip install --no-cache-dir --root-user-action=ignore -c constraints.txt -e '.[target]' \
     && install -d -o plimsoll results
 

@@ -29,13 +29,13 @@ import pandas as pd
 import pyarrow as pa
 
 from plimsoll.loads.iterations import ITERATIONS
+from plimsoll.recording.fold import fold
+from plimsoll.recording.in_flight import Request
+from plimsoll.recording.interval_block import SCALARS, IntervalBlock, Key
+from plimsoll.recording.interval_file import IntervalFile
+from plimsoll.recording.recorder import RequestRecorder
+from plimsoll.recording.run_clock import RunClock
 from reports.load.interval_file import read_intervals
-from telemetry.fold import fold
-from telemetry.in_flight import Request
-from telemetry.interval_block import SCALARS, IntervalBlock, Key
-from telemetry.interval_file import IntervalFile
-from telemetry.recorder import RequestRecorder
-from telemetry.run_clock import RunClock
 
 ROUNDS = 15
 REQUESTS = 20_000

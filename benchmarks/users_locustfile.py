@@ -9,8 +9,8 @@ import random
 from itertools import cycle
 
 from benchmarks.http_server import BODY
+from plimsoll.recording.switch import record_run
 from plimsoll.users.http import LeanHttpUser
-from telemetry.switch import record_run
 
 LEAST_WAIT_S, MOST_WAIT_S = 20.0, 60.0
 

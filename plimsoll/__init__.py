@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from plimsoll.loads.scheduled_shape import ScheduledShape as ScheduledShape
     from plimsoll.loads.search import StepSearch as StepSearch
     from plimsoll.loads.search_shape import SearchShape as SearchShape
+    from plimsoll.recording.in_flight import track_request as track_request
+    from plimsoll.recording.switch import record_run as record_run
     from plimsoll.users.answers import Answer as Answer
     from plimsoll.users.answers import Identifier as Identifier
     from plimsoll.users.answers import WrongAnswerError as WrongAnswerError
@@ -44,8 +46,6 @@ if TYPE_CHECKING:
     from plimsoll.users.websocket import WebSocket as WebSocket
     from plimsoll.users.websocket import WebSocketUser as WebSocketUser
     from plimsoll.users.websocket import websocket_request_names as websocket_request_names
-    from telemetry.in_flight import track_request as track_request
-    from telemetry.switch import record_run as record_run
 
 # The public names, each with its module.
 _EXPORTS = {
@@ -81,11 +81,11 @@ _EXPORTS = {
     "identifier": "plimsoll.users.answers",
     "page_metric_names": "plimsoll.users.browser",
     "page_request_names": "plimsoll.users.browser",
-    "record_run": "telemetry.switch",
+    "record_run": "plimsoll.recording.switch",
     "seed_of": "plimsoll.data.links",
     "set_up": "plimsoll.data.set_up",
     "status_only": "plimsoll.users.answers",
-    "track_request": "telemetry.in_flight",
+    "track_request": "plimsoll.recording.in_flight",
     "websocket_request_names": "plimsoll.users.websocket",
     "within": "plimsoll.users.scheduled_check",
 }

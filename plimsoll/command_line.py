@@ -7,11 +7,10 @@ from pathlib import Path
 
 def main() -> int:
     """Run the command of `sys.argv`; return or exit with its status."""
-    # Those beside this package: folders of the user with these names come first with `PYTHONPATH=.`.
+    # The one beside this package: a folder of the user with this name comes first with `PYTHONPATH=.`.
     folder = str(Path(__file__).resolve().parent.parent)
     sys.path.insert(0, folder)
-    for package in ("reports", "telemetry"):
-        importlib.import_module(package)
+    importlib.import_module("reports")
     sys.path.remove(folder)  # site-packages must not come before the standard library
     if sys.argv[1:2] == ["run"]:
         run_locust(sys.argv[2:])
@@ -25,7 +24,7 @@ def run_locust(arguments: list[str]) -> None:
     # Locust patches the process for gevent, which no other command wants.
     from locust.main import main as locust
 
-    from telemetry.switch import record_run
+    from plimsoll.recording.switch import record_run
 
     record_run()
     sys.argv[1:] = arguments

@@ -20,13 +20,13 @@ from typing import Any
 import pytest
 
 from plimsoll.exit_statuses import EXIT_INCONCLUSIVE
+from plimsoll.recording import session as session_module
+from plimsoll.recording.judging import Judgement
+from plimsoll.recording.options import options_of
+from plimsoll.recording.process_end import ProcessEnd
 from reports.load.run_files import load, locate
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.verdict import reach_verdict
-from telemetry import session as session_module
-from telemetry.judging import Judgement
-from telemetry.options import options_of
-from telemetry.process_end import ProcessEnd
 
 DEFAULTS: dict[str, Any] = {
     "run_dir": None,

@@ -20,8 +20,8 @@ from typing import Any
 
 from locustfiles import auth, careers, orders, parents, synthetic
 from locustfiles.school import MemberUser
+from plimsoll.recording import transactions
 from plimsoll.users.api import ApiUser
-from telemetry import transactions
 
 # What a journey rarely does must still be seen within seconds.
 auth.WRONG_PASSWORD_SHARE = 0.5

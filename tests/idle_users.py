@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from locust import User, constant, task
 
-from telemetry.switch import record_run
+from plimsoll.recording.switch import record_run
 
 record_run()
 

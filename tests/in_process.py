@@ -42,8 +42,8 @@ from unittest.mock import patch
 from flask.testing import FlaskClient
 
 import plimsoll.users.scheduled_check  # noqa: F401 - it adds an option
+from plimsoll.recording import health, judging, recording, run_facts
 from reports import cli
-from telemetry import health, judging, recording, run_facts
 from tests.as_before import all_as_before
 from tests.virtual_time import Clock, virtual_time
 
@@ -189,7 +189,7 @@ def _what_it_prints_goes_to(output: io.StringIO) -> Iterator[None]:
 
 
 class _JudgeProcess:
-    """`python -m reports`, as telemetry.judging starts it; it takes a while to reach its verdict."""
+    """`python -m reports`, as plimsoll.recording.judging starts it; it takes a while to reach its verdict."""
 
     def __init__(self, command: list[str], **_: Any) -> None:
         self._arguments = command[command.index("reports") + 1 :]

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from telemetry.run_directory import file_digests, write_facts
+from plimsoll.recording.run_directory import file_digests, write_facts
 from tests.make_intervals import START_S, STARTED, even, interval_table
 
 SECONDS = 60
@@ -76,7 +76,7 @@ HEALTH: dict[str, Any] = {
 def write_run_directory(
     folder: Path, limits: Sequence[str] = LIMITS, latency_ms: float = 100.0, shift_s: int = 0, **facts: Any
 ) -> Path:
-    """Write a run directory as telemetry does, with changed facts, and return it.
+    """Write a run directory as the recorder does, with changed facts, and return it.
 
     All of its times but those of run.json are *shift_s* later.
     """

@@ -15,8 +15,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from plimsoll.recording.switch import record_run
 from plimsoll.users.measuring import Measuring
-from telemetry.switch import record_run
 
 THINK_S = 0.05
 truth: Counter[str] = Counter()

@@ -6,8 +6,8 @@ from locust import constant, task
 
 from typing import ClassVar
 
+from plimsoll.recording.switch import record_run
 from plimsoll.users.http import LeanHttpUser
-from telemetry.switch import record_run
 from tests.small_search import SmallSearchShape
 
 __all__ = ["SmallSearchShape", "Visitor"]

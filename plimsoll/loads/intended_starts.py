@@ -146,7 +146,7 @@ USERS = UserRegistry()
 def watch_task_sets() -> None:
     """Have every TaskSet begin its tasks at their intended starts; calling it again is fine.
 
-    Earlier wrappers, such as telemetry's for the tags of tasks, stay in place.
+    Earlier wrappers, such as the recorder's for the tags of tasks, stay in place.
     """
     global _execute_next_task, _wait
     _execute_next_task, _wait = TaskSet.execute_next_task, TaskSet.wait

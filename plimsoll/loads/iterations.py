@@ -1,6 +1,6 @@
 """Iterations that have an intended start: how late they start, how many never do, and how long they take.
 
-Shapes tell this object, telemetry asks it; neither knows the other.
+Shapes tell this object, the recorder asks it; neither knows the other.
 """
 
 from __future__ import annotations

@@ -175,7 +175,7 @@ def _own_files(place: Place, history: pd.DataFrame) -> tuple[RunMeta, pd.DataFra
 
 
 def _recorded(place: Place) -> tuple[dict[str, Any], list[str]]:
-    """Read what telemetry recorded second by second; plain and older runs lack these files."""
+    """Read what was recorded second by second; plain and older runs lack these files."""
     if not place.is_run_directory:
         return {}, []
     intervals, notes = read_intervals(place.folder / "intervals.arrow")

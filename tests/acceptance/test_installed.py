@@ -96,7 +96,7 @@ def test_the_wheel_has_every_file_of_its_packages(wheel: Path) -> None:
     with ZipFile(wheel) as archive:
         installed = {path for path in archive.namelist() if ".dist-info/" not in path}
 
-    assert "telemetry/verdict_strip.html" in tracked
+    assert "plimsoll/recording/verdict_strip.html" in tracked
     assert installed == tracked
 
 
@@ -136,7 +136,7 @@ def test_a_run_beside_a_package_of_the_same_name(programs: Path, folder: Path, s
 def test_the_service_beside_a_package_of_the_same_name(programs: Path, folder: Path) -> None:
     """The bundled service starts from the wheel with its schema, queries, pages and pictures."""
     code = (
-        "from telemetry.bundled_target import BundledTarget; from urllib.request import urlopen\n"
+        "from plimsoll.recording.bundled_target import BundledTarget; from urllib.request import urlopen\n"
         "target = BundledTarget()\n"
         "for path in ('/login', '/static/logo.svg', '/health'):\n"
         "    print(urlopen(target.ready.url + path).status)\n"

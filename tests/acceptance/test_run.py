@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from telemetry.process_end import JUDGES
+from plimsoll.recording.process_end import JUDGES
 from tests.fix_runs import IMPOSSIBLE, Run, Runner, assert_undisputed, has_history, until
 from tests.fix_service import Service
 from tests.processes import finish, free_port, start_locust, two_workers

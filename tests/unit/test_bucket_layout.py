@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.histogram import LAST_BUCKET, bucket_indices
+from plimsoll.recording.histogram import LAST_BUCKET, bucket_indices
 
 
 @pytest.mark.parametrize(

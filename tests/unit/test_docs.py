@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plimsoll.exit_statuses import EXIT_CRASH
-from telemetry.judging import Judging
+from plimsoll.recording.judging import Judging
 
 ROOT = Path(__file__).parents[2]
 CHECKS = {
@@ -45,7 +45,7 @@ def test_every_check_and_module_that_is_named_is_there() -> None:
     why = " ".join(row.split("|")[-3] for row in ROWS)
     words = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", why)) - FACTS - EVENTS - OF_THE_COMMAND
     assert words <= CHECKS
-    for module in set(re.findall(r"`((?:reports|telemetry)(?:\.\w+)+)`", ENDINGS)):
+    for module in set(re.findall(r"`((?:reports|plimsoll)(?:\.\w+)+)`", ENDINGS)):
         assert (ROOT / f"{module.replace('.', '/')}.py").is_file(), module
 
 

@@ -24,11 +24,11 @@ from typing import Any
 import pytest
 
 from plimsoll.command_line import run_locust as plimsoll_run
-from telemetry import exits, signals
-from telemetry.exits import LastResort, catch_exits, contain_listeners, where_raised
-from telemetry.signals import Signals, interrupt_main
-from telemetry.switch import _around_init
-from telemetry.worker_end import SILENT_S, WorkerEnd
+from plimsoll.recording import exits, signals
+from plimsoll.recording.exits import LastResort, catch_exits, contain_listeners, where_raised
+from plimsoll.recording.signals import Signals, interrupt_main
+from plimsoll.recording.switch import _around_init
+from plimsoll.recording.worker_end import SILENT_S, WorkerEnd
 from tests.in_process import run_locust
 from tests.virtual_time import virtual_time
 
@@ -100,7 +100,7 @@ def test_locust_may_end_the_process(taken: list[str]) -> None:
 
 def test_a_forked_process_may_end(taken: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that a user has forked ends by sys.exit() as ever, and ends no run."""
-    monkeypatch.setattr("telemetry.exits.os.getpid", lambda: -1)
+    monkeypatch.setattr("plimsoll.recording.exits.os.getpid", lambda: -1)
     with pytest.raises(SystemExit):
         gevent.spawn(sys.exit, 0).join()
 
@@ -164,7 +164,7 @@ def test_an_exit_before_the_load(code: Any, status: Any, capsys: pytest.CaptureF
 
 ENDS = """
 import atexit, os, sys
-from telemetry.exits import LastResort
+from plimsoll.recording.exits import LastResort
 last_resort = LastResort()
 last_resort.settle = lambda error: {settle}
 atexit.register(print, "others first")
@@ -197,7 +197,7 @@ def loaded_and_ended(folder: Path, end: str) -> Path:
     """Return a locustfile that ends so while Locust loads it."""
     path = folder / "shop.py"
     path.write_text(
-        "import sys\nfrom locust import User\nfrom telemetry.switch import record_run\nrecord_run()\n"
+        "import sys\nfrom locust import User\nfrom plimsoll import record_run\nrecord_run()\n"
         f"class Visitor(User):\n    pass\n{end}\n",
         encoding="utf-8",
     )
@@ -273,11 +273,11 @@ class Worker:
         options = argparse.Namespace(processes=processes)
         self.environment: Any = Environment(parsed_options=options)
         self.environment.stop_timeout = 0
-        monkeypatch.setattr("telemetry.worker_end.os.getppid", lambda: self.parent)
+        monkeypatch.setattr("plimsoll.recording.worker_end.os.getppid", lambda: self.parent)
         monkeypatch.setattr(
-            "telemetry.worker_end.exit_now", lambda status: self.ends.append(f"exit {status}")
+            "plimsoll.recording.worker_end.exit_now", lambda status: self.ends.append(f"exit {status}")
         )
-        monkeypatch.setattr("telemetry.worker_end.Signals.take", lambda *_: None)
+        monkeypatch.setattr("plimsoll.recording.worker_end.Signals.take", lambda *_: None)
         WorkerEnd(self.environment, self)  # type: ignore[arg-type] # what a runner has that is used
 
     def send_message(self, kind: str, data: object) -> None:

@@ -4,7 +4,7 @@ from locust.exception import CatchResponseError
 
 import pytest
 
-from telemetry.failure_kinds import MAX_KIND_LENGTH, MAX_KINDS, OTHER, FailureKinds
+from plimsoll.recording.failure_kinds import MAX_KIND_LENGTH, MAX_KINDS, OTHER, FailureKinds
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from telemetry.faults import Faults
+from plimsoll.recording.faults import Faults
 
 
 def fail_with(error: Exception) -> None:

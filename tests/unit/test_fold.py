@@ -8,9 +8,9 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from telemetry.fold import fold
-from telemetry.histogram import bucket_indices
-from telemetry.interval_block import IntervalBlock, Key
+from plimsoll.recording.fold import fold
+from plimsoll.recording.histogram import bucket_indices
+from plimsoll.recording.interval_block import IntervalBlock, Key
 
 KEYS = [Key("Shopper", "GET", "home"), Key("Shopper", "POST", "order"), Key("", "WS", "update")]
 KINDS = ["other", "wrong total", "ConnectionError"]

@@ -16,9 +16,8 @@ from typing import Any
 import pytest
 
 from plimsoll.loads.iterations import Iterations
-from reports.verdict.checks import generator
-from telemetry import health
-from telemetry.health import (
+from plimsoll.recording import health
+from plimsoll.recording.health import (
     HealthFile,
     HealthMonitor,
     HealthRow,
@@ -27,8 +26,9 @@ from telemetry.health import (
     cpu_ratio,
     reported_rows,
 )
-from telemetry.run_clock import RunClock
-from telemetry.worker_watch import WorkerWatch
+from plimsoll.recording.run_clock import RunClock
+from plimsoll.recording.worker_watch import WorkerWatch
+from reports.verdict.checks import generator
 from tests.virtual_time import virtual_time
 
 ROW = HealthRow(1.0, "local", 7, 0.5, 1000, 0.1, 2.0, 3.0, 50, 0, 0, 10, 2, 0, 0.25, None, None, 4, 3, 1, 0.0)
@@ -135,7 +135,7 @@ def test_iterations_are_counted_to_the_last(
     """Each second has the iterations since the one before; those after the last are not lost."""
     iterations = Iterations()
     iterations.start(delay_s=1.0)
-    monkeypatch.setattr("telemetry.health.ITERATIONS", iterations)
+    monkeypatch.setattr("plimsoll.recording.health.ITERATIONS", iterations)
     monitor = HealthMonitor(environment, "local", RunClock())
     iterations.start(delay_s=0.0)
     iterations.start(delay_s=0.5)

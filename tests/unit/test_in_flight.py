@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from telemetry import in_flight
-from telemetry.in_flight import OccupancyMeter, Request, measure
-from telemetry.origin import Origin
+from plimsoll.recording import in_flight
+from plimsoll.recording.in_flight import OccupancyMeter, Request, measure
+from plimsoll.recording.origin import Origin
 from tests.virtual_time import virtual_time
 
 CutOff = tuple[str, str, str, float]

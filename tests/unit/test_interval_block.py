@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from telemetry.fold import fold
-from telemetry.interval_block import IntervalBlock, Key, block_from_message
+from plimsoll.recording.fold import fold
+from plimsoll.recording.interval_block import IntervalBlock, Key, block_from_message
 
 KEYS = [
     Key("Shopper", "GET", "home"),

@@ -14,12 +14,12 @@ from typing import Any, cast
 import pyarrow as pa
 import pytest
 
-from telemetry.faults import Faults
-from telemetry.interval_recording import IntervalRecording
-from telemetry.options import declare_limits_ms
-from telemetry.run_clock import RunClock
-from telemetry.worker_clocks import WorkerClocks
-from telemetry.worker_intervals import REPORT_KEY, WorkerIntervals
+from plimsoll.recording.faults import Faults
+from plimsoll.recording.interval_recording import IntervalRecording
+from plimsoll.recording.options import declare_limits_ms
+from plimsoll.recording.run_clock import RunClock
+from plimsoll.recording.worker_clocks import WorkerClocks
+from plimsoll.recording.worker_intervals import REPORT_KEY, WorkerIntervals
 from tests.fix_locust_process import LocustProcess
 from tests.virtual_time import START_UNIX_S, virtual_time
 

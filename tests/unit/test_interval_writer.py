@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from plimsoll.recording.fold import fold
+from plimsoll.recording.interval_block import IntervalBlock, Key
+from plimsoll.recording.interval_file import IntervalFile
 from reports.load.interval_file import read_intervals
-from telemetry.fold import fold
-from telemetry.interval_block import IntervalBlock, Key
-from telemetry.interval_file import IntervalFile
 
 KEYS = [Key("Shopper", "GET", "home", "content,slow"), Key("Shopper", "POST", "order")]
 KINDS = ["other", "wrong total"]
@@ -207,10 +207,10 @@ LOAD_PROCESS = """
 import sys
 from pathlib import Path
 import plimsoll.data
-from telemetry.interval_file import IntervalFile
-from telemetry.recorder import RequestRecorder
-from telemetry.run_clock import RunClock
-from telemetry.switch import record_run
+from plimsoll.recording.interval_file import IntervalFile
+from plimsoll.recording.recorder import RequestRecorder
+from plimsoll.recording.run_clock import RunClock
+from plimsoll.recording.switch import record_run
 
 recorder = RequestRecorder([100.0], RunClock())
 recorder.record("GET", "a", 5.0, 10)

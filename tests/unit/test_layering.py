@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-HOUSE = {"locustfiles", "plimsoll", "reports", "shapes", "target", "telemetry"}
+HOUSE = {"locustfiles", "plimsoll", "reports", "shapes", "target"}
 LOCUST = {"locust", "gevent", "geventhttpclient", "flask", "werkzeug"}
 # folder -> what of the house and which third-party packages it may import
 ALLOWED = {
@@ -18,15 +18,15 @@ ALLOWED = {
     "plimsoll": {
         "brotli",
         "httptools",
+        "numpy",
         "playwright",
         "psutil",
         "psycopg",
+        "pyarrow",
         "reports",
-        "telemetry",
         "websockets",
     }
     | LOCUST,
-    "telemetry": {"plimsoll", "psycopg", "psutil", "numpy", "pyarrow"} | LOCUST,
     "reports": {"plimsoll", "numpy", "pandas", "scipy", "jinja2", "markupsafe", "yaml", "pyarrow"},
     "target": {
         "fastapi",
@@ -118,15 +118,15 @@ def test_packages_that_stand_alone(package: str, third_party: set[str], beside: 
     assert not foreign
 
 
-def test_only_the_top_of_the_library_joins_it_with_recording_and_reports() -> None:
-    """Of the library, only the command `plimsoll` and the public names know the recording or the judge."""
+def test_only_the_command_line_joins_library_and_reports() -> None:
+    """Of the library, no module but that of the command `plimsoll` knows the judge."""
     joining = {
         path.relative_to(ROOT).as_posix()
         for path in sources("plimsoll")
-        if any(name.partition(".")[0] in {"reports", "telemetry"} for name in imports(path))
+        if any(name.partition(".")[0] == "reports" for name in imports(path))
     }
 
-    assert joining == {"plimsoll/__init__.py", "plimsoll/command_line.py"}
+    assert joining == {"plimsoll/command_line.py"}
 
 
 def test_shapes_stand_on_the_loads_only() -> None:
@@ -142,7 +142,7 @@ def test_shapes_stand_on_the_loads_only() -> None:
     [
         ("EXIT_BAD_CONFIGURATION = ", "plimsoll/exit_statuses.py"),
         ("_handlers.insert(", "plimsoll/listening.py"),
-        ("contain_listeners(", "telemetry/exits.py"),
+        ("contain_listeners(", "plimsoll/recording/exits.py"),
     ],
 )
 def test_what_is_written_once(what: str, home: str) -> None:

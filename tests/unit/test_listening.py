@@ -24,8 +24,8 @@ from typing import Any
 import pytest
 
 from plimsoll.listening import listen_first, listen_last, put_locust_first, surround
-from telemetry.recorder import RequestRecorder
-from telemetry.run_clock import RunClock
+from plimsoll.recording.recorder import RequestRecorder
+from plimsoll.recording.run_clock import RunClock
 
 RAISED = (
     RescheduleTask,

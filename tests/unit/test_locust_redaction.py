@@ -32,10 +32,10 @@ from typing import Any
 
 import pytest
 
+from plimsoll.recording.locust_redaction import redact_locust
+from plimsoll.recording.locust_statistics import hasten
+from plimsoll.recording.recording import Recording
 from reports.load.interval_file import read_intervals
-from telemetry.locust_redaction import redact_locust
-from telemetry.locust_statistics import hasten
-from telemetry.recording import Recording
 from tests.virtual_time import virtual_time
 
 SECRET = "hunter2sEcret"

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry import locust_statistics
-from telemetry.locust_statistics import hasten
+from plimsoll.recording import locust_statistics
+from plimsoll.recording.locust_statistics import hasten
 
 REQUESTS = st.lists(
     st.tuples(

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from telemetry import recorded_keys
-from telemetry.interval_block import IntervalBlock
-from telemetry.measures import Measures, watch_measures
-from telemetry.recorder import VALUE_SCALE, RequestRecorder
-from telemetry.run_clock import RunClock
+from plimsoll.recording import recorded_keys
+from plimsoll.recording.interval_block import IntervalBlock
+from plimsoll.recording.measures import Measures, watch_measures
+from plimsoll.recording.recorder import VALUE_SCALE, RequestRecorder
+from plimsoll.recording.run_clock import RunClock
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_a_request_of_the_same_type(recorder: RequestRecorder) -> None:
 
 def test_too_many_tags_are_told(recorder: RequestRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tags beyond the bound count against the recording, as their limits would miss requests."""
-    monkeypatch.setattr("telemetry.origin.MAX_COMBINATIONS", -1)
+    monkeypatch.setattr("plimsoll.recording.origin.MAX_COMBINATIONS", -1)
     with Measures().tagged(["content"]):
         recorder.record("GET", "a", 5.0, 1)
         recorder.record("GET", "b", 5.0, 1)

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import pytest
 
-from telemetry import origin
-from telemetry.origin import TOO_MANY, combined, current_origin, iterations_of, tagged, tags_of_tasks
+from plimsoll.recording import origin
+from plimsoll.recording.origin import TOO_MANY, combined, current_origin, iterations_of, tagged, tags_of_tasks
 
 
 @pytest.fixture(autouse=True)

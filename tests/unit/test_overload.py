@@ -13,7 +13,7 @@ VISITOR = f"""
 from locust import task
 from plimsoll.users.http import LeanHttpUser
 from plimsoll.loads import ArrivalShape, RateStage
-from telemetry.switch import record_run
+from plimsoll.recording.switch import record_run
 
 record_run()
 

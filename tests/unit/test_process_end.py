@@ -20,12 +20,12 @@ from typing import Any
 
 import pytest
 
-from telemetry import signals
-from telemetry.interval_file import IntervalFile
-from telemetry.judging import Judgement
-from telemetry.locust_csv import RunCsvFiles
-from telemetry.process_end import CLEANS_UP, JUDGES
-from telemetry.stage_journal import StageJournal
+from plimsoll.recording import signals
+from plimsoll.recording.interval_file import IntervalFile
+from plimsoll.recording.judging import Judgement
+from plimsoll.recording.locust_csv import RunCsvFiles
+from plimsoll.recording.process_end import CLEANS_UP, JUDGES
+from plimsoll.recording.stage_journal import StageJournal
 from tests.fix_locust_process import Judge, LocustProcess, fire
 from tests.virtual_time import virtual_time
 
@@ -626,7 +626,7 @@ def test_a_run_json_that_cannot_be_written_again(
         def refuse(*_: object) -> None:
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("telemetry.recording.write_facts", refuse)
+        monkeypatch.setattr("plimsoll.recording.recording.write_facts", refuse)
 
     process.on("test_stopping", fill)
     with virtual_time():

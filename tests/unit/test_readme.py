@@ -9,12 +9,12 @@ import pytest
 
 from plimsoll.data.links import add_seed_option
 from plimsoll.loads.scheduled_shape import add_scale_options
+from plimsoll.recording.options import add_options
 from plimsoll.users.scheduled_check import add_location_option
 from reports.outcome import EXIT_STATUS, Outcome
 from reports.thresholds.grammar import OPERATORS
 from reports.thresholds.metric import COUNT_UNITS, KINDS, LATENCY_UNITS, RATE_UNITS, SHARE_UNITS
 from target.app import create_app
-from telemetry.options import add_options
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

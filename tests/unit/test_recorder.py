@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 
 from plimsoll.loads.iterations import Iterations
-from telemetry import in_flight
-from telemetry.origin import origin_of
-from telemetry.recorder import RequestRecorder
-from telemetry.run_clock import RunClock
+from plimsoll.recording import in_flight
+from plimsoll.recording.origin import origin_of
+from plimsoll.recording.recorder import RequestRecorder
+from plimsoll.recording.run_clock import RunClock
 from tests.virtual_time import START_MONOTONIC_S, START_UNIX_S, Clock, virtual_time
 
 
@@ -243,7 +243,7 @@ def scheduled(monkeypatch: pytest.MonkeyPatch) -> Iterations:
     """Return the iterations of a process in which a schedule says when they start."""
     iterations = Iterations()
     iterations.is_scheduled = True
-    monkeypatch.setattr("telemetry.recorder.ITERATIONS", iterations)
+    monkeypatch.setattr("plimsoll.recording.recorder.ITERATIONS", iterations)
     return iterations
 
 

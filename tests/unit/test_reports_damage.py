@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from plimsoll.recording.run_directory import write_facts
 from reports.cli import main
 from reports.load.run_files import load, locate
 from reports.thresholds.reading import read_thresholds
 from reports.verdict.verdict import reach_verdict
-from telemetry.run_directory import write_facts
 from tests.make_directory import FACTS, LIMITS, write_rows, write_run_directory
 
 FILES = (

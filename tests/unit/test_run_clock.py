@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from telemetry.run_clock import ClockStep, RunClock
+from plimsoll.recording.run_clock import ClockStep, RunClock
 from tests.virtual_time import START_UNIX_S, virtual_time
 
 
@@ -31,7 +31,7 @@ def test_a_suspension_is_told_from_a_step(
 ) -> None:
     """The time that a machine has slept is lost; where no clock tells of it, it may have been."""
     if not has_boottime:
-        monkeypatch.setattr("telemetry.run_clock._BOOTTIME", None)
+        monkeypatch.setattr("plimsoll.recording.run_clock._BOOTTIME", None)
     with virtual_time() as time:
         clock = RunClock()
         time.stand_still(1)
@@ -77,7 +77,7 @@ def test_a_process_that_stands_still_makes_no_step(monkeypatch: pytest.MonkeyPat
             time.stand_still(3.5)
             return START_UNIX_S
 
-        monkeypatch.setattr("telemetry.run_clock.time.time", read_and_stop)
+        monkeypatch.setattr("plimsoll.recording.run_clock.time.time", read_and_stop)
         clock.look()
         monkeypatch.undo()
         clock.look()

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from plimsoll.recording.run_clock import RunClock
+from plimsoll.recording.run_directory import create_run_directory, directory_name, file_digests, write_facts
+from plimsoll.recording.run_plan import Planned
+from plimsoll.recording.stage_journal import StageJournal
 from reports.load.description import read_description
-from telemetry.run_clock import RunClock
-from telemetry.run_directory import create_run_directory, directory_name, file_digests, write_facts
-from telemetry.run_plan import Planned
-from telemetry.stage_journal import StageJournal
 
 START = datetime(2026, 11, 21, 0, 21, 30, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from telemetry.run_facts import (
+from plimsoll.recording.run_facts import (
     end_reason,
     environment_fingerprint,
     git_commit,

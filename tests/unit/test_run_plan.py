@@ -18,11 +18,11 @@ from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
 from plimsoll.loads.arrival_shape import ArrivalShape
 from plimsoll.loads.schedule import Schedule, Stage
 from plimsoll.loads.scheduled_shape import ScheduledShape
+from plimsoll.recording.run_clock import RunClock
+from plimsoll.recording.run_plan import Planned, RunPlan, SpawnRamp, stage_facts, warm_up_of
 from reports.load.run import STAGE_COLUMNS
 from reports.verdict.check import Check
 from shapes.ramp import RampShape
-from telemetry.run_clock import RunClock
-from telemetry.run_plan import Planned, RunPlan, SpawnRamp, stage_facts, warm_up_of
 from tests.judged import checks_of
 from tests.samples import even, run_of
 from tests.virtual_time import START_UNIX_S, virtual_time

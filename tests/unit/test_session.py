@@ -25,13 +25,13 @@ from plimsoll.loads.arrival_dispatcher import keep_intended_starts
 from plimsoll.loads.arrival_shape import _receive_reports
 from plimsoll.loads.schedule import Stage
 from plimsoll.loads.scheduled_shape import ScheduledShape
+from plimsoll.recording.exits import LastResort
+from plimsoll.recording.judging import copy_thresholds
+from plimsoll.recording.switch import UNRECORDED, _on_init
 from reports.cli import main
 from reports.outcome import EXIT_STATUS
 from reports.render.terminal import terminal_text
 from reports.thresholds.reading import read_thresholds
-from telemetry.exits import LastResort
-from telemetry.judging import copy_thresholds
-from telemetry.switch import UNRECORDED, _on_init
 from tests.fix_locust_process import Judge, LocustProcess, Visitor, fire
 from tests.virtual_time import virtual_time
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from telemetry import spawning, transactions
-from telemetry.origin import current_origin, tagged
-from telemetry.transactions import Transaction, note_request
+from plimsoll.recording import spawning, transactions
+from plimsoll.recording.origin import current_origin, tagged
+from plimsoll.recording.transactions import Transaction, note_request
 
 
 class Visitor(User):

@@ -15,11 +15,8 @@ from typing import Any
 import pytest
 
 from plimsoll.loads import ArrivalShape, RateStage, ScheduledShape, SearchShape, Stage
-from plimsoll.users.http import LeanHttpUser
-from shapes.breakpoint import BreakpointShape
-from shapes.ramp import RampShape
-from telemetry.judging import SUITE_FOLDER, check_thresholds, how_to_judge
-from telemetry.startup_checks import (
+from plimsoll.recording.judging import SUITE_FOLDER, check_thresholds, how_to_judge
+from plimsoll.recording.startup_checks import (
     _host_faults,
     _setting_faults,
     _shape_faults,
@@ -29,6 +26,9 @@ from telemetry.startup_checks import (
     names_known_of,
     run_dir_faults,
 )
+from plimsoll.users.http import LeanHttpUser
+from shapes.breakpoint import BreakpointShape
+from shapes.ramp import RampShape
 
 
 class Wrong(ArrivalShape):

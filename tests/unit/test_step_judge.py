@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from telemetry import step_judge
-from telemetry.step_judge import StepJudge
+from plimsoll.recording import step_judge
+from plimsoll.recording.step_judge import StepJudge
 from tests.virtual_time import virtual_time
 
 

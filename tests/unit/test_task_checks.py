@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from plimsoll.recording.task_checks import task_faults, user_count_faults
 from shapes.ramp import RampShape
-from telemetry.task_checks import task_faults, user_count_faults
 
 LOCUSTFILE = """
 from locust import User, TaskSet, SequentialTaskSet, MarkovTaskSet, task, tag, transition

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from plimsoll.loads.iterations import ITERATIONS
-from telemetry.interval_block import IntervalBlock
-from telemetry.measures import Measures
-from telemetry.recorder import RequestRecorder
-from telemetry.run_clock import RunClock
-from telemetry.transactions import UNDER_WAY, Transaction
+from plimsoll.recording.interval_block import IntervalBlock
+from plimsoll.recording.measures import Measures
+from plimsoll.recording.recorder import RequestRecorder
+from plimsoll.recording.run_clock import RunClock
+from plimsoll.recording.transactions import UNDER_WAY, Transaction
 from tests.virtual_time import virtual_time
 
 Figures = dict[str, tuple[float, ...]]

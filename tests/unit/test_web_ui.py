@@ -28,11 +28,11 @@ from hypothesis import strategies as st
 
 from plimsoll.data.set_up import SetUpError
 from plimsoll.data.swarm_gate import SwarmGate
+from plimsoll.recording import session as session_module
+from plimsoll.recording.options import declared_limits_ms
+from plimsoll.recording.session import Session
+from plimsoll.recording.web_ui import extend_web_ui
 from shapes.ramp import RampShape
-from telemetry import session as session_module
-from telemetry.options import declared_limits_ms
-from telemetry.session import Session
-from telemetry.web_ui import extend_web_ui
 
 GOOD = {"user_count": "1", "spawn_rate": "1", "user_classes": "Visitor", "shape_class": "Default"}
 SECRET = "hunter2sEcret"

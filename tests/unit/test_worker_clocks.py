@@ -2,8 +2,8 @@
 
 import pytest
 
-from telemetry.run_clock import ClockStep, RunClock
-from telemetry.worker_clocks import WorkerClocks
+from plimsoll.recording.run_clock import ClockStep, RunClock
+from plimsoll.recording.worker_clocks import WorkerClocks
 from tests.virtual_time import START_UNIX_S, virtual_time
 
 

@@ -13,8 +13,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from telemetry import worker_start
-from telemetry.worker_start import keep_default_options, waiting
+from plimsoll.recording import worker_start
+from plimsoll.recording.worker_start import keep_default_options, waiting
 
 
 def told(*types: str, initialised: Event, handled: list[str]) -> gevent.Greenlet:

@@ -15,8 +15,8 @@ from plimsoll.loads.arrival_shape import load_model
 from plimsoll.loads.schedule import Schedule, Stage
 from plimsoll.loads.scheduled_shape import PlannedShape
 from plimsoll.loads.search_shape import SearchShape
-from telemetry.options import options_of, warm_up_s
-from telemetry.run_clock import RunClock
+from plimsoll.recording.options import options_of, warm_up_s
+from plimsoll.recording.run_clock import RunClock
 
 WARM_UP_STAGE, LOAD_STAGE = "warm_up", "load"
 

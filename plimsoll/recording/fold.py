@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from telemetry.histogram import bucket_indices
-from telemetry.interval_block import IntervalBlock, Key, Tally
+from plimsoll.recording.histogram import bucket_indices
+from plimsoll.recording.interval_block import IntervalBlock, Key, Tally
 
 # The columns of a sample, all of them floats. delay_ms is by how much the request started too late, NaN where
 # no schedule says when it should have started; with latency_ms it makes the response time.

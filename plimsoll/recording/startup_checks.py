@@ -14,13 +14,13 @@ from urllib.parse import urlsplit
 from plimsoll.loads.schedule import ScheduleError
 from plimsoll.loads.scheduled_shape import TICK_S, PlannedShape
 from plimsoll.loads.search_shape import SearchShape
+from plimsoll.recording.judging import KnownNames, check_thresholds
+from plimsoll.recording.options import declare_limits_ms, options_of, starts_by_itself, warm_up_s
+from plimsoll.recording.origin import iterations_of, tags_of_tasks
+from plimsoll.recording.recording import known_request_names
+from plimsoll.recording.run_directory import RESULTS_FOLDER
+from plimsoll.recording.task_checks import task_faults, user_count_faults
 from plimsoll.redact import redact, redact_name
-from telemetry.judging import KnownNames, check_thresholds
-from telemetry.options import declare_limits_ms, options_of, starts_by_itself, warm_up_s
-from telemetry.origin import iterations_of, tags_of_tasks
-from telemetry.recording import known_request_names
-from telemetry.run_directory import RESULTS_FOLDER
-from telemetry.task_checks import task_faults, user_count_faults
 
 MAX_NAME_BYTES = 255
 MAX_PATH_BYTES = 4000

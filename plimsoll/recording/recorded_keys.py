@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from plimsoll.recording.interval_block import Key
+from plimsoll.recording.measures import KINDS
+from plimsoll.recording.origin import MAX_COMBINATIONS, TOO_MANY, Origin
 from plimsoll.redact import redact_name
-from telemetry.interval_block import Key
-from telemetry.measures import KINDS
-from telemetry.origin import MAX_COMBINATIONS, TOO_MANY, Origin
 
 # Rows of the suite's own, beside those of requests; Locust's totals do not know them.
 ITERATION = "iteration"

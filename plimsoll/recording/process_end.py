@@ -15,11 +15,11 @@ from typing import Any
 
 from plimsoll.exit_statuses import EXIT_BAD_CONFIGURATION, EXIT_CRASH, EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_PASS
 from plimsoll.listening import listen_first, surround
-from telemetry.exits import SIGNALS, where_raised
-from telemetry.judging import Judgement, how_to_judge
-from telemetry.options import options_of, starts_by_itself
-from telemetry.session import Session
-from telemetry.signals import Signals, interrupt_main, say
+from plimsoll.recording.exits import SIGNALS, where_raised
+from plimsoll.recording.judging import Judgement, how_to_judge
+from plimsoll.recording.options import options_of, starts_by_itself
+from plimsoll.recording.session import Session
+from plimsoll.recording.signals import Signals, interrupt_main, say
 
 EXIT_LIMIT_S = 10.0
 # Of several runs of one headless process the worst counts.

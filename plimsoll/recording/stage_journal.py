@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from telemetry.run_clock import RunClock
-from telemetry.run_directory import STAGES_FILE
-from telemetry.run_plan import Planned
+from plimsoll.recording.run_clock import RunClock
+from plimsoll.recording.run_directory import STAGES_FILE
+from plimsoll.recording.run_plan import Planned
 
 COLUMNS = ("unix_s", "elapsed_s", "stage", "planned_users", "users", "planned_rate", "requests_per_s")
 

@@ -9,10 +9,10 @@ from locust.runners import WorkerRunner
 from typing import Any
 
 from plimsoll.listening import listen_last
-from telemetry.interval_block import Message
-from telemetry.options import declared_limits_ms
-from telemetry.recorder import RequestRecorder
-from telemetry.run_clock import RunClock
+from plimsoll.recording.interval_block import Message
+from plimsoll.recording.options import declared_limits_ms
+from plimsoll.recording.recorder import RequestRecorder
+from plimsoll.recording.run_clock import RunClock
 
 FOLD_INTERVAL_S = 1.0
 # What a worker adds to Locust's own report under this key.

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from plimsoll.listening import listen_first
 from plimsoll.loads.iterations import ITERATIONS
-from telemetry import in_flight, measures, transactions
-from telemetry.failure_kinds import FailureKinds
-from telemetry.fold import SAMPLE_COLUMNS, SUCCESS, UNFINISHED, VALUE, fold
-from telemetry.interval_block import IntervalBlock
-from telemetry.origin import Origin, current_origin, origin_of
-from telemetry.recorded_keys import BUSY, ITERATION, TRANSACTION, RecordedKeys
-from telemetry.run_clock import RunClock
-from telemetry.transactions import UNDER_WAY, Transaction, note_request
+from plimsoll.recording import in_flight, measures, transactions
+from plimsoll.recording.failure_kinds import FailureKinds
+from plimsoll.recording.fold import SAMPLE_COLUMNS, SUCCESS, UNFINISHED, VALUE, fold
+from plimsoll.recording.interval_block import IntervalBlock
+from plimsoll.recording.origin import Origin, current_origin, origin_of
+from plimsoll.recording.recorded_keys import BUSY, ITERATION, TRANSACTION, RecordedKeys
+from plimsoll.recording.run_clock import RunClock
+from plimsoll.recording.transactions import UNDER_WAY, Transaction, note_request
 
 _SAMPLE = struct.Struct(f"={len(SAMPLE_COLUMNS)}d")
 # Packed are the time.monotonic of the record and, where the client gives a start, the age by the wall clock.

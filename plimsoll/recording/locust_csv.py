@@ -9,9 +9,9 @@ from locust.stats import PERCENTILES_TO_REPORT, StatsCSVFileWriter
 from pathlib import Path
 from typing import Any
 
-from telemetry.faults import Faults
-from telemetry.run_clock import RunClock
-from telemetry.run_directory import CSV_FILES, LOCUST_CSV_PREFIX
+from plimsoll.recording.faults import Faults
+from plimsoll.recording.run_clock import RunClock
+from plimsoll.recording.run_directory import CSV_FILES, LOCUST_CSV_PREFIX
 
 
 class RunCsvFiles(StatsCSVFileWriter):

@@ -7,7 +7,7 @@ import subprocess
 import threading
 from typing import NamedTuple
 
-from telemetry.judging import suite_command
+from plimsoll.recording.judging import suite_command
 
 START_LIMIT_S = 90.0
 STOP_LIMIT_S = 20.0

@@ -1,6 +1,6 @@
 """What users measure themselves, on its way from the journeys to the recorder of the run.
 
-Journeys do not know telemetry: a user class asks for this by an attribute `measures`.
+Journeys do not know the recording: a user class asks for this by an attribute `measures`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from telemetry.origin import tagged
-from telemetry.transactions import Transaction
+from plimsoll.recording.origin import tagged
+from plimsoll.recording.transactions import Transaction
 
 # The kinds of metrics. The first two are shares: of their values, 1 or 0, those that are 1.
 RATE, CHECK, COUNTER, GAUGE, TREND = KINDS = ("rate", "check", "counter", "gauge", "trend")

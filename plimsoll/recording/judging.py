@@ -20,7 +20,7 @@ from plimsoll.exit_statuses import (
 )
 from plimsoll.redact import has_secret
 
-SUITE_FOLDER = Path(__file__).resolve().parent.parent
+SUITE_FOLDER = Path(__file__).resolve().parents[2]
 # The folder is searched for our packages alone: site-packages must not come before the standard library.
 _RUN_PACKAGE = """\
 import importlib, runpy, sys

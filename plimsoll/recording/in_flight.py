@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from telemetry.origin import Origin, current_origin
+from plimsoll.recording.origin import Origin, current_origin
 
 Answer = TypeVar("Answer")
 

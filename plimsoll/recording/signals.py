@@ -13,7 +13,7 @@ from contextlib import suppress
 from types import FrameType
 from typing import Any
 
-from telemetry.exits import exit_now, ignore_signals
+from plimsoll.recording.exits import exit_now, ignore_signals
 
 
 def interrupt_main(interruption: Callable[[], BaseException | None]) -> None:

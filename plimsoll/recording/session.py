@@ -17,14 +17,14 @@ from typing import Any
 
 from plimsoll.exit_statuses import EXIT_BAD_CONFIGURATION, EXIT_CRASH
 from plimsoll.listening import listen_first, listen_last, surround
-from telemetry import run_facts
-from telemetry.bundled_target import BundledTarget
-from telemetry.console import say
-from telemetry.exits import contain_exits
-from telemetry.judging import SUITE_FOLDER, Judgement, Judging
-from telemetry.options import options_of
-from telemetry.recording import Recording
-from telemetry.worker_end import ABORTED_MESSAGE
+from plimsoll.recording import run_facts
+from plimsoll.recording.bundled_target import BundledTarget
+from plimsoll.recording.console import say
+from plimsoll.recording.exits import contain_exits
+from plimsoll.recording.judging import SUITE_FOLDER, Judgement, Judging
+from plimsoll.recording.options import options_of
+from plimsoll.recording.recording import Recording
+from plimsoll.recording.worker_end import ABORTED_MESSAGE
 
 REPORT_FILE = "report.html"
 # What a worker measured last reaches the master with its next report.

@@ -11,11 +11,11 @@ from typing import cast
 
 from flask import Blueprint, Response, jsonify, request, send_from_directory
 
-from telemetry.bundled_target import TargetError
-from telemetry.options import options_of
-from telemetry.session import REPORT_FILE, Session
-from telemetry.startup_checks import shown
-from telemetry.swarm_form import form_faults, paths_named_by
+from plimsoll.recording.bundled_target import TargetError
+from plimsoll.recording.options import options_of
+from plimsoll.recording.session import REPORT_FILE, Session
+from plimsoll.recording.startup_checks import shown
+from plimsoll.recording.swarm_form import form_faults, paths_named_by
 
 # Locust's page is one script with no place for a verdict: this goes to its foot.
 _STRIP = Path(__file__).with_name("verdict_strip.html").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from gevent import Greenlet, getcurrent
 
 from functools import cache
 
-from telemetry.origin import current_origin, user_class_of
+from plimsoll.recording.origin import current_origin, user_class_of
 
 
 @cache

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from telemetry.options import options_of
-from telemetry.origin import tags_of_tasks
+from plimsoll.recording.options import options_of
+from plimsoll.recording.origin import tags_of_tasks
 
 _SETS_TASKS = re.compile(r"""\.tasks\b|["']tasks["']""")
 

@@ -20,9 +20,9 @@ import psutil
 
 from plimsoll.listening import listen_last
 from plimsoll.loads.iterations import ITERATIONS
-from telemetry.in_flight import OccupancyMeter
-from telemetry.run_clock import RunClock
-from telemetry.run_directory import HEALTH_FILE
+from plimsoll.recording.in_flight import OccupancyMeter
+from plimsoll.recording.run_clock import RunClock
+from plimsoll.recording.run_directory import HEALTH_FILE
 
 LAG_SLEEP_S = 0.02
 LATE_MS = 10.0

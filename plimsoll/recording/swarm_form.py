@@ -21,10 +21,10 @@ from typing import NamedTuple, cast
 
 from werkzeug.datastructures import MultiDict
 
-from telemetry.judging import check_thresholds, suite_program
-from telemetry.options import LIMITS_OPTION, declare_limits_ms, options_of
-from telemetry.startup_checks import folder_faults, names_known_of, shown, url_faults
-from telemetry.task_checks import task_faults
+from plimsoll.recording.judging import check_thresholds, suite_program
+from plimsoll.recording.options import LIMITS_OPTION, declare_limits_ms, options_of
+from plimsoll.recording.startup_checks import folder_faults, names_known_of, shown, url_faults
+from plimsoll.recording.task_checks import task_faults
 
 Form = MultiDict[str, str]
 

@@ -15,9 +15,9 @@ from typing import Any
 
 from plimsoll.exit_statuses import EXIT_CRASH
 from plimsoll.listening import listen_first
-from telemetry.exits import contain_exits, exit_now
-from telemetry.options import options_of
-from telemetry.signals import Signals, interrupt_main
+from plimsoll.recording.exits import contain_exits, exit_now
+from plimsoll.recording.options import options_of
+from plimsoll.recording.signals import Signals, interrupt_main
 
 ABORTED_MESSAGE = "plimsoll_aborted"
 # A master answers each heartbeat, one a second, and is taken for gone as workers are.

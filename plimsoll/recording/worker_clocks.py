@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from telemetry.run_clock import ClockStep, RunClock
+from plimsoll.recording.run_clock import ClockStep, RunClock
 
 # A clock this wrong puts requests into a wrong second.
 MAX_OFFSET_S = 0.5

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from telemetry.histogram import LAYOUT, UNIT
-from telemetry.interval_block import IntervalBlock
+from plimsoll.recording.histogram import LAYOUT, UNIT
+from plimsoll.recording.interval_block import IntervalBlock
 
 SCHEMA_VERSION = "1"
 _KEY_COLUMNS = ("request_type", "name", "user_class", "tags")

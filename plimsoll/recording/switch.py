@@ -20,24 +20,24 @@ import psutil
 
 from plimsoll.exit_statuses import EXIT_BAD_CONFIGURATION, EXIT_CRASH, EXIT_INCONCLUSIVE
 from plimsoll.listening import put_locust_first, surround
-from telemetry.bundled_target import TargetError
-from telemetry.console import say
-from telemetry.exits import LastResort, where_raised
-from telemetry.health import WorkerHealth
-from telemetry.in_flight import watch_sessions, watch_users
-from telemetry.locust_redaction import redact_locust
-from telemetry.locust_statistics import hasten
-from telemetry.measures import watch_measures
-from telemetry.options import add_options, has_options, options_of
-from telemetry.origin import watch_tasks
-from telemetry.process_end import Interrupted, ProcessEnd
-from telemetry.session import Session
-from telemetry.spawning import watch_spawns
-from telemetry.startup_checks import startup_faults
-from telemetry.web_ui import extend_web_ui
-from telemetry.worker_end import WorkerEnd
-from telemetry.worker_intervals import WorkerIntervals
-from telemetry.worker_start import keep_default_options, start_after_init
+from plimsoll.recording.bundled_target import TargetError
+from plimsoll.recording.console import say
+from plimsoll.recording.exits import LastResort, where_raised
+from plimsoll.recording.health import WorkerHealth
+from plimsoll.recording.in_flight import watch_sessions, watch_users
+from plimsoll.recording.locust_redaction import redact_locust
+from plimsoll.recording.locust_statistics import hasten
+from plimsoll.recording.measures import watch_measures
+from plimsoll.recording.options import add_options, has_options, options_of
+from plimsoll.recording.origin import watch_tasks
+from plimsoll.recording.process_end import Interrupted, ProcessEnd
+from plimsoll.recording.session import Session
+from plimsoll.recording.spawning import watch_spawns
+from plimsoll.recording.startup_checks import startup_faults
+from plimsoll.recording.web_ui import extend_web_ui
+from plimsoll.recording.worker_end import WorkerEnd
+from plimsoll.recording.worker_intervals import WorkerIntervals
+from plimsoll.recording.worker_start import keep_default_options, start_after_init
 
 UNRECORDED = (
     "this run is not recorded: its Environment has no parsed_options with the options of record_run();"

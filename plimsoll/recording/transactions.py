@@ -9,7 +9,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from plimsoll.loads.iterations import ITERATIONS
-from telemetry.origin import Origin, current_origin
+from plimsoll.recording.origin import Origin, current_origin
 
 SEPARATOR = "/"
 

@@ -17,16 +17,15 @@ from pathlib import Path
 from typing import Any
 
 from plimsoll.loads.search_shape import SearchShape
-from plimsoll.redact import redact, redact_command, redact_name
-from telemetry import run_facts
-from telemetry.faults import Faults
-from telemetry.health import HealthFile, HealthMonitor, reported_rows
-from telemetry.interval_recording import TICKS_PER_WRITE, IntervalRecording
-from telemetry.judging import SUITE_FOLDER, copy_thresholds
-from telemetry.locust_csv import RunCsvFiles
-from telemetry.options import options_of
-from telemetry.run_clock import RunClock
-from telemetry.run_directory import (
+from plimsoll.recording import run_facts
+from plimsoll.recording.faults import Faults
+from plimsoll.recording.health import HealthFile, HealthMonitor, reported_rows
+from plimsoll.recording.interval_recording import TICKS_PER_WRITE, IntervalRecording
+from plimsoll.recording.judging import SUITE_FOLDER, copy_thresholds
+from plimsoll.recording.locust_csv import RunCsvFiles
+from plimsoll.recording.options import options_of
+from plimsoll.recording.run_clock import RunClock
+from plimsoll.recording.run_directory import (
     CSV_FILES,
     FACTS_FILE,
     HEALTH_FILE,
@@ -39,12 +38,13 @@ from telemetry.run_directory import (
     file_digests,
     write_facts,
 )
-from telemetry.run_plan import RunPlan
-from telemetry.stage_journal import StageJournal
-from telemetry.step_judge import StepJudge
-from telemetry.worker_clocks import WorkerClocks
-from telemetry.worker_intervals import UNRECORDED_KEY
-from telemetry.worker_watch import WorkerWatch
+from plimsoll.recording.run_plan import RunPlan
+from plimsoll.recording.stage_journal import StageJournal
+from plimsoll.recording.step_judge import StepJudge
+from plimsoll.recording.worker_clocks import WorkerClocks
+from plimsoll.recording.worker_intervals import UNRECORDED_KEY
+from plimsoll.recording.worker_watch import WorkerWatch
+from plimsoll.redact import redact, redact_command, redact_name
 
 JOURNAL_INTERVAL_S = 1.0
 # Until what is known here is in the files, with a turn of the journal to spare.

@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from telemetry.faults import Faults
-from telemetry.interval_block import block_from_message
-from telemetry.interval_file import IntervalFile
-from telemetry.options import declared_limits_ms
-from telemetry.recorder import RequestRecorder
-from telemetry.run_directory import INTERVALS_FILE
-from telemetry.worker_clocks import WorkerClocks
-from telemetry.worker_intervals import FINAL_KEY, NUMBER_KEY, REPORT_KEY, STEPS_KEY
+from plimsoll.recording.faults import Faults
+from plimsoll.recording.interval_block import block_from_message
+from plimsoll.recording.interval_file import IntervalFile
+from plimsoll.recording.options import declared_limits_ms
+from plimsoll.recording.recorder import RequestRecorder
+from plimsoll.recording.run_directory import INTERVALS_FILE
+from plimsoll.recording.worker_clocks import WorkerClocks
+from plimsoll.recording.worker_intervals import FINAL_KEY, NUMBER_KEY, REPORT_KEY, STEPS_KEY
 
 LOCAL = "local"
 # A batch a second would take a third more room. With 3 s between reports a killed master loses at most 5 s.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from plimsoll.exit_statuses import EXIT_PASS
 from plimsoll.loads.search import Outcome
-from telemetry.judging import run_reports
+from plimsoll.recording.judging import run_reports
 
 logger = logging.getLogger("plimsoll")
 
