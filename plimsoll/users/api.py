@@ -92,6 +92,29 @@ class ApiUser(Measuring, LeanHttpUser):
         """Send a request that the service must refuse with exactly this status; the refusal is a success."""
         self.ask(name, method, path, status_only, json=json, statuses=(status,), anonymous=anonymous)
 
+    def report_request(
+        self,
+        request_type: str,
+        name: str,
+        duration_ms: float | None,
+        started_s: float,
+        size_bytes: int = 0,
+        exception: Exception | None = None,
+    ) -> None:
+        """Report a request of another client than the user's own; it failed if there is an exception.
+
+        *started_s* is in s since the epoch; without a duration, only the failure counts.
+        """
+        self.environment.events.request.fire(
+            request_type=request_type,
+            name=name,
+            response_time=duration_ms,
+            response_length=size_bytes,
+            exception=exception,
+            context=self.context(),
+            start_time=started_s,
+        )
+
     def pause(self, least_s: float, most_s: float | None = None) -> None:
         """Think for so many seconds, or for a time drawn evenly between two bounds."""
         gevent.sleep(least_s if most_s is None else random.uniform(least_s, most_s))

@@ -104,7 +104,7 @@ class BrowserUser(ApiUser):
         """Report how long a with-block takes as a request of type PAGE, if all goes well in it."""
         started_s, start = time.time(), time.perf_counter()
         yield
-        self._fire(PAGE, name, (time.perf_counter() - start) * 1000, started_s)
+        self.report_request(PAGE, name, (time.perf_counter() - start) * 1000, started_s)
 
     def on_stop(self) -> None:
         """Close the tab."""
@@ -124,7 +124,7 @@ class BrowserUser(ApiUser):
         started_s = time.time() - arrival["load_ms"] / 1000
         self._report_left(arrival["left"])
         self._page = page
-        self._fire(PAGE, page, arrival["load_ms"], started_s)
+        self.report_request(PAGE, page, arrival["load_ms"], started_s)
 
     @contextmanager
     def _counted(self, page: str) -> Iterator[None]:
@@ -132,7 +132,7 @@ class BrowserUser(ApiUser):
         try:
             yield
         except (BrowserFailure, WrongPageError) as failure:
-            self._fire(PAGE, page, None, time.time(), exception=failure.with_traceback(None))
+            self.report_request(PAGE, page, None, time.time(), exception=failure.with_traceback(None))
             self._drop_tab()
             raise RescheduleTask from None
 
@@ -149,7 +149,7 @@ class BrowserUser(ApiUser):
         for name in TIMES:
             duration_ms = getattr(vitals, f"{name}_ms")
             if duration_ms is not None:
-                self._fire(VITAL, f"{page}.{name}", duration_ms, left_s - duration_ms / 1000)
+                self.report_request(VITAL, f"{page}.{name}", duration_ms, left_s - duration_ms / 1000)
         self.observe(f"{page}.cls", vitals.cls)
         self._weigh(page, vitals)
 
@@ -159,25 +159,8 @@ class BrowserUser(ApiUser):
         excess = over_budget(vitals.weights_bytes, self.budgets_bytes)
         fault = WrongPageError(f"over budget: {', '.join(excess)}") if excess else None
         asked_s = time.time() - vitals.weight_ms / 1000
-        self._fire(VITAL, f"{page}.weight", vitals.weight_ms, asked_s, vitals.weights_bytes["total"], fault)
-
-    def _fire(
-        self,
-        request_type: str,
-        name: str,
-        duration_ms: float | None,
-        started_s: float,
-        size_bytes: int = 0,
-        exception: Exception | None = None,
-    ) -> None:
-        self.environment.events.request.fire(
-            request_type=request_type,
-            name=name,
-            response_time=duration_ms,
-            response_length=size_bytes,
-            exception=exception,
-            context={},
-            start_time=started_s,
+        self.report_request(
+            VITAL, f"{page}.weight", vitals.weight_ms, asked_s, vitals.weights_bytes["total"], fault
         )
 
 

@@ -149,9 +149,9 @@ class WebSocket:
                 reason = str(fault) if isinstance(fault, HttpFailure) else reason_of(fault)
                 failure = WrongAnswerError(self._user.failure_text(name, reason)[:MAX_REASON_CHARS])
             else:
-                self._fire(name, time.time() - started_s, started_s, len(answer), None)
+                self._report(name, started_s, time.time(), len(answer))
                 return value
-        self._fire(name, time.time() - started_s, started_s, len(answer), failure)
+        self._report(name, started_s, time.time(), len(answer), failure)
         raise RescheduleTask
 
     def _exchange(self, text: bytes, timeout_s: float) -> bytes:
@@ -193,12 +193,12 @@ class WebSocket:
                 opened_s = time.time()
                 self._has_opened.set()
                 if lost_s is not None:
-                    self._report("reconnect", lost_s, opened_s)
+                    self._report_event("reconnect", lost_s, opened_s)
                 loss = self._receive(connection)
                 self._has_opened.clear()
                 if self._reply is not None:
                     self._reply.set_exception(loss)
-                self._report("lost", exception=loss)
+                self._report_event("lost", exception=loss)
                 lost_s, self._was_lost = time.time(), True
                 failures = 0 if lost_s - opened_s > BACK_OFF_MOST_S else failures
             gevent.sleep(back_off_s(failures))
@@ -229,7 +229,7 @@ class WebSocket:
             if isinstance(heard, Message):
                 self._hear(heard)
             elif heard is not None:
-                self._report("ping", heard.sent_s, heard.received_s)
+                self._report_event("ping", heard.sent_s, heard.received_s)
                 pong_missing_s = math.inf
             elif now_s >= pong_missing_s:
                 connection.close()
@@ -247,15 +247,14 @@ class WebSocket:
         try:
             delivery = self._listener.hear(message.text, message.received_s)
         except WrongAnswerError as fault:
-            self._fire(name, None, message.received_s, len(message.text), fault)
+            self._report(name, message.received_s, None, len(message.text), fault)
             return
         if delivery is None:
             return
         for _ in range(delivery.missing):
-            self._report("drop", exception=_MISSED if self._was_lost else _DROPPED)
+            self._report_event("drop", exception=_MISSED if self._was_lost else _DROPPED)
         self._was_lost = False
-        latency_s = message.received_s - delivery.sent_s
-        self._fire(name, latency_s, delivery.sent_s, len(message.text), None)
+        self._report(name, delivery.sent_s, message.received_s, len(message.text))
 
     @contextmanager
     def _reported(self, event: str) -> Iterator[None]:
@@ -266,32 +265,29 @@ class WebSocket:
             with tracker(REQUEST_TYPE, f"{self._name}.{event}") if tracker else nullcontext():
                 yield
         except HttpFailure as failure:
-            self._report(event, started_s, time.time(), failure.with_traceback(None))
+            self._report_event(event, started_s, time.time(), failure.with_traceback(None))
             raise
-        self._report(event, started_s, time.time())
+        self._report_event(event, started_s, time.time())
 
-    def _report(
+    def _report_event(
         self,
         event: str,
         started_s: float | None = None,
         ended_s: float | None = None,
         exception: Exception | None = None,
     ) -> None:
-        duration_s = None if started_s is None or ended_s is None else ended_s - started_s
-        self._fire(f"{self._name}.{event}", duration_s, started_s or time.time(), 0, exception)
+        self._report(f"{self._name}.{event}", started_s or time.time(), ended_s, exception=exception)
 
-    def _fire(
-        self, name: str, duration_s: float | None, started_s: float, size_bytes: int, fault: Exception | None
+    def _report(
+        self,
+        name: str,
+        started_s: float,
+        ended_s: float | None,
+        size_bytes: int = 0,
+        exception: Exception | None = None,
     ) -> None:
-        self._user.environment.events.request.fire(
-            request_type=REQUEST_TYPE,
-            name=name,
-            response_time=None if duration_s is None else duration_s * 1000,
-            response_length=size_bytes,
-            exception=fault,
-            context={},
-            start_time=started_s,
-        )
+        duration_ms = None if ended_s is None else (ended_s - started_s) * 1000
+        self._user.report_request(REQUEST_TYPE, name, duration_ms, started_s, size_bytes, exception)
 
 
 def _run(_user: WebSocketUser, websocket: WebSocket) -> None:

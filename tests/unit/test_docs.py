@@ -1,7 +1,10 @@
-"""docs/endings.md names tests, checks and modules that there are, and a row for each file of a run."""
+"""docs/endings.md names tests, checks and modules that there are; the examples of docs/users.md run."""
 
+import os
 import re
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,3 +75,14 @@ def test_a_judge_that_is_killed_is_no_verdict(tmp_path: Path, number: signal.Sig
     judging = Judging(tmp_path)
     judging._process.send_signal(number)
     assert judging.wait().exit_status == EXIT_CRASH
+
+
+def test_the_examples_of_users_run() -> None:
+    """Each example of docs/users.md is code that runs, one after the other in a file."""
+    users = (ROOT / "docs" / "users.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```python\n(.*?)^```$", users, re.MULTILINE | re.DOTALL)
+    code = "\n".join(["import os", *examples])
+    settings = os.environ | {"LOCUST_SKIP_MONKEY_PATCH": "", "NEWS_TOKEN": "t"}
+
+    assert len(examples) == 4
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=settings, check=True, timeout=60)

@@ -8,7 +8,6 @@ from gevent.pool import Group
 from locust.exception import RescheduleTask
 
 from collections.abc import Iterator
-from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -36,8 +35,27 @@ class StubUser:
         self.host = host
         self.events: list[dict[str, Any]] = []
         self.tokens = ["old"]
-        request = SimpleNamespace(fire=lambda **event: self.events.append(event))
-        self.environment = SimpleNamespace(events=SimpleNamespace(request=request))
+
+    def report_request(
+        self,
+        request_type: str,
+        name: str,
+        duration_ms: float | None,
+        started_s: float,
+        size_bytes: int = 0,
+        exception: Exception | None = None,
+    ) -> None:
+        """Keep the request as its event has it."""
+        self.events.append(
+            {
+                "request_type": request_type,
+                "name": name,
+                "response_time": duration_ms,
+                "start_time": started_s,
+                "response_length": size_bytes,
+                "exception": exception,
+            }
+        )
 
     def auth_headers(self) -> dict[str, str]:
         """Return the header with the newest token."""
