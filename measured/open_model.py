@@ -33,7 +33,7 @@ sys.stdin.read()
 VISITOR = """
 import os, time
 from locust import FastHttpUser, constant_pacing, events, task
-from plimsoll.loads import ArrivalShape, RateStage
+from plimsoll import ArrivalShape, RateStage
 from plimsoll.recording.switch import record_run
 
 seen = []

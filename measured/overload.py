@@ -15,7 +15,7 @@ INCONCLUSIVE, FAIL = 77, 99
 VISITOR = f"""
 from locust import task
 from plimsoll.users.http import LeanHttpUser
-from plimsoll.loads import ArrivalShape, RateStage
+from plimsoll import ArrivalShape, RateStage
 from plimsoll.recording.switch import record_run
 
 record_run()

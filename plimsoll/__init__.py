@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from plimsoll.loads.arrival_schedule import ArrivalSchedule as ArrivalSchedule
     from plimsoll.loads.arrival_schedule import RateStage as RateStage
     from plimsoll.loads.arrival_shape import ArrivalShape as ArrivalShape
+    from plimsoll.loads.schedule import HOUR as HOUR
+    from plimsoll.loads.schedule import MINUTE as MINUTE
+    from plimsoll.loads.schedule import SECOND as SECOND
     from plimsoll.loads.schedule import Schedule as Schedule
     from plimsoll.loads.schedule import Stage as Stage
     from plimsoll.loads.scheduled_shape import ScheduledShape as ScheduledShape
-    from plimsoll.loads.search import StepSearch as StepSearch
     from plimsoll.loads.search_shape import SearchShape as SearchShape
     from plimsoll.recording.in_flight import track_request as track_request
     from plimsoll.recording.switch import record_run as record_run
@@ -61,18 +63,20 @@ _EXPORTS = {
     "FeederExhausted": "plimsoll.data.feeder",
     "GraphqlQuery": "plimsoll.users.graphql",
     "GraphqlUser": "plimsoll.users.graphql",
+    "HOUR": "plimsoll.loads.schedule",
     "Identifier": "plimsoll.users.answers",
     "LeanHttpUser": "plimsoll.users.http",
+    "MINUTE": "plimsoll.loads.schedule",
     "Measuring": "plimsoll.users.measuring",
     "MessageListener": "plimsoll.users.websocket",
     "RateStage": "plimsoll.loads.arrival_schedule",
+    "SECOND": "plimsoll.loads.schedule",
     "Schedule": "plimsoll.loads.schedule",
     "ScheduledCheckUser": "plimsoll.users.scheduled_check",
     "ScheduledShape": "plimsoll.loads.scheduled_shape",
     "SearchShape": "plimsoll.loads.search_shape",
     "SetUpError": "plimsoll.data.set_up",
     "Stage": "plimsoll.loads.schedule",
-    "StepSearch": "plimsoll.loads.search",
     "WebSocket": "plimsoll.users.websocket",
     "WebSocketUser": "plimsoll.users.websocket",
     "WrongAnswerError": "plimsoll.users.answers",

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from plimsoll import ArrivalSchedule, Schedule
 from plimsoll.exit_statuses import EXIT_BAD_CONFIGURATION, EXIT_CRASH, EXIT_PASS
-from plimsoll.loads import ArrivalSchedule, Schedule, ScheduleError
 from plimsoll.loads.plot import plot, summary
-from plimsoll.loads.schedule import check_scales
+from plimsoll.loads.schedule import ScheduleError, check_scales
 from plimsoll.loads.scheduled_shape import PlannedShape
 
 

@@ -1,6 +1,6 @@
 """Arrival phases: warm up, ramp up, hold, and a last push to twice of it."""
 
-from plimsoll.loads import MINUTE, ArrivalShape, RateStage
+from plimsoll import MINUTE, ArrivalShape, RateStage
 
 
 class ArrivalPhasesShape(ArrivalShape):

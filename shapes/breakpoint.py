@@ -1,6 +1,6 @@
 """The breakpoint: up in steps until a limit fails, then bisected to the interval that holds the capacity."""
 
-from plimsoll.loads import MINUTE, SECOND, SearchShape
+from plimsoll import MINUTE, SECOND, SearchShape
 
 
 class BreakpointShape(SearchShape):

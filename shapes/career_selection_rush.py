@@ -1,6 +1,6 @@
 """The rush of career selections: everyone chooses in the same half hour."""
 
-from plimsoll.loads import MINUTE, ScheduledShape, Stage
+from plimsoll import MINUTE, ScheduledShape, Stage
 
 
 class CareerSelectionRushShape(ScheduledShape):

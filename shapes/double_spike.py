@@ -1,6 +1,6 @@
 """A double spike: ten times as many arrive for half a minute, and again before all have forgotten it."""
 
-from plimsoll.loads import MINUTE, SECOND, ArrivalShape, RateStage
+from plimsoll import MINUTE, SECOND, ArrivalShape, RateStage
 
 
 class DoubleSpikeShape(ArrivalShape):

@@ -1,6 +1,6 @@
 """Gradual arrivals: more and more come, and fewer again, however slow the service is."""
 
-from plimsoll.loads import MINUTE, SECOND, ArrivalShape, RateStage
+from plimsoll import MINUTE, SECOND, ArrivalShape, RateStage
 
 
 class GradualArrivalsShape(ArrivalShape):

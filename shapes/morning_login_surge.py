@@ -1,6 +1,6 @@
 """The morning's logins: all students of the country come between eight and nine."""
 
-from plimsoll.loads import MINUTE, ScheduledShape, Stage
+from plimsoll import MINUTE, ScheduledShape, Stage
 
 
 class MorningLoginSurgeShape(ScheduledShape):

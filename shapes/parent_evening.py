@@ -1,6 +1,6 @@
 """The parents' evening: they come little by little, and leave so."""
 
-from plimsoll.loads import MINUTE, ScheduledShape, Stage
+from plimsoll import MINUTE, ScheduledShape, Stage
 
 
 class ParentEveningShape(ScheduledShape):

@@ -1,6 +1,6 @@
 """Peak hours: two waves, the second higher, with a lull between them."""
 
-from plimsoll.loads import MINUTE, ScheduledShape, Stage
+from plimsoll import MINUTE, ScheduledShape, Stage
 
 
 class PeakHoursShape(ScheduledShape):

@@ -1,6 +1,6 @@
 """Pool phases: as many users at once as a connection pool has connections, more, and far fewer."""
 
-from plimsoll.loads import SECOND, ScheduledShape, Stage
+from plimsoll import SECOND, ScheduledShape, Stage
 
 
 class PoolPhasesShape(ScheduledShape):

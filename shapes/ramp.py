@@ -1,6 +1,6 @@
 """Normal load: ramp up, hold, ramp down."""
 
-from plimsoll.loads import MINUTE, ScheduledShape, Stage
+from plimsoll import MINUTE, ScheduledShape, Stage
 
 
 class RampShape(ScheduledShape):

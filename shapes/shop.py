@@ -1,6 +1,6 @@
 """The shop's load: ever steeper rises to 200 users, and none held."""
 
-from plimsoll.loads import MINUTE, ScheduledShape, Stage
+from plimsoll import MINUTE, ScheduledShape, Stage
 
 
 class ShopShape(ScheduledShape):

@@ -1,6 +1,6 @@
 """A soak: the same load for a working day, to find what leaks or slows down."""
 
-from plimsoll.loads import HOUR, MINUTE, ScheduledShape, Stage
+from plimsoll import HOUR, MINUTE, ScheduledShape, Stage
 
 
 class SoakShape(ScheduledShape):

@@ -1,6 +1,6 @@
 """A spike: a hundredfold rise within half a minute, and what is left afterwards."""
 
-from plimsoll.loads import MINUTE, SECOND, ScheduledShape, Stage
+from plimsoll import MINUTE, SECOND, ScheduledShape, Stage
 
 
 class SpikeShape(ScheduledShape):

@@ -1,6 +1,6 @@
 """Stress: a staircase to where the service breaks, and whether it recovers from it."""
 
-from plimsoll.loads import MINUTE, ScheduledShape, Stage
+from plimsoll import MINUTE, ScheduledShape, Stage
 
 
 class StressShape(ScheduledShape):

@@ -1,6 +1,6 @@
 """Volume: few users, constantly, whose every request is about much data."""
 
-from plimsoll.loads import MINUTE, ScheduledShape, Stage
+from plimsoll import MINUTE, ScheduledShape, Stage
 
 
 class VolumeShape(ScheduledShape):

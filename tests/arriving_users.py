@@ -34,7 +34,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from plimsoll.loads import ArrivalShape, RateStage
+from plimsoll import ArrivalShape, RateStage
 from plimsoll.loads.iterations import ITERATIONS
 
 SETTINGS: dict[str, Any] = {"kinds": False, "rate": 1, "duration_s": 1, "max_users": 1, "spacing": "even"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from plimsoll.loads import SearchShape
+from plimsoll import SearchShape
 
 
 class SmallSearchShape(SearchShape):

@@ -22,7 +22,7 @@ PACED_USERS, PACING_S = 10, 0.2
 VISITOR = """
 import time
 from locust import FastHttpUser, constant_pacing, events, task
-from plimsoll.loads import ArrivalShape, RateStage
+from plimsoll import ArrivalShape, RateStage
 from plimsoll.recording.switch import record_run
 
 seen = []

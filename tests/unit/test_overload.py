@@ -12,7 +12,7 @@ CAPACITY_PER_S, RATE_PER_S, DURATION_S, MOST_USERS = 50, 100, 30, 20
 VISITOR = f"""
 from locust import task
 from plimsoll.users.http import LeanHttpUser
-from plimsoll.loads import ArrivalShape, RateStage
+from plimsoll import ArrivalShape, RateStage
 from plimsoll.recording.switch import record_run
 
 record_run()

@@ -16,7 +16,7 @@ SEARCH = """
 from tests.small_search import SmallSearchShape
 """
 WRONG_SHAPE = """
-from plimsoll.loads import ArrivalShape, RateStage
+from plimsoll import ArrivalShape, RateStage
 class Arrivals(ArrivalShape):
     stages = [RateStage("hold", -1, 5, 5)]
 """

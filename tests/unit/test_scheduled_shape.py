@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from plimsoll.loads import ScheduledShape, Stage
+from plimsoll import ScheduledShape, Stage
 from plimsoll.loads.scheduled_shape import add_scale_options
 from shapes.gradual_arrivals import GradualArrivalsShape
 from shapes.ramp import RampShape

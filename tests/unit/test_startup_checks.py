@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from plimsoll.loads import ArrivalShape, RateStage, ScheduledShape, SearchShape, Stage
+from plimsoll import ArrivalShape, RateStage, ScheduledShape, SearchShape, Stage
 from plimsoll.recording.judging import SUITE_FOLDER, check_thresholds, how_to_judge
 from plimsoll.recording.startup_checks import (
     _host_faults,
