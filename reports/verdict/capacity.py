@@ -101,10 +101,10 @@ def _judged(run: Run, lowered: Run, stage: Stage, thresholds: Sequence[Threshold
     window = _window(run, stage)
     step = only(run, window)
     checks = window_checks(run, step, window, thresholds)
-    found = conclude(step, step if lowered is run else only(lowered, window), window, thresholds, checks)
+    found = conclude(step, only(lowered, window), window, thresholds, checks)
     outcome, reason = found.outcome, str(found.reasons[0]) if found.reasons else ""
-    failed = {check.check for check in checks if not check.ok}
-    if outcome is Outcome.INCONCLUSIVE and failed == {"arrival_rate_kept"}:
+    doubts = [check.check for check in checks if not check.ok and check.undermines]
+    if outcome is Outcome.INCONCLUSIVE and doubts == ["arrival_rate_kept"]:
         outcome = Outcome.FAIL  # what cannot be started at a rate is no capacity of it
     return StepVerdict(stage.name, stage.to_load, window, outcome, reason)
 

@@ -6,17 +6,16 @@ from typing import Any
 
 import pandas as pd
 
-from reports.estimates.estimate import Estimate
 from reports.estimates.failure_table import failures_by_kind
 from reports.estimates.loop_lag import without_lag
 from reports.estimates.own_table import metric_figures, transaction_figures
 from reports.estimates.request_table import recorded_figures, request_figures
 from reports.load.histogram import PRECISION
 from reports.load.run import Run
-from reports.steady_state import SteadyState, only, steady_state
+from reports.steady_state import only, steady_state
 from reports.thresholds.metric import COUNT, Target
 from reports.thresholds.reading import Threshold
-from reports.verdict.capacity import StepVerdict, find_capacity
+from reports.verdict.capacity import find_capacity
 from reports.verdict.judge import Judgement
 from reports.verdict.trust import conclude, run_checks, window_checks
 
@@ -75,11 +74,14 @@ def reach_verdict(run: Run, thresholds: Sequence[Threshold]) -> dict[str, Any]:
     capacity = find_capacity(run, thresholds)
     step = capacity.judged if run.meta.is_search and capacity else None
     window = step.window if step else steady_state(run) if run.intervals else None
-    lowered = without_lag(run)
-    part = only(run, step.window) if step else run
-    lowered_part = part if lowered is run else only(lowered, step.window) if step else lowered
+    part, lowered = (only(each, step.window) if step else each for each in (run, without_lag(run)))
     checks = [*run_checks(run, window), *window_checks(run, part, window, thresholds)]
-    found = conclude(part, lowered_part, window, thresholds, checks)
+    found = conclude(part, lowered, window, thresholds, checks)
+    is_cut = window is not None
+    beside = LOCUST_FIGURES if run.intervals else {}
+    if run.intervals.response is not None:
+        beside = beside | CORRECTED_FIGURES
+    whole_iterations = recorded_figures(run.iterations) if run.iterations else pd.DataFrame()
     return {
         "schema_version": SCHEMA_VERSION,
         "verdict": found.outcome.value,
@@ -87,11 +89,15 @@ def reach_verdict(run: Run, thresholds: Sequence[Threshold]) -> dict[str, Any]:
         "run": _run_facts(run),
         "source": SOURCES["intervals" if run.intervals else "csv"],
         "validity": [_plain(check.facts) for check in checks],
-        "steady_state": _judged_time(run, window),
+        "steady_state": {
+            "from_s": round(window.from_s, 3) if window else 0.0,
+            "to_s": round(window.to_s, 3) if window else run.duration_s,
+            "method": window.method if window else WHOLE_RUN,
+        },
         "capacity": capacity and capacity.facts,
-        "thresholds": [_entry(judgement, _scope(judgement, window, step)) for judgement in found.judgements],
-        "requests": _requests(run),
-        "iterations": _iterations(run),
+        "thresholds": [_entry(each, is_cut=is_cut, is_step=step is not None) for each in found.judgements],
+        "requests": _records(request_figures(run), REQUEST_FIGURES | beside),
+        "iterations": _records(whole_iterations, REQUEST_FIGURES | CORRECTED_FIGURES),
         "transactions": _records(transaction_figures(run), REQUEST_FIGURES | CUMULATED_FIGURES),
         "metrics": _records(metric_figures(run), METRIC_FIGURES),
         "errors": _records(failures_by_kind(run), ERROR_FIGURES),
@@ -99,55 +105,21 @@ def reach_verdict(run: Run, thresholds: Sequence[Threshold]) -> dict[str, Any]:
     }
 
 
-def _requests(run: Run) -> list[dict[str, Any]]:
-    more = LOCUST_FIGURES if run.intervals else {}
-    if run.intervals.response is not None:
-        more = more | CORRECTED_FIGURES
-    return _records(request_figures(run), REQUEST_FIGURES | more)
-
-
-def _iterations(run: Run) -> list[dict[str, Any]]:
-    """Return the figures of whole iterations, which only a schedule's are recorded of."""
-    if not run.iterations:
-        return []
-    return _records(recorded_figures(run.iterations), REQUEST_FIGURES | CORRECTED_FIGURES)
-
-
-def _arrivals(run: Run) -> dict[str, float | int | None] | None:
-    """Return how many iterations a schedule planned, started, started late and dropped."""
-    if not run.has_schedule:
-        return None
-    planned = run.meta.arrivals.planned if run.meta.arrivals is not None else None
-    counted = {key: _number(value, count=True) for key, value in run.iterations_counted.items()}
-    return {"planned": planned, **counted}
-
-
-def _judged_time(run: Run, window: SteadyState | None) -> dict[str, Any]:
-    if window is None:
-        return {"from_s": 0.0, "to_s": run.duration_s, "method": WHOLE_RUN}
-    return {"from_s": round(window.from_s, 3), "to_s": round(window.to_s, 3), "method": window.method}
-
-
-def _scope(judgement: Judgement, window: SteadyState | None, step: StepVerdict | None) -> str:
-    """Return whether a threshold is on the whole run: one on a count is, but for the steps of a search."""
-    statement = judgement.threshold.statement
-    is_counted = statement.target is Target.SCHEDULE or statement.metric.kind is COUNT
-    is_whole = window is None or (is_counted and not step)
-    return "run" if is_whole else "steady"
-
-
-def _entry(judgement: Judgement, scope: str) -> dict[str, Any]:
+def _entry(judgement: Judgement, *, is_cut: bool, is_step: bool) -> dict[str, Any]:
+    """Return a threshold as verdict.json has it; one on a count is of the whole run, but for a step."""
     statement, found = judgement.threshold.statement, judgement.estimate
+    is_counted = statement.target is Target.SCHEDULE or statement.metric.kind is COUNT
+    ends = [] if found is None else [_number(found.low), _number(found.high)]
     return {
         "source": judgement.source,
         "metric": statement.metric.name,
         "selector": statement.selector.pattern,
-        "scope": scope,
+        "scope": "steady" if is_cut and (is_step or not is_counted) else "run",
         "value": None if found is None else _number(found.value),
         "unit": statement.metric.kind.unit,
         "limit": judgement.limit,
         "operator": statement.operator,
-        "interval": None if found is None else _interval(found),
+        "interval": ends if ends and None not in ends else None,
         "method": "" if found is None else found.method,
         "n": 0 if found is None else found.n,
         "verdict": judgement.outcome.value,
@@ -156,14 +128,11 @@ def _entry(judgement: Judgement, scope: str) -> dict[str, Any]:
     }
 
 
-def _interval(found: Estimate) -> list[float] | None:
-    """Return both ends, None as soon as one is unknown."""
-    ends = [end for end in (_number(found.low), _number(found.high)) if end is not None]
-    return ends if len(ends) == 2 else None
-
-
 def _run_facts(run: Run) -> dict[str, Any]:
-    meta = run.meta
+    meta, arrivals = run.meta, None
+    if run.has_schedule:
+        counted = {key: _number(value, count=True) for key, value in run.iterations_counted.items()}
+        arrivals = {"planned": meta.arrivals.planned if meta.arrivals is not None else None, **counted}
     return {
         "id": meta.id,
         "profile": meta.profile,
@@ -174,7 +143,7 @@ def _run_facts(run: Run) -> dict[str, Any]:
         "unfinished": int(run.intervals.total("unfinished")) if run.intervals else None,
         "host": meta.host,
         "load_model": meta.load_model,
-        "arrivals": _arrivals(run),
+        "arrivals": arrivals,
         "user_scale": meta.user_scale,
         "time_scale": meta.time_scale,
         "end_reason": meta.end_reason,

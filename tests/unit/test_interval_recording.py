@@ -189,7 +189,7 @@ def test_requests_outside_the_run_of_a_worker(worker: Worker, tmp_path: Path) ->
 
     assert process.runner.stats.total.num_requests == 142
     assert process.facts["locust_totals"] == {"requests": 100, "failures": 0}
-    assert "totals_match" not in process.failed_checks
+    assert "locust_totals_match" not in process.failed_checks
 
 
 def test_next_run_of_a_worker(worker: Worker) -> None:

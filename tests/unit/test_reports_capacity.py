@@ -112,10 +112,11 @@ def test_a_step_that_few_could_arrive_in_fails() -> None:
     assert step.reason == "dropped_iterations < 5%: measured 10 %"
 
 
-def test_a_rate_that_was_not_kept_fails_without_a_limit_for_it() -> None:
-    """What cannot be started at a rate is no capacity of it."""
+@pytest.mark.parametrize("failing", [0, 1])
+def test_a_rate_that_was_not_kept_fails_without_a_limit_for_it(failing: int) -> None:
+    """What cannot be started at a rate is no capacity of it, also where failures have no limit either."""
     capacity = find_capacity(
-        searched((20, 50), dropped=0.1), parse_thresholds('thresholds: ["p95 < 200 ms"]')
+        searched((20, 50), dropped=0.1, failing=failing), parse_thresholds('thresholds: ["p95 < 200 ms"]')
     )
 
     assert capacity is not None

@@ -33,14 +33,21 @@ CLOCK_S = 1.0
 
 def generator_checks(run: Run, window: SteadyState | None) -> list[Check]:
     """Return the checks of the generator's processes, of those in the judged window where there is one."""
-    rows = run.health if window is None else judged_health(run, window)
-    processes = {str(name): each for name, each in rows.groupby("process")}
+    health = run.health if window is None else judged_health(run, window)
+    processes = {str(name): rows for name, rows in health.groupby("process")}
+    waits = {name: rows["wait_ratio"].mean() for name, rows in processes.items()}
+    stalls = {
+        name: float(rows["stalled_ms"].sum(min_count=1)) / 1000 / (float(np.ptp(rows["unix_s"])) + 1)
+        for name, rows in processes.items()
+    }
     found = [
         health_coverage(run, window) if window is not None and not run.health.empty else None,
         *_loads(processes),
         _loop_lag(processes),
-        _cpu_wait(processes),
-        _stalls(processes),
+        # An answer that waited for a CPU is that much late.
+        _worst("generator_cpu_wait", waits, WAIT_RATIO, "waited for a CPU for {value:.0%} of the time"),
+        # It was stopped or throttled, or its machine was.
+        _worst("generator_stalls", stalls, STALLED_RATIO, "could not run for {value:.0%} of the time"),
         workers_lost(run),
         clock_skew(run),
         clock_steps(run, window),
@@ -111,21 +118,6 @@ def _loop_lag(processes: dict[str, pd.DataFrame]) -> Check | None:
     # A browser times itself.
     undermines = (Family.LOOP_TIMED, Family.RATE, Family.COUNT)
     return _worst("generator_loop_lag", late, LATE_RATIO, words, undermines)
-
-
-def _cpu_wait(processes: dict[str, pd.DataFrame]) -> Check | None:
-    """Return the time in which a process could have run and had no CPU: every answer is that much late."""
-    waits = {name: rows["wait_ratio"].mean() for name, rows in processes.items()}
-    return _worst("generator_cpu_wait", waits, WAIT_RATIO, "waited for a CPU for {value:.0%} of the time")
-
-
-def _stalls(processes: dict[str, pd.DataFrame]) -> Check | None:
-    """Return the time in which a process did not run at all: stopped, throttled, or on a machine that was."""
-    stalls = {
-        name: float(rows["stalled_ms"].sum(min_count=1)) / 1000 / (float(np.ptp(rows["unix_s"])) + 1)
-        for name, rows in processes.items()
-    }
-    return _worst("generator_stalls", stalls, STALLED_RATIO, "could not run for {value:.0%} of the time")
 
 
 def _worst(

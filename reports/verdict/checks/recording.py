@@ -108,10 +108,10 @@ def user_concurrency(run: Run, window: SteadyState) -> Check | None:
     if run.meta.load_model not in {None, "closed"}:
         return None
     seen, undermines = _in_flight(run, window), (Family.LATENCY, Family.RATE)
-    users = _users(run, window)
+    users = float(run.stages["users"][run.stages["unix_s"].between(window.first_s, window.end_s)].mean())
     started = np.where(_is_http(run), window.blocks(run.intervals.seconds("started_s"), 1), -1)
     per_s = run.intervals.total("n", started) / window.length_s
-    if users is None or not per_s:
+    if not users > 0 or not per_s:
         reason = "not made: the number of users is unknown, or no user made an HTTP request"
         return Check("user_concurrency", None, None, ok=True, reason=reason, undermines=undermines)
     busy = _busy(run, window, started)
@@ -121,14 +121,12 @@ def user_concurrency(run: Run, window: SteadyState) -> Check | None:
     reason = (
         f"users = X·(R + Z): {users:.4g} users make {per_s:.3g} requests/s of {1000 * busy / per_s:.3g} ms"
     )
-    reason += f", so think for {think_s:.3g} s between two" if think_s >= 0 else _negative(ok=ok)
+    if think_s >= 0:
+        reason += f", so think for {think_s:.3g} s between two"
+    else:
+        reason += ", several at once" if ok else ", which is more than they have time for:"
+        reason += "" if ok else " the latencies are not those that the users met"
     return Check("user_concurrency", busy, users, ok, reason, undermines)
-
-
-def _negative(*, ok: bool) -> str:
-    if ok:
-        return ", several at once"
-    return ", which is more than they have time for: the latencies are not those that the users met"
 
 
 def _slack(number: float) -> float:
@@ -140,12 +138,6 @@ def _in_flight(run: Run, window: SteadyState) -> float | None:
     rows = judged_health(run, window)
     mean = float(rows["in_flight"].groupby(np.floor(rows["unix_s"])).sum().mean())
     return mean if mean > 0 and math.isfinite(mean) else None
-
-
-def _users(run: Run, window: SteadyState) -> float | None:
-    inside = run.stages["unix_s"].between(window.first_s, window.end_s)
-    users = float(run.stages["users"][inside].mean())
-    return users if users > 0 and math.isfinite(users) else None
 
 
 def _is_http(run: Run) -> NDArray[np.bool_]:

@@ -17,7 +17,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
@@ -25,7 +24,7 @@ from reports.estimates.selecting import lacks, selected
 from reports.load.histogram import bucket_of, middle_ms
 from reports.load.run import REQUEST_KEYS, Run
 from reports.steady_state import SteadyState
-from reports.thresholds.grammar import UPPER_LIMITS, Statement
+from reports.thresholds.grammar import UPPER_LIMITS
 from reports.thresholds.metric import Target
 from reports.thresholds.reading import Threshold
 from reports.verdict.check import EVERYTHING, LOAD, Check, Family
@@ -94,8 +93,11 @@ def error_rate_unchecked(run: Run, thresholds: Sequence[Threshold]) -> Check | N
     made = run.intervals.rows if run.intervals else run.total if run.requests.empty else run.requests
     covered = np.zeros(len(made), dtype=bool)
     for threshold in thresholds:
-        if threshold.level == "fail" and _limits_failures(threshold.statement, made):
-            covered |= selected(threshold.statement.selector, made)
+        statement = threshold.statement
+        is_cap = statement.metric.name in ABOUT_FAILURES and statement.operator in UPPER_LIMITS
+        of_requests = statement.target is Target.REQUESTS and not lacks(statement.selector, made)
+        if threshold.level == "fail" and is_cap and of_requests:
+            covered |= selected(statement.selector, made)
     left = made[~covered & (made["n"] > 0).to_numpy()]
     if left.empty or not thresholds:
         return None
@@ -111,12 +113,6 @@ def error_rate_unchecked(run: Run, thresholds: Sequence[Threshold]) -> Check | N
     ok = ratio <= FAILED_RATIO
     reason = f"{ratio:.1%} of {subject} failed, and no threshold limits their failures; add '{example}'"
     return Check("error_rate_unchecked", ratio, FAILED_RATIO, ok, "" if ok else reason)
-
-
-def _limits_failures(statement: Statement, made: pd.DataFrame) -> bool:
-    """Return whether a threshold caps failures of requests, as far as the run tells whose."""
-    is_cap = statement.metric.name in ABOUT_FAILURES and statement.operator in UPPER_LIMITS
-    return is_cap and statement.target is Target.REQUESTS and not lacks(statement.selector, made)
 
 
 def unfinished_requests(run: Run, window: SteadyState) -> Check | None:
@@ -148,7 +144,12 @@ def response_gap(run: Run, window: SteadyState) -> Check | None:
     has_users = _has_users(run, window)
     if not has_users.any():
         return None
-    worst = worst_gap(_answered(run, window), has_users, _under_way(run, window), _slowest_s(run))
+    recorded = run.intervals
+    ended_s = recorded.seconds("ended_s")[recorded.column("n") > 0]
+    answered = np.isin(np.arange(window.first_s, window.end_s), ended_s)
+    failed_ms = float(middle_ms(recorded.failed.width)) if len(recorded.failed.buckets) else 0.0
+    slowest_ms = max(float(np.nanmax(recorded.column("max_ms"), initial=0.0)), failed_ms)
+    worst = worst_gap(answered, has_users, _under_way(run, window), slowest_ms / 1000)
     where = "" if worst.ended else " up to the end of the judged time"
     reason = f"no request was finished for {worst.length_s:.0f} s{where}, while users were running"
     ok = worst.length_s <= worst.limit_s
@@ -198,12 +199,6 @@ def gaps_of(silent: Seconds) -> list[tuple[int, int]]:
     return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _answered(run: Run, window: SteadyState) -> Seconds:
-    """Mark the seconds of the window in which any request was finished, with whatever result."""
-    ended = run.intervals.seconds("ended_s")[run.intervals.column("n") > 0]
-    return np.isin(np.arange(window.first_s, window.end_s), ended)
-
-
 def _has_users(run: Run, window: SteadyState) -> Seconds:
     """Mark the seconds of the window in which users were running; all where that is unknown."""
     seen = run.stages.dropna(subset=["unix_s", "users"])
@@ -220,10 +215,3 @@ def _under_way(run: Run, window: SteadyState) -> Seconds | None:
     # A row tells of the second before it was written, which lies in two of the clock's.
     told = np.concatenate((np.floor(busy_s), np.floor(busy_s) - 1))
     return np.isin(np.arange(window.first_s, window.end_s), told)
-
-
-def _slowest_s(run: Run) -> float:
-    """Return how long the slowest request took that was finished."""
-    recording = run.intervals
-    failed_ms = float(middle_ms(recording.failed.width)) if len(recording.failed.buckets) else 0.0
-    return max(float(np.nanmax(recording.column("max_ms"), initial=0.0)), failed_ms) / 1000
