@@ -7,9 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from plimsoll.data.channel import seed_of as seed_of
     from plimsoll.data.feeder import Feeder as Feeder
     from plimsoll.data.feeder import FeederExhausted as FeederExhausted
-    from plimsoll.data.links import seed_of as seed_of
     from plimsoll.data.set_up import SetUpError as SetUpError
     from plimsoll.data.set_up import set_up as set_up
     from plimsoll.data.sources import CsvFile as CsvFile
@@ -86,7 +86,7 @@ _EXPORTS = {
     "page_metric_names": "plimsoll.users.browser",
     "page_request_names": "plimsoll.users.browser",
     "record_run": "plimsoll.recording.switch",
-    "seed_of": "plimsoll.data.links",
+    "seed_of": "plimsoll.data.channel",
     "set_up": "plimsoll.data.set_up",
     "status_only": "plimsoll.users.answers",
     "track_request": "plimsoll.recording.in_flight",

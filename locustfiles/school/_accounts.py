@@ -65,7 +65,7 @@ class AccountPool:
 
     def release(self, credentials: Credentials) -> None:
         """Take back the account of a user that has ended, for a later one of this process."""
-        self._feeder.give_back((credentials.email, credentials.password, credentials.account))
+        self._feeder.release((credentials.email, credentials.password, credentials.account))
 
 
 def seeded_accounts(role: str, size: int) -> list[Credentials]:

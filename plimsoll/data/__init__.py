@@ -1,12 +1,12 @@
 """What a journey needs to have before its load starts: rows of test data, and what is set up once per run.
 
-Rows are dealt by the master, or the single process, so that no process deals one that another has: a worker
+The master, or the single process, allocates the rows, so that no process has one that another has: a worker
 that comes or goes while the load lasts changes nothing for the others, and what a lost worker had is never
-dealt again.
+allocated again.
 """
 
+from plimsoll.data.channel import seed_of
 from plimsoll.data.feeder import Feeder, FeederExhausted
-from plimsoll.data.links import seed_of
 from plimsoll.data.preparation import Preparation
 from plimsoll.data.set_up import set_up
 

@@ -10,7 +10,7 @@ from itertools import count
 from time import monotonic
 from typing import Any, Generic, Protocol, TypeVar
 
-from plimsoll.data.deck import Block, Deck, Strategy
+from plimsoll.data.row_allocator import Block, RowAllocator, Strategy
 from plimsoll.data.sources import CsvFile, FeedError, JsonLinesFile, Source
 
 # An answer takes a millisecond or so; one that does not come was lost with its connection: ask again.
@@ -24,8 +24,8 @@ class FeederExhausted(GreenletExit):  # type: ignore[misc] # gevent carries no t
     """Every row of a unique feeder was dealt: the user that asks for one more ends as if stopped."""
 
 
-class Link(Protocol):
-    """The way from the feeders of a process to what deals their rows."""
+class Channel(Protocol):
+    """What the feeders of a process get their rows by."""
 
     def begin(self, seed: str) -> None:
         """Begin a new run."""
@@ -40,7 +40,8 @@ class Link(Protocol):
 class Process:
     """What the feeders of this process have in common."""
 
-    link: Link
+    channel: Channel | None
+    """None while it is not known yet whether this process is a worker: feeders ask again."""
 
     def __init__(self) -> None:
         self.feeders: dict[str, Feeder[Any]] = {}
@@ -60,7 +61,7 @@ class Feeder(Generic[RowT]):
     """
 
     def __init__(self, source: Source, strategy: Strategy) -> None:
-        self.deck = Deck(source, strategy)
+        self.allocator = RowAllocator(source, strategy)
         self.key = _new_key(f"{strategy} {source.name}")
         self._rows: deque[RowT] = deque()
         self._few = 0
@@ -118,9 +119,9 @@ class Feeder(Generic[RowT]):
         self._is_over = block.is_last
         self._has_news.set()
 
-    def give_back(self, row: RowT) -> None:
+    def release(self, row: RowT) -> None:
         """Take back a unique row that is not used any more, for the next user of this process."""
-        if self.deck.strategy == "unique":
+        if self.allocator.strategy == "unique":
             self._rows.appendleft(row)
             self._has_news.set()
 
@@ -147,14 +148,15 @@ class Feeder(Generic[RowT]):
     def _tell_exhausted(self) -> None:
         if not self._is_told:
             self._is_told = True
-            PROCESS.link.tell_exhausted(self.key)
+            assert PROCESS.channel is not None  # it has had rows
+            PROCESS.channel.tell_exhausted(self.key)
 
     def _ask(self) -> None:
         is_asked = self._asked_s is not None and monotonic() < self._asked_s + ANSWER_LIMIT_S
-        if not is_asked and not self._is_over:
+        if PROCESS.channel is not None and not is_asked and not self._is_over:
             self._asked_s = monotonic()
             # Those who have not been woken yet wait for rows that are here.
-            PROCESS.link.ask(self.key, max(0, self._waiting - len(self._rows)))
+            PROCESS.channel.ask(self.key, max(0, self._waiting - len(self._rows)))
 
 
 def exhausted(key: str) -> str:

@@ -15,10 +15,10 @@ import sys
 from functools import cache
 from typing import Any
 
-from plimsoll.data.links import open_feeders
+from plimsoll.data.channel import open_feeders
 from plimsoll.data.set_up import DECLARED, SetUpError, SetUps
 from plimsoll.data.sources import FeedError
-from plimsoll.data.swarm_gate import SwarmGate
+from plimsoll.data.start_guard import StartGuard
 from plimsoll.exit_statuses import EXIT_BAD_CONFIGURATION, EXIT_CRASH
 
 # Users of other processes must stop within this time: then what they need is cleaned up.
@@ -105,7 +105,7 @@ def _on_init(environment: Environment, runner: Runner | None, web_ui: WebUI | No
         # Locust has a handler of its own only later, after the whole schedule of a shape.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     if web_ui:
-        SwarmGate(web_ui, runner, preparation.begin)
+        StartGuard(web_ui, runner, preparation.begin)
     options = environment.parsed_options
     if options is not None and (options.headless or options.autostart):
         _prepare_first_run(preparation, runner)

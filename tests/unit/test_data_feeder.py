@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from plimsoll.data.deck import Block
+from plimsoll.data.channel import LocalChannel
 from plimsoll.data.feeder import ANSWER_LIMIT_S, GIVE_UP_S, PROCESS, Feeder, FeederExhausted
-from plimsoll.data.links import DirectLink, PendingLink
+from plimsoll.data.row_allocator import Block
 from plimsoll.data.sources import FeedError
-from tests.unit.test_data_deck import Numbers
+from tests.unit.test_data_row_allocator import Numbers
 from tests.virtual_time import Clock, virtual_time
 
 
-class SlowLink:
-    """A way on which answers come when the test says so."""
+class SlowChannel:
+    """A channel on which answers come when the test says so."""
 
     def __init__(self) -> None:
         self.asked: list[int] = []
@@ -44,12 +44,12 @@ def clock() -> Iterator[Clock]:
 
 
 @pytest.fixture
-def link() -> Iterator[SlowLink]:
-    """Have feeders ask a link of the test's."""
-    slow = SlowLink()
-    PROCESS.link = slow
+def channel() -> Iterator[SlowChannel]:
+    """Have feeders ask a channel of the test's."""
+    slow = SlowChannel()
+    PROCESS.channel = slow
     yield slow
-    PROCESS.link = DirectLink()
+    PROCESS.channel = LocalChannel()
 
 
 def feeder(rows: int = 0) -> Feeder[int]:
@@ -73,34 +73,34 @@ def test_a_single_process_deals_to_itself() -> None:
         fed.next()
 
 
-def test_users_wait_for_the_answer(link: SlowLink) -> None:
+def test_users_wait_for_the_answer(channel: SlowChannel) -> None:
     """The master is asked once for the first, and for all who came meanwhile when its answer is there."""
     fed = feeder()
     users = users_of(fed, 5)
-    assert link.asked == [1]
+    assert channel.asked == [1]
 
     fed.take(Block([0], is_last=False))
     gevent.sleep(0.01)
-    assert link.asked == [1, 4]
+    assert channel.asked == [1, 4]
 
     fed.take(Block([1, 2, 3, 4], is_last=False))
     gevent.joinall(users)
     assert sorted(user.value for user in users) == [0, 1, 2, 3, 4]
-    assert sum(link.asked[2:]) == 0
+    assert sum(channel.asked[2:]) == 0
 
 
-def test_stock_is_filled_up_before_it_is_used_up(link: SlowLink) -> None:
+def test_stock_is_filled_up_before_it_is_used_up(channel: SlowChannel) -> None:
     """When fewer than half of a block are left, more are asked for, and nobody waits."""
     fed = feeder()
     fed.take(Block(list(range(10)), is_last=False))
 
     assert [fed.next() for _ in range(5)] == [0, 1, 2, 3, 4]
-    assert link.asked == []
+    assert channel.asked == []
     fed.next()
-    assert link.asked == [0]
+    assert channel.asked == [0]
 
 
-def test_who_gets_nothing_ends(link: SlowLink) -> None:
+def test_who_gets_nothing_ends(channel: SlowChannel) -> None:
     """Users beyond the last row end like stopped ones; that there are no more is told once."""
     fed = feeder()
     users = users_of(fed, 3)
@@ -108,40 +108,40 @@ def test_who_gets_nothing_ends(link: SlowLink) -> None:
     gevent.joinall(users)
 
     assert sorted(isinstance(user.value, FeederExhausted) for user in users) == [False, True, True]
-    assert link.exhausted == [fed.key]
+    assert channel.exhausted == [fed.key]
 
 
-def test_a_row_given_back_goes_to_who_waits(link: SlowLink) -> None:
+def test_a_row_given_back_goes_to_who_waits(channel: SlowChannel) -> None:
     """A user that ends leaves its row to one that has waited for rows from the master."""
     fed = feeder()
     (user,) = users_of(fed, 1)
-    fed.give_back(7)
+    fed.release(7)
     user.join()
 
     assert user.value == 7
-    assert link.exhausted == []
+    assert channel.exhausted == []
 
 
-def test_an_answer_that_is_lost_is_asked_for_again(link: SlowLink) -> None:
+def test_an_answer_that_is_lost_is_asked_for_again(channel: SlowChannel) -> None:
     """A connection that breaks costs time, not users."""
     fed = feeder()
     (user,) = users_of(fed, 1)
     gevent.sleep(3 * ANSWER_LIMIT_S + 0.1)
-    assert link.asked == [1] * 4
+    assert channel.asked == [1] * 4
 
     fed.take(Block([0], is_last=False))
     user.join()
     assert user.value == 0
 
 
-def test_a_master_that_does_not_answer(link: SlowLink, clock: Clock) -> None:  # noqa: ARG001 - it is in place
+def test_a_master_that_does_not_answer(channel: SlowChannel, clock: Clock) -> None:  # noqa: ARG001 - it is in place
     """Nobody waits for ever, and the text says for what."""
     with pytest.raises(FeedError, match=r"unique numbers.*: no rows from the master"):
         feeder().next()
     assert clock.elapsed_s == pytest.approx(GIVE_UP_S, abs=ANSWER_LIMIT_S)
 
 
-def test_a_master_without_the_feeder(link: SlowLink) -> None:  # noqa: ARG001 - it is in place
+def test_a_master_without_the_feeder(channel: SlowChannel) -> None:  # noqa: ARG001 - it is in place
     """A master that has loaded something else says so, and its text is what the users fail with."""
     fed = feeder()
     fed.refuse("the master has no such feeder")
@@ -158,15 +158,15 @@ def test_feeders_of_the_same_file_are_told_apart() -> None:
 
 
 def test_a_process_that_does_not_know_what_it_is_deals_nothing(
-    link: SlowLink,  # noqa: ARG001 - it is put back
+    channel: SlowChannel,  # noqa: ARG001 - it is put back
 ) -> None:
     """Users of a worker that joins a load wait until it knows its master, and get no rows of others."""
-    PROCESS.link = PendingLink()
+    PROCESS.channel = None
     fed = feeder(3)
     (user,) = users_of(fed, 1)
     gevent.sleep(2 * ANSWER_LIMIT_S)
     assert not user.ready()
 
-    PROCESS.link = DirectLink()
+    PROCESS.channel = LocalChannel()
     user.join()
     assert user.value == 0

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plimsoll.data.links import add_seed_option
+from plimsoll.data.channel import add_seed_option
 from plimsoll.loads.scheduled_shape import add_scale_options
 from plimsoll.recording.options import add_options
 from plimsoll.users.scheduled_check import add_location_option

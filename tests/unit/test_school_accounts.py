@@ -19,8 +19,8 @@ from locustfiles.school._accounts import Account, generated_accounts, seeded_acc
 from locustfiles.school._pools import VARIABLE, warn_of_shared
 from locustfiles.volume import VolumeUser
 from plimsoll.data import FeederExhausted
+from plimsoll.data.channel import LocalChannel
 from plimsoll.data.feeder import PROCESS
-from plimsoll.data.links import DirectLink
 from plimsoll.data.sources import FeedError
 
 TOKEN = "header.payload.signature"
@@ -30,7 +30,7 @@ MALLORY = Credentials("mallory@school.test", "", Account(TOKEN, 7, 9, "student")
 @pytest.fixture(autouse=True)
 def _pools_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Deal accounts in this process, and leave its pools as they were."""
-    monkeypatch.setattr(PROCESS, "link", DirectLink())
+    monkeypatch.setattr(PROCESS, "channel", LocalChannel())
     before = [(pool, pool.accounts) for pool in (STUDENTS, ADMINS, PARENTS)]
     yield
     for pool, accounts in before:

@@ -27,7 +27,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plimsoll.data.set_up import SetUpError
-from plimsoll.data.swarm_gate import SwarmGate
+from plimsoll.data.start_guard import StartGuard
 from plimsoll.recording import session as session_module
 from plimsoll.recording.options import declared_limits_ms
 from plimsoll.recording.session import Session
@@ -209,7 +209,7 @@ def test_a_stranger_takes_no_answer_of_another() -> None:
         release.wait()
         raise SetUpError("the school cannot be set up")
 
-    SwarmGate(page.web_ui, page.runner, prepare)
+    StartGuard(page.web_ui, page.runner, prepare)
     page.client.get("/let-me-in")
     known = gevent.spawn(page.client.post, "/swarm", data=GOOD)
     gevent.sleep(0)

@@ -21,7 +21,7 @@ logger = logging.getLogger("plimsoll")
 _SWARM_ENDPOINT = "locust.swarm"
 
 
-class SwarmGate:
+class StartGuard:
     """Stands before the two ways in which a load starts; a load that runs already goes on through it."""
 
     def __init__(self, web_ui: WebUI, runner: Runner, prepare: Callable[[], None]) -> None:

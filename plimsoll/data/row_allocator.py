@@ -1,4 +1,4 @@
-"""The rows of one feeder, in the process that deals them to all others: in which order, how many at once."""
+"""Allocates the rows of one feeder to all processes: in which order, and how many at once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Block(NamedTuple):
     is_last: bool
 
 
-class Deck:
+class RowAllocator:
     """The rows of one source, each dealt as its strategy says.
 
     What is dealt, and in which order, depends on the rows, the strategy and the seed alone. The processes
@@ -56,14 +56,14 @@ class Deck:
             self._positions = positions(self.strategy, len(self._rows), seed)
             self._dealt = 0
 
-    def deal(self, wanted: int, processes: int) -> Block:
+    def allocate(self, wanted: int, processes: int) -> Block:
         """Return the next rows for one of so many processes: those that are *wanted*, and some in stock.
 
         Of rows that are not plenty any more, none go into stock, as another process may want them; circular
         ones are plenty again once all were dealt, and are the same for several from then on.
 
         Raises:
-            FeedError: the deck is not open and cannot be opened.
+            FeedError: it is not open and cannot be opened.
         """
         if self._rows is None:
             self.open(seed="")

@@ -15,8 +15,8 @@ from functools import cache
 from itertools import count
 from typing import Any
 
-from plimsoll.data.deck import Block
 from plimsoll.data.feeder import PROCESS, exhausted
+from plimsoll.data.row_allocator import Block
 from plimsoll.data.sources import FeedError
 
 logger = logging.getLogger("plimsoll")
@@ -27,8 +27,8 @@ ROWS_MESSAGE = "plimsoll_rows"
 EXHAUSTED_MESSAGE = "plimsoll_rows_exhausted"
 
 
-class DirectLink:
-    """The way in the process that deals the rows itself: the only one, or the master."""
+class LocalChannel:
+    """The channel of the process that allocates the rows itself: the only one, or the master."""
 
     def __init__(self, runner: Runner | None = None) -> None:
         self._runner = runner
@@ -38,15 +38,15 @@ class DirectLink:
             runner.register_message(EXHAUSTED_MESSAGE, self._on_exhausted)
 
     def begin(self, seed: str) -> None:
-        """Deal every row from the start."""
+        """Allocate every row from the start."""
         self._exhausted.clear()
         for key, feeder in PROCESS.feeders.items():
-            feeder.deck.begin(f"{seed} {key}")
+            feeder.allocator.begin(f"{seed} {key}")
 
     def ask(self, key: str, wanted: int) -> None:
-        """Deal at once."""
+        """Allocate at once."""
         feeder = PROCESS.feeders[key]
-        feeder.take(feeder.deck.deal(wanted, processes=1))
+        feeder.take(feeder.allocator.allocate(wanted, processes=1))
 
     def tell_exhausted(self, key: str) -> None:
         """Say it once, and count it as an exception of the users, which keeps the run from passing."""
@@ -62,7 +62,7 @@ class DirectLink:
         key = msg.data["feeder"]
         answer = {"feeder": key, "ask": msg.data["ask"], "rows": "[]", "is_last": False, "fault": None}
         if key in PROCESS.feeders:
-            block = PROCESS.feeders[key].deck.deal(msg.data["wanted"], self._runner.worker_count)
+            block = PROCESS.feeders[key].allocator.allocate(msg.data["wanted"], self._runner.worker_count)
             # As text, since JSON holds more than Locust's messages do.
             answer |= {"rows": json.dumps(block.rows), "is_last": block.is_last}
         else:
@@ -73,21 +73,8 @@ class DirectLink:
         self.tell_exhausted(msg.data["feeder"])
 
 
-class PendingLink:
-    """No way yet: where no run is recorded, a worker may have users before it knows that it is one."""
-
-    def begin(self, seed: str) -> None:
-        """Do nothing."""
-
-    def ask(self, key: str, wanted: int) -> None:
-        """Do nothing; the feeder will ask again."""
-
-    def tell_exhausted(self, key: str) -> None:
-        """Do nothing, as nothing was dealt."""
-
-
-class WorkerLink:
-    """The way from a worker to its master and back."""
+class MasterChannel:
+    """The channel from a worker to its master and back."""
 
     def __init__(self, runner: WorkerRunner) -> None:
         self._runner = runner
@@ -104,7 +91,7 @@ class WorkerLink:
         except RPCError:  # Locust itself says so and connects again; the feeder will ask again
             self._open.discard(number)
 
-    def begin(self, seed: str) -> None:  # noqa: ARG002 - it is the master that deals
+    def begin(self, seed: str) -> None:  # noqa: ARG002 - the master allocates
         """Take no answer to what was asked so far: it belongs to the run before."""
         self._open.clear()
 
@@ -132,8 +119,8 @@ def open_feeders(environment: Environment, *, are_fixed: bool) -> None:
     faults = []
     for key, feeder in PROCESS.feeders.items():
         try:
-            if feeder.deck.source.is_fixed == are_fixed:
-                feeder.deck.open(f"{seed_of(environment)} {key}")
+            if feeder.allocator.source.is_fixed == are_fixed:
+                feeder.allocator.open(f"{seed_of(environment)} {key}")
         except FeedError as error:
             faults.append(str(error))
     if faults:
@@ -148,11 +135,12 @@ def seed_of(environment: Environment) -> str:
 def _on_test_start(environment: Environment, **_: Any) -> None:
     for feeder in PROCESS.feeders.values():
         feeder.begin()
-    PROCESS.link.begin(seed_of(environment))
+    assert PROCESS.channel is not None  # since init
+    PROCESS.channel.begin(seed_of(environment))
 
 
 def _on_init(runner: Runner | None, **_: Any) -> None:
-    PROCESS.link = WorkerLink(runner) if isinstance(runner, WorkerRunner) else DirectLink(runner)
+    PROCESS.channel = MasterChannel(runner) if isinstance(runner, WorkerRunner) else LocalChannel(runner)
 
 
 def add_seed_option(parser: LocustArgumentParser) -> None:
@@ -169,10 +157,11 @@ def add_seed_option(parser: LocustArgumentParser) -> None:
 
 @cache
 def _await_init() -> None:
-    PROCESS.link = PendingLink()
+    # Where no run is recorded, a worker may have users before it knows that it is one.
+    PROCESS.channel = None
 
 
-PROCESS.link = DirectLink()
+PROCESS.channel = LocalChannel()
 events.init_command_line_parser.add_listener(lambda **_: _await_init())
 events.init_command_line_parser.add_listener(add_seed_option)
 events.init.add_listener(_on_init)
