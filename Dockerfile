@@ -1,4 +1,4 @@
-# One image for every role: the bundled target, Locust's master, workers and the one-shot run.
+# One image for every role: the bundled service, Locust's master, workers and the one-shot run.
 FROM python:3.12-slim
 
 RUN useradd --create-home --uid 10001 plimsoll
@@ -10,8 +10,8 @@ COPY plimsoll plimsoll
 COPY profiles profiles
 COPY reports reports
 COPY shapes shapes
-COPY target target
-RUN pip install --no-cache-dir --root-user-action=ignore -c constraints.txt -e '.[target]' \
+COPY service service
+RUN pip install --no-cache-dir --root-user-action=ignore -c constraints.txt -e '.[service]' \
     && install -d -o plimsoll results
 
 USER plimsoll

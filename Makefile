@@ -13,7 +13,7 @@ export OPENBLAS_NUM_THREADS ?= 1
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-run: $(VENV)/.run ## Demo: bundled target, 42 s of load, a verdict; succeeds if that is PASS
+run: $(VENV)/.run ## Demo: bundled service, 42 s of load, a verdict; succeeds if that is PASS
 	$(BIN)/locust --config profiles/demo.conf
 
 test: ## Install what the tests need and run all of them
@@ -60,7 +60,7 @@ $(VENV)/bin/pip:
 	  || echo "pip was not upgraded: the installation takes longer"
 
 $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/pip
-	$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e '.[target]'
+	$(BIN)/pip install -qq --disable-pip-version-check -c constraints.txt -e '.[service]'
 	@touch $@
 
 # Not compiled: Python does that with what it imports, and the tests import a part of it.

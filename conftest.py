@@ -19,6 +19,6 @@ pytest_plugins = [
     "tests.fix_locust_process",
     "tests.fix_runs",
     "tests.fix_service",
-    "tests.fix_target",
+    "tests.fix_bundled_service",
     "tests.fix_virtual_runs",
 ]

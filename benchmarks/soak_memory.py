@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tests.fix_target import running_target
+from tests.fix_bundled_service import running_service
 
 ROOT = Path(__file__).resolve().parents[1]
 USERS = 100
@@ -52,8 +52,8 @@ def soak(folder: Path, minutes: float, rate: float) -> pd.DataFrame:
     command = [sys.executable, "-m", "locust", "-f", str(locustfile), "--headless", "--processes", "2"]
     command += ["-u", str(USERS), "-r", str(USERS), "-t", f"{minutes * 60:.0f}s"]
     command += ["--run-dir", str(folder / "run"), "--only-summary"]
-    with running_target() as target:
-        subprocess.run([*command, "-H", target.url], cwd=ROOT, check=False, stdout=sys.stderr)  # noqa: S603 - our own
+    with running_service() as service:
+        subprocess.run([*command, "-H", service.url], cwd=ROOT, check=False, stdout=sys.stderr)  # noqa: S603 - our own
     return pd.read_csv(folder / "run" / "health.csv")
 
 

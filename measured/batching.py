@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from measured.measurement import Row, at_most
+from tests.fix_bundled_service import running_service
 from tests.fix_runs import ROOT
-from tests.fix_target import running_target
 from tests.processes import finish, start_locust
 
 USERS = ["locustfiles.graphql", "GraphqlQueriesUser"]
@@ -16,9 +16,9 @@ USERS = ["locustfiles.graphql", "GraphqlQueriesUser"]
 def measure(folder: Path) -> list[Row]:
     """Have one user ask for both in turn, without think time."""
     result = folder / "result.json"
-    with running_target("--size", "small") as target:
+    with running_service("--size", "small") as service:
         settings = {
-            "HASTY_USERS": json.dumps([[*USERS, target.url, "read_all_posts"]]),
+            "HASTY_USERS": json.dumps([[*USERS, service.url, "read_all_posts"]]),
             "HASTY_RESULT": str(result),
             "HASTY_ENOUGH": "[]",
         }

@@ -9,9 +9,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from measured.measurement import Row, near, told
-from target.embedded_postgres import embedded_postgres
+from service.embedded_postgres import embedded_postgres
+from tests.fix_bundled_service import STOP_TIMEOUT_S, running_service
 from tests.fix_runs import ROOT, until
-from tests.fix_target import STOP_TIMEOUT_S, running_target
 from tests.processes import finish, free_port, start_locust
 
 USERS = 104  # four classes of 1 + 24 × 2 connections, and 1 + 3 × 2 of a fifth: 203
@@ -32,14 +32,14 @@ def measure(folder: Path) -> list[Row]:
     arguments += ["--run-dir", str(directory), "--thresholds", str(limits)]
     with ExitStack() as stack:
         database_url = stack.enter_context(embedded_postgres())
-        with running_target("--port", port, DATABASE_URL=database_url) as target:
-            locust = start_locust([*arguments, "-H", target.url], ROOT)
+        with running_service("--port", port, DATABASE_URL=database_url) as service:
+            locust = start_locust([*arguments, "-H", service.url], ROOT)
             stack.callback(locust.kill)
             until(lambda: _counts(directory).get("classroom.update", 0) > 1000)
             until(lambda: _both(directory, "connect") == CONNECTIONS)
-            target.process.send_signal(signal.SIGTERM)
-            target.process.wait(STOP_TIMEOUT_S)
-        with running_target("--port", port, DATABASE_URL=database_url):
+            service.process.send_signal(signal.SIGTERM)
+            service.process.wait(STOP_TIMEOUT_S)
+        with running_service("--port", port, DATABASE_URL=database_url):
             until(lambda: _both(directory, "reconnect") == CONNECTIONS)
             locust.send_signal(signal.SIGINT)
             finish(locust)

@@ -13,8 +13,8 @@ from plimsoll.loads.arrival_schedule import ArrivalSchedule
 from plimsoll.loads.schedule import Schedule
 from reports.outcome import EXIT_STATUS, Outcome
 from shapes.__main__ import find_shapes
+from tests.fix_bundled_service import running_service
 from tests.fix_runs import ROOT, until
-from tests.fix_target import running_target
 from tests.processes import finish, start_locust
 
 PROFILES = sorted(path.stem for path in (ROOT / "profiles").glob("*.conf"))
@@ -40,16 +40,16 @@ UNIT_S = {"s": 1, "m": 60, "h": 3600}
 
 def measure(folder: Path) -> list[Row]:
     """Run all of them, one after the other."""
-    with running_target("--size", "small") as target:
-        return [row for profile in PROFILES for row in _run(profile, target.url, folder / profile)]
+    with running_service("--size", "small") as service:
+        return [row for profile in PROFILES for row in _run(profile, service.url, folder / profile)]
 
 
-def _run(profile: str, target_url: str, run_dir: Path) -> list[Row]:
+def _run(profile: str, service_url: str, run_dir: Path) -> list[Row]:
     path = ROOT / "profiles" / f"{profile}.conf"
     load_s, most_users = LONG_LOADS_S.get(profile, LOAD_S), MANY_USERS.get(profile, MOST_USERS)
     options = _scale(path.read_text(encoding="utf-8"), load_s, most_users)
     process = start_locust(
-        ["--config", str(path), "-H", target_url, "--run-dir", str(run_dir), *options], ROOT
+        ["--config", str(path), "-H", service_url, "--run-dir", str(run_dir), *options], ROOT
     )
     until(lambda: (run_dir / "run.json").exists() or process.poll() is not None, START_LIMIT_S)
     stop = Timer(STOPPED_AFTER_S, _end_load, (process, run_dir))

@@ -100,9 +100,9 @@ class _LiarHandler(BaseHTTPRequestHandler):
 class _LiarServer(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, target_url: str, lies: dict[str, Lie]) -> None:
+    def __init__(self, service_url: str, lies: dict[str, Lie]) -> None:
         super().__init__(("127.0.0.1", 0), _LiarHandler)
-        self.upstream_address = urlsplit(target_url).netloc
+        self.upstream_address = urlsplit(service_url).netloc
         self.lies = lies
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -112,12 +112,12 @@ class _LiarServer(ThreadingHTTPServer):
 
 
 @pytest.fixture
-def start_liar(target_url: str) -> Iterator[Callable[[dict[str, Lie]], str]]:
-    """Give a function that starts a liar in front of the target and returns its base URL."""
+def start_liar(service_url: str) -> Iterator[Callable[[dict[str, Lie]], str]]:
+    """Give a function that starts a liar in front of the service and returns its base URL."""
     servers: list[_LiarServer] = []
 
     def start(lies: dict[str, Lie]) -> str:
-        server = _LiarServer(target_url, lies)
+        server = _LiarServer(service_url, lies)
         servers.append(server)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         return f"http://127.0.0.1:{server.server_port}"

@@ -31,7 +31,7 @@ from reports.verdict.verdict import reach_verdict
 DEFAULTS: dict[str, Any] = {
     "run_dir": None,
     "thresholds": None,
-    "with_target": False,
+    "with_service": False,
     "warm_up": None,
     "run_time": None,
     "headless": False,

@@ -33,7 +33,7 @@ START_UNIX_S = 1_800_000_000.0
 START_MONOTONIC_S = 5_000.0
 MAX_ELAPSED_S = 7 * 86_400.0
 MAX_IDLE_S = 5.0
-SUITE = {"locustfiles", "plimsoll", "service", "shapes", "target", "tests"}
+SUITE = {"locustfiles", "plimsoll", "service", "shapes", "tests"}
 
 TimeFunction = Callable[..., float]
 _real_monotonic_s = time.monotonic

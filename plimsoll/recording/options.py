@@ -54,7 +54,7 @@ def warm_up_s(text: str | None) -> int:
 
 
 def add_options(parser: LocustArgumentParser) -> None:
-    """Add --run-dir, --thresholds, --with-target and --warm-up to Locust's own options.
+    """Add --run-dir, --thresholds, --with-service and --warm-up to Locust's own options.
 
     Not as a group of their own: Locust's web UI shows only what is added to the parser itself.
     """
@@ -71,9 +71,9 @@ def add_options(parser: LocustArgumentParser) -> None:
         help="YAML file of the limits that the run is judged by, checked before any load starts.",
     )
     parser.add_argument(
-        "--with-target",
+        "--with-service",
         action="store_true",
-        env_var="PLIMSOLL_WITH_TARGET",
+        env_var="PLIMSOLL_WITH_SERVICE",
         help="Start the bundled service for the run and stop it afterwards, unless --host names another.",
     )
     parser.add_argument(

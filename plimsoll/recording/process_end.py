@@ -96,8 +96,8 @@ class ProcessEnd:
         """Reach the verdict and make it the exit status, whatever a listener wants that to be."""
         session = self.session
         session.judge()
-        if session.target:
-            session.target.stop()
+        if session.service:
+            session.service.stop()
         if starts_by_itself(self._environment) and not session.judgements:
             session.take_judgement(Judgement(EXIT_INCONCLUSIVE, f"plimsoll: {self._why_no_load()}\n"))
         status, wanted = self._exit_status(), self._environment.process_exit_code

@@ -18,7 +18,7 @@ from typing import Any
 from plimsoll.exit_statuses import EXIT_BAD_CONFIGURATION, EXIT_CRASH
 from plimsoll.listening import listen_first, listen_last, surround
 from plimsoll.recording import run_facts
-from plimsoll.recording.bundled_target import BundledTarget
+from plimsoll.recording.bundled_service import BundledService
 from plimsoll.recording.console import say
 from plimsoll.recording.exits import contain_exits
 from plimsoll.recording.judging import SUITE_FOLDER, Judgement, Judging
@@ -41,7 +41,7 @@ class Session:
 
     def __init__(self, environment: Environment, end_process: Callable[[], None]) -> None:
         self._environment, self._end_process = environment, end_process
-        self.target: BundledTarget | None = None
+        self.service: BundledService | None = None
         self._recording: Recording | None = None
         self._unfinished: Recording | None = None
         self._finishing: gevent.Greenlet | None = None
@@ -94,15 +94,15 @@ class Session:
         """Whether there is a run that is not judged yet."""
         return bool(self._recording or self._finishing)
 
-    def start_target(self) -> None:
+    def start_service(self) -> None:
         """Start the bundled service unless it runs, and make it the host of the run.
 
         Raises:
-            TargetError: the service did not start.
+            ServiceError: the service did not start.
         """
-        if self.target is None:
-            self.target = BundledTarget()
-        self._environment.host = options_of(self._environment).host = self.target.ready.url
+        if self.service is None:
+            self.service = BundledService()
+        self._environment.host = options_of(self._environment).host = self.service.ready.url
 
     def abort(self, what: str) -> None:
         """End a run in which code of the locustfile raised what would have ended the process."""
@@ -170,13 +170,13 @@ class Session:
             self.aborted = None  # in a set-up that was stopped
         try:
             self._end_last_run()
-            if options_of(self._environment).with_target:
-                self.start_target()  # the form of the web UI may have named another host
+            if options_of(self._environment).with_service:
+                self.start_service()  # the form of the web UI may have named another host
             yield
         finally:
             self.is_setting_up = False
         self.is_set_up_unfinished = self._has_stopped = False
-        sut_version = self.target.ready.version if self.target else None
+        sut_version = self.service.ready.version if self.service else None
         try:
             self._recording = Recording(self._environment, sut_version, set_up_s=time.monotonic() - began_s)
         except OSError as error:

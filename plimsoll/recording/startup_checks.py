@@ -139,11 +139,11 @@ def _warm_up_faults(environment: Environment) -> list[str]:
 def _host_faults(environment: Environment) -> list[str]:
     if environment.host:
         return url_faults(environment.host)
-    if not starts_by_itself(environment) or options_of(environment).with_target:
+    if not starts_by_itself(environment) or options_of(environment).with_service:
         return []
     classes = [user_class for user_class in environment.user_classes if _speaks_http(user_class)]
     hostless = sorted(user_class.__name__ for user_class in classes if not user_class.host)
-    told = f"{', '.join(hostless)}: no host; give --host URL, or --with-target for the bundled service"
+    told = f"{', '.join(hostless)}: no host; give --host URL, or --with-service for the bundled service"
     return ([told] if hostless else []) + [
         fault
         for user_class in classes

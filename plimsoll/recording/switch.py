@@ -20,7 +20,7 @@ import psutil
 
 from plimsoll.exit_statuses import EXIT_BAD_CONFIGURATION, EXIT_CRASH, EXIT_INCONCLUSIVE
 from plimsoll.listening import put_locust_first, surround
-from plimsoll.recording.bundled_target import TargetError
+from plimsoll.recording.bundled_service import ServiceError
 from plimsoll.recording.console import say
 from plimsoll.recording.exits import LastResort, where_raised
 from plimsoll.recording.health import WorkerHealth
@@ -128,21 +128,21 @@ def _on_init(last_resort: LastResort, environment: Environment, web_ui: WebUI | 
     options.enable_rebalancing = True  # the load of a lost worker goes to the others
     if environment.host:
         environment.host = environment.host.rstrip("/")  # Locust joins host and path as they are
-        options.with_target = False  # a host that was named wins over the one of a profile
+        options.with_service = False  # a host that was named wins over the one of a profile
     faults = startup_faults(environment)
     if faults:
         _exit(EXIT_BAD_CONFIGURATION, faults)
-    if options.with_target:
-        _start_target(process.session)
+    if options.with_service:
+        _start_service(process.session)
     process.listen()
     if web_ui:
         extend_web_ui(web_ui, environment, process.session)
 
 
-def _start_target(session: Session) -> None:
+def _start_service(session: Session) -> None:
     try:
-        session.start_target()
-    except TargetError as error:
+        session.start_service()
+    except ServiceError as error:
         _exit(EXIT_CRASH, [str(error)])
 
 

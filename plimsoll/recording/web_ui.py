@@ -11,7 +11,7 @@ from typing import cast
 
 from flask import Blueprint, Response, jsonify, request, send_from_directory
 
-from plimsoll.recording.bundled_target import TargetError
+from plimsoll.recording.bundled_service import ServiceError
 from plimsoll.recording.options import options_of
 from plimsoll.recording.session import REPORT_FILE, Session
 from plimsoll.recording.startup_checks import shown
@@ -74,10 +74,10 @@ def extend_web_ui(web_ui: WebUI, environment: Environment, session: Session) -> 
     def checked_swarm() -> Response:
         """Answer a wrong form as Locust does, before any load starts."""
         faults = form_faults(request.form, environment, named)
-        if not faults and request.form.get("with_target") == "true":
+        if not faults and request.form.get("with_service") == "true":
             try:
-                session.start_target()
-            except TargetError as error:
+                session.start_service()
+            except ServiceError as error:
                 faults = [str(error)]
         return jsonify({"success": False, "message": "\n".join(faults)}) if faults else swarm()
 

@@ -136,11 +136,11 @@ def test_a_run_beside_a_package_of_the_same_name(programs: Path, folder: Path, s
 def test_the_service_beside_a_package_of_the_same_name(programs: Path, folder: Path) -> None:
     """The bundled service starts from the wheel with its schema, queries, pages and pictures."""
     code = (
-        "from plimsoll.recording.bundled_target import BundledTarget; from urllib.request import urlopen\n"
-        "target = BundledTarget()\n"
+        "from plimsoll.recording.bundled_service import BundledService; from urllib.request import urlopen\n"
+        "service = BundledService()\n"
         "for path in ('/login', '/static/logo.svg', '/health'):\n"
-        "    print(urlopen(target.ready.url + path).status)\n"
-        "target.stop()\n"
+        "    print(urlopen(service.ready.url + path).status)\n"
+        "service.stop()\n"
     )
 
     assert output_of(programs / "python", "-c", code, folder=folder).split() == ["200", "200", "200"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 
 from plimsoll.users.websocket import websocket_request_names
-from tests.fix_target import TargetProcess
+from tests.fix_bundled_service import ServiceProcess
 from tests.journeys import JOURNEYS, ROOMS, Hasty, run_hastily
 
 # Those who registered by themselves have no prefix of their run.
@@ -16,14 +16,14 @@ ENROLLED = "SELECT count(*) FROM plimsoll.users WHERE email ~ '^new-[0-9a-f]{12}
 
 
 def test_every_declared_request_is_sent_and_right(
-    open_target: TargetProcess, database_url: str, tmp_path: Path
+    open_service: ServiceProcess, database_url: str, tmp_path: Path
 ) -> None:
     """Without think time, and from elsewhere than the root, the journeys make all that they declare.
 
     All of it is right, and of the students who were enrolled none is left.
     """
     journeys = [journey for of_file in (JOURNEYS | ROOMS).values() for journey in of_file]
-    users = [Hasty(journey, open_target.url) for journey in journeys]
+    users = [Hasty(journey, open_service.url) for journey in journeys]
     requests = set().union(*(journey.request_names for journey in journeys))
     # Of a WebSocket only the connect is sure to come.
     of_sockets = websocket_request_names("classroom") | websocket_request_names("student")

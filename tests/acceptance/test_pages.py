@@ -84,12 +84,12 @@ def chromium() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("chromium")
-def test_a_page_over_its_budget_fails_the_run(target_url: str, tmp_path: Path) -> None:
+def test_a_page_over_its_budget_fails_the_run(service_url: str, tmp_path: Path) -> None:
     """All pages have vitals in the verdict; the heavy one fails by its weight and its late picture."""
     directory, limits = tmp_path / "run", tmp_path / "limits.yaml"
     limits.write_text(LIMITS, encoding="utf-8")
     arguments = ["-f", "tests/heavy_pages.py", "--headless", "-u", "4", "-r", "4", "-t", "240s"]
-    arguments += ["-H", target_url, "--run-dir", str(directory), "--thresholds", str(limits)]
+    arguments += ["-H", service_url, "--run-dir", str(directory), "--thresholds", str(limits)]
 
     locust = start_locust(arguments, ROOT)
     until(lambda: has_been_everywhere(directory), limit_s=240)

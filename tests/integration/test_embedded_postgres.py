@@ -10,14 +10,14 @@ from typing import Any
 import psutil
 import pytest
 
-from target.embedded_postgres import BIN, HOME_PREFIX, embedded_postgres
+from service.embedded_postgres import BIN, HOME_PREFIX, embedded_postgres
+from tests.fix_bundled_service import STOP_TIMEOUT_S, kill_guard, start_service
 from tests.fix_runs import until
-from tests.fix_target import STOP_TIMEOUT_S, kill_guard, start_target
 
 INITDB_WORKS = f"{HOME_PREFIX}*/pgdata/postmaster.pid"  # its helper's at first, then the server's
 
 # Not by Python, which the server's user may not be allowed to run, as in a home of mode 700. Nor by `sh`: the
-# target stops a shell of that name which starts the server.
+# service stops a shell of that name which starts the server.
 BEGIN_LATE = ("bash", "-c", 'read -r && exec "$@"', "bash")
 
 
@@ -75,8 +75,8 @@ def test_a_signal_before_the_first_command_has_begun(
 
 
 def test_a_signal_while_the_database_is_made(temporary: Path) -> None:
-    """A target that is told to stop while initdb works ends with 0, says nothing and leaves no process."""
-    with start_target("--port", "0", "--until-stdin-closes") as process:
+    """A service that is told to stop while initdb works ends with 0, says nothing and leaves no process."""
+    with start_service("--port", "0", "--until-stdin-closes") as process:
         until(lambda: any(temporary.glob(INITDB_WORKS)))
         output, errors = process.communicate(timeout=STOP_TIMEOUT_S)
 
@@ -86,8 +86,8 @@ def test_a_signal_while_the_database_is_made(temporary: Path) -> None:
 
 
 def test_a_kill_while_the_database_is_made(temporary: Path) -> None:
-    """Nothing stays of a target that is killed during initdb."""
-    with start_target("--port", "0", "--until-stdin-closes") as process:
+    """Nothing stays of a service that is killed during initdb."""
+    with start_service("--port", "0", "--until-stdin-closes") as process:
         until(lambda: any(temporary.glob(INITDB_WORKS)))
         process.kill()
         process.communicate(timeout=STOP_TIMEOUT_S)
@@ -96,8 +96,8 @@ def test_a_kill_while_the_database_is_made(temporary: Path) -> None:
 
 
 def test_leftovers_of_a_start(temporary: Path) -> None:
-    """What a target killed with its guard during initdb leaves is removed by the next one, which starts."""
-    with start_target("--port", "0", "--until-stdin-closes") as process:
+    """What a service killed with its guard during initdb leaves is removed by the next one, which starts."""
+    with start_service("--port", "0", "--until-stdin-closes") as process:
         until(lambda: any(temporary.glob(INITDB_WORKS)))
         kill_guard(process.pid)
         process.kill()
@@ -124,7 +124,7 @@ def test_a_server_of_another_installation(temporary: Path, monkeypatch: pytest.M
     """A server is stopped also where its program is found by another path: through a link, or in a clone."""
     link = temporary / "link"
     link.symlink_to(BIN.parent)
-    monkeypatch.setattr("target.embedded_postgres.BIN", link / BIN.name)
+    monkeypatch.setattr("service.embedded_postgres.BIN", link / BIN.name)
 
     with embedded_postgres():
         pass

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-HOUSE = {"locustfiles", "plimsoll", "reports", "shapes", "target"}
+HOUSE = {"locustfiles", "plimsoll", "reports", "shapes", "service"}
 LOCUST = {"locust", "gevent", "geventhttpclient", "flask", "werkzeug"}
 # folder -> what of the house and which third-party packages it may import
 ALLOWED = {
@@ -28,7 +28,7 @@ ALLOWED = {
     }
     | LOCUST,
     "reports": {"plimsoll", "numpy", "pandas", "scipy", "jinja2", "markupsafe", "yaml", "pyarrow"},
-    "target": {
+    "service": {
         "fastapi",
         "starlette",
         "pydantic",
@@ -84,7 +84,7 @@ def test_every_folder_of_the_house_is_checked() -> None:
 
 @pytest.mark.parametrize("folder", sorted(HOUSE))
 def test_imports_stay_in_their_layer(folder: str) -> None:
-    """Nothing is imported that design rules out: reports never Locust, target nothing of the suite."""
+    """Nothing is imported that design rules out: reports never Locust, service nothing of the suite."""
     allowed = ALLOWED[folder] | {folder} | set(sys.stdlib_module_names)
     foreign = {
         f"{path.relative_to(ROOT)}: {name}"

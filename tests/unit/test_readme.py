@@ -14,7 +14,7 @@ from plimsoll.users.scheduled_check import add_location_option
 from reports.outcome import EXIT_STATUS, Outcome
 from reports.thresholds.grammar import OPERATORS
 from reports.thresholds.metric import COUNT_UNITS, KINDS, LATENCY_UNITS, RATE_UNITS, SHARE_UNITS
-from target.app import create_app
+from service.app import create_app
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -51,7 +51,7 @@ def test_options_were_found() -> None:
     assert {option for option, _ in own_options()} >= {
         "--run-dir",
         "--thresholds",
-        "--with-target",
+        "--with-service",
         "--user-scale",
     }
 
@@ -72,16 +72,16 @@ def test_journeys_and_shapes(folder: str) -> None:
         assert f"`{name}`" in README
 
 
-def test_target_options() -> None:
+def test_service_options() -> None:
     """Every option and every variable of the bundled service is in the README."""
-    settings = names(r'"(--[a-z-]+|[A-Z]+_[A-Z_]+)"', ROOT / "target" / "settings.py")
+    settings = names(r'"(--[a-z-]+|[A-Z]+_[A-Z_]+)"', ROOT / "service" / "settings.py")
 
     assert settings
     for name in settings:
         assert f"`{name}" in README
 
 
-def test_target_routes() -> None:
+def test_service_routes() -> None:
     """The routes of the bundled service that the README tells of are there."""
     paths = create_app("", "s" * 32, "0").openapi()["paths"]
     told = re.findall(r"`(GET|PUT|POST|DELETE) (/[^ `]+)`", README)

@@ -88,7 +88,7 @@ def test_missing_thresholds_file(virtual_run: VirtualRunner) -> None:
 def test_no_host(virtual_run: VirtualRunner) -> None:
     """Without a host nothing is run, and the ways to name one are said."""
     assert refusal(virtual_run) == [
-        "plimsoll: Visitor: no host; give --host URL, or --with-target for the bundled service"
+        "plimsoll: Visitor: no host; give --host URL, or --with-service for the bundled service"
     ]
 
 

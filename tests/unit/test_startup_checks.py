@@ -108,7 +108,7 @@ def test_loads_that_cannot_be_played(shape: Any, options: dict[str, Any], fault:
 def host_faults(user_class: type[User], **attributes: Any) -> list[str]:
     """Return what is wrong with the host of a headless run of such a user."""
     visitor: Any = type("Visitor", (user_class,), attributes)
-    options = Namespace(headless=True, autostart=False, with_target=False)
+    options = Namespace(headless=True, autostart=False, with_service=False)
     return _host_faults(Environment(user_classes=[visitor], parsed_options=options))
 
 
@@ -116,7 +116,7 @@ def host_faults(user_class: type[User], **attributes: Any) -> list[str]:
 def test_users_of_http_need_a_host(user_class: type[User]) -> None:
     """Without one there is nothing to send a request to, whichever client is to do it."""
     assert host_faults(user_class) == [
-        "Visitor: no host; give --host URL, or --with-target for the bundled service"
+        "Visitor: no host; give --host URL, or --with-service for the bundled service"
     ]
     assert host_faults(user_class, host="http://127.0.0.1:8000") == []
 

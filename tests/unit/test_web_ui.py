@@ -36,7 +36,7 @@ from shapes.ramp import RampShape
 
 GOOD = {"user_count": "1", "spawn_rate": "1", "user_classes": "Visitor", "shape_class": "Default"}
 SECRET = "hunter2sEcret"
-OWN_OPTIONS = {"run_dir": None, "thresholds": None, "with_target": False, "warm_up": None}
+OWN_OPTIONS = {"run_dir": None, "thresholds": None, "with_service": False, "warm_up": None}
 
 
 class Visitor(User):
@@ -128,17 +128,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def targets(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def services(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that grows when the bundled service is started, which it is not here."""
     started: list[str] = []
 
-    class Target:
+    class Service:
         def __init__(self) -> None:
             """Start nothing."""
-            started.append("target")
+            started.append("service")
             self.ready = Namespace(url="http://127.0.0.1:1", version="1")
 
-    monkeypatch.setattr(session_module, "BundledTarget", Target)
+    monkeypatch.setattr(session_module, "BundledService", Service)
     return started
 
 
@@ -152,20 +152,20 @@ FORMS: list[dict[str, str]] = [
     {"thresholds": "../outside/passwd"},
     {"thresholds": "/etc/passwd"},
     {"run_dir": "made"},
-    {"with_target": "true"},
+    {"with_service": "true"},
     {"user_count": "none"},
     {},
 ]
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_login_is_first(form: dict[str, str], folder: Path, targets: list[str]) -> None:
+def test_the_login_is_first(form: dict[str, str], folder: Path, services: list[str]) -> None:
     """Who has not logged in is sent to the login, whatever the form; nothing is read, made or started."""
     page = Page(web_login=True)
     answer = page.swarm(**form)
 
     assert (answer.status_code, answer.headers["Location"].partition("?")[0]) == (302, "/login")
-    assert (page.loads, targets, list(folder.iterdir())) == ([], [], [])
+    assert (page.loads, services, list(folder.iterdir())) == ([], [], [])
 
 
 def test_every_route_needs_the_login(folder: Path) -> None:
@@ -353,15 +353,15 @@ def test_a_run_directory_that_cannot_be(
     assert "\n" not in message
 
 
-def test_a_check_makes_and_starts_nothing(page: Page, folder: Path, targets: list[str]) -> None:
+def test_a_check_makes_and_starts_nothing(page: Page, folder: Path, services: list[str]) -> None:
     """A form with a fault leaves no directory and no service behind, also where Locust would refuse it."""
     wrong = [{"user_count": "none"}, {"spawn_rate": "0"}, {"shape_class": "Other"}, {"user_classes": "Other"}]
     for field in [*wrong, {"time_scale": "0"}, {"host": "nonsense"}]:
-        page.refusal(run_dir="made/here", with_target="true", **field)
+        page.refusal(run_dir="made/here", with_service="true", **field)
 
-    assert (targets, list(folder.iterdir())) == ([], [])
-    assert page.swarm(run_dir="made/here", with_target="true").json["success"] is True
-    assert targets == ["target"]
+    assert (services, list(folder.iterdir())) == ([], [])
+    assert page.swarm(run_dir="made/here", with_service="true").json["success"] is True
+    assert services == ["service"]
 
 
 def test_paths_of_the_command_line(folder: Path) -> None:

@@ -1,0 +1,69 @@
+"""Start and stop the bundled service for --with-service."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import threading
+from typing import NamedTuple
+
+from plimsoll.recording.judging import suite_command
+
+START_LIMIT_S = 90.0
+STOP_LIMIT_S = 20.0
+
+
+class ServiceError(RuntimeError):
+    """The bundled service did not start; its own error text is on the terminal."""
+
+
+class ReadyLine(NamedTuple):
+    """What the service says of itself once it can answer."""
+
+    url: str
+    version: str
+
+
+class BundledService:
+    """A child process `python -m service` on a free port, with a throwaway database of its own.
+
+    The child stops when its standard input closes, so it cannot outlive this process, however that ends.
+
+    Raises:
+        ServiceError: at construction, when the service ends or says nothing within START_LIMIT_S.
+    """
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - our own module, fixed words
+            suite_command("service", "--port", "0", "--until-stdin-closes"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            # Ctrl-C ends the load; the service must answer until it has ended.
+            start_new_session=True,
+        )
+        self.ready = self._await_ready()
+
+    def _await_ready(self) -> ReadyLine:
+        assert self._process.stdout is not None
+        deadline = threading.Timer(START_LIMIT_S, self._process.kill)
+        deadline.start()
+        try:
+            line = self._process.stdout.readline()
+        finally:
+            deadline.cancel()
+        if not line:
+            status = self._process.wait()
+            raise ServiceError(f"the bundled service ended with status {status}; its error is above")
+        said = json.loads(line)
+        return ReadyLine(said["url"], said["version"])
+
+    def stop(self) -> None:
+        """Stop the service and its database; kill it if it does not go within STOP_LIMIT_S."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
