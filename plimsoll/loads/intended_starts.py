@@ -19,14 +19,13 @@ from locust.exception import (
 from locust.runners import STATE_RUNNING, STATE_SPAWNING
 from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
-from collections.abc import Callable, Iterator
-from contextvars import Context
+from collections.abc import Callable
 from functools import cache
 from time import perf_counter
 from typing import Any, Protocol
 
 from plimsoll.loads.idle_users import Due, IdleUserPool
-from plimsoll.loads.iterations import ITERATIONS, iteration_name
+from plimsoll.loads.iterations import ITERATIONS, iteration_name, watch_spawns
 from plimsoll.loads.pacing import Paced, is_paced
 
 # How a task says on purpose what is to come next; it has ended as it should.
@@ -150,19 +149,9 @@ def watch_task_sets() -> None:
     """
     global _execute_next_task, _wait
     _execute_next_task, _wait = TaskSet.execute_next_task, TaskSet.wait
-    ITERATIONS.spawners = spawners
+    watch_spawns()
     TaskSet.execute_next_task = _execute_when_intended  # type: ignore[method-assign]
     TaskSet.wait = _wait_as_intended  # type: ignore[method-assign]
-
-
-def spawners() -> Iterator[Context]:
-    """Yield the contexts of who spawned the current greenlet, and who spawned that one, up to the first."""
-    greenlet = gevent.getcurrent()
-    while (spawner := getattr(greenlet, "spawning_greenlet", None)) is not None:
-        greenlet = spawner()
-        context: Context | None = getattr(greenlet, "gr_context", None)
-        if context is not None:
-            yield context
 
 
 def _execute_when_intended(self: TaskSet) -> None:

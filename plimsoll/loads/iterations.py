@@ -5,10 +5,11 @@ Shapes tell this object, the recorder asks it; neither knows the other.
 
 from __future__ import annotations
 
+from gevent import Greenlet, getcurrent
+
 import math
 import time
-from collections.abc import Callable, Iterable
-from contextvars import Context, ContextVar
+from functools import cache
 from typing import Protocol
 
 LATE_S = 0.010
@@ -48,8 +49,23 @@ class Iteration:
         self.failed = False
 
 
-# Every greenlet has its own, and hands it on to none that it spawns.
-_current: ContextVar[Iteration | None] = ContextVar("iteration", default=None)
+@cache
+def watch_spawns() -> None:
+    """Have every greenlet that an iteration spawns, to ask for several at once, be of that iteration.
+
+    It stays so however long the greenlet lives. Calling this again changes nothing.
+    """
+    Greenlet.add_spawn_callback(_inherit)
+
+
+def _inherit(spawned: Greenlet) -> None:
+    spawned.plimsoll_iteration = _current()
+
+
+def _current() -> Iteration | None:
+    """Return the iteration of the current greenlet, None outside of any."""
+    iteration: Iteration | None = getattr(getcurrent(), "plimsoll_iteration", None)
+    return iteration
 
 
 class Iterations:
@@ -59,8 +75,6 @@ class Iterations:
         self.is_scheduled = False
         self.started = self.late = self.dropped = 0
         self._listeners: list[IterationListener] = []
-        # The contexts of who spawned the current greenlet, the nearest first; set by who knows greenlets.
-        self.spawners: Callable[[], Iterable[Context]] = tuple
 
     def consume_start_delay_ms(self) -> float:
         """Return to the first request how late the current iteration started, to any other 0.0.
@@ -69,7 +83,7 @@ class Iterations:
         """
         if not self.is_scheduled:
             return math.nan
-        iteration = self._iteration()
+        iteration = _current()
         if iteration is None:
             return 0.0
         delay_ms, iteration.start_delay_ms = iteration.start_delay_ms, 0.0
@@ -79,12 +93,12 @@ class Iterations:
         """Return what `consume_start_delay_ms` would, and leave it to the first request."""
         if not self.is_scheduled:
             return math.nan
-        iteration = self._iteration()
+        iteration = _current()
         return 0.0 if iteration is None else iteration.start_delay_ms
 
     def is_under_way(self) -> bool:
         """Return whether the current greenlet is in an iteration."""
-        return self._iteration() is not None
+        return _current() is not None
 
     def add_listener(self, listener: IterationListener) -> None:
         """Tell *listener* of every iteration that ends from now on."""
@@ -100,18 +114,18 @@ class Iterations:
         if delay_s > LATE_S:
             self.late += 1
         iteration = Iteration(delay_s)
-        _current.set(iteration)
+        getcurrent().plimsoll_iteration = iteration
         return iteration
 
     def fail(self) -> None:
         """Note that something went wrong in the current iteration, if there is one."""
-        iteration = self._iteration()
+        iteration = _current()
         if iteration is not None:
             iteration.failed = True
 
     def end(self, iteration: Iteration, user_class: type, name: str, *, cut_off: bool = False) -> None:
         """Tell the listeners that the current greenlet's iteration has come to its end, or was cut off."""
-        _current.set(None)
+        getcurrent().plimsoll_iteration = None
         started_s = iteration.started_s
         for listener in self._listeners:
             listener(
@@ -127,15 +141,6 @@ class Iterations:
     def drop(self, arrivals: int) -> None:
         """Count arrivals that will never start."""
         self.dropped += arrivals
-
-    def _iteration(self) -> Iteration | None:
-        """Return the iteration of the current greenlet, or of who spawned it, to ask for several at once."""
-        iteration = _current.get()
-        if iteration is None:
-            found = (context.get(_current) for context in self.spawners())
-            iteration = next((each for each in found if each is not None), None)
-            _current.set(iteration)  # what was spawned is of one iteration, however long it lives
-        return iteration
 
 
 ITERATIONS = Iterations()

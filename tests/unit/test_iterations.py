@@ -1,16 +1,15 @@
 """Scheduled iterations: what is counted, and who is told."""
 
 import gevent
+import gevent.event
 
 import math
 import time
-from contextvars import copy_context
 from typing import Any
 
 import pytest
 
-from plimsoll.loads.intended_starts import spawners
-from plimsoll.loads.iterations import Iterations
+from plimsoll.loads.iterations import Iterations, watch_spawns
 
 
 class Shopper:
@@ -21,7 +20,8 @@ class Shopper:
 def iterations() -> Iterations:
     """Return the iterations of a process with a schedule."""
     iterations = Iterations()
-    iterations.is_scheduled, iterations.spawners = True, spawners
+    iterations.is_scheduled = True
+    watch_spawns()
     return iterations
 
 
@@ -46,10 +46,10 @@ def test_requests_outside_of_iterations_are_not_late(iterations: Iterations) -> 
     assert (before, iterations.consume_start_delay_ms()) == (0.0, 0.0)
 
 
-def test_greenlets_and_threads_have_iterations_of_their_own(iterations: Iterations) -> None:
+def test_greenlets_have_iterations_of_their_own(iterations: Iterations) -> None:
     """The delay of one user is not taken by the request of another."""
     iterations.start(0.025)
-    copy_context().run(lambda: iterations.start(0.5))
+    gevent.spawn(iterations.start, 0.5).join()
 
     assert iterations.consume_start_delay_ms() == 25.0
 
@@ -70,6 +70,25 @@ def test_requests_side_by_side_belong_to_their_iteration(iterations: Iterations)
 
     assert gevent.spawn(visit).get() is True
     assert asked == [500.0, 0.0, 0.0]
+
+
+def test_what_is_spawned_before_an_iteration_is_of_none(iterations: Iterations) -> None:
+    """A greenlet that listens from before the first iteration on takes the delay of none."""
+    begun, asked = gevent.event.Event(), list[float]()
+
+    def listen() -> None:
+        begun.wait()
+        asked.append(iterations.consume_start_delay_ms())
+
+    def visit() -> float:
+        listening = gevent.spawn(listen)
+        iterations.start(0.5)
+        begun.set()
+        listening.join()
+        return iterations.consume_start_delay_ms()
+
+    assert gevent.spawn(visit).get() == 500.0
+    assert asked == [0.0]
 
 
 def test_what_outlives_its_iteration_is_of_no_other(iterations: Iterations) -> None:

@@ -48,6 +48,7 @@ PLAY_LOADS = {
     "arrival_dispatcher",
     "arrival_shape",
     "intended_starts",
+    "iterations",
     "pacing",
     "scheduled_shape",
 }
