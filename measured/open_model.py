@@ -137,7 +137,7 @@ def _frozen_run(folder: Path, shape: str, arguments: list[str], *, is_open: bool
 
 def _is_under_load(directory: Path, is_open: bool) -> bool:
     """Return whether a run has played its schedule, or its users, for two seconds."""
-    path = directory / "stages.csv"
+    path = directory / "schedule.csv"
     if not path.exists():
         return False
     rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))

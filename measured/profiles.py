@@ -11,7 +11,7 @@ from threading import Timer
 from measured.measurement import Row, near
 from plimsoll.loads.arrival_schedule import ArrivalSchedule
 from plimsoll.loads.schedule import Schedule
-from reports.outcome import EXIT_STATUS, Outcome
+from plimsoll.run_files.exit_status import ExitStatus
 from shapes.__main__ import find_shapes
 from tests.fix_bundled_service import running_service
 from tests.fix_runs import ROOT, until
@@ -66,7 +66,7 @@ def _run(profile: str, service_url: str, run_dir: Path) -> list[Row]:
         near(
             f"{profile}: exit status, beside its verdict's",
             process.returncode,
-            EXIT_STATUS[Outcome(verdict["verdict"])],
+            ExitStatus[verdict["verdict"]],
         ),
         near(f"{profile}: limits with data, of all", sum(bool(limit["n"]) for limit in limits), len(limits)),
         near(f"{profile}: failed requests", run["failures"], 0, slack=MOST_FAILED * run["requests"]),

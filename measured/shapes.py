@@ -34,7 +34,7 @@ def _planned_seconds(folder: Path, name: str, where: str, distributed: list[str]
     process = start_locust([*options, *distributed], ROOT)
     output = finish(process)
     planned = [
-        row for row in Run(process.returncode, output, folder).rows("stages.csv") if row["planned_users"]
+        row for row in Run(process.returncode, output, folder).rows("schedule.csv") if row["planned_users"]
     ]
     rows = [row for row in planned if float(row["elapsed_s"]) >= SETTLED_S]
     as_planned = sum(_is_near(load, float(row["elapsed_s"]), int(row["users"])) for row in rows)

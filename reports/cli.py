@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
-from plimsoll.exit_statuses import EXIT_BAD_CONFIGURATION, EXIT_CRASH, EXIT_INCONCLUSIVE
 from plimsoll.redact import redact
+from plimsoll.run_files.exit_status import ExitStatus
+from plimsoll.run_files.files import INTERVALS_FILE, THRESHOLDS_FILE
 from reports.console import open_closed_streams, say, shortened
 from reports.errors import ConfigError, ReportError
 
@@ -42,7 +43,7 @@ def command_line() -> int:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit status: see `reports.outcome`."""
+    """Run a command and return its exit status, an `ExitStatus`."""
     options = _parser().parse_args(arguments)
     try:
         # Only the words of COMMANDS get here: argparse refuses all others.
@@ -56,24 +57,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(ReportError(f"{what}: {str(where)!r}" if where else what), options)
     except KeyboardInterrupt:
         say(sys.stderr, "plimsoll: interrupted before there was a result\n")
-        return EXIT_INCONCLUSIVE
+        return ExitStatus.INCONCLUSIVE
     except Exception as error:  # noqa: BLE001 - the last resort, which must not look like a verdict
         fault = shortened(f"plimsoll: this is a bug, please report it: {error!r}")
         say(sys.stderr, f"{fault}\n{traceback.format_exc()}")
-        return EXIT_CRASH
+        return ExitStatus.CRASH
     say(sys.stdout, text)
     return status
 
 
 def _refuse(error: ReportError, options: argparse.Namespace) -> int:
     if isinstance(error, ConfigError):
-        thresholds = getattr(options, "thresholds", None) or "thresholds.yaml"
+        thresholds = getattr(options, "thresholds", None) or THRESHOLDS_FILE
         faults = error.unquoted if getattr(options, "unquoted", False) else error.faults
         lines = [f"{thresholds}: {fault}" for fault in faults]
     else:
         lines = [f"plimsoll: {error}"]
     say(sys.stderr, "".join(f"{shortened(redact(line))}\n" for line in lines))
-    return EXIT_BAD_CONFIGURATION
+    return ExitStatus.BAD_CONFIGURATION
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         "run", type=Path, metavar="RUN", help="a run directory or the prefix of `locust --csv`"
     )
     judge.add_argument(
-        "--thresholds", type=Path, metavar="FILE", help="default: thresholds.yaml of the run directory"
+        "--thresholds", type=Path, metavar="FILE", help=f"default: {THRESHOLDS_FILE} of the run directory"
     )
     steps = commands.add_parser(
         "steps", help="judge each step of a run, also while it goes on", allow_abbrev=False
@@ -113,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         check.add_argument(option, action="append", default=[], metavar="NAME", help=f"{what}; repeatable")
     export = commands.add_parser("export", help="hand a run to other tools", allow_abbrev=False)
-    export.add_argument("run", type=Path, metavar="RUN", help="a run directory with intervals.arrow")
+    export.add_argument("run", type=Path, metavar="RUN", help=f"a run directory with {INTERVALS_FILE}")
     export.add_argument(
         "--hlog", type=Path, metavar="FILE", required=True, help="HdrHistogram interval log to write"
     )

@@ -1,8 +1,6 @@
-"""The three verdicts, and the exit statuses that tell them."""
+"""The three verdicts."""
 
 from enum import StrEnum
-
-from plimsoll.exit_statuses import EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_PASS
 
 
 class Outcome(StrEnum):
@@ -11,10 +9,3 @@ class Outcome(StrEnum):
     PASS = "PASS"  # noqa: S105 - a verdict, not a password
     FAIL = "FAIL"
     INCONCLUSIVE = "INCONCLUSIVE"
-
-
-EXIT_STATUS = {
-    Outcome.PASS: EXIT_PASS,
-    Outcome.FAIL: EXIT_FAIL,
-    Outcome.INCONCLUSIVE: EXIT_INCONCLUSIVE,
-}

@@ -123,7 +123,7 @@ def _planned(run: Run) -> tuple[float, float, str]:
 
 
 def _most_users(run: Run) -> tuple[float, float, str]:
-    """Return the time from the first moment of the most users on, as stages.csv saw them."""
+    """Return the time from the first moment of the most users on, as schedule.csv saw them."""
     at_s, users = (run.stages[column].to_numpy(dtype=np.float64) for column in ("elapsed_s", "users"))
     known = ~np.isnan(at_s) & ~np.isnan(users)
     if not known.any():

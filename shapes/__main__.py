@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from plimsoll import ArrivalSchedule, Schedule
-from plimsoll.exit_statuses import EXIT_BAD_CONFIGURATION, EXIT_CRASH, EXIT_PASS
 from plimsoll.loads.plot import plot, summary
 from plimsoll.loads.schedule import ScheduleError, check_scales
 from plimsoll.loads.scheduled_shape import PlannedShape
+from plimsoll.run_files.exit_status import ExitStatus
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         loads = _loads_of(chosen, options.user_scale, options.time_scale)
     except ScheduleError as error:
         _say(sys.stderr, "".join(f"shapes: {fault}\n" for fault in str(error).splitlines()))
-        return EXIT_BAD_CONFIGURATION
+        return ExitStatus.BAD_CONFIGURATION
     # A terminal without block characters shows question marks instead of a traceback.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
@@ -46,8 +46,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(sys.stderr, f"shapes: standard output cannot be written: {error.strerror}\n")
         # Python would try again at its exit, and print a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_CRASH
-    return EXIT_PASS
+        return ExitStatus.CRASH
+    return ExitStatus.PASS
 
 
 def find_shapes() -> dict[str, PlannedShape[Any]]:

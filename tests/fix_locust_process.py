@@ -19,11 +19,11 @@ from typing import Any
 
 import pytest
 
-from plimsoll.exit_statuses import EXIT_INCONCLUSIVE
 from plimsoll.recording import session as session_module
 from plimsoll.recording.judging import Judgement
 from plimsoll.recording.options import options_of
 from plimsoll.recording.process_end import ProcessEnd
+from plimsoll.run_files.exit_status import ExitStatus
 from reports.load.run_files import load, locate
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.verdict import reach_verdict
@@ -80,7 +80,8 @@ class Judge:
     def wait(self) -> Judgement:
         """Return the verdict."""
         facts = json.loads((self.run_directory / "run.json").read_text())
-        return Judgement(EXIT_INCONCLUSIVE if facts["aborted"] and not self.status else self.status, "judged")
+        is_broken_off = facts["aborted"] and not self.status
+        return Judgement(ExitStatus.INCONCLUSIVE if is_broken_off else self.status, "judged")
 
     def kill(self) -> None:
         """Note that it was."""

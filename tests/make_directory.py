@@ -10,13 +10,22 @@ import pandas as pd
 import pyarrow as pa
 
 from plimsoll.recording.run_directory import file_digests, write_facts
+from plimsoll.run_files.files import (
+    HEALTH_FILE,
+    INTERVALS_FILE,
+    RUN_SCHEMA_VERSION,
+    SCHEDULE_FILE,
+    THRESHOLDS_FILE,
+    HealthRow,
+    ScheduleRow,
+)
 from tests.make_intervals import START_S, STARTED, even, interval_table
 
 SECONDS = 60
 LIMITS = ("p95 < 500 ms", "error_rate < 1%", "rps > 8", "count < 700")
 SLOW_MS = 900.0
 FACTS: dict[str, Any] = {
-    "schema_version": 2,
+    "schema_version": RUN_SCHEMA_VERSION,
     "id": "made",
     "profile": "made",
     "journeys": ["User"],
@@ -49,28 +58,29 @@ FACTS: dict[str, Any] = {
     "clock_offsets_s": {},
     "clock_steps": [],
 }
-HEALTH: dict[str, Any] = {
-    "process": "local",
-    "pid": 7,
-    "cpu_ratio": 0.3,
-    "rss_bytes": 1e8,
-    "lag_p50_ms": 0.5,
-    "lag_p99_ms": 1.0,
-    "lag_max_ms": 1.5,
-    "lag_samples": 49,
-    "lag_late": 0,
-    "lag_very_late": 0,
-    "users": 4,
-    "in_flight": 1.0,
-    "dropped": 0,
-    "host_cpu_ratio": 0.3,
-    "steal_ratio": 0.0,
-    "wait_ratio": 0.01,
-    "in_flight_max": 2,
-    "started": 0,
-    "late": 0,
-    "stalled_ms": 0.0,
-}
+HEALTH = HealthRow(
+    unix_s=0.0,
+    process="local",
+    pid=7,
+    cpu_ratio=0.3,
+    rss_bytes=100_000_000,
+    lag_p50_ms=0.5,
+    lag_p99_ms=1.0,
+    lag_max_ms=1.5,
+    lag_samples=49,
+    lag_late=0,
+    lag_very_late=0,
+    users=4,
+    in_flight=1.0,
+    dropped=0,
+    host_cpu_ratio=0.3,
+    steal_ratio=0.0,
+    wait_ratio=0.01,
+    in_flight_max=2,
+    started=0,
+    late=0,
+    stalled_ms=0.0,
+)
 
 
 def write_run_directory(
@@ -81,26 +91,18 @@ def write_run_directory(
     All of its times but those of run.json are *shift_s* later.
     """
     folder.mkdir(exist_ok=True)
-    (folder / "thresholds.yaml").write_text(json.dumps({"thresholds": list(limits)}, indent=0))
+    (folder / THRESHOLDS_FILE).write_text(json.dumps({"thresholds": list(limits)}, indent=0))
     made = even(10 * SECONDS, latency_ms, SECONDS)
-    write_recording(folder / "intervals.arrow", made.assign(at_s=made["at_s"] + shift_s))
+    write_recording(folder / INTERVALS_FILE, made.assign(at_s=made["at_s"] + shift_s))
     seconds_s = [(START_S + shift_s + second, second) for second in range(SECONDS)]
-    write_rows(
-        folder / "stages.csv",
-        (
-            {
-                "unix_s": unix_s + 0.1,
-                "elapsed_s": second + 0.1,
-                "stage": "",
-                "planned_users": 4,
-                "users": 4,
-                "planned_rate": "",
-                "requests_per_s": 10.0,
-            }
-            for unix_s, second in seconds_s
-        ),
+    schedule = (
+        ScheduleRow(unix_s + 0.1, second + 0.1, "", 4, 4, None, 10.0)._asdict()
+        for unix_s, second in seconds_s
     )
-    write_rows(folder / "health.csv", ({"unix_s": unix_s + 1.1, **HEALTH} for unix_s, _ in seconds_s))
+    write_rows(folder / SCHEDULE_FILE, schedule)
+    write_rows(
+        folder / HEALTH_FILE, (HEALTH._replace(unix_s=unix_s + 1.1)._asdict() for unix_s, _ in seconds_s)
+    )
     _write_locust_files(folder, seconds_s, latency_ms)
     seal(folder, FACTS | facts)
     return folder

@@ -1,6 +1,5 @@
-"""Write `intervals.arrow` from requests of known truth, by its contract and not by the recorder's code."""
+"""Write `intervals.arrow` from requests of known truth, by its contract but not by the recorder's code."""
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,42 +11,14 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from plimsoll.run_files.intervals import LABELS, METRIC_TYPES, bucket_indices, interval_schema
 from reports.load.interval_file import intervals_of, parted
 from reports.load.run import Run
 from tests.make_run import empty_run
 
 START_S = 1_800_000_000
 STARTED = "2027-01-15T08:00:00Z"
-LABELS = ("worker", "request_type", "name", "user_class", "stage", "tags")
 OF_A_REQUEST = ("latency_ms", "delay_ms", "failed", "unfinished", "kind")
-METRICS = ["rate", "check", "counter", "gauge", "trend"]
-LABEL = pa.dictionary(pa.int32(), pa.string())
-BUCKETS, COUNTS = pa.list_(pa.uint16()), pa.list_(pa.uint32())
-SCHEMA = pa.schema(
-    [
-        *((name, pa.int64()) for name in ("started_s", "ended_s")),
-        *((name, LABEL) for name in LABELS),
-        *((name, pa.uint32()) for name in ("n", "failures")),
-        ("bytes", pa.int64()),
-        *((name, pa.float64()) for name in ("sum_ms", "min_ms", "max_ms")),
-        ("buckets", BUCKETS),
-        ("counts", COUNTS),
-        ("response_buckets", BUCKETS),
-        ("response_counts", COUNTS),
-        ("response_sum_ms", pa.float64()),
-        ("response_max_ms", pa.float64()),
-        ("response_over_limit", COUNTS),
-        ("failed_buckets", BUCKETS),
-        ("failed_counts", COUNTS),
-        ("over_limit", COUNTS),
-        ("failure_kinds", pa.list_(pa.string())),
-        ("failure_counts", COUNTS),
-        ("unfinished", pa.uint32()),
-        ("unfinished_buckets", BUCKETS),
-        ("unfinished_counts", COUNTS),
-        ("unfinished_over_limit", COUNTS),
-    ]
-)
 
 
 def requests(
@@ -81,7 +52,7 @@ def run_of(made: pd.DataFrame, *limits_ms: float, **meta: Any) -> Run:
 
 def interval_table(made: pd.DataFrame, limits_ms: Sequence[float] = ()) -> pa.Table:
     """Return the rows the recorder would have written of these requests."""
-    took_ms = made["latency_ms"].where(~made["request_type"].isin(METRICS), 0.0)
+    took_ms = made["latency_ms"].where(~made["request_type"].isin(METRIC_TYPES), 0.0)
     keys = {
         "started_s": np.floor(made["at_s"].to_numpy()).astype(int),
         "ended_s": np.floor((made["at_s"] + took_ms / 1000).to_numpy()).astype(int),
@@ -92,15 +63,8 @@ def interval_table(made: pd.DataFrame, limits_ms: Sequence[float] = ()) -> pa.Ta
     columns = {name: pa.array(values[first].tolist()) for name, values in keys.items()}
     columns |= {name: columns[name].dictionary_encode() for name in LABELS}
     columns |= _figures(told, row, len(first), limits_ms)
-    return pa.Table.from_arrays(
-        [columns[field.name].cast(field.type) for field in SCHEMA], schema=schema(limits_ms)
-    )
-
-
-def schema(limits_ms: Sequence[float] = (), **changes: str) -> pa.Schema:
-    """Return the contract's schema with its metadata, changed as told."""
-    metadata = {"schema_version": "1", "layout": "loglin128", "unit": "us"}
-    return SCHEMA.with_metadata(metadata | {"limits_ms": json.dumps(list(limits_ms))} | changes)
+    schema = interval_schema(pa, limits_ms)
+    return pa.Table.from_arrays([columns[field.name].cast(field.type) for field in schema], schema=schema)
 
 
 def write_intervals(path: Path, table: pa.Table, rows_a_batch: int = 50) -> None:
@@ -110,13 +74,6 @@ def write_intervals(path: Path, table: pa.Table, rows_a_batch: int = 50) -> None
         for batch in table.to_batches(max_chunksize=rows_a_batch):
             own = pa.RecordBatch.from_pylist(batch.to_pylist(), table.schema)
             stream.write_batch(own)
-
-
-def buckets(latency_ms: "NDArray[np.float64]") -> "NDArray[np.int64]":
-    """Return the bucket of each latency, by the formula of the contract."""
-    mantissa, exponent = np.frexp(np.maximum(latency_ms * 1000, 1.0))
-    found = (exponent.astype(np.int64) - 1) * 128 + np.floor((mantissa - 0.5) * 256).astype(np.int64)
-    return np.minimum(found, 65_535)
 
 
 def _rows(keys: "list[NDArray[Any]]") -> "tuple[NDArray[np.int64], NDArray[np.int64]]":
@@ -144,7 +101,7 @@ class _Some:
 
     def histogram(self, prefix: str) -> dict[str, pa.Array]:
         """Return the two columns of their histogram."""
-        found, counts = np.unique(self.row * 2**16 + buckets(self.latency_ms), return_counts=True)
+        found, counts = np.unique(self.row * 2**16 + bucket_indices(np, self.latency_ms), return_counts=True)
         starts = np.searchsorted(found // 2**16, np.arange(self.rows + 1))
         return {f"{prefix}buckets": _lists(starts, found % 2**16), f"{prefix}counts": _lists(starts, counts)}
 

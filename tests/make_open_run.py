@@ -22,7 +22,7 @@ def health(started: float = 10.0, late: float = 0.0, dropped: float = 0.0) -> pd
 
 
 def stages(rate: float = 10.0) -> pd.DataFrame:
-    """Return stages.csv of a minute with so many planned arrivals a second, and users added as needed."""
+    """Return schedule.csv of a minute with so many planned arrivals a second, and users added as needed."""
     seconds = np.arange(61, dtype=float)
     columns = {"unix_s": START_S + seconds, "elapsed_s": seconds, "stage": "hold", "planned_rate": rate}
     return pd.DataFrame(columns | {"users": 20.0}).reindex(columns=list(STAGE_COLUMNS))

@@ -19,7 +19,7 @@ from plimsoll.data.channel import open_feeders
 from plimsoll.data.set_up import DECLARED, SetUpError, SetUps
 from plimsoll.data.sources import FeedError
 from plimsoll.data.start_guard import StartGuard
-from plimsoll.exit_statuses import EXIT_BAD_CONFIGURATION, EXIT_CRASH
+from plimsoll.run_files.exit_status import ExitStatus
 
 # Users of other processes must stop within this time: then what they need is cleaned up.
 LAST_USERS_S = 10.0
@@ -118,12 +118,12 @@ def _prepare_first_run(preparation: Preparation, runner: Runner) -> None:
     except BaseException as error:
         _dismiss_workers(runner)
         if isinstance(error, FeedError):
-            _exit(EXIT_BAD_CONFIGURATION, str(error))
+            _exit(ExitStatus.BAD_CONFIGURATION, str(error))
         if isinstance(error, SetUpError):
-            _exit(EXIT_CRASH, str(error))
+            _exit(ExitStatus.CRASH, str(error))
         if isinstance(error, KeyboardInterrupt | SystemExit):
             status = error.code if isinstance(error, SystemExit) else None
-            _exit(status or EXIT_CRASH, "stopped while setting up; no load was made")
+            _exit(status or ExitStatus.CRASH, "stopped while setting up; no load was made")
         raise
 
 

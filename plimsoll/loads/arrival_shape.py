@@ -10,7 +10,7 @@ from locust.runners import STATE_MISSING, LocalRunner, MasterRunner, Runner
 import math
 from collections.abc import Sequence
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any
 
 from plimsoll.listening import listen_first
 from plimsoll.loads.arrival_dispatcher import (
@@ -23,6 +23,7 @@ from plimsoll.loads.arrival_dispatcher import (
 from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage, Spacing
 from plimsoll.loads.pacing import is_paced
 from plimsoll.loads.scheduled_shape import PlannedShape
+from plimsoll.run_files.files import CLOSED, OPEN, PACED
 
 # There are users for so many seconds of arrivals besides those who are busy: Locust asks a shape once a
 # second, and who is asked for then must be there before the next arrivals are due.
@@ -153,11 +154,11 @@ class ArrivalShape(PlannedShape[ArrivalSchedule]):
             runner.send_message(ASSIGNMENT_MESSAGE, assignment._asdict(), worker)
 
 
-def load_model(environment: Environment) -> Literal["open", "paced", "closed"]:
+def load_model(environment: Environment) -> str:
     """Return open (arrivals), paced (users with a constant pacing, be it only some), or closed."""
     if isinstance(environment.shape_class, ArrivalShape):
-        return "open"
-    return "paced" if is_paced(environment.user_classes) else "closed"
+        return OPEN
+    return PACED if is_paced(environment.user_classes) else CLOSED
 
 
 def is_busy() -> bool:

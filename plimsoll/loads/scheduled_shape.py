@@ -12,10 +12,10 @@ from argparse import ArgumentTypeError
 from collections.abc import Sequence
 from typing import Generic, TypeVar
 
-from plimsoll.exit_statuses import EXIT_BAD_CONFIGURATION
 from plimsoll.loads import arrival_dispatcher
 from plimsoll.loads.arrival_schedule import ArrivalSchedule
 from plimsoll.loads.schedule import Schedule, ScheduleError, Stage, check_scales
+from plimsoll.run_files.exit_status import ExitStatus
 
 # Locust asks once a second.
 TICK_S = 1.0
@@ -58,7 +58,7 @@ class PlannedShape(LoadTestShape, Generic[ScheduleT]):
             for fault in str(error).splitlines():
                 logger.error("%s: %s", type(self).__name__, fault)  # noqa: TRY400 - a user's mistake
             assert self.runner is not None
-            self.runner.environment.process_exit_code = EXIT_BAD_CONFIGURATION
+            self.runner.environment.process_exit_code = ExitStatus.BAD_CONFIGURATION
             return None
 
     def planned(self) -> ScheduleT:

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from plimsoll.recording.histogram import bucket_indices
 from plimsoll.recording.interval_block import IntervalBlock, Key, Tally
+from plimsoll.run_files.intervals import bucket_indices
 
 # The columns of a sample, all of them floats. delay_ms is by how much the request started too late, NaN where
 # no schedule says when it should have started; with latency_ms it makes the response time.
@@ -78,7 +78,7 @@ class _Latencies(NamedTuple):
 
     def tally(self) -> Tally:
         """Return the histogram of each row."""
-        return _tally(self.row, bucket_indices(self.latency_ms), self.row_count)
+        return _tally(self.row, bucket_indices(np, self.latency_ms), self.row_count)
 
     def over(self, limits_ms: Sequence[float]) -> NDArray[np.uint32]:
         """Return how many of each row are at least as slow as each limit."""
@@ -130,7 +130,7 @@ def _tallies(latencies: _ByOutcome) -> dict[str, Tally]:
         "successes": latencies.successes.tally(),
         "responses": latencies.responses.tally(),
         "failed": latencies.failed.tally(),
-        "unfinished_ages": latencies.unfinished.tally(),
+        "unfinished": latencies.unfinished.tally(),
     }
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import gevent
 from locust.env import Environment
 
-import csv
 import math
 import os
 import time
@@ -22,51 +21,14 @@ from plimsoll.listening import listen_last
 from plimsoll.loads.iterations import ITERATIONS
 from plimsoll.recording.in_flight import OccupancyMeter
 from plimsoll.recording.run_clock import RunClock
-from plimsoll.recording.run_directory import HEALTH_FILE
+from plimsoll.run_files.files import LATE_MS, VERY_LATE_MS, HealthRow
 
 LAG_SLEEP_S = 0.02
-LATE_MS = 10.0
-VERY_LATE_MS = 20.0
 _SCHEDSTAT = Path("/proc/self/schedstat")
 INTERVAL_S = 1.0
 SHORTEST_S = 0.2
 # What a worker adds to Locust's own report under this key.
 REPORT_KEY = "plimsoll_health"
-
-
-class HealthRow(NamedTuple):
-    """One second of one process; the fields are the columns of health.csv.
-
-    cpu_ratio is of one core, or with the processes that help this one, such as a browser, of its share of all
-    cores, whichever is more; host_cpu_ratio and steal_ratio are of all cores. wait_ratio is the share of the
-    time in which the event loop could have run and had no CPU. Lag is by how much a sleep of LAG_SLEEP_S was
-    too long; lag_late and lag_very_late count the samples over LATE_MS and VERY_LATE_MS, stalled_ms is the
-    time in which nothing could run: the lags of a sleep or longer. in_flight is the mean of the second,
-    in_flight_max the most at once. started, late and dropped are iterations of a schedule, none without one.
-    None is unknown.
-    """
-
-    unix_s: float
-    process: str
-    pid: int
-    cpu_ratio: float
-    rss_bytes: int
-    lag_p50_ms: float | None
-    lag_p99_ms: float | None
-    lag_max_ms: float | None
-    lag_samples: int
-    lag_late: int
-    lag_very_late: int
-    users: int
-    in_flight: float
-    dropped: int
-    host_cpu_ratio: float
-    steal_ratio: float | None
-    wait_ratio: float | None
-    in_flight_max: int
-    started: int
-    late: int
-    stalled_ms: float
 
 
 class LoopLag:
@@ -177,23 +139,6 @@ class _Clocks(NamedTuple):
     started: int
     late: int
     dropped: int
-
-
-class HealthFile:
-    """health.csv, each row with the operating system as soon as it is written."""
-
-    def __init__(self, directory: Path) -> None:
-        self._file = (directory / HEALTH_FILE).open("w", newline="", encoding="utf-8", buffering=1)
-        self._writer = csv.writer(self._file)
-        self._writer.writerow(HealthRow._fields)
-
-    def write(self, row: HealthRow) -> None:
-        """Append a row."""
-        self._writer.writerow(row)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
 
 
 class WorkerHealth:

@@ -9,33 +9,20 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from plimsoll.run_files.intervals import HISTOGRAMS, INTERVAL_COLUMNS, OVER_LIMITS, SCALAR_TYPES
+
 Array = NDArray[Any]
 Message = dict[str, Any]
 
-# One value a row. The latencies are of successes, in milliseconds, NaN where a row has none. Response times
-# count from the intended start; without a schedule of starts there are none.
-SCALARS: dict[str, type[np.generic]] = {
-    "started_s": np.int64,
-    "ended_s": np.int64,
-    "key": np.int32,
-    "n": np.uint32,
-    "failures": np.uint32,
-    "bytes": np.int64,
-    "sum_ms": np.float64,
-    "min_ms": np.float64,
-    "max_ms": np.float64,
-    "response_sum_ms": np.float64,
-    "response_max_ms": np.float64,
-    "unfinished": np.uint32,
-}
+# One value a row, and the number of its key.
+SCALARS = {name: np.dtype(kind) for name, kind in INTERVAL_COLUMNS.items() if kind in SCALAR_TYPES}
+SCALARS["key"] = np.dtype("int32")
 # Any number of (value, count) a row: buckets of latencies and ages, positions in the table of failure kinds.
-TALLIES = ("successes", "responses", "failed", "unfinished_ages", "failure_kinds")
-# One count a row and declared limit; of response times none where there is no schedule.
-OVER_LIMITS = ("over_limit", "response_over_limit", "unfinished_over_limit")
+TALLIES = (*HISTOGRAMS, "failure_kinds")
 
 
 class Key(NamedTuple):
-    """What requests are told apart by within one process; several tags are sorted, with commas between."""
+    """What requests are told apart by within one process; several tags are sorted and joined."""
 
     user_class: str
     request_type: str

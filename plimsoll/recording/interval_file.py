@@ -7,7 +7,6 @@ would repeat in full what response times share with service times. `benchmarks/r
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,62 +14,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from plimsoll.recording.histogram import LAYOUT, UNIT
-from plimsoll.recording.interval_block import IntervalBlock
-
-SCHEMA_VERSION = "1"
-_KEY_COLUMNS = ("request_type", "name", "user_class", "tags")
-_TEXT_COLUMNS = ("worker", *_KEY_COLUMNS, "stage")
-_HISTOGRAMS = {
-    "successes": ("buckets", "counts"),
-    "responses": ("response_buckets", "response_counts"),
-    "failed": ("failed_buckets", "failed_counts"),
-    "unfinished_ages": ("unfinished_buckets", "unfinished_counts"),
-}
-_TEXT = pa.dictionary(pa.int32(), pa.string())
-_COUNTS = pa.list_(pa.uint32())
-_BUCKETS = pa.list_(pa.uint16())
-_FIELDS = {
-    "started_s": pa.int64(),
-    "ended_s": pa.int64(),
-    **dict.fromkeys(_TEXT_COLUMNS, _TEXT),
-    "n": pa.uint32(),
-    "failures": pa.uint32(),
-    "bytes": pa.int64(),
-    "sum_ms": pa.float64(),
-    "min_ms": pa.float64(),
-    "max_ms": pa.float64(),
-    "buckets": _BUCKETS,
-    "counts": _COUNTS,
-    "response_buckets": _BUCKETS,
-    "response_counts": _COUNTS,
-    "response_sum_ms": pa.float64(),
-    "response_max_ms": pa.float64(),
-    "response_over_limit": _COUNTS,
-    "failed_buckets": _BUCKETS,
-    "failed_counts": _COUNTS,
-    "over_limit": _COUNTS,
-    "failure_kinds": pa.list_(pa.string()),
-    "failure_counts": _COUNTS,
-    "unfinished": pa.uint32(),
-    "unfinished_buckets": _BUCKETS,
-    "unfinished_counts": _COUNTS,
-    "unfinished_over_limit": _COUNTS,
-}
+from plimsoll.recording.interval_block import IntervalBlock, Key
+from plimsoll.run_files.intervals import HISTOGRAMS, LABELS, interval_schema
 
 
 class IntervalFile:
     """Collects blocks and writes them out as one record batch at a time."""
 
     def __init__(self, path: Path, limits_ms: Sequence[float]) -> None:
-        metadata = {
-            "schema_version": SCHEMA_VERSION,
-            "layout": LAYOUT,
-            "unit": UNIT,
-            "limits_ms": json.dumps(list(limits_ms)),
-        }
-        self._schema = pa.schema(_FIELDS, metadata)
-        self._texts: dict[str, dict[str, int]] = {column: {} for column in _TEXT_COLUMNS}
+        self._schema = interval_schema(pa, limits_ms)
+        self._texts: dict[str, dict[str, int]] = {column: {} for column in LABELS}
         self._pending: list[dict[str, Any]] = []
         self._file = pa.CompressedOutputStream(pa.OSFile(str(path), "wb"), "zstd")
         options = pa.ipc.IpcWriteOptions(use_threads=False, emit_dictionary_deltas=True)
@@ -90,7 +43,7 @@ class IntervalFile:
             "stage": self._stages(started_s, stage_of),
             **{
                 column: self._numbers(column, [getattr(each, column) for each in block.keys])[key]
-                for column in _KEY_COLUMNS
+                for column in Key._fields
             },
         }
         self._pending.append({**scalars, **texts, **_list_columns(block)})
@@ -133,7 +86,7 @@ class IntervalFile:
 
 def _list_columns(block: IntervalBlock) -> dict[str, pa.Array]:
     columns = {}
-    for tally_name, (buckets, counts) in _HISTOGRAMS.items():
+    for tally_name, (buckets, counts) in HISTOGRAMS.items():
         tally = block.tallies[tally_name]
         columns[buckets] = _lists(tally.offsets, _array(tally.values, pa.uint16()))
         columns[counts] = _lists(tally.offsets, _array(tally.counts, pa.uint32()))

@@ -15,11 +15,10 @@ from plimsoll.recording.interval_block import block_from_message
 from plimsoll.recording.interval_file import IntervalFile
 from plimsoll.recording.options import declared_limits_ms
 from plimsoll.recording.recorder import RequestRecorder
-from plimsoll.recording.run_directory import INTERVALS_FILE
 from plimsoll.recording.worker_clocks import WorkerClocks
 from plimsoll.recording.worker_intervals import FINAL_KEY, NUMBER_KEY, REPORT_KEY, STEPS_KEY
+from plimsoll.run_files.files import INTERVALS_FILE, LOCAL
 
-LOCAL = "local"
 # A batch a second would take a third more room. With 3 s between reports a killed master loses at most 5 s.
 TICKS_PER_WRITE = 2
 

@@ -11,14 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from plimsoll.exit_statuses import (
-    EXIT_BAD_CONFIGURATION,
-    EXIT_CRASH,
-    EXIT_FAIL,
-    EXIT_INCONCLUSIVE,
-    EXIT_PASS,
-)
 from plimsoll.redact import has_secret
+from plimsoll.run_files.exit_status import VERDICTS, ExitStatus
 
 SUITE_FOLDER = Path(__file__).resolve().parents[2]
 # The folder is searched for our packages alone: site-packages must not come before the standard library.
@@ -32,13 +26,6 @@ sys.path.remove(folder)
 runpy.run_module(package, run_name="__main__", alter_sys=True)
 """
 
-_WORDS = {
-    EXIT_PASS: "PASS",
-    EXIT_FAIL: "FAIL",
-    EXIT_INCONCLUSIVE: "INCONCLUSIVE",
-    EXIT_BAD_CONFIGURATION: "not judged",
-}
-
 
 class Judgement(NamedTuple):
     """What the judge said: its exit status and its text for the terminal."""
@@ -49,12 +36,14 @@ class Judgement(NamedTuple):
     @property
     def word(self) -> str:
         """The verdict, or what became of it, for people."""
-        return _WORDS.get(self.exit_status, "the judge crashed")
+        if self.has_report:
+            return ExitStatus(self.exit_status).name
+        return "not judged" if self.exit_status == ExitStatus.BAD_CONFIGURATION else "the judge crashed"
 
     @property
     def has_report(self) -> bool:
         """Whether there is a report to look at."""
-        return self.exit_status in {EXIT_PASS, EXIT_FAIL, EXIT_INCONCLUSIVE}
+        return self.exit_status in VERDICTS
 
 
 class ThresholdsCheck(NamedTuple):
@@ -98,10 +87,10 @@ def check_thresholds(thresholds: Path, known: KnownNames, *, quoting: bool = Tru
         checked = run_reports(["check", "--thresholds", str(file), *how, *names])
     except (OSError, ValueError) as error:  # ValueError: there is a NUL in it
         return ThresholdsCheck([f"{str(thresholds)!r} cannot be checked: {error}"], [])
-    if checked.returncode == EXIT_PASS:
+    if checked.returncode == ExitStatus.PASS:
         return ThresholdsCheck([], json.loads(checked.stdout)["limits_ms"])
     # Any other status is a crash, whose traceback may quote the file.
-    is_told = checked.stderr and (quoting or checked.returncode == EXIT_BAD_CONFIGURATION)
+    is_told = checked.stderr and (quoting or checked.returncode == ExitStatus.BAD_CONFIGURATION)
     status = f"the check of {str(thresholds)!r} ended with status {checked.returncode}"
     told = checked.stderr.replace(f"{file}: ", f"{thresholds}: ") if is_told else status
     return ThresholdsCheck(told.strip().splitlines(), [])
@@ -117,7 +106,7 @@ def copy_thresholds(thresholds: Path, copy: Path) -> None:
         shutil.copyfile(thresholds, copy)
         return
     checked = run_reports(["check", "--masked", "--thresholds", str(thresholds.absolute())])
-    if checked.returncode != EXIT_PASS:
+    if checked.returncode != ExitStatus.PASS:
         raise OSError(checked.stderr.strip())
     copy.write_text(checked.stdout, "utf-8")
 
@@ -140,13 +129,14 @@ class Judging:
         """Return the judgement once it is reached."""
         output, errors = self._process.communicate()
         status, text = self._process.returncode, output + errors
-        if status == EXIT_BAD_CONFIGURATION:  # of a load that was made: its directory or limits are damaged
-            return Judgement(EXIT_INCONCLUSIVE, text)
-        if status in _WORDS:
+        # Of a load that was made: its directory or its limits are damaged.
+        if status == ExitStatus.BAD_CONFIGURATION:
+            return Judgement(ExitStatus.INCONCLUSIVE, text)
+        if status in VERDICTS:
             return Judgement(status, text)
         again = how_to_judge(self.run_directory)
         fault = f"plimsoll: the judge ended with status {status}; again: {again}\n"
-        return Judgement(EXIT_CRASH, text + fault)
+        return Judgement(ExitStatus.CRASH, text + fault)
 
     def kill(self) -> None:
         """End the judge without a verdict."""

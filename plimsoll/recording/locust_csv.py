@@ -11,7 +11,9 @@ from typing import Any
 
 from plimsoll.recording.faults import Faults
 from plimsoll.recording.run_clock import RunClock
-from plimsoll.recording.run_directory import CSV_FILES, LOCUST_CSV_PREFIX
+from plimsoll.run_files.files import LOCUST_PREFIX
+
+CSV_FILES = f"{LOCUST_PREFIX}_*.csv"
 
 
 class RunCsvFiles(StatsCSVFileWriter):
@@ -20,7 +22,7 @@ class RunCsvFiles(StatsCSVFileWriter):
     def __init__(self, environment: Environment, directory: Path, clock: RunClock, faults: Faults) -> None:
         self._clock = clock
         super().__init__(
-            environment, PERCENTILES_TO_REPORT, str(directory / LOCUST_CSV_PREFIX), full_history=True
+            environment, PERCENTILES_TO_REPORT, str(directory / LOCUST_PREFIX), full_history=True
         )
         self._writing = gevent.spawn(faults.tolerate, CSV_FILES, self.stats_writer)
 

@@ -14,10 +14,7 @@ from typing import Protocol
 
 from plimsoll.recording.origin import tagged
 from plimsoll.recording.transactions import Transaction
-
-# The kinds of metrics. The first two are shares: of their values, 1 or 0, those that are 1.
-RATE, CHECK, COUNTER, GAUGE, TREND = KINDS = ("rate", "check", "counter", "gauge", "trend")
-SHARES = frozenset({RATE, CHECK})
+from plimsoll.run_files.intervals import METRIC_TYPES
 
 
 class MeasureListener(Protocol):
@@ -42,7 +39,7 @@ class Measures:
         return tagged(tags)
 
     def keep(self, kind: str, name: str, value: float) -> None:
-        """Keep one value of a metric of one of KINDS."""
+        """Keep one value of a metric of one of METRIC_TYPES."""
         for listener in _listeners:
             listener(kind, name, value)
 
@@ -70,7 +67,7 @@ def check_value(kind: str, value: float) -> None:
     Raises:
         ValueError: the kind is not known, or the value no finite number of 0 or more.
     """
-    if kind not in KINDS:
-        raise ValueError(f"unknown kind of metric {kind!r}, valid are {', '.join(KINDS)}")
+    if kind not in METRIC_TYPES:
+        raise ValueError(f"unknown kind of metric {kind!r}, valid are {', '.join(METRIC_TYPES)}")
     if not 0 <= value < math.inf:
         raise ValueError(f"a {kind} cannot have the value {value!r}, valid is a finite number of 0 or more")

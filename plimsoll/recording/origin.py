@@ -12,12 +12,12 @@ from typing import Any
 
 from plimsoll.loads.iterations import iteration_name
 from plimsoll.redact import redact_name
+from plimsoll.run_files.intervals import TAG_SEPARATOR
 
 # Each combination has rows of its own; a journey that makes up tags would make rows without end.
 MAX_COMBINATIONS = 100
 MAX_TAGS_LENGTH = 200
 TOO_MANY = "(too many)"
-_SEPARATOR = ","
 
 
 class Origin:
@@ -80,7 +80,7 @@ def combined(tags: frozenset[str]) -> str:
     if known is None:
         if len(_combinations) > MAX_COMBINATIONS:
             return TOO_MANY
-        known = _combinations[tags] = _SEPARATOR.join(sorted(_words_of(tags)))[:MAX_TAGS_LENGTH]
+        known = _combinations[tags] = TAG_SEPARATOR.join(sorted(_words_of(tags)))[:MAX_TAGS_LENGTH]
     return known
 
 
@@ -118,7 +118,7 @@ def _iterations_of(user_class: type[User]) -> set[str]:
 
 def _words_of(tags: Iterable[str]) -> set[str]:
     """Return tags as they are recorded."""
-    return {word.strip() for tag in tags for word in redact_name(tag).split(_SEPARATOR)} - {""}
+    return {word.strip() for tag in tags for word in redact_name(tag).split(TAG_SEPARATOR)} - {""}
 
 
 @cache

@@ -13,17 +13,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from plimsoll.exit_statuses import EXIT_BAD_CONFIGURATION, EXIT_CRASH, EXIT_FAIL, EXIT_INCONCLUSIVE, EXIT_PASS
 from plimsoll.listening import listen_first, surround
 from plimsoll.recording.exits import SIGNALS, where_raised
 from plimsoll.recording.judging import Judgement, how_to_judge
 from plimsoll.recording.options import options_of, starts_by_itself
 from plimsoll.recording.session import Session
 from plimsoll.recording.signals import Signals, interrupt_main, say
+from plimsoll.run_files.exit_status import ExitStatus
 
 EXIT_LIMIT_S = 10.0
 # Of several runs of one headless process the worst counts.
-WORST_FIRST = (EXIT_FAIL, EXIT_CRASH, EXIT_BAD_CONFIGURATION, EXIT_INCONCLUSIVE, EXIT_PASS)
+WORST_FIRST = (
+    ExitStatus.FAIL,
+    ExitStatus.CRASH,
+    ExitStatus.BAD_CONFIGURATION,
+    ExitStatus.INCONCLUSIVE,
+    ExitStatus.PASS,
+)
 JUDGES = "judging the run; press Ctrl-C again to exit without a verdict"
 CLEANS_UP = "cleaning up; press Ctrl-C again to skip the clean-up"
 
@@ -69,7 +75,7 @@ class ProcessEnd:
         self.session.end_load()
         self._close()
         self.session.print_judgement()
-        return int(self._environment.process_exit_code or EXIT_INCONCLUSIVE)
+        return int(self._environment.process_exit_code or ExitStatus.INCONCLUSIVE)
 
     @contextmanager
     def _around_quitting(self, **_: Any) -> Iterator[None]:
@@ -99,7 +105,7 @@ class ProcessEnd:
         if session.service:
             session.service.stop()
         if starts_by_itself(self._environment) and not session.judgements:
-            session.take_judgement(Judgement(EXIT_INCONCLUSIVE, f"plimsoll: {self._why_no_load()}\n"))
+            session.take_judgement(Judgement(ExitStatus.INCONCLUSIVE, f"plimsoll: {self._why_no_load()}\n"))
         status, wanted = self._exit_status(), self._environment.process_exit_code
         if status is not None:
             if wanted not in {None, status}:
@@ -143,11 +149,11 @@ class ProcessEnd:
 
     def _on_second_signal(self) -> int:
         if self._is_settled:
-            return int(self._environment.process_exit_code or EXIT_PASS)
+            return int(self._environment.process_exit_code or ExitStatus.PASS)
         directory = self.session.leave()
         if directory:
             say(f"ended before the verdict; for one: {how_to_judge(directory)}")
-        return EXIT_INCONCLUSIVE
+        return ExitStatus.INCONCLUSIVE
 
     def _interrupt(self) -> None:
         """Have the main greenlet end the load and the process."""
@@ -163,4 +169,4 @@ class ProcessEnd:
             waits = session.state != "idle" or session.is_setting_up or (runner and runner.shape_greenlet)
         else:
             waits = web_ui and web_ui.greenlet
-        return KeyboardInterrupt() if waits else Interrupted(EXIT_INCONCLUSIVE)
+        return KeyboardInterrupt() if waits else Interrupted(ExitStatus.INCONCLUSIVE)

@@ -5,16 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from plimsoll.recording.interval_block import Key
-from plimsoll.recording.measures import KINDS
 from plimsoll.recording.origin import MAX_COMBINATIONS, TOO_MANY, Origin
 from plimsoll.redact import redact_name
-
-# Rows of the suite's own, beside those of requests; Locust's totals do not know them.
-ITERATION = "iteration"
-TRANSACTION = "transaction"
-# The sum of the requests in a transaction, without think time.
-BUSY = "transaction_busy"
-OWN_TYPES = frozenset({ITERATION, TRANSACTION, BUSY, *KINDS})
+from plimsoll.run_files.intervals import CUSTOM_TYPES
 
 MAX_OWN_NAMES = 500
 OTHER = "other"
@@ -45,7 +38,7 @@ class RecordedKeys:
         known = self.of_requests.get(told)
         if known is None:
             request_type = redact_name(str(told[1]))
-            if request_type in OWN_TYPES:
+            if request_type in CUSTOM_TYPES:
                 request_type += " request"
             known = self.of_requests[told] = self._number(told[0], request_type, redact_name(str(told[2])))
         return known

@@ -22,9 +22,10 @@ from plimsoll.recording.failure_kinds import FailureKinds
 from plimsoll.recording.fold import SAMPLE_COLUMNS, SUCCESS, UNFINISHED, VALUE, fold
 from plimsoll.recording.interval_block import IntervalBlock
 from plimsoll.recording.origin import Origin, current_origin, origin_of
-from plimsoll.recording.recorded_keys import BUSY, ITERATION, TRANSACTION, RecordedKeys
+from plimsoll.recording.recorded_keys import RecordedKeys
 from plimsoll.recording.run_clock import RunClock
 from plimsoll.recording.transactions import UNDER_WAY, Transaction, note_request
+from plimsoll.run_files.intervals import BUSY, COUNTER, ITERATION, SHARE_TYPES, TRANSACTION, VALUE_SCALE
 
 _SAMPLE = struct.Struct(f"={len(SAMPLE_COLUMNS)}d")
 # Packed are the time.monotonic of the record and, where the client gives a start, the age by the wall clock.
@@ -32,8 +33,6 @@ _RECORDED, _STARTED, _LATENCY = map(SAMPLE_COLUMNS.index, ("recorded_s", "starte
 _NOT_KNOWN = math.nan
 ITERATION_FAILED = "a request failed, or the task raised an exception"
 MISSED = "missed"
-# Levels and trends may be of small numbers: a histogram's first bucket ends at a billionth.
-VALUE_SCALE = 1e6
 
 logger = logging.getLogger("plimsoll")
 
@@ -185,8 +184,8 @@ class RequestRecorder:
         try:
             measures.check_value(kind, value)
             key, now_s = self._keys.number_own((current_origin(), kind, name)), time.monotonic()
-            outcome, kept = VALUE, value if kind == measures.COUNTER else value * VALUE_SCALE
-            if kind in measures.SHARES:
+            outcome, kept = VALUE, value if kind == COUNTER else value * VALUE_SCALE
+            if kind in SHARE_TYPES:
                 outcome = SUCCESS if value else self._kinds.number_of(MISSED) + 1
                 kept = _NOT_KNOWN
             self._samples += _SAMPLE.pack(key, outcome, now_s, _NOT_KNOWN, kept, 0, _NOT_KNOWN)

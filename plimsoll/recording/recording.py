@@ -19,36 +19,43 @@ from typing import Any
 from plimsoll.loads.search_shape import SearchShape
 from plimsoll.recording import run_facts
 from plimsoll.recording.faults import Faults
-from plimsoll.recording.health import HealthFile, HealthMonitor, reported_rows
+from plimsoll.recording.health import HealthMonitor, reported_rows
 from plimsoll.recording.interval_recording import TICKS_PER_WRITE, IntervalRecording
 from plimsoll.recording.judging import SUITE_FOLDER, copy_thresholds
-from plimsoll.recording.locust_csv import RunCsvFiles
+from plimsoll.recording.locust_csv import CSV_FILES, RunCsvFiles
 from plimsoll.recording.options import options_of
 from plimsoll.recording.run_clock import RunClock
 from plimsoll.recording.run_directory import (
-    CSV_FILES,
-    FACTS_FILE,
-    HEALTH_FILE,
-    INTERVALS_FILE,
     RESULTS_FOLDER,
-    STAGES_FILE,
-    THRESHOLDS_FILE,
+    CsvLog,
     create_run_directory,
     directory_name,
     file_digests,
     write_facts,
 )
 from plimsoll.recording.run_plan import RunPlan
-from plimsoll.recording.stage_journal import StageJournal
+from plimsoll.recording.schedule_log import ScheduleLog
 from plimsoll.recording.step_judge import StepJudge
 from plimsoll.recording.worker_clocks import WorkerClocks
 from plimsoll.recording.worker_intervals import UNRECORDED_KEY
 from plimsoll.recording.worker_watch import WorkerWatch
 from plimsoll.redact import redact, redact_command, redact_name
+from plimsoll.run_files.files import (
+    HEALTH_FILE,
+    INTERVALS_FILE,
+    LOCAL,
+    MASTER,
+    RUN_FILE,
+    RUN_SCHEMA_VERSION,
+    SCHEDULE_ENDED,
+    SCHEDULE_FILE,
+    THRESHOLDS_FILE,
+    HealthRow,
+)
 
-JOURNAL_INTERVAL_S = 1.0
-# Until what is known here is in the files, with a turn of the journal to spare.
-WRITTEN_AFTER_S = (TICKS_PER_WRITE + 1) * JOURNAL_INTERVAL_S
+LOG_INTERVAL_S = 1.0
+# Until what is known here is in the files, with a second to spare.
+WRITTEN_AFTER_S = (TICKS_PER_WRITE + 1) * LOG_INTERVAL_S
 
 # The few lines of a run are logged also where --loglevel silences Locust.
 logger = logging.getLogger("plimsoll")
@@ -70,18 +77,18 @@ class Recording:
         self._facts = self._start_facts(started, sut_version)
         write_facts(self.directory, self._facts)
         self._csv_files = RunCsvFiles(environment, self.directory, self._clock, self._faults)
-        self._journal = StageJournal(self.directory, self._clock)
+        self._schedule = ScheduleLog(self.directory, self._clock)
         self._workers_seen = WorkerWatch(environment.runner)
         self._workers_noted: list[str] = []
-        self._health_file = HealthFile(self.directory)
-        process = "master" if self._workers_seen.is_watching else "local"
+        self._health_file = CsvLog(self.directory / HEALTH_FILE, HealthRow._fields)
+        process = MASTER if self._workers_seen.is_watching else LOCAL
         self._health = HealthMonitor(environment, process, self._clock)
         self._clocks = WorkerClocks(self._clock, process)
         self._intervals = IntervalRecording(
             environment, self.directory, self._plan.stage_of, self._clocks, self._faults
         )
         self._offer_verdicts()
-        self._journalling = gevent.spawn(self._write_journal)
+        self._writing = gevent.spawn(self._write_every_second)
         logger.info("recording to %s", self.directory)
         run_time_s = self._plan.run_time_s
         if set_up_s >= 1 and run_time_s is not None:
@@ -144,10 +151,10 @@ class Recording:
 
     def finish(self, *, final_write: bool) -> None:
         """Close the files; with *final_write*, first write the figures that came in after the last second."""
-        self._journalling.kill(block=True)
+        self._writing.kill(block=True)
         # Nothing may be counted between the last two: they must agree to the last request.
         for file, close in (
-            (STAGES_FILE, self._journal.close),
+            (SCHEDULE_FILE, self._schedule.close),
             (HEALTH_FILE, self._write_last_health),
             (HEALTH_FILE, self._health_file.close),
             (CSV_FILES, lambda: self._csv_files.close(final_write=final_write)),
@@ -182,7 +189,7 @@ class Recording:
     def _note(self, **facts: object) -> None:
         """Write down at once what must not be lost with this process."""
         self._facts |= facts
-        self._faults.tolerate(FACTS_FILE, lambda: write_facts(self.directory, self._facts))
+        self._faults.tolerate(RUN_FILE, lambda: write_facts(self.directory, self._facts))
 
     def _create_directory(self, started: datetime) -> Path:
         options = options_of(self._environment)
@@ -196,7 +203,7 @@ class Recording:
         environment, options = self._environment, options_of(self._environment)
         names = known_request_names(environment.user_classes)
         return {
-            "schema_version": run_facts.SCHEMA_VERSION,
+            "schema_version": RUN_SCHEMA_VERSION,
             "id": self.directory.name,
             "profile": self._profile(),
             "journeys": sorted(user_class.__name__ for user_class in environment.user_classes),
@@ -229,10 +236,10 @@ class Recording:
         journeys = "-".join(sorted(user_class.__name__ for user_class in self._environment.user_classes))
         return redact(self._environment.profile or "") or journeys[:60]
 
-    def _write_journal(self) -> None:
+    def _write_every_second(self) -> None:
         for second in itertools.count():
-            self._faults.tolerate(STAGES_FILE, partial(self._write_second, is_first=second == 0))
-            gevent.sleep(JOURNAL_INTERVAL_S)
+            self._faults.tolerate(SCHEDULE_FILE, partial(self._write_second, is_first=second == 0))
+            gevent.sleep(LOG_INTERVAL_S)
 
     def _write_health(self, worker: str, data: Mapping[str, Any]) -> None:
         for row in reported_rows(data, self._clocks.shift_s(worker)):
@@ -252,8 +259,8 @@ class Recording:
             self._note(**self._plan.facts())
         planned = self._plan.now(None if self.load_has_ended else runner)
         requests = self._environment.stats.total.num_requests
-        write_stages = partial(self._journal.write, elapsed_s, planned, runner.user_count, requests)
-        self._faults.tolerate(STAGES_FILE, write_stages)
+        write_schedule = partial(self._schedule.write, elapsed_s, planned, runner.user_count, requests)
+        self._faults.tolerate(SCHEDULE_FILE, write_schedule)
         self._faults.tolerate(CSV_FILES, self._csv_files.flush)
         self._intervals.tick()
         if not is_first:  # the health of no time at all says nothing
@@ -268,9 +275,7 @@ class Recording:
                 )
         if self._stage != planned.stage:
             self._stage = planned.stage
-            logger.info(
-                "%.0f s: %s, %d users", elapsed_s, planned.stage or "schedule ended", runner.user_count
-            )
+            logger.info("%.0f s: %s, %d users", elapsed_s, planned.stage or SCHEDULE_ENDED, runner.user_count)
 
 
 def known_request_names(user_classes: Iterable[type[User]]) -> set[str] | None:

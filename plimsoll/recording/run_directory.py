@@ -2,34 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import itertools
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from plimsoll.run_files.files import JUDGED_FILES, RUN_FILE
+
 RESULTS_FOLDER = "results"
 MAX_PROFILE_LENGTH = 100
-FACTS_FILE = "run.json"
-STAGES_FILE = "stages.csv"
-HEALTH_FILE = "health.csv"
-INTERVALS_FILE = "intervals.arrow"
-THRESHOLDS_FILE = "thresholds.yaml"
-# Prefix of the files that Locust itself defines: locust_stats.csv and so on.
-LOCUST_CSV_PREFIX = "locust"
-CSV_FILES = f"{LOCUST_CSV_PREFIX}_*.csv"
-# What the judge would believe if it were damaged after the run.
-JUDGED_FILES = (
-    INTERVALS_FILE,
-    STAGES_FILE,
-    HEALTH_FILE,
-    f"{LOCUST_CSV_PREFIX}_exceptions.csv",
-    THRESHOLDS_FILE,
-)
 
 
 def directory_name(started: datetime, profile: str) -> str:
@@ -56,12 +43,12 @@ def create_run_directory(wanted: Path) -> Path:
 
 def write_facts(directory: Path, facts: Mapping[str, object]) -> None:
     """Write run.json in one step, so that no reader ever sees half of it, with the digest of its facts."""
-    temporary = directory / f".{FACTS_FILE}.new"
+    temporary = directory / f".{RUN_FILE}.new"
     own = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     text = json.dumps({**facts, "sha256": own}, indent=2, ensure_ascii=False)
     # Paths and arguments that are no UTF-8 hold characters that JSON can write as escapes only.
     temporary.write_text(f"{text}\n", encoding="utf-8", errors="backslashreplace")
-    os.replace(temporary, directory / FACTS_FILE)  # noqa: PTH105 - the atomic call, by its own name
+    os.replace(temporary, directory / RUN_FILE)  # noqa: PTH105 - the atomic call, by its own name
 
 
 def file_digests(directory: Path) -> dict[str, str]:
@@ -73,3 +60,20 @@ def file_digests(directory: Path) -> dict[str, str]:
             with suppress(OSError), path.open("rb") as file:
                 digests[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
     return digests
+
+
+class CsvLog:
+    """A CSV file that grows, each row with the operating system as soon as it is written."""
+
+    def __init__(self, path: Path, columns: Iterable[str]) -> None:
+        self._file = path.open("w", newline="", encoding="utf-8", buffering=1)
+        self._writer = csv.writer(self._file)
+        self._writer.writerow(columns)
+
+    def write(self, row: Iterable[object]) -> None:
+        """Append a row."""
+        self._writer.writerow(row)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

@@ -10,7 +10,8 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-SCHEMA_VERSION = 2
+from plimsoll.run_files.files import RUN_TIME_REACHED, SCHEDULE_ENDED
+
 _PACKAGES = (
     "plimsoll",
     "locust",
@@ -69,9 +70,9 @@ def end_reason(
     if received_signal:
         return received_signal
     if schedule_ended:
-        return "schedule ended"
+        return SCHEDULE_ENDED
     if run_time_s and elapsed_s >= run_time_s - 1:
-        return "run time reached"
+        return RUN_TIME_REACHED
     return "stopped"
 
 

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from plimsoll.exit_statuses import EXIT_BAD_CONFIGURATION, EXIT_CRASH
 from plimsoll.listening import listen_first, listen_last, surround
 from plimsoll.recording import run_facts
 from plimsoll.recording.bundled_service import BundledService
@@ -25,8 +24,8 @@ from plimsoll.recording.judging import SUITE_FOLDER, Judgement, Judging
 from plimsoll.recording.options import options_of
 from plimsoll.recording.recording import Recording
 from plimsoll.recording.worker_end import ABORTED_MESSAGE
+from plimsoll.run_files.exit_status import ExitStatus
 
-REPORT_FILE = "report.html"
 # What a worker measured last reaches the master with its next report.
 LAST_REPORT_S = WORKER_REPORT_INTERVAL + 1.0
 
@@ -197,7 +196,7 @@ class Session:
 
     def _give_up(self, text: str) -> None:
         """Stop a load that cannot be judged."""
-        self.take_judgement(Judgement(EXIT_BAD_CONFIGURATION, text))
+        self.take_judgement(Judgement(ExitStatus.BAD_CONFIGURATION, text))
         gevent.spawn(self._runner.quit if self.is_headless else self._runner.stop)
         self.print_judgement()
 
@@ -250,7 +249,7 @@ class Session:
             self.take_judgement(self._judging.wait())
         except Exception as error:
             logger.exception("the run in %s could not be judged", recording.directory)
-            self.take_judgement(Judgement(EXIT_CRASH, f"plimsoll: not judged: {error!r}\n"))
+            self.take_judgement(Judgement(ExitStatus.CRASH, f"plimsoll: not judged: {error!r}\n"))
         self._judging = self._finishing = self._unfinished = None
         self.judged[recording.directory.name] = recording.directory
 

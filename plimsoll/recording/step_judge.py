@@ -8,9 +8,9 @@ import json
 import logging
 from pathlib import Path
 
-from plimsoll.exit_statuses import EXIT_PASS
 from plimsoll.loads.search import Outcome
 from plimsoll.recording.judging import run_reports
+from plimsoll.run_files.exit_status import ExitStatus
 
 logger = logging.getLogger("plimsoll")
 
@@ -40,7 +40,7 @@ class StepJudge:
 
     def _verdicts_so_far(self) -> dict[str, Outcome]:
         judged = run_reports(["steps", str(self._run_directory.resolve())])
-        if judged.returncode != EXIT_PASS:
+        if judged.returncode != ExitStatus.PASS:
             logger.error("the steps cannot be judged: %s", judged.stderr.strip() or judged.returncode)
             return {}
         verdicts: dict[str, Outcome] = json.loads(judged.stdout)

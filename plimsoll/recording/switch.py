@@ -18,7 +18,6 @@ from typing import Any
 
 import psutil
 
-from plimsoll.exit_statuses import EXIT_BAD_CONFIGURATION, EXIT_CRASH, EXIT_INCONCLUSIVE
 from plimsoll.listening import put_locust_first, surround
 from plimsoll.recording.bundled_service import ServiceError
 from plimsoll.recording.console import say
@@ -38,6 +37,7 @@ from plimsoll.recording.web_ui import extend_web_ui
 from plimsoll.recording.worker_end import WorkerEnd
 from plimsoll.recording.worker_intervals import WorkerIntervals
 from plimsoll.recording.worker_start import keep_default_options, start_after_init
+from plimsoll.run_files.exit_status import ExitStatus
 
 UNRECORDED = (
     "this run is not recorded: its Environment has no parsed_options with the options of record_run();"
@@ -76,7 +76,7 @@ def _settle_while_loading(error: BaseException | None) -> int | None:
     if error is not None:  # it has said so, and its status is 1
         return None
     _say(["no load was made: the process ended while its locustfiles were being loaded"])
-    return EXIT_INCONCLUSIVE
+    return ExitStatus.INCONCLUSIVE
 
 
 def _on_loaded(last_resort: LastResort, parser: LocustArgumentParser, **_: Any) -> None:
@@ -95,7 +95,7 @@ def _around_init(last_resort: LastResort, **_: Any) -> Iterator[None]:
         if not isinstance(error, SystemExit) or error.code:
             raise
         _say([f"no load was made: {where_raised(error)} came before it"])
-        raise SystemExit(EXIT_INCONCLUSIVE) from None
+        raise SystemExit(ExitStatus.INCONCLUSIVE) from None
 
 
 def _on_init(last_resort: LastResort, environment: Environment, web_ui: WebUI | None, **_: Any) -> None:
@@ -131,7 +131,7 @@ def _on_init(last_resort: LastResort, environment: Environment, web_ui: WebUI | 
         options.with_service = False  # a host that was named wins over the one of a profile
     faults = startup_faults(environment)
     if faults:
-        _exit(EXIT_BAD_CONFIGURATION, faults)
+        _exit(ExitStatus.BAD_CONFIGURATION, faults)
     if options.with_service:
         _start_service(process.session)
     process.listen()
@@ -143,7 +143,7 @@ def _start_service(session: Session) -> None:
     try:
         session.start_service()
     except ServiceError as error:
-        _exit(EXIT_CRASH, [str(error)])
+        _exit(ExitStatus.CRASH, [str(error)])
 
 
 def _exit(status: int, faults: list[str]) -> None:

@@ -13,9 +13,10 @@ from flask import Blueprint, Response, jsonify, request, send_from_directory
 
 from plimsoll.recording.bundled_service import ServiceError
 from plimsoll.recording.options import options_of
-from plimsoll.recording.session import REPORT_FILE, Session
+from plimsoll.recording.session import Session
 from plimsoll.recording.startup_checks import shown
 from plimsoll.recording.swarm_form import form_faults, paths_named_by
+from plimsoll.run_files.files import REPORT_FILE
 
 # Locust's page is one script with no place for a verdict: this goes to its foot.
 _STRIP = Path(__file__).with_name("verdict_strip.html").read_text(encoding="utf-8")

@@ -13,11 +13,11 @@ import signal
 import time
 from typing import Any
 
-from plimsoll.exit_statuses import EXIT_CRASH
 from plimsoll.listening import listen_first
 from plimsoll.recording.exits import contain_exits, exit_now
 from plimsoll.recording.options import options_of
 from plimsoll.recording.signals import Signals, interrupt_main
+from plimsoll.run_files.exit_status import ExitStatus
 
 ABORTED_MESSAGE = "plimsoll_aborted"
 # A master answers each heartbeat, one a second, and is taken for gone as workers are.
@@ -39,7 +39,7 @@ class WorkerEnd:
         contain_exits(events, self._tell)
         listen_first(events.test_start, self._on_test_start)
         # Ctrl-C in a terminal comes to the workers as well; SIGTERM is Locust's.
-        Signals(lambda _: interrupt_main(KeyboardInterrupt), lambda: EXIT_CRASH).take(signal.SIGINT)
+        Signals(lambda _: interrupt_main(KeyboardInterrupt), lambda: ExitStatus.CRASH).take(signal.SIGINT)
         if options_of(environment).processes:
             gevent.spawn(self._watch_parent, environment)
 
@@ -66,4 +66,4 @@ class WorkerEnd:
             gevent.sleep(LOOK_INTERVAL_S)
         logger.error("the master is gone: this worker stops its users and ends")
         gevent.spawn(self._runner.stop).join(self._runner.environment.stop_timeout + STOP_LIMIT_S)
-        exit_now(EXIT_CRASH)
+        exit_now(ExitStatus.CRASH)

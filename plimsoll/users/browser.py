@@ -20,7 +20,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any, ClassVar
 
-from plimsoll.exit_statuses import EXIT_BAD_CONFIGURATION
+from plimsoll.run_files.exit_status import ExitStatus
 from plimsoll.users.api import ApiUser
 from plimsoll.users.browser_process import BROWSER, BrowserFailure, Tab, missing_parts
 from plimsoll.users.vitals import KINDS, Vitals, over_budget, read_vitals
@@ -173,7 +173,7 @@ def _refuse_without_browser(environment: Environment, **_: Any) -> None:
         return
     if faults := missing_parts():
         sys.stderr.write("".join(f"plimsoll: {fault}\n" for fault in faults))
-        sys.exit(EXIT_BAD_CONFIGURATION)
+        sys.exit(ExitStatus.BAD_CONFIGURATION)
 
 
 def _stop_browser(**_: Any) -> None:

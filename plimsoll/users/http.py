@@ -21,6 +21,7 @@ from plimsoll.http1.cookies import Jar
 from plimsoll.http1.request import encode_body
 from plimsoll.http1.settings import ClientSettings, is_seconds
 from plimsoll.http1.url import basic_auth, with_params, without_credentials
+from plimsoll.run_files.intervals import COUNTER
 from plimsoll.users.http_response import LeanResponse
 
 RECONNECTS = "http.reconnects"
@@ -219,7 +220,7 @@ class LeanHttpUser(User, RestMixin[LeanResponse]):
     """Returns the with-block to hold around a request of a method and name; `record_run()` sets it."""
 
     measures: ClassVar[Any] = None
-    """Keeps the number of reconnects, as `measures.keep("counter", name, by)`; `record_run()` sets it."""
+    """Keeps the number of reconnects, as `measures.keep(COUNTER, name, by)`; `record_run()` sets it."""
 
     client_metric_names: ClassVar[frozenset[str]] = frozenset({RECONNECTS})
     """The metrics that the client itself makes, besides those of the journey."""
@@ -236,7 +237,7 @@ class LeanHttpUser(User, RestMixin[LeanResponse]):
 
     def _count_reconnect(self, by: int = 1) -> None:
         if self.measures:
-            self.measures.keep("counter", RECONNECTS, by)
+            self.measures.keep(COUNTER, RECONNECTS, by)
 
     def start(self, group: Group) -> Greenlet:
         """Start the user, whose connections are closed as soon as it has ended."""

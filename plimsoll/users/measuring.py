@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext
 from typing import ClassVar, Protocol
 
+from plimsoll.run_files.intervals import CHECK, COUNTER, GAUGE, RATE, TREND
+
 
 class Measures(Protocol):
     """Keeps what users measure; a value belongs to the greenlet that reports it."""
@@ -58,25 +60,25 @@ class Measuring:
     def count(self, name: str, by: float = 1) -> None:
         """Add to a counter."""
         if self.measures:
-            self.measures.keep("counter", name, by)
+            self.measures.keep(COUNTER, name, by)
 
     def rate(self, name: str, hit: object) -> None:
         """Add a case to a rate: whether it was a hit."""
         if self.measures:
-            self.measures.keep("rate", name, 1 if hit else 0)
+            self.measures.keep(RATE, name, 1 if hit else 0)
 
     def gauge(self, name: str, value: float) -> None:
         """Set a level that goes up and down, such as the size of a pool."""
         if self.measures:
-            self.measures.keep("gauge", name, value)
+            self.measures.keep(GAUGE, name, value)
 
     def observe(self, name: str, value: float) -> None:
         """Add a value to a trend, of which percentiles are wanted."""
         if self.measures:
-            self.measures.keep("trend", name, value)
+            self.measures.keep(TREND, name, value)
 
     def check(self, name: str, ok: object) -> bool:
         """Note whether something holds that is no failure where it does not, and return it."""
         if self.measures:
-            self.measures.keep("check", name, 1 if ok else 0)
+            self.measures.keep(CHECK, name, 1 if ok else 0)
         return bool(ok)

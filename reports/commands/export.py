@@ -2,6 +2,7 @@
 
 import argparse
 
+from plimsoll.run_files.files import INTERVALS_FILE
 from reports.commands.hdr_log import hdr_log
 from reports.errors import DataError
 from reports.files import replaced
@@ -15,7 +16,7 @@ def run(options: argparse.Namespace) -> tuple[int, str]:
     """
     found = load(locate(options.run))
     if not found.intervals:
-        raise DataError(f"no intervals.arrow to export in {str(options.run)!r}: {'; '.join(found.warnings)}")
+        raise DataError(f"no {INTERVALS_FILE} to export in {str(options.run)!r}: {'; '.join(found.warnings)}")
     with replaced(options.hlog) as temporary, temporary.open("w", encoding="utf-8") as log:
         log.writelines(hdr_log(found.intervals, found.started_unix_s))
     return 0, f"{options.hlog}\n"

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.load.histogram import US_PER_MS, middle_ms
+from plimsoll.run_files.intervals import US_PER_MS
+from reports.load.histogram import middle_ms
 from reports.load.interval_rows import Intervals
 
 COOKIE, COMPRESSED_COOKIE = 0x1C849313, 0x1C849314

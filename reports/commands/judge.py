@@ -9,21 +9,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from plimsoll.run_files.exit_status import ExitStatus
+from plimsoll.run_files.files import REPORT_FILE, THRESHOLDS_FILE, VERDICT_FILE
 from reports.console import say, shortened
 from reports.errors import ReportError
 from reports.files import replaced
 from reports.load.run import Run
-from reports.load.run_files import THRESHOLDS_FILE, Place, load, locate
-from reports.outcome import EXIT_STATUS, Outcome
+from reports.load.run_files import Place, load, locate
+from reports.outcome import Outcome
 from reports.render.html import write_report
 from reports.render.terminal import terminal_text
 from reports.thresholds.reading import Threshold, read_thresholds
 from reports.verdict.check import Check
 from reports.verdict.trust import Reason
 from reports.verdict.verdict import reach_verdict
-
-VERDICT_FILE = "verdict.json"
-REPORT_FILE = "report.html"
 
 
 def run(options: argparse.Namespace) -> tuple[int, str]:
@@ -44,7 +43,7 @@ def run(options: argparse.Namespace) -> tuple[int, str]:
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
     report = "" if fault else f"\nreport: {place.view(REPORT_FILE)}\n"
     text = f"{terminal_text(verdict, colour=colour).rstrip()}\n{report}"
-    return EXIT_STATUS[Outcome(verdict["verdict"])], text
+    return ExitStatus[verdict["verdict"]], text
 
 
 @contextmanager

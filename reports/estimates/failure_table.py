@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pandas as pd
 
-from reports.load.interval_rows import NO_KINDS, TRANSACTION
+from plimsoll.run_files.intervals import TRANSACTION
+from reports.load.interval_rows import NO_KINDS
 from reports.load.run import FAILURE_COLUMNS, Run
 
 

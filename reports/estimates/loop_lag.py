@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.load.histogram import LAST_BUCKET, Histograms, lower_ms
-from reports.load.interval_rows import BUSY, SECONDS, TRANSACTION, Intervals
+from plimsoll.run_files.intervals import BUSY, LAST_BUCKET, TRANSACTION
+from reports.load.histogram import Histograms, lower_ms
+from reports.load.interval_rows import SECONDS, Intervals
 from reports.load.run import Run
 
 Floats = NDArray[np.float64]

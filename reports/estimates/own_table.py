@@ -3,20 +3,10 @@
 import numpy as np
 import pandas as pd
 
+from plimsoll.run_files.intervals import BUSY, CHECK, COUNTER, GAUGE, RATE, TRANSACTION, TREND, VALUE_SCALE
 from reports.estimates.request_table import recorded_figures
-from reports.load.interval_rows import (
-    BUSY,
-    CHECK,
-    COUNTER,
-    GAUGE,
-    RATE,
-    TRANSACTION,
-    TREND,
-    Intervals,
-    summed,
-)
+from reports.load.interval_rows import Intervals, summed
 from reports.load.run import REQUEST_KEYS, Run
-from reports.thresholds.metric import OWN_SCALE
 
 CUMULATED_COLUMNS = ("mean_ms", "p50_ms", "p95_ms", "p99_ms", "max_ms")
 LEVELS = (50, 75, 95, 99)
@@ -64,7 +54,7 @@ def _sums(recording: Intervals) -> pd.DataFrame:
 def _distributions(recording: Intervals) -> pd.DataFrame:
     figures = recorded_figures(recording, LEVELS)
     group, _ = recording.grouped_by(REQUEST_KEYS)
-    least = np.asarray(pd.Series(recording.column("min_ms")).groupby(group).min()) / OWN_SCALE
+    least = np.asarray(pd.Series(recording.column("min_ms")).groupby(group).min()) / VALUE_SCALE
     # The middle of a bucket may lie below the least value in it.
-    own = {name: np.maximum(figures[f"{name}_ms"] / OWN_SCALE, least) for name in VALUES}
+    own = {name: np.maximum(figures[f"{name}_ms"] / VALUE_SCALE, least) for name in VALUES}
     return figures[[*REQUEST_KEYS, "n"]].assign(**own, min=least)

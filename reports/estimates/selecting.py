@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.thresholds.selector import TAG_SEPARATOR, About, Condition, Selector
+from plimsoll.run_files.intervals import TAG_SEPARATOR
+from reports.thresholds.selector import About, Condition, Selector
 
 Mask = NDArray[np.bool_]
 

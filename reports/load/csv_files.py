@@ -1,4 +1,4 @@
-"""Name the files and columns Locust 2.x writes with --csv, and turn each file into the tables of a run."""
+"""Turn each of the files that Locust writes with --csv into the tables of a run."""
 
 import math
 from pathlib import Path
@@ -6,69 +6,31 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from plimsoll.run_files.files import LOCUST_EXCEPTIONS, LOCUST_FAILURES, LOCUST_HISTORY, LOCUST_STATS
 from reports.load.csv_faults import history_faults, stats_faults
-from reports.load.run import (
-    AGGREGATED,
-    EXCEPTION_COLUMNS,
-    FAILURE_COLUMNS,
-    HISTORY_COLUMNS,
-    REQUEST_COLUMNS,
-    REQUEST_KEYS,
-)
+from reports.load.run import AGGREGATED, HISTORY_COLUMNS, REQUEST_COLUMNS, REQUEST_KEYS
 from reports.load.table import Layout, read_table
 
-SUFFIXES = ("_stats.csv", "_stats_history.csv", "_failures.csv", "_exceptions.csv")
-
 STATS = Layout(
-    columns={
-        "Type": "request_type",
-        "Name": "name",
-        "Request Count": "n",
-        "Failure Count": "failures",
-        "Average Response Time": "mean_ms",
-        "Min Response Time": "min_ms",
-        "Max Response Time": "max_ms",
-        "Average Content Size": "mean_bytes",
-        "Requests/s": "rps",
-    },
+    columns=LOCUST_STATS,
     text=frozenset({"request_type", "name"}),
     percentiles=True,
     needed=("Name", "Request Count", "Failure Count"),
     unterminated=True,
 )
 HISTORY = Layout(
-    columns={
-        "Timestamp": "unix_s",
-        "User Count": "users",
-        "Type": "request_type",
-        "Name": "name",
-        "Total Request Count": "n",
-        "Total Failure Count": "failures",
-        "Total Average Response Time": "mean_ms",
-        "Requests/s": "rps",
-        "50%": "p50_ms",
-        "95%": "p95_ms",
-        "99%": "p99_ms",
-    },
+    columns=LOCUST_HISTORY,
     text=frozenset({"request_type", "name"}),
     needed=("Timestamp", "Name", "Total Request Count", "Total Failure Count"),
     unterminated=True,
 )
 FAILURES = Layout(
-    columns=dict(
-        zip(
-            ("Method", "Name", "Error", "Occurrences", "First Seen", "Last Seen"),
-            FAILURE_COLUMNS,
-            strict=True,
-        )
-    ),
-    text=frozenset(FAILURE_COLUMNS) - {"occurrences"},
+    columns=LOCUST_FAILURES,
+    text=frozenset(LOCUST_FAILURES.values()) - {"occurrences"},
     unterminated=True,
 )
 EXCEPTIONS = Layout(
-    columns=dict(zip(("Count", "Message", "Traceback"), EXCEPTION_COLUMNS, strict=True)),
-    text=frozenset({"message", "traceback"}),
-    unterminated=True,
+    columns=LOCUST_EXCEPTIONS, text=frozenset(LOCUST_EXCEPTIONS.values()) - {"count"}, unterminated=True
 )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from plimsoll.run_files.files import DIGESTS_SINCE
 from reports.files import read_regular
 from reports.load.run import Arrivals, ClockStep, RunMeta, Stage
 
@@ -25,8 +26,6 @@ TEXTS = (
 )
 LISTS = ("journeys", "command", "steps", "workers")
 SCALES = ("user_scale", "time_scale")
-DIGESTS_SINCE = 2
-"""The first schema version of run.json with digests: what was recorded before is judged without them."""
 
 
 def read_description(path: Path, run_id: str) -> tuple[RunMeta, list[str]]:

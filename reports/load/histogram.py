@@ -1,9 +1,4 @@
-"""The histogram layout "loglin128": bounds of its buckets, and percentiles over merged counts.
-
-Bucket i holds latencies from 2^(i // 128) * (1 + (i % 128) / 128) us up to the bound of bucket i + 1: 128
-equal buckets to each doubling, so that the middle of a bucket is within 1/256 = 0.39 % of whatever fell into
-it. Histograms of one layout merge by adding their counts; percentiles never average.
-"""
+"""Percentiles and means over merged histograms: counts of one layout add up, percentiles never average."""
 
 import math
 from dataclasses import dataclass
@@ -11,20 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-LAYOUT = "loglin128"
-PER_DOUBLING = 128
-LAST_BUCKET = 65_535
-US_PER_MS = 1000.0
-PRECISION = f"within {1 / (2 * PER_DOUBLING):.2%}"
+from plimsoll.run_files.intervals import BUCKETS_PER_OCTAVE, bucket_bounds_ms, bucket_indices
+
+PRECISION = f"within {1 / (2 * BUCKETS_PER_OCTAVE):.2%}"
 
 Counts = NDArray[np.float64]
 
 
 def lower_ms(bucket: "NDArray[np.int64] | int") -> NDArray[np.float64]:
     """Return the lower bounds of buckets in ms."""
-    doubling, step = np.divmod(np.asarray(bucket, dtype=np.int64), PER_DOUBLING)
-    bound: NDArray[np.float64] = np.ldexp(1 + step / PER_DOUBLING, doubling.astype(np.int32)) / US_PER_MS
-    return bound
+    bounds_ms: NDArray[np.float64] = bucket_bounds_ms(np, bucket)
+    return bounds_ms
 
 
 def middle_ms(bucket: "NDArray[np.int64] | int") -> NDArray[np.float64]:
@@ -35,9 +27,8 @@ def middle_ms(bucket: "NDArray[np.int64] | int") -> NDArray[np.float64]:
 
 
 def bucket_of(latency_ms: float) -> int:
-    """Return the bucket a latency falls into; all below 1 us are in the first."""
-    mantissa, exponent = math.frexp(max(latency_ms * US_PER_MS, 1.0))
-    return min((exponent - 1) * PER_DOUBLING + int((mantissa - 0.5) * 2 * PER_DOUBLING), LAST_BUCKET)
+    """Return the bucket a latency falls into."""
+    return int(bucket_indices(np, latency_ms))
 
 
 def percentile_ms(counts: Counts, level: float) -> float:

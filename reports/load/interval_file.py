@@ -15,41 +15,29 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from reports.load.histogram import LAYOUT, Histograms
+from plimsoll.run_files.intervals import (
+    CUSTOM_TYPES,
+    HISTOGRAMS,
+    INTERVAL_COLUMNS,
+    INTERVALS_SCHEMA_VERSION,
+    ITERATION,
+    LABELS,
+    LAYOUT,
+)
+from reports.load.histogram import Histograms
 from reports.load.interval_rows import (
     COUNTS,
-    ITERATION,
     KIND_COLUMNS,
-    LABELS,
     LATENCIES,
     NO_INTERVALS,
-    OWN_TYPES,
     RESPONSES,
     SECONDS,
     Intervals,
 )
 
-SCHEMA_VERSION = "1"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-HISTOGRAMS = {
-    "successes": ("buckets", "counts"),
-    "responses": ("response_buckets", "response_counts"),
-    "failed": ("failed_buckets", "failed_counts"),
-    "unfinished": ("unfinished_buckets", "unfinished_counts"),
-}
-OVER = ("over_limit", "unfinished_over_limit")
-FAILURES = ("failure_kinds", "failure_counts")
 LATER = (*RESPONSES, "response_over_limit", "tags")
 """Columns that older files lack: those of before the open model, and of before tags."""
-WANTED = (
-    *SECONDS,
-    *(label for label in LABELS if label not in LATER),
-    *COUNTS,
-    *LATENCIES,
-    *(name for pair in HISTOGRAMS.values() for name in pair),
-    *OVER,
-    *FAILURES,
-)
 
 
 def read_intervals(path: Path) -> tuple[Intervals, list[str]]:
@@ -82,7 +70,7 @@ def intervals_of(table: pa.Table) -> Intervals:
         over=_matrix(table["over_limit"], len(limits_ms)),
         unfinished_over=_matrix(table["unfinished_over_limit"], len(limits_ms)),
         response_over=_response_over(table, len(limits_ms)),
-        kinds=_kinds(rows, *(table[name] for name in FAILURES)),
+        kinds=_kinds(rows, *(table[name] for name in ("failure_kinds", "failure_counts"))),
         **{
             kind: _histograms(table[buckets], table[counts]) for kind, (buckets, counts) in HISTOGRAMS.items()
         },
@@ -92,7 +80,7 @@ def intervals_of(table: pa.Table) -> Intervals:
 def parted(recorded: Intervals) -> tuple[Intervals, Intervals, dict[str, Intervals]]:
     """Return the requests of a recording, its iterations, and by type what the journeys measured besides."""
     types = recorded.rows["request_type"].astype(str).to_numpy()
-    own = sorted(set(OWN_TYPES) & set(types))
+    own = sorted(CUSTOM_TYPES & set(types))
     if not own:
         return recorded, NO_INTERVALS, {}
     kinds_of = recorded.kinds["request_type"]
@@ -106,10 +94,10 @@ def parted(recorded: Intervals) -> tuple[Intervals, Intervals, dict[str, Interva
 def _table(path: Path) -> tuple[pa.Table, list[str]]:
     with _opened(path) as source:
         schema = pa.ipc.open_stream(source).schema
-    missing = [name for name in WANTED if name not in schema.names]
+    missing = [name for name in INTERVAL_COLUMNS if name not in (*schema.names, *LATER)]
     if missing:
         raise ValueError(f"it lacks the columns {', '.join(missing)}")
-    wanted = [schema.get_field_index(name) for name in (*WANTED, *LATER) if name in schema.names]
+    wanted = [schema.get_field_index(name) for name in INTERVAL_COLUMNS if name in schema.names]
     # Threads cost more than they save on batches this small: 6 s against 3 s for 8 hours of 50 names.
     options = pa.ipc.IpcReadOptions(included_fields=wanted, use_threads=False)
     notes: list[str] = []
@@ -142,9 +130,10 @@ def _batches(reader: pa.RecordBatchReader, notes: list[str]) -> Iterator[pa.Reco
 
 def _limits_ms(metadata: dict[bytes, bytes]) -> tuple[float, ...]:
     version, layout = (metadata.get(key, b"").decode() for key in (b"schema_version", b"layout"))
-    if (version, layout) != (SCHEMA_VERSION, LAYOUT):
+    known = (INTERVALS_SCHEMA_VERSION, LAYOUT)
+    if (version, layout) != known:
         raise ValueError(
-            f"schema {version!r} with layout {layout!r}, known is {SCHEMA_VERSION!r} with {LAYOUT!r}"
+            f"schema {version!r} with layout {layout!r}, known is {known[0]!r} with {known[1]!r}"
         )
     return tuple(float(limit) for limit in json.loads(metadata.get(b"limits_ms", b"[]")))
 

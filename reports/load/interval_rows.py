@@ -14,19 +14,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from plimsoll.run_files.intervals import LABELS
 from reports.load.histogram import NO_HISTOGRAMS, Counts, Histograms
 
 SECONDS = ("started_s", "ended_s")
-LABELS = ("worker", "request_type", "name", "user_class", "stage", "tags")
 COUNTS = ("n", "failures", "unfinished")
 LATENCIES = ("sum_ms", "min_ms", "max_ms")
 RESPONSES = ("response_sum_ms", "response_max_ms")
 ROW_COLUMNS = (*SECONDS, *LABELS, *COUNTS, *LATENCIES, *RESPONSES)
 KIND_COLUMNS = ("ended_s", "request_type", "name", "kind", "n")
-ITERATION, TRANSACTION, BUSY = "iteration", "transaction", "transaction_busy"
-METRICS = RATE, CHECK, COUNTER, GAUGE, TREND = ("rate", "check", "counter", "gauge", "trend")
-OWN_TYPES = (ITERATION, TRANSACTION, BUSY, *METRICS)
-"""The request types of what is no request. BUSY is of the requests in transactions, without think time."""
 
 Group = NDArray[np.int64]
 """A number a row: where its counts go, -1 for nowhere."""

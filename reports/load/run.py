@@ -12,70 +12,31 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
+from plimsoll.run_files.files import (
+    LOCUST_EXCEPTIONS,
+    LOCUST_FAILURES,
+    LOCUST_HISTORY,
+    LOCUST_STATS,
+    OPEN,
+    PACED,
+    HealthRow,
+    ScheduleRow,
+)
 from reports.load.interval_rows import NO_INTERVALS, Intervals
 
-OPEN, PACED = "open", "paced"
 AGGREGATED = "Aggregated"
 """Name of Locust's own row over all requests."""
 
 REQUEST_KEYS = ["request_type", "name"]
 """What tells one request from another."""
-REQUEST_COLUMNS = (
-    "request_type",
-    "name",
-    "n",
-    "failures",
-    "mean_ms",
-    "min_ms",
-    "max_ms",
-    "mean_bytes",
-    "rps",
-)
+REQUEST_COLUMNS = tuple(LOCUST_STATS.values())
 """Columns that `Run.requests` and `Run.total` always have; percentiles (`p95_ms`) follow as present."""
 
-HISTORY_COLUMNS = (
-    "unix_s",
-    "users",
-    "request_type",
-    "name",
-    "n",
-    "failures",
-    "mean_ms",
-    "rps",
-    "p50_ms",
-    "p95_ms",
-    "p99_ms",
-)
-"""`n`, `failures` and `mean_ms` are cumulative since the start, as Locust writes them; the percentiles are
-Locust's 10 s sliding window with per-name rows (--csv-full-history) and cumulative without."""
-
-FAILURE_COLUMNS = ("request_type", "name", "error", "occurrences", "first_seen", "last_seen")
-EXCEPTION_COLUMNS = ("count", "message", "traceback")
-STAGE_COLUMNS = ("unix_s", "elapsed_s", "stage", "planned_users", "users", "planned_rate")
-"""`planned_rate` is in iterations started a second, NaN where the users are planned instead."""
-HEALTH_COLUMNS = (
-    "unix_s",
-    "process",
-    "cpu_ratio",
-    "rss_bytes",
-    "lag_p99_ms",
-    "lag_samples",
-    "lag_late",
-    "lag_very_late",
-    "users",
-    "in_flight",
-    "wait_ratio",
-    "lag_max_ms",
-    "started",
-    "late",
-    "dropped",
-    "stalled_ms",
-)
-"""One row a second and generator process; `cpu_ratio` is of one core (with a browser, of all cores),
-`wait_ratio` (for a CPU) of the time, `lag_late` and `lag_very_late` count the samples of the event loop's lag
-that were over 10 and 20 ms. `started`, `late` and `dropped` count iterations that a schedule wanted: started,
-of those later than intended, and never started for lack of a free user. `stalled_ms` is the time in which
-the event loop could not run at all."""
+HISTORY_COLUMNS = tuple(LOCUST_HISTORY.values())
+FAILURE_COLUMNS = tuple(LOCUST_FAILURES.values())
+EXCEPTION_COLUMNS = tuple(LOCUST_EXCEPTIONS.values())
+STAGE_COLUMNS = ScheduleRow._fields
+HEALTH_COLUMNS = HealthRow._fields
 
 
 TEXTS = {

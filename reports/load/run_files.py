@@ -10,12 +10,24 @@ from typing import Any
 
 import pandas as pd
 
+from plimsoll.run_files.files import (
+    EXCEPTIONS_SUFFIX,
+    FAILURES_SUFFIX,
+    HEALTH_FILE,
+    HISTORY_SUFFIX,
+    INTERVALS_FILE,
+    LOCUST_PREFIX,
+    LOCUST_SUFFIXES,
+    RUN_FILE,
+    STATS_SUFFIX,
+    THRESHOLDS_FILE,
+    schedule_path,
+)
 from reports.errors import DataError
 from reports.files import read_regular
 from reports.load.csv_files import (
     EXCEPTIONS,
     FAILURES,
-    SUFFIXES,
     read_history,
     read_stats,
     totals_from_history,
@@ -34,9 +46,6 @@ from reports.load.run import (
 )
 from reports.load.table import Layout, read_table
 
-OWN_PREFIX = "locust"
-THRESHOLDS_FILE = "thresholds.yaml"
-SECONDS_FILES = ("intervals.arrow", "stages.csv", "health.csv")
 STAGES = Layout(columns={column: column for column in STAGE_COLUMNS}, text=frozenset({"stage"}))
 HEALTH = Layout(columns={column: column for column in HEALTH_COLUMNS}, text=frozenset({"process"}))
 
@@ -66,15 +75,17 @@ def locate(path: Path) -> Place:
     if path.is_dir():
         return _in_folder(path)
     prefix = path.name
-    for suffix in sorted(SUFFIXES, key=len, reverse=True):
+    for suffix in sorted(LOCUST_SUFFIXES, key=len, reverse=True):
         prefix = prefix.removesuffix(suffix) if prefix == path.name else prefix
     if not prefix or prefix not in _prefixes(path.parent):
         raise DataError(
             f"no run at {str(path)!r}: it is no folder, and none of"
-            f" {', '.join(f'{prefix}{suffix}' for suffix in SUFFIXES)} exists beside it"
+            f" {', '.join(f'{prefix}{suffix}' for suffix in LOCUST_SUFFIXES)} exists beside it"
         )
-    own = prefix == OWN_PREFIX and any((path.parent / name).exists() for name in ("run.json", *SECONDS_FILES))
-    return Place(path.parent, prefix, is_run_directory=own)
+    folder = path.parent
+    recorded = (folder / RUN_FILE, folder / INTERVALS_FILE, folder / HEALTH_FILE, schedule_path(folder))
+    own = prefix == LOCUST_PREFIX and any(file.exists() for file in recorded)
+    return Place(folder, prefix, is_run_directory=own)
 
 
 def load(place: Place, *, with_thresholds: bool = False) -> Run:
@@ -84,10 +95,10 @@ def load(place: Place, *, with_thresholds: bool = False) -> Run:
 
     Raises DataError when there are neither requests nor an undamaged file to say so, nor a run.json.
     """
-    requests, total, stats_notes, stats_faults = read_stats(place.csv("_stats.csv"))
-    history, history_notes, history_faults = read_history(place.csv("_stats_history.csv"))
-    failures, failure_notes = read_table(place.csv("_failures.csv"), FAILURES)
-    exceptions, exception_notes = read_table(place.csv("_exceptions.csv"), EXCEPTIONS)
+    requests, total, stats_notes, stats_faults = read_stats(place.csv(STATS_SUFFIX))
+    history, history_notes, history_faults = read_history(place.csv(HISTORY_SUFFIX))
+    failures, failure_notes = read_table(place.csv(FAILURES_SUFFIX), FAILURES)
+    exceptions, exception_notes = read_table(place.csv(EXCEPTIONS_SUFFIX), EXCEPTIONS)
     meta, stages, own_notes = _own_files(place, history)
     recorded, recorded_notes = _recorded(place)
     if not meta.recorded and stats_notes and requests.empty and total.empty and history.empty:
@@ -113,13 +124,14 @@ def load(place: Place, *, with_thresholds: bool = False) -> Run:
 def _damage(place: Place, run: Run, wrong: Sequence[str], *, with_thresholds: bool) -> Iterator[str]:
     """Yield what a pass needs and the files lack; what is wrong with Locust's matters where it is judged."""
     if place.is_run_directory and not run.meta.recorded:
-        yield "run.json, which says what was planned and how the run ended, is missing or damaged"
+        yield f"{RUN_FILE}, which says what was planned and how the run ended, is missing or damaged"
     if not run.intervals:
         yield from wrong
     if run.meta.has_intervals and not run.intervals and run.total["n"].sum() > 0:
-        yield "intervals.arrow, which holds the requests second by second, is missing or damaged"
+        yield f"{INTERVALS_FILE}, which holds the requests second by second, is missing or damaged"
     if run.meta.has_intervals and (run.health.empty or run.stages.empty):
-        yield "health.csv or stages.csv, which say what the generator did, is missing or damaged"
+        files = f"{HEALTH_FILE} or {schedule_path(place.folder).name}"
+        yield f"{files}, which say what the generator did, is missing or damaged"
     if run.meta.has_digests:
         yield from _changed(place, run.meta, with_thresholds=with_thresholds)
 
@@ -127,9 +139,9 @@ def _damage(place: Place, run: Run, wrong: Sequence[str], *, with_thresholds: bo
 def _changed(place: Place, meta: RunMeta, *, with_thresholds: bool) -> Iterator[str]:
     """Yield which of the judged files are not as they were written, by their digests."""
     if not meta.is_as_written:
-        yield "run.json does not match its own checksum: it was damaged or changed after the run"
+        yield f"{RUN_FILE} does not match its own checksum: it was damaged or changed after the run"
     elif meta.ended is not None and not meta.file_digests:
-        yield "run.json has no digests of the other files: its process died before all was written"
+        yield f"{RUN_FILE} has no digests of the other files: its process died before all was written"
     for name in sorted(meta.file_digests):
         if name == THRESHOLDS_FILE and not with_thresholds:
             continue
@@ -140,27 +152,29 @@ def _changed(place: Place, meta: RunMeta, *, with_thresholds: bool) -> Iterator[
             yield f"{name} cannot be read: {error.strerror}{hint}"
             continue
         if digest != meta.file_digests[name]:
-            changed = "does not match its checksum in run.json: it was damaged or changed after the run"
+            changed = f"does not match its checksum in {RUN_FILE}: it was damaged or changed after the run"
             yield f"{name} {changed}{hint}"
 
 
 def _in_folder(folder: Path) -> Place:
-    if (folder / "run.json").exists():
-        return Place(folder, OWN_PREFIX, is_run_directory=True)
+    if (folder / RUN_FILE).exists():
+        return Place(folder, LOCUST_PREFIX, is_run_directory=True)
     prefixes = _prefixes(folder)
     if len(prefixes) == 1:
-        return Place(folder, prefixes[0], is_run_directory=prefixes[0] == OWN_PREFIX)
+        return Place(folder, prefixes[0], is_run_directory=prefixes[0] == LOCUST_PREFIX)
     found = f"those of {', '.join(repr(prefix) for prefix in prefixes)}; name one" if prefixes else "none"
     raise DataError(
-        f"no single run in {str(folder)!r}: looked for run.json or files ending in"
-        f" {' or '.join(SUFFIXES[:2])}, found {found}"
+        f"no single run in {str(folder)!r}: looked for {RUN_FILE} or files ending in"
+        f" {' or '.join(LOCUST_SUFFIXES[:2])}, found {found}"
     )
 
 
 def _prefixes(folder: Path) -> list[str]:
     """Return the prefixes of Locust's statistics and history files in a folder."""
     files = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    ours = {name.removesuffix(suffix) for name in files for suffix in SUFFIXES[:2] if name.endswith(suffix)}
+    ours = {
+        name.removesuffix(suffix) for name in files for suffix in LOCUST_SUFFIXES[:2] if name.endswith(suffix)
+    }
     return sorted(ours)
 
 
@@ -169,8 +183,8 @@ def _own_files(place: Place, history: pd.DataFrame) -> tuple[RunMeta, pd.DataFra
     started = None if history.empty else _utc(float(history["unix_s"].iloc[0]))
     if not place.is_run_directory:
         return RunMeta(place.prefix, started=started), empty_frame(STAGE_COLUMNS), []
-    meta, notes = read_description(place.folder / "run.json", place.folder.resolve().name)
-    stages, stage_notes = read_table(place.folder / "stages.csv", STAGES)
+    meta, notes = read_description(place.folder / RUN_FILE, place.folder.resolve().name)
+    stages, stage_notes = read_table(schedule_path(place.folder), STAGES)
     return replace(meta, started=meta.started or started), stages, notes + stage_notes
 
 
@@ -178,8 +192,8 @@ def _recorded(place: Place) -> tuple[dict[str, Any], list[str]]:
     """Read what was recorded second by second; plain and older runs lack these files."""
     if not place.is_run_directory:
         return {}, []
-    intervals, notes = read_intervals(place.folder / "intervals.arrow")
-    path = place.folder / "health.csv"
+    intervals, notes = read_intervals(place.folder / INTERVALS_FILE)
+    path = place.folder / HEALTH_FILE
     health, health_notes = read_table(path, HEALTH) if path.exists() else (empty_frame(HEALTH_COLUMNS), [])
     requests, iterations, own = parted(intervals)
     known = health.dropna(subset=["unix_s"])

@@ -8,7 +8,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from reports.load.run import OPEN, Run, RunMeta
+from plimsoll.run_files.files import CLOSED, OPEN, PACED
+from reports.load.run import Run, RunMeta
 from reports.render import wording
 from reports.render.answers import GLYPHS, answer, deciding_row
 from reports.render.capacity import capacity_words, step_rows
@@ -28,10 +29,10 @@ MAX_REASONS = 20
 NAME_WIDTH = 64
 SPARK_POINTS = 48
 LOAD_MODELS = {
-    "closed": "closed: users who wait for each answer and think before the next request",
-    "open": "open: iterations start at a given rate, whether or not the service keeps up; response times"
+    CLOSED: "closed: users who wait for each answer and think before the next request",
+    OPEN: "open: iterations start at a given rate, whether or not the service keeps up; response times"
     " count from the intended start",
-    "paced": "paced: users who start at a pace of their own and wait for each answer; response times"
+    PACED: "paced: users who start at a pace of their own and wait for each answer; response times"
     " count from the intended start",
 }
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from plimsoll.run_files.files import VERY_LATE_MS
 from reports.load.run import Run
 from reports.render.charts import NOTHING, Floats, linear_axis, log_axis
 from reports.render.drawing import Axis, Band, Chart, Limit, Series, Sketch
@@ -19,7 +20,7 @@ from reports.render.timelines import PERCENTILES, Timeline, stage_bounds, total_
 from reports.render.wording import known, plain
 from reports.thresholds.metric import Clock
 from reports.thresholds.selector import ITERATIONS, TRANSACTIONS
-from reports.verdict.checks.generator import CPU_RATIO, LATE_MS
+from reports.verdict.checks.generator import CPU_RATIO
 
 MAX_LIMITS = 6
 MAX_STAGES = 60
@@ -49,7 +50,7 @@ def generator_charts(run: Run) -> list[Chart]:
     timeline = generator_timeline(run)
     cpu, lag, in_flight = (timeline.columns[key] for key in ("cpu", "lag", "in_flight"))
     full = [Limit(100 * CPU_RATIO, ["generator_cpu, on average"])]
-    late = [Limit(LATE_MS, ["generator_loop_lag: 5 % of all samples"])]
+    late = [Limit(VERY_LATE_MS, ["generator_loop_lag: 5 % of all samples"])]
     sketches = [
         _health_sketch(
             "cpu", "Had the generator CPU to spare?", timeline, Series("CPU", "rps", cpu), "%", full
@@ -86,7 +87,7 @@ def _users(timeline: Timeline) -> Sketch:
         question="Did the test apply the load I planned?",
         note="Users running, second by second"
         + (", against those the shape planned." if planned else ". There was no plan to compare with."),
-        nothing="Neither stages.csv nor Locust's history tells how many users ran.",
+        nothing="Neither schedule.csv nor Locust's history tells how many users ran.",
         timeline=timeline,
         series=[
             Series("planned", "planned", columns["planned_users"]),

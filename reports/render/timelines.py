@@ -47,7 +47,7 @@ def total_timeline(run: Run) -> Timeline:
 
 
 def users_timeline(run: Run) -> Timeline:
-    """Return planned and achieved users from stages.csv, otherwise the achieved users of Locust's history."""
+    """Return planned and achieved users from schedule.csv, else the achieved ones of Locust's history."""
     if run.stages.empty:
         total = total_timeline(run)
         users = total.columns["users"]

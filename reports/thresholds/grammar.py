@@ -23,12 +23,12 @@ import re
 from dataclasses import dataclass, field, replace
 
 from plimsoll.redact import redact_name
+from plimsoll.run_files.intervals import VALUE_SCALE
 from reports.thresholds.metric import (
     FORMER_PREFIXES,
     KINDS,
     LATENCY,
     OWN,
-    OWN_SCALE,
     OWN_UNITS,
     SHARE,
     SHARE_UNITS,
@@ -69,7 +69,7 @@ class Statement:
     @property
     def recorded(self) -> "Statement":
         """Return the statement with its limit as the recorder has such values: in ms, or scaled."""
-        return replace(self, limit=self.limit * OWN_SCALE) if self.metric.kind is OWN else self
+        return replace(self, limit=self.limit * VALUE_SCALE) if self.metric.kind is OWN else self
 
     @property
     def edge(self) -> float:

@@ -10,8 +10,6 @@ SHARE_UNITS = {"%": 1.0}
 RATE_UNITS = {"/s": 1.0, "": 1.0}
 COUNT_UNITS = {"": 1.0}
 OWN_UNITS = {"": 1.0, "B": 1.0, "KB": 1e3, "MB": 1e6, "GB": 1e9}
-OWN_SCALE = 1e6
-"""By how much the recorder multiplies the values of gauges and trends, where latencies are in ms."""
 
 
 class Target(Enum):

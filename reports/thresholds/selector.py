@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from plimsoll.run_files.intervals import TAG_SEPARATOR
 from reports.thresholds.metric import Target
 
 ALL = "*"
 ITERATIONS, TRANSACTIONS = "iteration:", "transaction:"
 TARGETS = {ITERATIONS: Target.ITERATIONS, TRANSACTIONS: Target.TRANSACTIONS}
-TAG_SEPARATOR = ","
 
 
 class About(Enum):

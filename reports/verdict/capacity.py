@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from plimsoll.run_files.files import OPEN
 from reports.estimates.loop_lag import without_lag
-from reports.load.run import OPEN, Run, Stage
+from reports.load.run import Run, Stage
 from reports.outcome import Outcome
 from reports.steady_state import SteadyState, only
 from reports.thresholds.reading import Threshold

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
+from plimsoll.run_files.intervals import VALUE_SCALE
 from reports.estimates import interval_estimate
 from reports.estimates.chosen import choose
 from reports.estimates.csv_estimate import estimate
@@ -15,7 +16,7 @@ from reports.load.run import Run
 from reports.outcome import Outcome
 from reports.steady_state import SteadyState
 from reports.thresholds.grammar import UPPER_LIMITS, Statement
-from reports.thresholds.metric import OWN, OWN_SCALE, Clock, Scaling, Target
+from reports.thresholds.metric import OWN, Clock, Scaling, Target
 from reports.thresholds.reading import Threshold
 from reports.verdict.subject import absent, is_timed_in_browser, subject_of
 
@@ -215,7 +216,7 @@ def _from_intervals(statement: Statement, run: Run, window: SteadyState) -> tupl
         return counter_total(part), ""
     found = interval_estimate.estimate(statement.recorded, part)
     if found is not None and statement.metric.kind is OWN:
-        found = found.divided(OWN_SCALE)
+        found = found.divided(VALUE_SCALE)
     success = "successful " if statement.metric.is_latency else ""
     return found, f"no {success}{subject.what} to judge in the judged time"
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from plimsoll.run_files.files import VERDICT_SCHEMA_VERSION
 from reports.estimates.failure_table import failures_by_kind
 from reports.estimates.loop_lag import without_lag
 from reports.estimates.own_table import metric_figures, transaction_figures
@@ -19,7 +20,6 @@ from reports.verdict.capacity import find_capacity
 from reports.verdict.judge import Judgement
 from reports.verdict.trust import conclude, run_checks, window_checks
 
-SCHEMA_VERSION = 2
 SOURCES = {
     "intervals": {
         "kind": "intervals",
@@ -83,7 +83,7 @@ def reach_verdict(run: Run, thresholds: Sequence[Threshold]) -> dict[str, Any]:
         beside = beside | CORRECTED_FIGURES
     whole_iterations = recorded_figures(run.iterations) if run.iterations else pd.DataFrame()
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": VERDICT_SCHEMA_VERSION,
         "verdict": found.outcome.value,
         "reasons": [reason.facts for reason in found.reasons],
         "run": _run_facts(run),

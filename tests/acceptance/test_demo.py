@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.outcome import EXIT_STATUS, Outcome
+from plimsoll.run_files.exit_status import ExitStatus
 from tests.fix_runs import ROOT, Run
 from tests.processes import finish, start_locust
 
@@ -42,7 +42,7 @@ def test_the_demo(tmp_path: Path) -> None:
     run = Run(demo.returncode, output, tmp_path / "run")
     verdict = run.read("verdict.json")
 
-    assert demo.returncode == EXIT_STATUS[Outcome(verdict["verdict"])], output
+    assert demo.returncode == ExitStatus[verdict["verdict"]], output
     assert run.read("run.json")["end_reason"] == "schedule ended"
     assert verdict["run"]["requests"] > 100, output
     assert verdict["run"]["failures"] == 0, output

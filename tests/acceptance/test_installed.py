@@ -12,7 +12,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from reports.outcome import EXIT_STATUS
+from plimsoll.run_files.exit_status import VERDICTS
 from tests.fix_service import Service
 from tests.processes import ROOT, user_environment
 
@@ -114,7 +114,7 @@ def test_a_run_beside_a_package_of_the_same_name(programs: Path, folder: Path, s
         check=False,
     )
 
-    assert played.returncode in EXIT_STATUS.values(), played.stdout + played.stderr
+    assert played.returncode in VERDICTS, played.stdout + played.stderr
     verdict = json.loads((folder / "run" / "verdict.json").read_text(encoding="utf-8"))
     assert verdict["run"]["requests"] > 0
     assert (folder / "run" / "report.html").exists()

@@ -89,8 +89,8 @@ def test_two_workers(run: Runner, service: Service, tmp_path: Path, monkeypatch:
     assert len(facts["workers"]) == 2
     assert {row["worker"] for row in found} == set(facts["workers"])
     assert all(abs(offset_s) < 5 for offset_s in facts["clock_offsets_s"].values())
-    assert {row["stage"] for row in ended.rows("stages.csv")} >= {"ramp_up", "hold", "ramp_down"}
-    assert max(int(row["users"]) for row in ended.rows("stages.csv")) == 8
+    assert {row["stage"] for row in ended.rows("schedule.csv")} >= {"ramp_up", "hold", "ramp_down"}
+    assert max(int(row["users"]) for row in ended.rows("schedule.csv")) == 8
     assert_metrics(verdict, truth)
     assert_transactions(verdict, truth)
     assert_thresholds(verdict, truth)

@@ -1,4 +1,4 @@
-"""docs/endings.md names tests, checks and modules that there are; the examples of docs/users.md run."""
+"""docs/endings.md names what there is, docs/run-directory.md every file and column; docs/users.md runs."""
 
 import os
 import re
@@ -9,8 +9,29 @@ from pathlib import Path
 
 import pytest
 
-from plimsoll.exit_statuses import EXIT_CRASH
 from plimsoll.recording.judging import Judging
+from plimsoll.run_files.exit_status import ExitStatus
+from plimsoll.run_files.files import (
+    HEALTH_FILE,
+    INTERVALS_FILE,
+    LOCUST_EXCEPTIONS,
+    LOCUST_FAILURES,
+    LOCUST_HISTORY,
+    LOCUST_PREFIX,
+    LOCUST_STATS,
+    LOCUST_SUFFIXES,
+    REPORT_FILE,
+    RUN_FILE,
+    RUN_SCHEMA_VERSION,
+    SCHEDULE_FILE,
+    THRESHOLDS_FILE,
+    VERDICT_FILE,
+    VERDICT_SCHEMA_VERSION,
+    HealthRow,
+    ScheduleRow,
+)
+from plimsoll.run_files.intervals import CUSTOM_TYPES, INTERVAL_COLUMNS, INTERVALS_SCHEMA_VERSION, LAYOUT
+from tests.make_directory import FACTS
 
 ROOT = Path(__file__).parents[2]
 CHECKS = {
@@ -19,9 +40,19 @@ CHECKS = {
     for name in re.findall(r'(?:Check|_worst)\(\s*"(\w+)"', path.read_text(encoding="utf-8"))
 }
 ENDINGS = (ROOT / "docs" / "endings.md").read_text(encoding="utf-8")
+RUN_DIRECTORY = (ROOT / "docs" / "run-directory.md").read_text(encoding="utf-8")
+RUN_FILES = (
+    RUN_FILE,
+    SCHEDULE_FILE,
+    HEALTH_FILE,
+    INTERVALS_FILE,
+    *(f"{LOCUST_PREFIX}{suffix}" for suffix in LOCUST_SUFFIXES),
+    THRESHOLDS_FILE,
+)
 ROWS = [line for line in ENDINGS.splitlines() if line.startswith("| ")]
 OF_THE_COMMAND = {"verdict_written"}
-FACTS = {"run_time", "file_digests", "planned_duration_s", "user_scale", "schema_version"}
+OPTIONS = {"run_time"}
+RUN_KEYS = FACTS.keys() | {"arrivals", "file_digests", "sha256"}
 EVENTS = {"test_start", "test_stopping", "test_stop", "on_start", "on_stop", "process_exit_code"}
 
 
@@ -46,7 +77,7 @@ def test_every_row_names_a_test() -> None:
 def test_every_check_and_module_that_is_named_is_there() -> None:
     """Checks are those of the judge, and modules files of the suite."""
     why = " ".join(row.split("|")[-3] for row in ROWS)
-    words = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", why)) - FACTS - EVENTS - OF_THE_COMMAND
+    words = set(re.findall(r"`([a-z]+(?:_[a-z]+)+)`", why)) - OPTIONS - RUN_KEYS - EVENTS - OF_THE_COMMAND
     assert words <= CHECKS
     for module in set(re.findall(r"`((?:reports|plimsoll)(?:\.\w+)+)`", ENDINGS)):
         assert (ROOT / f"{module.replace('.', '/')}.py").is_file(), module
@@ -59,14 +90,62 @@ def test_every_check_has_a_row() -> None:
 
 def test_every_file_of_a_run_has_a_row() -> None:
     """Damage of each file that a run writes is told of."""
-    files = ("run.json", "stages.csv", "health.csv", "intervals.arrow", "thresholds.yaml")
-    locusts = tuple(f"locust_{name}.csv" for name in ("stats", "stats_history", "failures", "exceptions"))
-    assert [file for file in files + locusts if f"\n| `{file}` |" not in ENDINGS] == []
+    assert [file for file in RUN_FILES if f"\n| `{file}` |" not in ENDINGS] == []
+
+
+def told_in(section: str) -> dict[str, str]:
+    """Return what the tables of a section of docs/run-directory.md name, each with the cell after it."""
+    text = RUN_DIRECTORY.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| `")]
+    return {name: row[2].strip() for row in rows for name in re.findall(r"`([^`]+)`", row[1])}
+
+
+def test_every_file_is_described() -> None:
+    """The tables at the top name the files of a run and of its judgement, and their versions."""
+    text = RUN_DIRECTORY.partition("\n## ")[0]
+    files = re.findall(
+        r"`([^`]+)`", "".join(re.findall(r"(?m)^\| (`[^|]+) \| (?:recording|Locust|judge) \|", text))
+    )
+
+    assert sorted(files) == sorted([*RUN_FILES, VERDICT_FILE, REPORT_FILE])
+    for file, version in (
+        (RUN_FILE, RUN_SCHEMA_VERSION),
+        (INTERVALS_FILE, INTERVALS_SCHEMA_VERSION),
+        (VERDICT_FILE, VERDICT_SCHEMA_VERSION),
+    ):
+        assert f"\n| `{file}` | {version} |" in text
+
+
+def test_every_column_is_described() -> None:
+    """Each section names the columns that recording writes, and no others; Arrow's with their types."""
+    types = {kind: f"`{kind}`" for kind in INTERVAL_COLUMNS.values()}
+    arrow = told_in(INTERVALS_FILE)
+
+    assert told_in(SCHEDULE_FILE).keys() == set(ScheduleRow._fields)
+    assert told_in(HEALTH_FILE).keys() == set(HealthRow._fields)
+    assert arrow.keys() == INTERVAL_COLUMNS.keys() | CUSTOM_TYPES
+    assert {name: arrow[name] for name in INTERVAL_COLUMNS} == {
+        name: types[kind] for name, kind in INTERVAL_COLUMNS.items()
+    }
+    assert f"`{LAYOUT}`" in RUN_DIRECTORY
+    assert told_in(RUN_FILE).keys() == RUN_KEYS
+
+
+@pytest.mark.parametrize(
+    ("suffix", "columns"),
+    [*zip(LOCUST_SUFFIXES, (LOCUST_STATS, LOCUST_HISTORY, LOCUST_FAILURES, LOCUST_EXCEPTIONS), strict=True)],
+)
+def test_every_column_of_locust_that_is_read_is_described(suffix: str, columns: dict[str, str]) -> None:
+    """A tool that writes Locust's files itself can look up what they need."""
+    told = told_in("Locust's CSV files")[f"{LOCUST_PREFIX}{suffix}"]
+
+    assert re.findall(r"`([^`]+)`", told) == list(columns)
 
 
 def test_lines_of_text_are_short() -> None:
     """Outside of tables no line is longer than 140 characters."""
-    assert [line for line in ENDINGS.splitlines() if len(line) > 140 and not line.startswith("|")] == []
+    lines = [*ENDINGS.splitlines(), *RUN_DIRECTORY.splitlines()]
+    assert [line for line in lines if len(line) > 140 and not line.startswith("|")] == []
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
@@ -74,7 +153,7 @@ def test_a_judge_that_is_killed_is_no_verdict(tmp_path: Path, number: signal.Sig
     """Whatever ends the judge before its verdict, the status is that of a crash."""
     judging = Judging(tmp_path)
     judging._process.send_signal(number)
-    assert judging.wait().exit_status == EXIT_CRASH
+    assert judging.wait().exit_status == ExitStatus.CRASH
 
 
 def test_the_examples_of_users_run() -> None:

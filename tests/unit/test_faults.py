@@ -17,8 +17,8 @@ def test_faults(caplog: pytest.LogCaptureFixture) -> None:
     faults = Faults()
     with caplog.at_level(logging.WARNING, "plimsoll"):
         faults.tolerate("health.csv", lambda: fail_with(OSError(28, "No space left on device")))
-        faults.tolerate("stages.csv", lambda: fail_with(KeyError("n")))
-        faults.tolerate("stages.csv", lambda: None)
+        faults.tolerate("schedule.csv", lambda: fail_with(KeyError("n")))
+        faults.tolerate("schedule.csv", lambda: None)
 
     assert faults.count == 2
     assert faults.first == "health.csv: No space left on device"

@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from plimsoll.recording.fold import fold
-from plimsoll.recording.histogram import bucket_indices
 from plimsoll.recording.interval_block import IntervalBlock, Key
+from plimsoll.run_files.intervals import bucket_indices
 
 KEYS = [Key("Shopper", "GET", "home"), Key("Shopper", "POST", "order"), Key("", "WS", "update")]
 KINDS = ["other", "wrong total", "ConnectionError"]
@@ -41,8 +41,9 @@ def rows_of(block: IntervalBlock) -> dict[tuple[Any, ...], dict[str, Any]]:
         row: dict[str, Any] = {name: column[i].item() for name, column in block.scalars.items()}
         for name, tally in block.tallies.items():
             own = slice(tally.offsets[i], tally.offsets[i + 1])
-            row[name] = dict(zip(tally.values[own].tolist(), tally.counts[own].tolist(), strict=True))
-        row["failure_kinds"] = {block.kinds[kind]: n for kind, n in row["failure_kinds"].items()}
+            counted = zip(tally.values[own].tolist(), tally.counts[own].tolist(), strict=True)
+            row[f"{name}_tally"] = dict(counted)
+        row["failure_kinds_tally"] = {block.kinds[kind]: n for kind, n in row["failure_kinds_tally"].items()}
         for name, over in block.over_limits.items():
             row[name] = over[i].tolist()
         key = block.keys[row.pop("key")]
@@ -88,11 +89,11 @@ def counted_row(
         "max_ms": max(good, default=math.nan),
         "response_sum_ms": math.fsum(responses) if responses else math.nan,
         "response_max_ms": max(responses, default=math.nan),
-        "successes": tally(good),
-        "responses": tally(responses),
-        "failed": tally(latencies_of(failed)),
-        "unfinished_ages": tally(cut_off),
-        "failure_kinds": dict(Counter(KINDS[outcome - 1] for outcome, *_ in requests if outcome > 0)),
+        "successes_tally": tally(good),
+        "responses_tally": tally(responses),
+        "failed_tally": tally(latencies_of(failed)),
+        "unfinished_tally": tally(cut_off),
+        "failure_kinds_tally": dict(Counter(KINDS[outcome - 1] for outcome, *_ in requests if outcome > 0)),
         "over_limit": [sum(ms >= limit for ms in good) for limit in LIMITS_MS],
         "response_over_limit": [sum(ms >= limit for ms in responses) for limit in response_limits_ms],
         "unfinished_over_limit": [sum(ms >= limit for ms in cut_off) for limit in LIMITS_MS],
@@ -101,7 +102,7 @@ def counted_row(
 
 def tally(latencies_ms: list[float]) -> dict[int, int]:
     """Return the histogram of latencies."""
-    return dict(Counter(bucket_indices(np.array(latencies_ms)).tolist()))
+    return dict(Counter(bucket_indices(np, np.array(latencies_ms)).tolist()))
 
 
 def equal(found: Any, wanted: Any) -> bool:

@@ -16,19 +16,17 @@ from typing import Any
 import pytest
 
 from plimsoll.loads.iterations import Iterations
-from plimsoll.recording import health
 from plimsoll.recording.health import (
-    HealthFile,
     HealthMonitor,
-    HealthRow,
     LoopLag,
     _quantile,
     cpu_ratio,
     reported_rows,
 )
 from plimsoll.recording.run_clock import RunClock
+from plimsoll.recording.run_directory import CsvLog
 from plimsoll.recording.worker_watch import WorkerWatch
-from reports.verdict.checks import generator
+from plimsoll.run_files.files import HEALTH_FILE, HealthRow
 from tests.virtual_time import virtual_time
 
 ROW = HealthRow(1.0, "local", 7, 0.5, 1000, 0.1, 2.0, 3.0, 50, 0, 0, 10, 2, 0, 0.25, None, None, 4, 3, 1, 0.0)
@@ -169,7 +167,7 @@ def test_no_samples_no_quantile() -> None:
 
 def test_rows_reach_the_file(tmp_path: Path) -> None:
     """What a worker reports is written as it came; unknown is empty."""
-    file = HealthFile(tmp_path)
+    file = CsvLog(tmp_path / HEALTH_FILE, HealthRow._fields)
     for row in reported_rows({"plimsoll_health": [list(ROW)]}, shift_s=0):
         file.write(row)
     file.close()
@@ -236,8 +234,3 @@ def test_a_new_worker_is_no_loss() -> None:
 def test_a_single_process_has_no_workers() -> None:
     """There is nobody to lose."""
     assert not WorkerWatch(None).look(1)
-
-
-def test_the_judge_knows_what_is_late() -> None:
-    """What a column of health.csv counts is what the checks of it say."""
-    assert generator.LATE_MS == health.VERY_LATE_MS

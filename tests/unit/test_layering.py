@@ -27,7 +27,17 @@ ALLOWED = {
         "websockets",
     }
     | LOCUST,
-    "reports": {"plimsoll", "numpy", "pandas", "scipy", "jinja2", "markupsafe", "yaml", "pyarrow"},
+    "reports": {
+        "plimsoll.redact",
+        "plimsoll.run_files",
+        "numpy",
+        "pandas",
+        "scipy",
+        "jinja2",
+        "markupsafe",
+        "yaml",
+        "pyarrow",
+    },
     "service": {
         "fastapi",
         "starlette",
@@ -57,6 +67,11 @@ PLAY_LOADS = {
 def sources(folder: str) -> list[Path]:
     """Return the Python files below a folder of the house."""
     return sorted((ROOT / folder).rglob("*.py"))
+
+
+def is_within(name: str, packages: set[str]) -> bool:
+    """Tell whether a module is one of these packages or in one."""
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
 @cache
@@ -91,29 +106,28 @@ def test_imports_stay_in_their_layer(folder: str) -> None:
         f"{path.relative_to(ROOT)}: {name}"
         for path in sources(folder)
         for name in imports(path)
-        if name.partition(".")[0] not in allowed
+        if not is_within(name, allowed)
     }
 
     assert not foreign
 
 
 @pytest.mark.parametrize(
-    ("package", "third_party", "beside"),
+    ("package", "third_party"),
     [
-        ("http1", {"brotli", "gevent", "httptools"}, set()),
-        ("loads", {"gevent", "locust"}, {"plimsoll.exit_statuses", "plimsoll.listening"}),
+        ("http1", {"brotli", "gevent", "httptools"}),
+        ("loads", {"gevent", "locust", "plimsoll.listening", "plimsoll.run_files"}),
+        ("run_files", set()),
     ],
 )
-def test_packages_that_stand_alone(package: str, third_party: set[str], beside: set[str]) -> None:
-    """plimsoll.http1 imports neither Locust nor anything beside it, plimsoll.loads Locust and two more."""
-    allowed = third_party | set(sys.stdlib_module_names)
+def test_packages_that_stand_alone(package: str, third_party: set[str]) -> None:
+    """The HTTP client imports no Locust, the contract of the run directory the standard library only."""
+    allowed = third_party | {f"plimsoll.{package}"} | set(sys.stdlib_module_names)
     foreign = {
         f"{path.relative_to(ROOT)}: {name}"
         for path in sources(f"plimsoll/{package}")
         for name in imports(path)
-        if name.partition(".")[0] not in allowed
-        and name not in beside
-        and not f"{name}.".startswith(f"plimsoll.{package}.")
+        if not is_within(name, allowed)
     }
 
     assert not foreign
@@ -134,34 +148,38 @@ def test_shapes_stand_on_the_loads_only() -> None:
     """A shape file holds its stages: it imports the base classes, and nothing of Locust or of the suite."""
     used = {name for path in sources("shapes") for name in imports(path) if name.startswith("plimsoll")}
 
-    others = {name for name in used if not f"{name}.".startswith("plimsoll.loads.")}
-    assert others <= {"plimsoll", "plimsoll.exit_statuses"}
+    assert {name for name in used if not is_within(name, {"plimsoll.loads", "plimsoll.run_files"})} <= {
+        "plimsoll"
+    }
 
 
 @pytest.mark.parametrize(
     ("what", "home"),
     [
-        ("EXIT_BAD_CONFIGURATION = ", "plimsoll/exit_statuses.py"),
+        (" BAD_CONFIGURATION = ", "plimsoll/run_files/exit_status.py"),
+        ('"run.json"', "plimsoll/run_files/files.py"),
+        ('"schedule.csv"', "plimsoll/run_files/files.py"),
+        ('"transaction_busy"', "plimsoll/run_files/intervals.py"),
+        ('"failed_buckets"', "plimsoll/run_files/intervals.py"),
         ("_handlers.insert(", "plimsoll/listening.py"),
         ("contain_listeners(", "plimsoll/recording/exits.py"),
     ],
 )
 def test_what_is_written_once(what: str, home: str) -> None:
-    """Exit statuses, the order of listeners and what is contained have one home."""
+    """The contract of the run directory, the order of listeners and what is contained have one home."""
     files = [path for folder in HOUSE for path in sources(folder)]
     homes = [str(path.relative_to(ROOT)) for path in files if what in path.read_text(encoding="utf-8")]
 
     assert homes == [home]
 
 
-def test_reports_know_two_modules_of_the_library() -> None:
-    """The judge imports from plimsoll what needs Python alone: Locust would patch the process."""
-    used = {name for path in sources("reports") for name in imports(path) if name.startswith("plimsoll")}
-    loaded = [ROOT / "plimsoll" / name for name in ("exit_statuses.py", "redact.py")]
-    needed = {name.partition(".")[0] for path in loaded for name in imports(path)}
+def test_what_reports_import_of_the_library_needs_python_only() -> None:
+    """The judge imports the contract and the masking of secrets without Locust, which patches the process."""
+    redact = ROOT / "plimsoll" / "redact.py"
+    needed = {name for path in [redact, *sources("plimsoll/run_files")] for name in imports(path)}
+    allowed = {"plimsoll.redact", "plimsoll.run_files"} | set(sys.stdlib_module_names)
 
-    assert used == {"plimsoll.exit_statuses", "plimsoll.redact"}
-    assert needed <= set(sys.stdlib_module_names)
+    assert {name for name in needed if not is_within(name, allowed)} == set()
 
 
 def test_schedules_do_not_know_locust() -> None:

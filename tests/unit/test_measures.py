@@ -11,8 +11,9 @@ import pytest
 from plimsoll.recording import recorded_keys
 from plimsoll.recording.interval_block import IntervalBlock
 from plimsoll.recording.measures import Measures, watch_measures
-from plimsoll.recording.recorder import VALUE_SCALE, RequestRecorder
+from plimsoll.recording.recorder import RequestRecorder
 from plimsoll.recording.run_clock import RunClock
+from plimsoll.run_files.intervals import VALUE_SCALE
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from plimsoll.recording.interval_file import IntervalFile
 from plimsoll.recording.judging import Judgement
 from plimsoll.recording.locust_csv import RunCsvFiles
 from plimsoll.recording.process_end import CLEANS_UP, JUDGES
-from plimsoll.recording.stage_journal import StageJournal
+from plimsoll.recording.schedule_log import ScheduleLog
 from tests.fix_locust_process import Judge, LocustProcess, fire
 from tests.virtual_time import virtual_time
 
@@ -586,7 +586,7 @@ def test_signals_when_there_is_a_verdict(
 @pytest.mark.parametrize(
     ("owner", "method", "file"),
     [
-        (StageJournal, "write", "stages.csv"),
+        (ScheduleLog, "write", "schedule.csv"),
         (RunCsvFiles, "flush", "locust_*.csv"),
         (RunCsvFiles, "stats_writer", "locust_*.csv"),
         (IntervalFile, "write", "intervals.arrow"),

@@ -33,12 +33,14 @@ def run_of(*parts: pd.DataFrame, health: pd.DataFrame | None = None, **meta: obj
 
 def two_processes() -> pd.DataFrame:
     """Return two seconds of two processes, one busier, one later."""
+    columns = ["unix_s", "process", "cpu_ratio", "rss_bytes", "lag_p99_ms", "lag_samples", "lag_late"]
+    columns += ["lag_very_late", "users", "in_flight", "wait_ratio"]
     rows = [
         (START_S + 0.2, "w1", 0.5, 1e8, 2.0, 50.0, 0.0, 0.0, 5.0, 3.0, 0.01),
         (START_S + 0.7, "w2", 0.25, 1e8, 30.0, 50.0, 2.0, 2.0, 5.0, 4.0, 0.01),
         (START_S + 1.2, "w1", 0.75, 1e8, np.nan, 0.0, 0.0, 0.0, 5.0, 1.0, 0.01),
     ]
-    return pd.DataFrame(rows, columns=list(HEALTH_COLUMNS[:11])).reindex(columns=list(HEALTH_COLUMNS))
+    return pd.DataFrame(rows, columns=columns).reindex(columns=list(HEALTH_COLUMNS))
 
 
 def slow_then_fast() -> pd.DataFrame:

@@ -60,7 +60,7 @@ def test_all_charts_share_their_axis_and_stages() -> None:
 
 
 def test_users_are_compared_with_the_plan_where_there_is_one() -> None:
-    """Two lines with stages.csv; one, and a sentence saying so, without."""
+    """Two lines with schedule.csv; one, and a sentence saying so, without."""
     planned, alone = charts(make_run())["users"], charts(short_run(users=[0, 1, 2, 3]))["users"]
 
     assert [line.style for line in planned.lines] == ["planned", "users"]

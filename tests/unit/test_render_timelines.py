@@ -86,15 +86,15 @@ def test_percentiles_of_an_idle_window_are_unknown() -> None:
     assert p50[2] == 0
 
 
-def test_users_come_from_the_stage_journal() -> None:
-    """stages.csv knows plan and achievement second by second."""
+def test_users_come_from_the_schedule() -> None:
+    """schedule.csv knows plan and achievement second by second."""
     timeline = users_timeline(make_run(40))
 
     assert timeline.end_s == 40
     assert timeline.columns["planned_users"][20] == 100
 
 
-def test_without_a_journal_users_come_from_the_history() -> None:
+def test_without_a_schedule_users_come_from_the_history() -> None:
     """A plain Locust CSV has users but no plan."""
     timeline = users_timeline(total([0, 1, 2], users=[1, 2, 3]))
 

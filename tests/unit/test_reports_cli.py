@@ -58,7 +58,7 @@ def test_exit_status_is_the_verdict(
     printed = capsys.readouterr()
     assert verdict in printed.out
     assert printed.out.endswith(f"report: {run_directory / 'report.html'}\n")
-    assert printed.err.splitlines() == ["note: stages.csv: No such file or directory"]
+    assert printed.err.splitlines() == ["note: schedule.csv: No such file or directory"]
     assert json.loads((run_directory / "verdict.json").read_text())["verdict"] == verdict
     assert source.replace("<", "&lt;") in (run_directory / "report.html").read_text()
     assert not list(run_directory.glob(".*"))
@@ -276,11 +276,11 @@ def test_names_that_are_too_long_exit_2(tmp_path: Path, capsys: pytest.CaptureFi
     ("redirection", "output", "errors"),
     [
         (">&- 2>&- <&-", "", ""),
-        (">&-", "", "note: stages.csv"),
+        (">&-", "", "note: schedule.csv"),
         ("2>&-", "INCONCLUSIVE", ""),
         (">/dev/full 2>/dev/full", "", ""),
         ("2>&1 | true", "", ""),
-        ("2>&1 | head -1", "note: stages.csv", ""),
+        ("2>&1 | head -1", "note: schedule.csv", ""),
     ],
 )
 def test_the_exit_status_needs_no_streams(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from plimsoll.recording.run_directory import write_facts
+from plimsoll.run_files.files import SCHEDULE_FILE, SCHEDULE_FILE_UNTIL_2
 from reports.cli import main
 from reports.load.run_files import load, locate
 from reports.thresholds.reading import read_thresholds
@@ -18,7 +19,7 @@ from tests.make_directory import FACTS, LIMITS, write_rows, write_run_directory
 
 FILES = (
     "run.json",
-    "stages.csv",
+    "schedule.csv",
     "health.csv",
     "intervals.arrow",
     "locust_exceptions.csv",
@@ -121,7 +122,7 @@ def test_files_of_two_runs_never_pass(directory: Path, other: Path, name: str) -
     assert is_same == (name == "locust_exceptions.csv")  # neither run had any
 
 
-@pytest.mark.parametrize("name", ["stages.csv", "health.csv"])
+@pytest.mark.parametrize("name", ["schedule.csv", "health.csv"])
 @pytest.mark.parametrize(
     "damage",
     [
@@ -173,9 +174,17 @@ def test_a_run_recorded_before_there_were_digests_is_judged(directory: Path) -> 
     written = json.loads((directory / "run.json").read_text())
     old = {name: value for name, value in written.items() if name not in {"sha256", "file_digests"}}
     (directory / "run.json").write_text(json.dumps(old | {"schema_version": 1}))
+    (directory / SCHEDULE_FILE).rename(directory / SCHEDULE_FILE_UNTIL_2)
     assert main(["judge", str(directory)]) == 0
     (directory / "run.json").write_text(json.dumps(old))
     assert main(["judge", str(directory)]) == 77
+
+
+def test_the_former_name_of_a_file_is_another_file(directory: Path) -> None:
+    """A run that has recorded schedule.csv does not pass by a stages.csv in its place."""
+    (directory / SCHEDULE_FILE).rename(directory / SCHEDULE_FILE_UNTIL_2)
+    assert verdict(directory) == "INCONCLUSIVE"
+    assert faults(directory) == ("schedule.csv cannot be read: No such file or directory",)
 
 
 def test_a_limit_that_was_taken_away_is_missed(tmp_path: Path) -> None:

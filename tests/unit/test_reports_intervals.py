@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from plimsoll.run_files.intervals import bucket_indices
 from reports.estimates.request_table import request_figures
 from reports.load.histogram import (
     NO_HISTOGRAMS,
@@ -33,12 +34,10 @@ from reports.verdict.verdict import reach_verdict
 from tests.judged import judged, numbers
 from tests.make_intervals import (
     START_S,
-    buckets,
     even,
     interval_table,
     requests,
     run_of,
-    schema,
     write_intervals,
 )
 from tests.make_run import empty_run
@@ -160,11 +159,11 @@ def test_foreign_file_is_left_unread(damage: str, tmp_path: Path) -> None:
     """A file that is not of the known schema is named in a note and gives no intervals."""
     path, table = tmp_path / "intervals.arrow", interval_table(even(60), [100.0])
     if damage == "version":
-        table = table.replace_schema_metadata(schema([100.0], schema_version="2").metadata)
+        table = table.replace_schema_metadata(table.schema.metadata | {b"schema_version": b"2"})
     elif damage == "layout":
-        table = table.replace_schema_metadata(schema([100.0], layout="other").metadata)
+        table = table.replace_schema_metadata(table.schema.metadata | {b"layout": b"other"})
     elif damage == "limits":
-        table = table.replace_schema_metadata(schema([100.0, 200.0]).metadata)
+        table = table.replace_schema_metadata(table.schema.metadata | {b"limits_ms": b"[100.0, 200.0]"})
     elif damage == "column":
         table = table.drop_columns(["over_limit"])
     elif damage == "lists":
@@ -382,7 +381,7 @@ SECONDS_OF_A = pd.DataFrame(
 
 def recorded(at_s: NDArray[np.float64], latency_ms: NDArray[np.float64], limit_ms: float) -> Intervals:
     """Return a row for each second of many requests, quickly."""
-    second, bucket = at_s.astype(np.int64), buckets(latency_ms)
+    second, bucket = at_s.astype(np.int64), bucket_indices(np, latency_ms)
     found, counts = np.unique(second * 2**16 + bucket, return_counts=True)
     n = np.bincount(second, minlength=SECONDS)
     over = np.bincount(second, weights=latency_ms >= limit_ms, minlength=SECONDS)

@@ -469,7 +469,7 @@ def test_what_is_no_run_is_refused(tmp_path: Path) -> None:
 
 @pytest.fixture
 def run_directory(tmp_path: Path) -> Path:
-    """A run directory with the files of a real run, its run.json and stages.csv."""
+    """A run directory with the files of a real run, its run.json and schedule.csv."""
     for suffix in FILES:
         shutil.copy(DATA / f"full{suffix}", tmp_path / f"locust{suffix}")
     description = {
@@ -497,13 +497,13 @@ def run_directory(tmp_path: Path) -> Path:
         "workers": None,
     }
     stages = [f"{1_795_222_199 + second},{second}.0,hold,10,10" for second in range(11)]
-    (tmp_path / "stages.csv").write_text(lines(",".join(STAGE_COLUMNS), *stages, end="\n"))
+    (tmp_path / "schedule.csv").write_text(lines(",".join(STAGE_COLUMNS), *stages, end="\n"))
     seal(tmp_path, description)
     return tmp_path
 
 
 def test_run_directory_is_read(run_directory: Path) -> None:
-    """Everything of run.json and stages.csv is in the run, whichever way the directory is named."""
+    """Everything of run.json and schedule.csv is in the run, whichever way the directory is named."""
     for path in (run_directory, run_directory / "locust", run_directory / "locust_stats.csv"):
         place = locate(path)
         assert place.is_run_directory
@@ -541,7 +541,7 @@ def test_damaged_description_is_a_warning(run_directory: Path, content: bytes, w
 
 
 @pytest.mark.parametrize(
-    "name", ["run.json", "stages.csv", "health.csv", "intervals.arrow", "locust_stats.csv"]
+    "name", ["run.json", "schedule.csv", "health.csv", "intervals.arrow", "locust_stats.csv"]
 )
 def test_what_is_no_regular_file_is_a_warning(run_directory: Path, name: str) -> None:
     """A pipe or a device in the place of a file is neither waited for nor read without end."""

@@ -21,7 +21,7 @@ from reports.verdict.check import Check
 from reports.verdict.checks.load import arrival_rate_kept, pace_kept
 from reports.verdict.verdict import reach_verdict
 from tests.judged import checks_of, judged, numbers
-from tests.make_intervals import even, interval_table, run_of, schema, write_intervals
+from tests.make_intervals import even, interval_table, run_of, write_intervals
 from tests.make_open_run import health, open_run, stages
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
@@ -358,7 +358,7 @@ def test_files_of_before_the_open_model_are_read(tmp_path: Path) -> None:
     """A file without the response columns has no response times, and all else."""
     table = interval_table(even(60), [100.0])
     old = table.drop_columns(["response_sum_ms", "response_max_ms", "response_over_limit"])
-    write_intervals(tmp_path / "intervals.arrow", old.replace_schema_metadata(schema([100.0]).metadata))
+    write_intervals(tmp_path / "intervals.arrow", old)
 
     found, notes = read_intervals(tmp_path / "intervals.arrow")
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from plimsoll.run_files.files import HEALTH_FILE, SCHEDULE_FILE
 from reports.load.interval_file import intervals_of
 from reports.load.run import HEALTH_COLUMNS, STAGE_COLUMNS, ClockStep, Run, Stage
 from reports.outcome import Outcome
@@ -40,7 +41,7 @@ def run_of(seconds: int = 60, unfinished: int = 0, age_ms: float = 200.0, **meta
 
 
 def stages(users: list[float]) -> pd.DataFrame:
-    """Return stages.csv of a run without a plan, one row a second."""
+    """Return schedule.csv of a run without a plan, one row a second."""
     seconds = np.arange(len(users), dtype=float)
     columns = {"unix_s": START_S + seconds, "elapsed_s": seconds, "stage": "", "planned_users": np.nan}
     return pd.DataFrame(columns | {"users": users}).reindex(columns=list(STAGE_COLUMNS))
@@ -540,7 +541,7 @@ def sound_run() -> Run:
     return replace(run_of(stages=hold), health=health(), stages=stages([10.0] * 61))
 
 
-@pytest.mark.parametrize("file", ["health", "stages"])
+@pytest.mark.parametrize(("table", "file"), [("health", HEALTH_FILE), ("stages", SCHEDULE_FILE)])
 @pytest.mark.parametrize(
     ("kept", "ok"),
     [
@@ -552,17 +553,17 @@ def sound_run() -> Run:
         (lambda at_s: at_s % 3 < 1, False),
     ],
 )
-def test_the_judged_time_is_covered_by_rows(file: str, kept: Any, ok: bool) -> None:
+def test_the_judged_time_is_covered_by_rows(table: str, file: str, kept: Any, ok: bool) -> None:
     """Half of a file, a hole of 5 of its 60 rows or two of three lost leave open what the generator did."""
     run = sound_run()
-    rows = getattr(run, file)
-    run = replace(run, **{file: rows[kept(rows["unix_s"] - START_S)]})
+    rows = getattr(run, table)
+    run = replace(run, **{table: rows[kept(rows["unix_s"] - START_S)]})
     verdict = reach_verdict(run, parse_thresholds('thresholds: ["p95 < 500 ms", "error_rate < 1%"]'))
 
     assert verdict["verdict"] == ("PASS" if ok else "INCONCLUSIVE"), verdict["reasons"]
     assert checks(run)["health_coverage"].ok is ok
     if not ok:
-        assert f"{file}.csv" in checks(run)["health_coverage"].reason
+        assert file in checks(run)["health_coverage"].reason
 
 
 def test_a_worker_is_watched_from_its_first_request_on() -> None:

@@ -58,7 +58,7 @@ def no_requests(meta: RunMeta | None = None) -> Run:
 
 
 def plan(planned: list[float], users: list[float]) -> pd.DataFrame:
-    """Return stages.csv of these planned and achieved users, one a second."""
+    """Return schedule.csv of these planned and achieved users, one a second."""
     seconds = [float(second) for second in range(len(users))]
     columns = dict.fromkeys(STAGE_COLUMNS, "hold") | {
         "unix_s": seconds,

@@ -11,7 +11,7 @@ import pytest
 from plimsoll.recording.run_clock import RunClock
 from plimsoll.recording.run_directory import create_run_directory, directory_name, file_digests, write_facts
 from plimsoll.recording.run_plan import Planned
-from plimsoll.recording.stage_journal import StageJournal
+from plimsoll.recording.schedule_log import ScheduleLog
 from reports.load.description import read_description
 
 START = datetime(2026, 11, 21, 0, 21, 30, tzinfo=UTC)
@@ -81,14 +81,14 @@ def test_facts_that_are_no_utf_8_are_written(tmp_path: Path) -> None:
     assert read_description(tmp_path / "run.json", "folder")[0].is_as_written
 
 
-def test_journal_rows_are_on_disk_at_once(tmp_path: Path) -> None:
+def test_schedule_rows_are_on_disk_at_once(tmp_path: Path) -> None:
     """A process that is killed between two rows loses neither."""
-    journal = StageJournal(tmp_path, RunClock())
-    journal.write(5, Planned("up", 10, None), 9, 40)
-    journal.write(10, Planned("hold", None, 12.5), 20, 90)
-    journal.write(21, Planned(None, None, None), 3, 90)
-    lines = (tmp_path / "stages.csv").read_text().splitlines()
-    journal.close()
+    log = ScheduleLog(tmp_path, RunClock())
+    log.write(5, Planned("up", 10, None), 9, 40)
+    log.write(10, Planned("hold", None, 12.5), 20, 90)
+    log.write(21, Planned(None, None, None), 3, 90)
+    lines = (tmp_path / "schedule.csv").read_text().splitlines()
+    log.close()
 
     assert lines[0] == "unix_s,elapsed_s,stage,planned_users,users,planned_rate,requests_per_s"
     assert [line.partition(",")[2] for line in lines[1:]] == [
@@ -101,7 +101,7 @@ def test_journal_rows_are_on_disk_at_once(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_read_has_no_digest(tmp_path: Path) -> None:
     """The digest is then one that no file has, so that the judge does not take what it finds for whole."""
     (tmp_path / "health.csv").mkdir()  # reading it is an OSError also for root
-    (tmp_path / "stages.csv").write_bytes(b"")
+    (tmp_path / "schedule.csv").write_bytes(b"")
 
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-    assert file_digests(tmp_path) == {"stages.csv": empty, "health.csv": ""}
+    assert file_digests(tmp_path) == {"schedule.csv": empty, "health.csv": ""}

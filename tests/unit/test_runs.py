@@ -69,7 +69,7 @@ def test_pass(virtual_run: VirtualRunner, virtual_service: GreenletService) -> N
     )
     assert passed.read("run.json")["profile"] == "acceptance"
     assert passed.read("run.json")["end_reason"] == "run time reached"
-    assert {"locust_stats.csv", "locust_failures.csv", "stages.csv", "report.html", "thresholds.yaml"} <= {
+    assert {"locust_stats.csv", "locust_failures.csv", "schedule.csv", "report.html", "thresholds.yaml"} <= {
         path.name for path in passed.directory.iterdir()
     }
 
@@ -160,7 +160,7 @@ def test_what_is_on_disk(virtual_run: VirtualRunner, virtual_service: GreenletSe
 
     assert run.status == 0
     assert judged.returncode == 77, judged.stdout + judged.stderr
-    assert float(left.rows("stages.csv")[-1]["elapsed_s"]) >= 40
+    assert float(left.rows("schedule.csv")[-1]["elapsed_s"]) >= 40
     assert verdict["run"]["requests"] >= 4 * 37.9 / 0.06
     assert {check["check"] for check in verdict["validity"] if not check["ok"]} == {"run_completed"}
 

@@ -28,11 +28,12 @@ from plimsoll.loads.scheduled_shape import ScheduledShape
 from plimsoll.recording.exits import LastResort
 from plimsoll.recording.judging import copy_thresholds
 from plimsoll.recording.switch import UNRECORDED, _on_init
+from plimsoll.run_files.exit_status import VERDICTS
 from reports.cli import main
-from reports.outcome import EXIT_STATUS
 from reports.render.terminal import terminal_text
 from reports.thresholds.reading import read_thresholds
 from tests.fix_locust_process import Judge, LocustProcess, Visitor, fire
+from tests.make_directory import FACTS
 from tests.virtual_time import virtual_time
 
 
@@ -68,6 +69,7 @@ def test_set_up_before_the_load(tmp_path: Path) -> None:
         process.play(25)
 
     facts = process.facts
+    assert facts.keys() == FACTS.keys() | {"file_digests", "sha256"}  # what the tests of the judge build
     assert (facts["set_up_s"], facts["planned_duration_s"]) == (10.0, 15.0)
     assert facts["end_reason"] == "run time reached"
     assert facts["locust_totals"] == {"requests": process.runner.stats.total.num_requests - 20, "failures": 0}
@@ -88,7 +90,7 @@ def test_a_shape_waits_for_the_set_up(tmp_path: Path) -> None:
         process.play(30)
 
     assert prepared == [0]
-    rows = [line.split(",") for line in (tmp_path / "run" / "stages.csv").read_text().splitlines()[1:]]
+    rows = [line.split(",") for line in (tmp_path / "run" / "schedule.csv").read_text().splitlines()[1:]]
     assert max(int(row[4]) for row in rows) == 20
     assert process.facts["end_reason"] == "schedule ended"
     assert float(rows[-1][1]) >= 14
@@ -162,7 +164,7 @@ def test_a_run_is_judged(tmp_path: Path) -> None:
     assert process.facts["clock_steps"] == []
 
 
-@pytest.mark.parametrize("file", ["health.csv", "stages.csv", "intervals.arrow", "run.json"])
+@pytest.mark.parametrize("file", ["health.csv", "schedule.csv", "intervals.arrow", "run.json"])
 def test_a_file_that_is_cut_to_half(tmp_path: Path, file: str) -> None:
     """Whichever file has lost its second half, the run does not pass."""
     process = LocustProcess(tmp_path / "run", run_time=60).listen()
@@ -196,7 +198,7 @@ def test_a_wall_clock_that_is_set(tmp_path: Path, forward_s: float) -> None:
     assert f"the wall clock of process 'local' was set {way} by 3600 s, 21 s after the start" in reason
     assert "only latencies that a client takes from that clock are wrong by it" in reason
     assert f"note clock_steps: {reason}" in " ".join(terminal_text(verdict).split())
-    for file, column in (("health.csv", 0), ("stages.csv", 0), ("locust_stats_history.csv", 0)):
+    for file, column in (("health.csv", 0), ("schedule.csv", 0), ("locust_stats_history.csv", 0)):
         rows = (process.directory / file).read_text().splitlines()[1:]
         written_s = sorted({float(row.split(",")[column]) for row in rows})
         assert written_s[-1] - written_s[0] < 80, file
@@ -282,7 +284,7 @@ def test_a_secret_in_a_selector(tmp_path: Path) -> None:
     (copied,) = read_thresholds(tmp_path / "run" / "thresholds.yaml")
     assert copied.statement.source == 'p95 of "/login?token=***" < 1 s'
     for named in ([], ["--thresholds", str(limits)]):
-        assert main(["judge", str(tmp_path / "run"), *named]) in EXIT_STATUS.values()
+        assert main(["judge", str(tmp_path / "run"), *named]) in VERDICTS
         verdict = json.loads((tmp_path / "run" / "verdict.json").read_text(encoding="utf-8"))
         assert verdict["thresholds"][0]["value"] == pytest.approx(5, abs=0.2)
         for name in ("thresholds.yaml", "verdict.json", "report.html"):

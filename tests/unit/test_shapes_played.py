@@ -31,7 +31,7 @@ def test_what_was_planned_is_played(tmp_path: Path, name: str) -> None:
     options += ["--user-scale", str(user_scale), "--time-scale", str(time_scale)]
     ended = run_locust(options)
     run = Run(ended.status, ended.output, tmp_path / "run")
-    rows = [row for row in run.rows("stages.csv") if row["planned_users"]]
+    rows = [row for row in run.rows("schedule.csv") if row["planned_users"]]
 
     assert len(rows) >= LENGTH_S - 2, run.output
     for row in rows[2:]:

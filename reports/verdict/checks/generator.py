@@ -6,21 +6,19 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from plimsoll.run_files.files import HEALTH_FILE, MASTER, SCHEDULE_FILE, VERY_LATE_MS
 from reports.load.run import ClockStep, Run
 from reports.steady_state import SteadyState, judged_health
 from reports.verdict.check import LOAD, Check, Family
-
-MASTER = "master"
-"""Name of the master's own rows in health.csv."""
 
 CPU_RATIO = 0.8
 PEAK_RATIO = 0.9
 """Over the worst `PEAK_S`; Locust itself warns from there on."""
 PEAK_S = 10
-LATE_MS = 20.0
 LATE_RATIO = 0.05
-"""Share of the loop's wake-ups that may be over LATE_MS late. A lag below is part of the uncertainty of each
-latency; above, the generator is saturated: its users are held up, and load the service less than planned."""
+"""Share of the loop's wake-ups that may be over VERY_LATE_MS late. A lag below is part of the uncertainty of
+each latency; above, the generator is saturated: its users are held up, and load the service less than it was
+planned."""
 WAIT_RATIO = 0.2
 STALLED_RATIO = 0.05
 """Share of the judged time in which a process may have been unable to run: what load is missing by it."""
@@ -56,7 +54,7 @@ def generator_checks(run: Run, window: SteadyState | None) -> list[Check]:
 
 
 def health_coverage(run: Run, window: SteadyState) -> Check:
-    """Hold the judged time against the rows of health.csv and of stages.csv.
+    """Hold the judged time against the rows of health.csv and of schedule.csv.
 
     A process must have rows from its first request on, a master from the start, an idle worker at any time.
     """
@@ -68,12 +66,12 @@ def health_coverage(run: Run, window: SteadyState) -> Check:
         from_s |= dict.fromkeys({MASTER, *run.meta.workers} - from_s.keys() - watched.keys(), 0.0)
         from_s[MASTER] = 0.0
     written = {
-        f"health.csv of process {name!r}": _unknown_ratio(watched.get(name), window, since_s)
+        f"{HEALTH_FILE} of process {name!r}": _unknown_ratio(watched.get(name), window, since_s)
         for name, since_s in sorted(from_s.items())
         if name not in run.meta.lost_workers
     }
     if not run.stages.empty:
-        written["stages.csv"] = _unknown_ratio(run.stages["unix_s"], window)
+        written[SCHEDULE_FILE] = _unknown_ratio(run.stages["unix_s"], window)
     value = max(written.values(), default=0.0)
     missing = [
         f"{file} has no rows for {ratio:.0%} of the judged time"
@@ -114,7 +112,7 @@ def _loop_lag(processes: dict[str, pd.DataFrame]) -> Check | None:
         # Older files count only those over 10 ms: they may all have been later.
         very_late = float(rows["lag_very_late"].fillna(rows["lag_late"]).sum())
         late[name] = very_late / samples if samples else math.nan
-    words = f"woke over {LATE_MS:.0f} ms late in {{value:.1%}} of the samples"
+    words = f"woke over {VERY_LATE_MS:.0f} ms late in {{value:.1%}} of the samples"
     # A browser times itself.
     undermines = (Family.LOOP_TIMED, Family.RATE, Family.COUNT)
     return _worst("generator_loop_lag", late, LATE_RATIO, words, undermines)

@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from plimsoll.run_files.files import OPEN, PACED, PLANNED_ENDS
 from reports.load.interval_rows import summed
-from reports.load.run import OPEN, PACED, Run
+from reports.load.run import Run
 from reports.steady_state import SteadyState, judged_health
 from reports.thresholds.metric import Clock
 from reports.thresholds.reading import Threshold
@@ -26,7 +27,6 @@ SHORTEST_S = 5.0
 """Locust writes once a second: fewer figures cannot tell a trend from chance."""
 SET_UP_S = 1.0
 """The reason of a shortened run mentions a set-up of at least this length."""
-PLANNED_ENDS = ("schedule ended", "run time reached")
 REACHED_RATIO = 0.95
 TOLERANCE_RATIO = 0.05
 DELAY_S = 2.0

@@ -9,6 +9,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from plimsoll.run_files.files import CLOSED
 from reports.load.histogram import mean_ms
 from reports.load.interval_rows import Group, summed
 from reports.load.run import Run
@@ -105,7 +106,7 @@ def user_concurrency(run: Run, window: SteadyState) -> Check | None:
 
     More are only under way where users send several requests at once.
     """
-    if run.meta.load_model not in {None, "closed"}:
+    if run.meta.load_model not in {None, CLOSED}:
         return None
     seen, undermines = _in_flight(run, window), (Family.LATENCY, Family.RATE)
     users = float(run.stages["users"][run.stages["unix_s"].between(window.first_s, window.end_s)].mean())

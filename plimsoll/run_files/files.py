@@ -1,0 +1,134 @@
+"""The files of a run directory: their names, the versions of their schemas, the columns of the CSV files."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+RUN_FILE = "run.json"
+RUN_SCHEMA_VERSION = 3
+DIGESTS_SINCE = 2
+"""The first schema version of run.json with digests: what was recorded before is judged without them."""
+CLOSED, PACED, OPEN = "closed", "paced", "open"
+"""The load models of run.json."""
+PLANNED_ENDS = SCHEDULE_ENDED, RUN_TIME_REACHED = "schedule ended", "run time reached"
+"""The end reasons of run.json that are no interruption."""
+SCHEDULE_FILE = "schedule.csv"
+SCHEDULE_FILE_UNTIL_2 = "stages.csv"
+HEALTH_FILE = "health.csv"
+INTERVALS_FILE = "intervals.arrow"
+THRESHOLDS_FILE = "thresholds.yaml"
+LOCUST_PREFIX = "locust"
+STATS_SUFFIX, HISTORY_SUFFIX = "_stats.csv", "_stats_history.csv"
+FAILURES_SUFFIX, EXCEPTIONS_SUFFIX = "_failures.csv", "_exceptions.csv"
+LOCUST_SUFFIXES = (STATS_SUFFIX, HISTORY_SUFFIX, FAILURES_SUFFIX, EXCEPTIONS_SUFFIX)
+JUDGED_FILES = (
+    INTERVALS_FILE,
+    SCHEDULE_FILE,
+    HEALTH_FILE,
+    f"{LOCUST_PREFIX}{EXCEPTIONS_SUFFIX}",
+    THRESHOLDS_FILE,
+)
+"""What the judge would believe if it were damaged after the run: run.json has the digest of each."""
+VERDICT_FILE = "verdict.json"
+VERDICT_SCHEMA_VERSION = 2
+REPORT_FILE = "report.html"
+
+
+def schedule_path(run_directory: Path) -> Path:
+    """Return where the schedule of a run is, which until schema version 2 had another name."""
+    path, former = run_directory / SCHEDULE_FILE, run_directory / SCHEDULE_FILE_UNTIL_2
+    return former if former.exists() and not path.exists() else path
+
+
+class ScheduleRow(NamedTuple):
+    """One second of a run; the fields are the columns of schedule.csv.
+
+    planned_users or planned_rate, in iterations started a second, is None where the other one is planned,
+    both and stage are where the schedule has ended.
+    """
+
+    unix_s: float
+    elapsed_s: float
+    stage: str | None
+    planned_users: int | None
+    users: int
+    planned_rate: float | None
+    requests_per_s: float
+
+
+LOCAL, MASTER = "local", "master"
+"""The processes of health.csv and intervals.arrow that are no workers."""
+LATE_MS = 10.0
+VERY_LATE_MS = 20.0
+
+
+class HealthRow(NamedTuple):
+    """One second of one process; the fields are the columns of health.csv.
+
+    cpu_ratio is of one core, or with the processes that help this one, such as a browser, of its share of all
+    cores, whichever is more; host_cpu_ratio and steal_ratio are of all cores. wait_ratio is the share of the
+    time in which the event loop could have run and had no CPU. Lag is by how much a sleep was too long;
+    lag_late and lag_very_late count the samples over LATE_MS and VERY_LATE_MS, stalled_ms is the time in
+    which nothing could run: the lags of a sleep or longer. in_flight is the mean of the second, in_flight_max
+    the most at once. started, late and dropped are iterations of a schedule, none without one: started, of
+    those later than intended, and never started for lack of a free user. None is unknown.
+    """
+
+    unix_s: float
+    process: str
+    pid: int
+    cpu_ratio: float
+    rss_bytes: int
+    lag_p50_ms: float | None
+    lag_p99_ms: float | None
+    lag_max_ms: float | None
+    lag_samples: int
+    lag_late: int
+    lag_very_late: int
+    users: int
+    in_flight: float
+    dropped: int
+    host_cpu_ratio: float
+    steal_ratio: float | None
+    wait_ratio: float | None
+    in_flight_max: int
+    started: int
+    late: int
+    stalled_ms: float
+
+
+# The columns of Locust's own files that are read, by their headings; percentiles such as "99.9%" besides.
+LOCUST_STATS = {
+    "Type": "request_type",
+    "Name": "name",
+    "Request Count": "n",
+    "Failure Count": "failures",
+    "Average Response Time": "mean_ms",
+    "Min Response Time": "min_ms",
+    "Max Response Time": "max_ms",
+    "Average Content Size": "mean_bytes",
+    "Requests/s": "rps",
+}
+# Counts and means are cumulated since the start. Percentiles are of a sliding window of 10 s in files with
+# rows by name (--csv-full-history), and cumulated without.
+LOCUST_HISTORY = {
+    "Timestamp": "unix_s",
+    "User Count": "users",
+    "Type": "request_type",
+    "Name": "name",
+    "Total Request Count": "n",
+    "Total Failure Count": "failures",
+    "Total Average Response Time": "mean_ms",
+    "Requests/s": "rps",
+    "50%": "p50_ms",
+    "95%": "p95_ms",
+    "99%": "p99_ms",
+}
+LOCUST_FAILURES = {
+    "Method": "request_type",
+    "Name": "name",
+    "Error": "error",
+    "Occurrences": "occurrences",
+    "First Seen": "first_seen",
+    "Last Seen": "last_seen",
+}
+LOCUST_EXCEPTIONS = {"Count": "count", "Message": "message", "Traceback": "traceback"}
