@@ -149,8 +149,11 @@ def _end_process(status: int) -> None:
 def _exit_status(command: Callable[[], object]) -> int:
     """Run the command, and what is registered for the end of Python, and return the exit status."""
     at_exit: list[Callable[[], object]] = []
+    really_register = atexit.register
 
     def register(function: Callable[..., object], *arguments: Any, **options: Any) -> Callable[..., object]:
+        if function.__module__ == "weakref":  # at the end of this process: it stops all finalizers of it
+            return really_register(function, *arguments, **options)
         at_exit.append(partial(function, *arguments, **options))
         return function
 
