@@ -7,10 +7,19 @@ import subprocess
 import threading
 from typing import NamedTuple
 
-from plimsoll.recording.judging import suite_command
+from plimsoll.recording.judging import SUITE_FOLDER, suite_command
 
 START_LIMIT_S = 90.0
 STOP_LIMIT_S = 20.0
+
+
+def service_faults() -> list[str]:
+    """Return why there is no bundled service to start: a clone has it, the installed package has not."""
+    if (SUITE_FOLDER / "service" / "__main__.py").is_file():
+        return []
+    return [
+        "--with-service needs a clone of Plimsoll: its package has no bundled service; give --host URL instead"
+    ]
 
 
 class ServiceError(RuntimeError):
@@ -30,10 +39,12 @@ class BundledService:
     The child stops when its standard input closes, so it cannot outlive this process, however that ends.
 
     Raises:
-        ServiceError: at construction, when the service ends or says nothing within START_LIMIT_S.
+        ServiceError: at construction, when there is no service, or it ends or says nothing within START_LIMIT_S.
     """
 
     def __init__(self) -> None:
+        if faults := service_faults():
+            raise ServiceError(*faults)
         self._process = subprocess.Popen(  # noqa: S603 - our own module, fixed words
             suite_command("service", "--port", "0", "--until-stdin-closes"),
             stdin=subprocess.PIPE,

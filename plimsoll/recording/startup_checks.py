@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from plimsoll.loads.schedule import ScheduleError
 from plimsoll.loads.scheduled_shape import TICK_S, PlannedShape
 from plimsoll.loads.search_shape import SearchShape
+from plimsoll.recording.bundled_service import service_faults
 from plimsoll.recording.judging import KnownNames, check_thresholds
 from plimsoll.recording.options import declare_limits_ms, options_of, starts_by_itself, warm_up_s
 from plimsoll.recording.origin import iterations_of, tags_of_tasks
@@ -139,7 +140,9 @@ def _warm_up_faults(environment: Environment) -> list[str]:
 def _host_faults(environment: Environment) -> list[str]:
     if environment.host:
         return url_faults(environment.host)
-    if not starts_by_itself(environment) or options_of(environment).with_service:
+    if options_of(environment).with_service:
+        return service_faults()
+    if not starts_by_itself(environment):
         return []
     classes = [user_class for user_class in environment.user_classes if _speaks_http(user_class)]
     hostless = sorted(user_class.__name__ for user_class in classes if not user_class.host)

@@ -12,7 +12,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from plimsoll.run_files.exit_status import VERDICTS
+from plimsoll.run_files.exit_status import VERDICTS, ExitStatus
 from tests.fix_service import Service
 from tests.processes import ROOT, user_environment
 
@@ -90,9 +90,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_wheel_has_every_file_of_its_packages(wheel: Path) -> None:
-    """What the repository has in its packages, code and templates and queries, is installed, and no more."""
-    packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
-    tracked = {path for path in source_files() if path.partition("/")[0] in packages}
+    """What the repository has of the library and the judge is installed, code and templates, and no more."""
+    tracked = {path for path in source_files() if path.partition("/")[0] in {"plimsoll", "reports"}}
     with ZipFile(wheel) as archive:
         installed = {path for path in archive.namelist() if ".dist-info/" not in path}
 
@@ -133,17 +132,20 @@ def test_a_run_beside_a_package_of_the_same_name(programs: Path, folder: Path, s
     assert (folder / "run" / "report.html").exists()
 
 
-def test_the_service_beside_a_package_of_the_same_name(programs: Path, folder: Path) -> None:
-    """The bundled service starts from the wheel with its schema, queries, pages and pictures."""
-    code = (
-        "from plimsoll.recording.bundled_service import BundledService; from urllib.request import urlopen\n"
-        "service = BundledService()\n"
-        "for path in ('/login', '/static/logo.svg', '/health'):\n"
-        "    print(urlopen(service.ready.url + path).status)\n"
-        "service.stop()\n"
+def test_the_package_has_no_bundled_service(programs: Path, folder: Path) -> None:
+    """Where only the package is installed, --with-service is refused before the load, and said why."""
+    refused = subprocess.run(
+        (programs / "plimsoll", "run", "-f", "shop.py", "--headless", "--with-service"),
+        cwd=folder,
+        env=user_environment(),
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
     )
 
-    assert output_of(programs / "python", "-c", code, folder=folder).split() == ["200", "200", "200"]
+    assert refused.returncode == ExitStatus.BAD_CONFIGURATION
+    assert "--with-service needs a clone of Plimsoll" in refused.stderr
 
 
 def test_usage_names_the_program(programs: Path, folder: Path) -> None:
