@@ -18,7 +18,7 @@ def service_faults() -> list[str]:
     if (SUITE_FOLDER / "service" / "__main__.py").is_file():
         return []
     return [
-        "--with-service needs a clone of Plimsoll: its package has no bundled service; give --host URL instead"
+        "--with-service needs a clone of Plimsoll, as its package has no service; give --host URL instead"
     ]
 
 
@@ -39,7 +39,7 @@ class BundledService:
     The child stops when its standard input closes, so it cannot outlive this process, however that ends.
 
     Raises:
-        ServiceError: at construction, when there is no service, or it ends or says nothing within START_LIMIT_S.
+        ServiceError: at construction, when there is no service, it ends, or is silent for START_LIMIT_S.
     """
 
     def __init__(self) -> None:
