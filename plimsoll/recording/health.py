@@ -115,7 +115,7 @@ class HealthMonitor:
         return _Clocks(
             wall_s=time.perf_counter(),
             cpu_s=own.user + own.system,
-            helpers_s=_helpers_cpu_s(self._environment),
+            helpers_s=_child_cpu_s(self._environment),
             host_s=sum(host[:8]),  # guest time is counted in user time already
             idle_s=host.idle + getattr(host, "iowait", 0.0),
             steal_s=getattr(host, "steal", None),
@@ -198,10 +198,10 @@ def cpu_ratio(own: float, helpers: float, cores: float) -> float:
     return max(own, (own + helpers) / max(1.0, cores))
 
 
-def _helpers_cpu_s(environment: Environment) -> float:
+def _child_cpu_s(environment: Environment) -> float:
     """Return the CPU time of other processes that the users of this one make work, as their classes tell."""
     classes: list[Any] = environment.user_classes
-    tellers = {each.helpers_cpu_s for each in classes if hasattr(each, "helpers_cpu_s")}
+    tellers = {each.child_cpu_s for each in classes if hasattr(each, "child_cpu_s")}
     return float(sum(tell() for tell in tellers))
 
 

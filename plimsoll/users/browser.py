@@ -63,7 +63,7 @@ class BrowserUser(ApiUser):
     _page: str = ""
 
     @staticmethod
-    def helpers_cpu_s() -> float:
+    def child_cpu_s() -> float:
         """Return the CPU time that the browser of this process has used so far, in s."""
         return BROWSER.cpu_s
 

@@ -114,7 +114,7 @@ def test_helpers_share_all_cores(own: float, helpers: float, cores: float, ratio
 def test_what_users_make_others_work_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """CPU time that user classes tell of since the last row is in the row, of each teller once."""
     used = {"s": 5.0}
-    driving = type("Driving", (User,), {"abstract": True, "helpers_cpu_s": staticmethod(lambda: used["s"])})
+    driving = type("Driving", (User,), {"abstract": True, "child_cpu_s": staticmethod(lambda: used["s"])})
     environment = Environment(user_classes=[driving, type("Other", (driving,), {"abstract": True}), User])
     monkeypatch.setattr("os.cpu_count", lambda: 4)
     with virtual_time():
