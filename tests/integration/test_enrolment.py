@@ -35,29 +35,29 @@ def test_more_students_than_were_seeded_are_enrolled(
     assert last.password not in caplog.text
 
 
-def test_registered_students_can_log_in(target_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_registered_students_can_log_in(service_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With `register`, twice as many students as users are there before the load; a second run finds them."""
     monkeypatch.setattr(STUDENTS, "accounts", STUDENTS.accounts)
     monkeypatch.setenv(_pools.VARIABLE, "register")
     options = Namespace(num_users=1, seed="77")
-    environment = Environment(user_classes=[AuthUser], host=target_url, parsed_options=options)
+    environment = Environment(user_classes=[AuthUser], host=service_url, parsed_options=options)
     for _ in range(2):
         next(_pools.accounts.steps(environment))
 
     assert len(STUDENTS.accounts) == 2
     for student in STUDENTS.accounts:
         login = {"email": student.email, "password": student.password}
-        assert plain_http.post(f"{target_url}/api/auth/login", json=login).status_code == 200
+        assert plain_http.post(f"{service_url}/api/auth/login", json=login).status_code == 200
 
 
-def test_a_token_tells_whose_it_is(target_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_tells_whose_it_is(service_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With `token:TOKEN`, every student is the one whom the service knows by it; another token is refused."""
     monkeypatch.setattr(STUDENTS, "accounts", STUDENTS.accounts)
     (student, *_) = STUDENTS.accounts
     login = {"email": student.email, "password": student.password}
-    known = plain_http.post(f"{target_url}/api/auth/login", json=login).json()
+    known = plain_http.post(f"{service_url}/api/auth/login", json=login).json()
     options = Namespace(num_users=2, seed="1")
-    environment = Environment(user_classes=[AuthUser], host=target_url, parsed_options=options)
+    environment = Environment(user_classes=[AuthUser], host=service_url, parsed_options=options)
     monkeypatch.setenv(_pools.VARIABLE, f"token:{known['token']}")
     next(_pools.accounts.steps(environment))
 
