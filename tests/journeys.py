@@ -20,7 +20,7 @@ from locustfiles.storefront import StorefrontUser
 from locustfiles.synthetic import SyntheticHealthUser, SyntheticLoginUser
 from locustfiles.volume import VolumeUser
 from plimsoll.users.api import ApiUser
-from tests.processes import finish, start_locust
+from tests.processes import ROOT, finish, start_locust
 
 HASTY_USERS = Path(__file__).with_name("hasty_users.py")
 JOURNEYS: dict[str, tuple[type[ApiUser], ...]] = {
@@ -66,6 +66,7 @@ def run_hastily(
         "HASTY_USERS": json.dumps(named),
         "HASTY_RESULT": str(result),
         "HASTY_ENOUGH": json.dumps(sorted(enough)),
+        "PYTHONPATH": str(ROOT),  # of the journeys
     }
     options = ["--headless", "-u", str(number), "-r", str(number), "-t", run_time, "--only-summary"]
     output = finish(start_locust(["-f", str(HASTY_USERS), *options], folder, settings), HASTY_LIMIT_S)
