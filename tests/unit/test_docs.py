@@ -1,10 +1,7 @@
-"""docs/endings.md names what there is, docs/run-directory.md every file and column; docs/users.md runs."""
+"""docs/endings.md names what there is, and docs/run-directory.md every file and column."""
 
-import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -154,14 +151,3 @@ def test_a_judge_that_is_killed_is_no_verdict(tmp_path: Path, number: signal.Sig
     judging = Judging(tmp_path)
     judging._process.send_signal(number)
     assert judging.wait().exit_status == ExitStatus.CRASH
-
-
-def test_the_examples_of_users_run() -> None:
-    """Each example of docs/users.md is code that runs, one after the other in a file."""
-    users = (ROOT / "docs" / "users.md").read_text(encoding="utf-8")
-    examples = re.findall(r"^```python\n(.*?)^```$", users, re.MULTILINE | re.DOTALL)
-    code = "\n".join(["import os", *examples])
-    settings = os.environ | {"LOCUST_SKIP_MONKEY_PATCH": "", "NEWS_TOKEN": "t"}
-
-    assert len(examples) == 4
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=settings, check=True, timeout=60)

@@ -140,14 +140,17 @@ def test_what_is_no_scale_is_refused(option: str, scale: str, capsys: pytest.Cap
     assert f"argument {option}: must be a number above 0, got {scale!r}" in capsys.readouterr().err
 
 
-def test_the_shape_of_the_readme_can_be_played() -> None:
-    """What the README has as a shape of one's own is one that Locust finds, with the stages it says."""
+def test_the_shapes_of_the_docs_can_be_played() -> None:
+    """What the docs have as shapes of one's own are some that Locust finds, with the stages they say."""
     found: dict[str, Any] = {}
-    readme = Path(__file__).resolve().parents[2] / "README.md"
-    for block in re.findall(r"```python\n(.*?)```", readme.read_text(encoding="utf-8"), re.DOTALL):
-        if "ScheduledShape" in block:
-            exec(block, found)  # noqa: S102 - a text of this repository
+    page = Path(__file__).resolve().parents[2] / "docs" / "load-models.md"
+    for block in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        exec(block, found)  # noqa: S102 - a text of this repository
 
-    shape = found["EveningShape"]()
-    assert is_shape_class(found["EveningShape"])
-    assert (shape.planned().peak_users, shape.planned().duration_s) == (200, 35 * 60)
+    evening, newsletter, capacity = (
+        found[name] for name in ("EveningShape", "NewsletterShape", "CapacityShape")
+    )
+    assert all(map(is_shape_class, (evening, newsletter, capacity)))
+    assert (evening().planned().peak_users, evening().planned().duration_s) == (2000, 28 * 60)
+    assert newsletter().planned().peak_rate == 60
+    assert capacity().planned().peak_rate == 10
