@@ -112,17 +112,36 @@ def test_imports_stay_in_their_layer(folder: str) -> None:
     assert not foreign
 
 
+LISTENING = {"gevent", "locust", "plimsoll.listening", "plimsoll.run_files"}
+
+
 @pytest.mark.parametrize(
-    ("package", "third_party"),
+    ("package", "others"),
     [
         ("http1", {"brotli", "gevent", "httptools"}),
-        ("loads", {"gevent", "locust", "plimsoll.listening", "plimsoll.run_files"}),
+        ("users", LISTENING | {"plimsoll.http1", "playwright", "psutil", "websockets"}),
+        ("data", LISTENING | {"flask", "psycopg"}),
+        ("loads", LISTENING),
+        (
+            "recording",
+            LISTENING
+            | {
+                "plimsoll.loads",
+                "plimsoll.redact",
+                "flask",
+                "numpy",
+                "psutil",
+                "psycopg",
+                "pyarrow",
+                "werkzeug",
+            },
+        ),
         ("run_files", set()),
     ],
 )
-def test_packages_that_stand_alone(package: str, third_party: set[str]) -> None:
-    """The HTTP client imports no Locust, the contract of the run directory the standard library only."""
-    allowed = third_party | {f"plimsoll.{package}"} | set(sys.stdlib_module_names)
+def test_parts_of_the_library(package: str, others: set[str]) -> None:
+    """Users do not know loads, loads nothing of the recording, the HTTP client no Locust."""
+    allowed = others | {f"plimsoll.{package}"} | set(sys.stdlib_module_names)
     foreign = {
         f"{path.relative_to(ROOT)}: {name}"
         for path in sources(f"plimsoll/{package}")
