@@ -28,4 +28,9 @@ def run_locust(arguments: list[str]) -> None:
 
     record_run()
     sys.argv[1:] = arguments
-    locust()
+    try:
+        locust()
+    except SystemExit as end:
+        if end.code:  # as of a missing locustfile or a wrong option: it is not green, and stays as it is
+            sys.last_value = end
+        raise

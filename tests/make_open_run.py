@@ -15,7 +15,12 @@ OPEN: dict[str, Any] = {"load_model": "open", "stages": HOLD, "arrivals": Arriva
 
 def health(started: float = 10.0, late: float = 0.0, dropped: float = 0.0) -> pd.DataFrame:
     """Return health.csv of a minute in which so many iterations were started, late and dropped a second."""
-    columns = {"unix_s": START_S + 1.0 + np.arange(60), "process": "local", "in_flight": 1.0}
+    columns = {
+        "unix_s": START_S + 1.0 + np.arange(60),
+        "process": "local",
+        "in_flight": 1.0,
+        "lag_max_ms": 0.0,
+    }
     rates = {"started": started, "late": late, "dropped": dropped}
     counted = {key: np.diff(np.floor(rate * np.arange(61) + 1e-9)) for key, rate in rates.items()}
     return pd.DataFrame(columns | counted).reindex(columns=list(HEALTH_COLUMNS))

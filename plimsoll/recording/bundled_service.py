@@ -15,7 +15,7 @@ STOP_LIMIT_S = 20.0
 
 def service_faults() -> list[str]:
     """Return why there is no bundled service to start: a clone has it, the installed package has not."""
-    if (SUITE_FOLDER / "service" / "__main__.py").is_file():
+    if (SUITE_FOLDER / "service" / "schema.graphql").is_file():
         return []
     return [
         "--with-service needs a clone of Plimsoll, as its package has no service; give --host URL instead"

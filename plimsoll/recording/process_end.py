@@ -118,7 +118,7 @@ class ProcessEnd:
     def _exit_status(self) -> int | None:
         if self.session.is_headless:
             reached = {judgement.exit_status for judgement in self.session.judgements}
-            return next(status for status in WORST_FIRST if status in reached)
+            return next((status for status in WORST_FIRST if status in reached), ExitStatus.INCONCLUSIVE)
         return self.session.judgement.exit_status if self.session.judgement else None
 
     def _why_no_load(self) -> str:

@@ -1,7 +1,9 @@
 """Take the generator's event-loop lag off its latencies: the loop only ever adds time to what it measures.
 
-A latency is too long by at most the worst lag of its process in the seconds from its start to its end. It is
-lowered by that much, and so gives the lower end of its interval. No quantile of the lag over the whole
+A request waits for the loop once, for its answer: its latency is too long by at most the worst lag of its
+process in the seconds from its start to its end. It is lowered by that much, and so gives the lower end of
+its interval. One that waits more often, for a connection or for pieces of its body, may be later by more:
+the check `generator_loop_lag` bounds the lag of the usual wait. No quantile of the lag over the whole
 judged time would do: slow answers and late wake-ups come in the same seconds, so that a quantile of their
 sum is bounded by no quantile of each (Makarov 1981), while the largest lag would let a single stall excuse
 whatever else was slow.
@@ -20,6 +22,8 @@ from reports.load.run import Run
 
 Floats = NDArray[np.float64]
 
+UNKNOWN_MS = 1e12
+"""Lag of a second of which it is not known: it excuses any latency."""
 IN_BROWSER = "VITAL"
 """Type of the requests that a browser times itself."""
 
@@ -92,7 +96,8 @@ def _worst_lag_ms(recorded: Intervals, health: pd.DataFrame) -> Floats:
     worker = recorded.rows["worker"].astype(object).to_numpy()
     for process, written in health.sort_values("unix_s").groupby("process"):
         of_process = np.flatnonzero(worker == process)
-        worst_ms = written["lag_max_ms"].fillna(written["lag_p99_ms"]).fillna(0.0).to_numpy(dtype=np.float64)
+        known_ms = written["lag_max_ms"].fillna(written["lag_p99_ms"])
+        worst_ms = known_ms.fillna(UNKNOWN_MS).to_numpy(dtype=np.float64)
         written_s = written["unix_s"].to_numpy(dtype=np.float64)
         first = np.searchsorted(written_s, started_s[of_process])
         last = np.searchsorted(written_s, ended_s[of_process] + 1)

@@ -209,10 +209,11 @@ def loaded_and_ended(folder: Path, end: str) -> Path:
     [
         (locust, "sys.exit(0)", "--headless", 77, True),
         (lambda: plimsoll_run(sys.argv[1:]), "sys.exit(0)", "--headless", 77, True),
+        (lambda: plimsoll_run(sys.argv[1:]), "sys.exit(3)", "--headless", 3, False),
         (locust, "1 / 0", "--headless", 1, False),
         (locust, "", "--help", 0, False),
     ],
-    ids=["locust", "plimsoll run", "raises", "help"],
+    ids=["locust", "plimsoll run", "a status of its own", "raises", "help"],
 )
 def test_an_exit_of_a_locustfile_that_is_loaded(
     tmp_path: Path, command: Callable[[], object], end: str, option: str, status: int, says_why: bool
@@ -222,6 +223,18 @@ def test_an_exit_of_a_locustfile_that_is_loaded(
 
     assert ended.status == status, ended.output
     assert (NOT_LOADED in ended.output) == says_why
+
+
+@pytest.mark.parametrize(
+    ("options", "status"), [(["-f", "none.py"], 1), (["--config", "none.conf"], 2), ([], 1)]
+)
+def test_what_locust_refuses_keeps_its_status(tmp_path: Path, options: list[str], status: int) -> None:
+    """A wrong file name must not end `plimsoll run` with 77, which a pipeline may be told to allow."""
+    command = [sys.executable, "-c", "from plimsoll.command_line import main; main()", "run", *options]
+    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == status, ended.stderr
+    assert NOT_LOADED not in ended.stderr
 
 
 def test_an_exit_of_a_locustfile_that_a_process_loads(tmp_path: Path) -> None:

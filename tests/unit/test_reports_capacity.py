@@ -56,7 +56,7 @@ def searched(*steps: tuple[float, float], dropped: float = 0.0, failing: int = 0
         )
     known = {"load_model": "open", "stages": stages, "is_search": True}
     run = run_of(pd.concat(made), 200.0, **(known | {"steps": [s.name for s in stages[::2]]} | meta))
-    rows = pd.concat([pd.DataFrame(part | {"process": "local"}) for part in health])
+    rows = pd.concat([pd.DataFrame(part | {"process": "local", "lag_max_ms": 1.0}) for part in health])
     return replace(
         run,
         health=rows.reindex(columns=list(HEALTH_COLUMNS)),

@@ -166,7 +166,10 @@ def test_exhausted_generator_is_named(columns: dict[str, Any], check: str, value
 @pytest.mark.parametrize(
     ("columns", "ok"),
     [
-        ({"lag_late": 50.0, "lag_very_late": 2.4}, True),
+        ({"lag_late": 24.0, "lag_very_late": 2.4}, True),
+        # A loop without rest: half of the turns are late, though none by 20 ms.
+        ({"lag_p50_ms": [5.0] * 4 + [1.0] * 56}, False),
+        ({"lag_p50_ms": [5.0] * 2 + [1.0] * 58}, True),
         ({"lag_very_late": 2.5}, False),
         # Older files count only those over 10 ms.
         ({"lag_late": 2.5, "lag_very_late": np.nan}, False),
@@ -229,6 +232,14 @@ def test_lag_excuses_only_its_own_seconds() -> None:
     assert judged(run, "p95 < 95 ms").outcome is Outcome.FAIL
     # All that were under way in that second may have been fast, and this one was.
     assert judged(run, "min > 1 ms").outcome is Outcome.INCONCLUSIVE
+
+
+def test_unknown_lag_fails_nothing() -> None:
+    """A second of which no lag is known may have been the worst."""
+    unknown = replace(run_of(), health=health(lag_max_ms=np.nan, lag_p99_ms=np.nan, lag_samples=0.0))
+
+    assert judged(unknown, "p95 < 90 ms").outcome is Outcome.INCONCLUSIVE
+    assert judged(run_of(), "p95 < 90 ms").outcome is Outcome.FAIL
 
 
 def test_lag_counts_from_the_start_to_the_end_of_a_request() -> None:
@@ -422,14 +433,21 @@ def test_clocks_recording_and_totals() -> None:
 
 
 def test_a_step_may_be_a_suspension() -> None:
-    """Where no clock tells how long a machine was suspended, as in older runs, a step takes the ground."""
+    """Where no clock tells how long a machine was suspended, as in older runs, any step takes the ground."""
     found = checks(run_of(clock_steps=[ClockStep("w1", 30.0, 5.0)]))["clock_steps"]
     assert (found.ok, found.value) == (False, 5.0)
     assert found.reason == (
         "the wall clock of process 'w1' was set forward by 5 s, 30 s after the start,"
-        " or its machine was suspended: which of them is not known"
+        " or its machine was paused with its clocks: which of them is not known"
     )
-    assert checks(run_of(clock_steps=[ClockStep("w1", 30.0, 5.0, 0.0)]))["clock_steps"].ok
+
+
+@pytest.mark.parametrize(("forward_s", "lost_s"), [(5.0, 5.0), (-5.0, 0.0)])
+def test_a_step_forward_may_be_a_pause(forward_s: float, lost_s: float) -> None:
+    """A virtual machine that is paused with all its clocks is set forward after it, and never back."""
+    found = checks(run_of(clock_steps=[ClockStep("w1", 30.0, forward_s, 0.0)]))["clock_steps"]
+
+    assert (found.ok, found.value) == (not lost_s, lost_s)
 
 
 def test_reset_statistics_are_no_ground_for_a_verdict() -> None:

@@ -16,9 +16,10 @@ PEAK_RATIO = 0.9
 """Over the worst `PEAK_S`; Locust itself warns from there on."""
 PEAK_S = 10
 LATE_RATIO = 0.05
-"""Share of the loop's wake-ups that may be over VERY_LATE_MS late. A lag below is part of the uncertainty of
-each latency; above, the generator is saturated: its users are held up, and load the service less than it was
-planned."""
+"""Share of the loop's wake-ups that may be very late. A lag below is part of the uncertainty of each latency;
+above, the generator is saturated: its users are held up, and load the service less than it was planned."""
+LATE_MEDIAN_MS = 5.0
+"""Of a second in which half of the wake-ups are that late, all count as very late: the loop had no rest."""
 WAIT_RATIO = 0.2
 STALLED_RATIO = 0.05
 """Share of the judged time in which a process may have been unable to run: what load is missing by it."""
@@ -110,9 +111,13 @@ def _loop_lag(processes: dict[str, pd.DataFrame]) -> Check | None:
     for name, rows in processes.items():
         samples = float(rows["lag_samples"].sum())
         # Older files count only those over 10 ms: they may all have been later.
-        very_late = float(rows["lag_very_late"].fillna(rows["lag_late"]).sum())
-        late[name] = very_late / samples if samples else math.nan
-    words = f"woke over {VERY_LATE_MS:.0f} ms late in {{value:.1%}} of the samples"
+        very_late = rows["lag_very_late"].fillna(rows["lag_late"])
+        very_late = very_late.where(~(rows["lag_p50_ms"] >= LATE_MEDIAN_MS), rows["lag_samples"])
+        late[name] = float(very_late.sum()) / samples if samples else math.nan
+    words = (
+        f"woke over {VERY_LATE_MS:.0f} ms late, or in a second with a median over {LATE_MEDIAN_MS:.0f} ms,"
+        " in {value:.1%} of the samples"
+    )
     # A browser times itself.
     undermines = (Family.LOOP_TIMED, Family.RATE, Family.COUNT)
     return _worst("generator_loop_lag", late, LATE_RATIO, words, undermines)
@@ -154,10 +159,11 @@ def clock_skew(run: Run) -> Check | None:
 
 
 def clock_steps(run: Run, window: SteadyState | None) -> Check | None:
-    """Return for how long a machine was suspended in the judged time; name the worst step of a wall clock.
+    """Return for how long a machine may have stood still in the judged time; name the worst clock step.
 
-    Where a machine was not, a step harms nothing: all durations are of a clock that cannot be set, and the
-    recorder puts the starts right that clients tell by the wall clock.
+    A step back harms nothing: all durations are of a clock that cannot be set, and the recorder puts the
+    starts right that clients tell by the wall clock. A step forward may be a virtual machine that was paused
+    with all its clocks, which its host then set right.
     """
     steps = run.meta.clock_steps
     if not steps:
@@ -172,11 +178,12 @@ def clock_steps(run: Run, window: SteadyState | None) -> Check | None:
     if worst.suspended_s:
         reason = f"the machine {of} suspended for {worst.suspended_s:.4g} s, {when}"
     elif lost_s:
-        reason += ", or its machine was suspended: which of them is not known"
+        reason += ", or its machine was paused with its clocks: which of them is not known"
     else:
         reason += ": only latencies that a client takes from that clock are wrong by it"
     return Check("clock_steps", lost_s, 0.0, not lost_s, reason, LOAD)
 
 
 def _may_be_lost_s(step: ClockStep) -> float:
-    return abs(step.forward_s) if step.suspended_s is None else step.suspended_s
+    unknown_s = abs(step.forward_s) if step.suspended_s is None else max(step.forward_s, 0.0)
+    return step.suspended_s or unknown_s
