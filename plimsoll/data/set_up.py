@@ -132,7 +132,7 @@ class SetUps:
         """Run all set-ups, one after the other in the order of their declaration.
 
         Raises:
-            SetUpError, FeedError: one of them failed; what was begun is still to be ended.
+            SetUpError, FeedError: one of them failed; those that have begun must still be ended.
         """
         _RESULTS.by_name.clear()
         for declared in DECLARED.values():

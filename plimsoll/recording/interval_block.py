@@ -22,7 +22,7 @@ TALLIES = (*HISTOGRAMS, "failure_kinds")
 
 
 class Key(NamedTuple):
-    """What requests are told apart by within one process; several tags are sorted and joined."""
+    """The key of a series within one process; several tags are sorted and joined."""
 
     user_class: str
     request_type: str

@@ -42,7 +42,7 @@ def start_after_init(events: Events) -> None:
 
 @cache
 def keep_default_options() -> None:
-    """Have Locust work out its default options once; calling it again is fine.
+    """Have Locust compute its default options once; idempotent.
 
     A worker does that for each of them, some fifty times, at each order to spawn: its event loop stands still
     for 50 ms and more, which a load that changes every second would measure as latencies of the service.

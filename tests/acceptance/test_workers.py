@@ -33,7 +33,7 @@ THRESHOLDS = """thresholds:
   - max of pool.size < 7
   - p75 of page.cls < 0.11
 """
-# Workers that are told to spawn users while they still start.
+# Workers that receive the spawn message while they still start.
 SLOW_START = """
 import gevent
 from locust.runners import WorkerRunner
@@ -136,7 +136,7 @@ def assert_transactions(verdict: dict[str, Any], truth: Counter[str]) -> None:
 
 
 def assert_thresholds(verdict: dict[str, Any], truth: Counter[str]) -> None:
-    """Every limit was judged by what was told; none is broken."""
+    """Every limit was judged by the reports that came; none is broken."""
     judged = {each["source"]: each for each in verdict["thresholds"]}
 
     assert judged["count of tag:slow > 10"]["value"] == truth["tag:slow"]
