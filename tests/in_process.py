@@ -117,7 +117,7 @@ def run_locust(
     output = io.StringIO()
     run_facts.git_commit(judging.SUITE_FOLDER)  # asked of a process, once, and not under virtual time
     with ExitStack() as stack:
-        # Connections of killed users are closed by whoever collects them, during the run or after it.
+        # Connections of killed users are closed by the garbage collector, during the run or after it.
         stack.enter_context(warnings.catch_warnings(action="ignore", category=ResourceWarning))
         stack.callback(gc.collect)
         stack.callback(random.setstate, random.getstate())

@@ -1,4 +1,4 @@
-"""The contract between the bundled service's process and whoever starts it."""
+"""The contract between the bundled service's process and the process that starts it."""
 
 import json
 import os

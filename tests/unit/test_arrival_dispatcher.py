@@ -43,7 +43,7 @@ class Visitor(User):
 
 
 class FakeRunner:
-    """Knows how many users there are and what it was told to send."""
+    """A runner with a number of users, which keeps the messages that it sends."""
 
     def __init__(self) -> None:
         self.user_count = 0

@@ -1,4 +1,4 @@
-"""Open loads, whole runs under virtual time: what is asked for starts when it is due, whoever is slow."""
+"""Open loads, whole runs under virtual time: iterations start when they are due, also when users are slow."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_too_slow_for_the_rate(tmp_path: Path) -> None:
     assert len(seen.starts_s) == seen.count("started") == 200
     assert seen.count("dropped") == 300
     assert 0 < seen.count("late") <= seen.count("started")
-    assert max(seen.delays_ms) < 1000  # whoever would have to wait for longer was dropped
+    assert max(seen.delays_ms) < 1000  # an iteration that would wait for longer is dropped
 
 
 def test_users_who_leave_are_replaced(tmp_path: Path) -> None:
