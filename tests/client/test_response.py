@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import zlib
 from datetime import timedelta
+from functools import partial
 from json import JSONDecodeError
 
 import brotli
@@ -129,8 +130,9 @@ def raw_deflate(content: bytes) -> bytes:
 
 
 ENCODERS = {
-    "gzip": gzip.compress,
-    "x-gzip": gzip.compress,
+    # The time in the header is fixed: the same content is encoded twice and compared.
+    "gzip": partial(gzip.compress, mtime=0),
+    "x-gzip": partial(gzip.compress, mtime=0),
     "deflate": zlib.compress,
     "br": brotli.compress,
     "identity": bytes,
