@@ -1,7 +1,7 @@
 """The users of http_users.py in runs that are recorded and judged."""
 
 from benchmarks.http_users import Fast, FastIdle, Lean, LeanIdle
-from plimsoll.recording.switch import record_run
+from plimsoll import record_run
 
 __all__ = ["Fast", "FastIdle", "Lean", "LeanIdle"]
 

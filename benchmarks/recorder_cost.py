@@ -31,8 +31,7 @@ import pyarrow as pa
 from plimsoll.loads.iterations import ITERATIONS
 from plimsoll.recording.fold import fold
 from plimsoll.recording.in_flight import Request
-from plimsoll.recording.interval_block import SCALARS, IntervalBlock, Key
-from plimsoll.recording.interval_file import IntervalFile
+from plimsoll.recording.intervals import SCALARS, IntervalBlock, IntervalFile, Key
 from plimsoll.recording.recorder import RequestRecorder
 from plimsoll.recording.run_clock import RunClock
 from reports.load.interval_file import read_intervals

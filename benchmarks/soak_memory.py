@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 USERS = 100
 LOCUSTFILE = """
 from locust import FastHttpUser, constant_throughput, task
-from plimsoll.recording.switch import record_run
+from plimsoll import record_run
 
 class Soaker(FastHttpUser):
     wait_time = constant_throughput({per_user})

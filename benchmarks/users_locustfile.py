@@ -9,7 +9,7 @@ import random
 from itertools import cycle
 
 from benchmarks.http_server import BODY
-from plimsoll.recording.switch import record_run
+from plimsoll import record_run
 from plimsoll.users.http import LeanHttpUser
 
 LEAST_WAIT_S, MOST_WAIT_S = 20.0, 60.0

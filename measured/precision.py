@@ -22,7 +22,7 @@ import os
 from array import array
 from locust import between, events, task
 from plimsoll.users.http import LeanHttpUser
-from plimsoll.recording.switch import record_run
+from plimsoll import record_run
 
 raw_ms = array("d")
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from plimsoll.loads.scheduled_shape import ScheduledShape as ScheduledShape
     from plimsoll.loads.search_shape import SearchShape as SearchShape
     from plimsoll.recording.in_flight import track_request as track_request
-    from plimsoll.recording.switch import record_run as record_run
+    from plimsoll.recording.plugin import record_run as record_run
     from plimsoll.users.answers import Answer as Answer
     from plimsoll.users.answers import Identifier as Identifier
     from plimsoll.users.answers import WrongAnswerError as WrongAnswerError
@@ -85,7 +85,7 @@ _EXPORTS = {
     "identifier": "plimsoll.users.answers",
     "page_metric_names": "plimsoll.users.browser",
     "page_request_names": "plimsoll.users.browser",
-    "record_run": "plimsoll.recording.switch",
+    "record_run": "plimsoll.recording.plugin",
     "seed_of": "plimsoll.data.channel",
     "set_up": "plimsoll.data.set_up",
     "status_only": "plimsoll.users.answers",

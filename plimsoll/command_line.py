@@ -24,7 +24,7 @@ def run_locust(arguments: list[str]) -> None:
     # Locust patches the process for gevent, which no other command wants.
     from locust.main import main as locust
 
-    from plimsoll.recording.switch import record_run
+    from plimsoll.recording.plugin import record_run
 
     record_run()
     sys.argv[1:] = arguments

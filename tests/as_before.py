@@ -29,10 +29,10 @@ from plimsoll.data.feeder import PROCESS
 from plimsoll.data.set_up import DECLARED
 from plimsoll.loads.intended_starts import USERS, watch_task_sets
 from plimsoll.loads.iterations import ITERATIONS
-from plimsoll.recording import origin, switch
+from plimsoll.recording import origin, plugin
 from plimsoll.recording.in_flight import watch_sessions
 
-LISTEN_ONCE = (switch.record_run, preparation._listen)
+LISTEN_ONCE = (plugin.record_run, preparation._listen)
 """What locustfiles have listen to Locust's global events, once in a process."""
 
 FIRST_LISTENERS = [(hook, list(hook._handlers)) for hook in vars(events).values()]

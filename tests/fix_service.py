@@ -12,7 +12,7 @@ import pytest
 
 LOCUSTFILE = """
 from locust import FastHttpUser, constant, task
-from plimsoll.recording.switch import record_run
+from plimsoll import record_run
 
 class Visitor(FastHttpUser):
     wait_time = constant(0.05)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from locust import User, constant, task
 
-from plimsoll.recording.switch import record_run
+from plimsoll import record_run
 
 record_run()
 

@@ -42,7 +42,7 @@ from unittest.mock import patch
 from flask.testing import FlaskClient
 
 import plimsoll.users.scheduled_check  # noqa: F401 - it adds an option
-from plimsoll.recording import health, judging, recording, run_facts
+from plimsoll.recording import health, judging, recording, run_directory
 from reports import cli
 from tests.as_before import all_as_before
 from tests.virtual_time import Clock, virtual_time
@@ -115,7 +115,7 @@ def run_locust(
     *command* is what reads the arguments, where it is not Locust itself.
     """
     output = io.StringIO()
-    run_facts.git_commit(judging.SUITE_FOLDER)  # asked of a process, once, and not under virtual time
+    run_directory.git_commit(judging.SUITE_FOLDER)  # asked of a process, once, and not under virtual time
     with ExitStack() as stack:
         # Connections of killed users are closed by the garbage collector, during the run or after it.
         stack.enter_context(warnings.catch_warnings(action="ignore", category=ResourceWarning))

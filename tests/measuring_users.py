@@ -15,7 +15,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from plimsoll.recording.switch import record_run
+from plimsoll import record_run
 from plimsoll.users.measuring import Measuring
 
 THINK_S = 0.05

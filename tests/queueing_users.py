@@ -6,7 +6,7 @@ from locust import constant, task
 
 from typing import ClassVar
 
-from plimsoll.recording.switch import record_run
+from plimsoll import record_run
 from plimsoll.users.http import LeanHttpUser
 from tests.small_search import SmallSearchShape
 

@@ -13,7 +13,7 @@ import os, time
 from plimsoll.data import Feeder, set_up
 
 if os.environ.get("RECORDED"):
-    from plimsoll.recording.switch import record_run
+    from plimsoll import record_run
     record_run()
 
 def note(*words):

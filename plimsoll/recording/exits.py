@@ -1,7 +1,9 @@
-"""sys.exit() and the like in a locustfile: the run ends and is judged, and not the process without a verdict.
+"""What ends a process from outside its run: signals, and sys.exit() and the like in a locustfile.
+
+The first signal ends what goes on in good order, the second ends the process at once.
 
 gevent raises the SystemExit of any greenlet in the main one, and Locust's process then ends with its status,
-which often is 0. What cannot be caught is os._exit().
+which often is 0: here it ends the run, which is judged. What cannot be caught is os._exit().
 """
 
 from __future__ import annotations
@@ -17,12 +19,13 @@ import os
 import signal
 import sys
 import sysconfig
+import termios
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 from plimsoll.redact import redact
@@ -65,9 +68,11 @@ def catch_exits(take: TakeExit) -> None:
         if os.getpid() != pid:  # a process that a user has forked ends by itself, and is no part of the run
             handle(context, kind, error, trace)
             return
-        if isinstance(error, hub.SYSTEM_ERROR) and not _is_of_locust(error):
-            take(where_raised(error))
-            return
+        if isinstance(error, hub.SYSTEM_ERROR):
+            frames = traceback.extract_tb(trace)
+            if not (frames and frames[-1].filename.startswith(_LOCUST)):
+                take(where_raised(error))
+                return
         user = next(iter(getattr(context, "args", None) or ()), None)
         if isinstance(user, User) and error and not isinstance(error, (Exception, *hub.SYSTEM_ERROR)):
             with suppress(Exception):  # of a listener
@@ -75,11 +80,6 @@ def catch_exits(take: TakeExit) -> None:
         handle(context, kind, error, trace)
 
     hub.handle_error = handle_error
-
-
-def _is_of_locust(error: BaseException) -> bool:
-    frames = traceback.extract_tb(error.__traceback__)
-    return bool(frames) and frames[-1].filename.startswith(_LOCUST)
 
 
 def contain_listeners(hook: EventHook, take: TakeExit) -> None:
@@ -148,3 +148,59 @@ def exit_now(status: int) -> None:
         with suppress(Exception):  # a closed pipe, a full disk
             stream.flush()
     os._exit(status)
+
+
+def interrupt_main(interruption: Callable[[], BaseException | None]) -> None:
+    """Raise what it returns then, if anything, in the main greenlet, which waits for the end of the load.
+
+    Raised where a signal happens to come, it would break off what a user is doing, who then says no goodbye,
+    or the reading of a connection, which libev would never read again.
+    """
+    hub = gevent.get_hub()
+
+    def interrupt() -> None:
+        error = interruption()
+        if error is not None:
+            hub.parent.throw(error)
+
+    if gevent.getcurrent() is not hub.parent:
+        hub.loop.run_callback_threadsafe(interrupt)
+    elif (error := interruption()) is not None:
+        raise error
+
+
+class Signals:
+    """Calls *first* with the name of the first signal, at the second *last*, which returns the exit status.
+
+    There is no third: any more are ignored.
+    """
+
+    def __init__(self, first: Callable[[str], None], last: Callable[[], int]) -> None:
+        self._first, self._last = first, last
+        self.received: str | None = None
+        self._terminal: list[Any] | None = None
+        # Locust has the terminal hand over each key, and sets it back only when it ends in good order.
+        if sys.stdin is not None and not sys.stdin.closed and sys.stdin.isatty():
+            self._terminal = termios.tcgetattr(sys.stdin)
+
+    def take(self, *numbers: signal.Signals) -> None:
+        """Handle these signals from now on, instead of whatever did."""
+        for number in numbers:
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self.received is None:
+            self.received = signal.Signals(number).name
+            self._first(self.received)
+            return
+        ignore_signals()
+        status = self._last()
+        if self._terminal:
+            termios.tcsetattr(sys.stdin, termios.TCSANOW, self._terminal)
+        exit_now(status)
+
+
+def write_to_terminal(text: str) -> None:
+    """Write a line to the terminal, as a handler of signals may: it may have interrupted who writes there."""
+    with suppress(OSError):
+        os.write(2, f"\nplimsoll: {text}\n".encode(errors="replace"))

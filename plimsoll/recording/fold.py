@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from plimsoll.recording.interval_block import IntervalBlock, Key, Tally
+from plimsoll.recording.intervals import IntervalBlock, Key, Tally
 from plimsoll.run_files.intervals import bucket_indices
 
 # The columns of a sample, all of them floats. delay_ms is by how much the request started too late, NaN where

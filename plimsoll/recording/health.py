@@ -11,13 +11,12 @@ from locust.env import Environment
 import math
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import psutil
 
-from plimsoll.listening import listen_last
 from plimsoll.loads.iterations import ITERATIONS
 from plimsoll.recording.in_flight import OccupancyMeter
 from plimsoll.recording.run_clock import RunClock
@@ -25,10 +24,7 @@ from plimsoll.run_files.files import LATE_MS, VERY_LATE_MS, HealthRow
 
 LAG_SLEEP_S = 0.02
 _SCHEDSTAT = Path("/proc/self/schedstat")
-INTERVAL_S = 1.0
 SHORTEST_S = 0.2
-# What a worker adds to Locust's own report under this key.
-REPORT_KEY = "plimsoll_health"
 
 
 class LoopLag:
@@ -112,10 +108,13 @@ class HealthMonitor:
 
     def _clocks(self) -> _Clocks:
         own, host = self._self.cpu_times(), psutil.cpu_times()
+        classes: list[Any] = self._environment.user_classes
+        # Of other processes that the users of this one make work, such as a browser.
+        clocks = {each.child_cpu_s for each in classes if hasattr(each, "child_cpu_s")}
         return _Clocks(
             wall_s=time.perf_counter(),
             cpu_s=own.user + own.system,
-            helpers_s=_child_cpu_s(self._environment),
+            helpers_s=float(sum(child_cpu_s() for child_cpu_s in clocks)),
             host_s=sum(host[:8]),  # guest time is counted in user time already
             idle_s=host.idle + getattr(host, "iowait", 0.0),
             steal_s=getattr(host, "steal", None),
@@ -141,49 +140,6 @@ class _Clocks(NamedTuple):
     dropped: int
 
 
-class WorkerHealth:
-    """A worker's side: measures during a run, and sends the rows with Locust's own reports."""
-
-    def __init__(self, environment: Environment) -> None:
-        self._environment = environment
-        self._rows: list[HealthRow] = []
-        self._monitor: HealthMonitor | None = None
-        self._measuring: gevent.Greenlet | None = None
-        listen_last(environment.events.test_start, self._on_test_start)
-        listen_last(environment.events.test_stop, self._on_test_stop)
-        environment.events.report_to_master.add_listener(self._on_report)
-
-    def _on_test_start(self, **_: Any) -> None:
-        self._on_test_stop()
-        self._rows = []
-        self._monitor = HealthMonitor(self._environment, process="", clock=RunClock())
-        self._measuring = gevent.spawn(self._measure, self._monitor)
-
-    def _on_test_stop(self, **_: Any) -> None:
-        if self._monitor is None:
-            return
-        assert self._measuring is not None
-        self._measuring.kill(block=False)
-        if last := self._monitor.stop():
-            self._rows.append(last)
-        self._monitor = None
-
-    def _on_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
-        rows, self._rows = self._rows, []
-        data[REPORT_KEY] = [row._replace(process=client_id) for row in rows]
-
-    def _measure(self, monitor: HealthMonitor) -> None:
-        while True:
-            gevent.sleep(INTERVAL_S)
-            self._rows.append(monitor.take())
-
-
-def reported_rows(data: Mapping[str, Any], shift_s: int) -> list[HealthRow]:
-    """Return the rows that came with a report of a worker whose clock is *shift_s* seconds behind ours."""
-    rows = (HealthRow(*row) for row in data.get(REPORT_KEY, ()))
-    return [row._replace(unix_s=row.unix_s + shift_s) for row in rows]
-
-
 def stalled_ms(lags_ms: Iterable[float]) -> float:
     """Return the time that was lost to lags: whole sleeps only, as shorter lags are ordinary."""
     sleep_ms = 1000 * LAG_SLEEP_S
@@ -196,13 +152,6 @@ def cpu_ratio(own: float, helpers: float, cores: float) -> float:
     *own* and *helpers* are in CPU seconds a second; those of helpers that were started anew are below 0.
     """
     return max(own, (own + helpers) / max(1.0, cores))
-
-
-def _child_cpu_s(environment: Environment) -> float:
-    """Return the CPU time of other processes that the users of this one make work, as their classes tell."""
-    classes: list[Any] = environment.user_classes
-    tellers = {each.child_cpu_s for each in classes if hasattr(each, "child_cpu_s")}
-    return float(sum(tell() for tell in tellers))
 
 
 def _waited_s() -> float | None:

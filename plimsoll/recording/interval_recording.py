@@ -10,13 +10,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from plimsoll.recording.faults import Faults
-from plimsoll.recording.interval_block import block_from_message
-from plimsoll.recording.interval_file import IntervalFile
+from plimsoll.recording.intervals import IntervalFile, block_from_message
 from plimsoll.recording.options import declared_limits_ms
 from plimsoll.recording.recorder import RequestRecorder
-from plimsoll.recording.worker_clocks import WorkerClocks
-from plimsoll.recording.worker_intervals import FINAL_KEY, NUMBER_KEY, REPORT_KEY, STEPS_KEY
+from plimsoll.recording.run_directory import RecordingErrors
+from plimsoll.recording.worker import FINAL_KEY, INTERVALS_KEY, NUMBER_KEY, STEPS_KEY
+from plimsoll.recording.workers import WorkerClocks
 from plimsoll.run_files.files import INTERVALS_FILE, LOCAL
 
 # A batch a second would take a third more room. With 3 s between reports a killed master loses at most 5 s.
@@ -34,7 +33,7 @@ class IntervalRecording:
         directory: Path,
         stage_of: Callable[[int], str],
         clocks: WorkerClocks,
-        faults: Faults,
+        errors: RecordingErrors,
     ) -> None:
         self._environment, self._stage_of = environment, stage_of
         limits_ms = declared_limits_ms(environment)
@@ -46,28 +45,47 @@ class IntervalRecording:
         self._last_numbers: dict[str, int] = {}
         self._lost_reports = 0
         self.complete_workers: set[str] = set()
-        self._clocks, self._faults = clocks, faults
+        self._clocks, self._errors = clocks, errors
         if self._recorder:
             self._recorder.listen(environment)
 
     def tick(self) -> None:
         """Take the requests of the second that has passed; call it once a second."""
         self._ticks += 1
-        self._faults.tolerate(INTERVALS_FILE, self._fold)
+        with self._errors.guard(INTERVALS_FILE):
+            self._fold()
         if self._ticks % TICKS_PER_WRITE == 0:
-            self._faults.tolerate(INTERVALS_FILE, self._file.write)
+            with self._errors.guard(INTERVALS_FILE):
+                self._file.write()
 
     def on_worker_report(self, worker: str, data: Mapping[str, Any]) -> None:
         """Take what a worker sent along with Locust's own report."""
-        if REPORT_KEY in data:
-            self._faults.tolerate(INTERVALS_FILE, lambda: self._take_report(worker, data[REPORT_KEY]))
+        if INTERVALS_KEY not in data:
+            return
+        with self._errors.guard(INTERVALS_FILE):
+            report = data[INTERVALS_KEY]
+            if report.get(FINAL_KEY):
+                self.complete_workers.add(worker)
+            self._worker_errors[worker] = report["errors"]
+            lost = report[NUMBER_KEY] - self._last_numbers.get(worker, 0) - 1
+            self._last_numbers[worker] = report[NUMBER_KEY]
+            if lost:
+                self._lost_reports += lost
+                logger.error("%d reports of worker %s were lost; this run cannot pass", lost, worker)
+            self._clocks.note(worker, report["sent_s"], report[STEPS_KEY])
+            shift_s = self._clocks.shift_s(worker)
+            for message in report["blocks"]:
+                self._file.append(block_from_message(message), worker, self._stage_of, shift_s)
 
     def close(self) -> None:
         """Take what came in after the last second and close the file."""
-        if recorder := self._recorder:
-            self._faults.tolerate(INTERVALS_FILE, lambda: recorder.stop(self._environment))
-            self._faults.tolerate(INTERVALS_FILE, self._fold)
-        self._faults.tolerate(INTERVALS_FILE, self._file.close)
+        with self._errors.guard(INTERVALS_FILE):
+            if self._recorder:
+                self._recorder.stop(self._environment)
+        with self._errors.guard(INTERVALS_FILE):
+            self._fold()
+        with self._errors.guard(INTERVALS_FILE):
+            self._file.close()
 
     @property
     def request_errors(self) -> int:
@@ -79,21 +97,3 @@ class IntervalRecording:
         block = self._recorder.fold() if self._recorder else None
         if block:
             self._file.append(block, LOCAL, self._stage_of)
-
-    def _take_report(self, worker: str, report: Mapping[str, Any]) -> None:
-        if report.get(FINAL_KEY):
-            self.complete_workers.add(worker)
-        self._worker_errors[worker] = report["errors"]
-        self._miss_reports(worker, report[NUMBER_KEY])
-        self._clocks.note(worker, report["sent_s"], report[STEPS_KEY])
-        shift_s = self._clocks.shift_s(worker)
-        for message in report["blocks"]:
-            self._file.append(block_from_message(message), worker, self._stage_of, shift_s)
-
-    def _miss_reports(self, worker: str, number: int) -> None:
-        """Count the reports of a worker that were lost before this one."""
-        lost = number - self._last_numbers.get(worker, 0) - 1
-        self._last_numbers[worker] = number
-        if lost:
-            self._lost_reports += lost
-            logger.error("%d reports of worker %s were lost; this run cannot pass", lost, worker)

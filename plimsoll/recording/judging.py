@@ -1,17 +1,23 @@
-"""Hand a run directory to `python -m reports`, in a process of its own that gevent never touches."""
+"""Hand a run, its thresholds or its steps to `python -m reports`, a process that gevent never touches."""
 
 from __future__ import annotations
 
+import gevent
+from locust import User
+
 import json
+import logging
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from plimsoll.redact import has_secret
+from plimsoll.loads.search import Outcome
+from plimsoll.recording.origin import iterations_of, tags_of_tasks
+from plimsoll.redact import has_secret, redact_name
 from plimsoll.run_files.exit_status import VERDICTS, ExitStatus
 
 SUITE_FOLDER = Path(__file__).resolve().parents[2]
@@ -26,35 +32,11 @@ sys.path.remove(folder)
 runpy.run_module(package, run_name="__main__", alter_sys=True)
 """
 
-
-class Judgement(NamedTuple):
-    """What the judge said: its exit status and its text for the terminal."""
-
-    exit_status: int
-    text: str
-
-    @property
-    def word(self) -> str:
-        """The verdict, or what became of it, for people."""
-        if self.has_report:
-            return ExitStatus(self.exit_status).name
-        return "not judged" if self.exit_status == ExitStatus.BAD_CONFIGURATION else "the judge crashed"
-
-    @property
-    def has_report(self) -> bool:
-        """Whether there is a report to look at."""
-        return self.exit_status in VERDICTS
-
-
-class ThresholdsCheck(NamedTuple):
-    """The faults of a thresholds file, and the latency limits in it, ascending."""
-
-    faults: list[str]
-    limits_ms: list[float]
+logger = logging.getLogger("plimsoll")
 
 
 class KnownNames(NamedTuple):
-    """What a run can send, as far as it is known; without the names of its requests nothing is.
+    """What a run can send, as far as its journeys declare it; None for the requests where one does not.
 
     Those of metrics, tags and transactions may be globs: `*` where any may come.
     """
@@ -65,6 +47,45 @@ class KnownNames(NamedTuple):
     tags: Iterable[str]
     transactions: Iterable[str]
     iterations: Iterable[str]
+
+
+def known_names(classes: Sequence[type[User]]) -> KnownNames:
+    """Return what these journeys can send, as far as they declare it."""
+    return KnownNames(
+        known_request_names(classes),
+        sorted(declared_names(classes, "metric_names") | declared_names(classes, "client_metric_names")),
+        sorted(user_class.__name__ for user_class in classes),
+        sorted(declared_names(classes, "tag_names") | tags_of_tasks(classes)),
+        sorted(declared_names(classes, "transaction_names")),
+        sorted(iterations_of(classes)),
+    )
+
+
+def known_request_names(classes: Iterable[type[User]]) -> set[str] | None:
+    """Return every request name that journeys declare, as it is recorded; None where one declares none."""
+    names: set[str] = set()
+    for user_class in classes:
+        declared: Iterable[str] | None = getattr(user_class, "request_names", None)
+        if declared is None:
+            return None
+        names.update(map(redact_name, declared))
+    return names
+
+
+def declared_names(classes: Iterable[type[User]], attribute: str) -> set[str]:
+    """Return the recorded names that an attribute of the journeys declares, or globs; None declares `*`."""
+    names: set[str] = set()
+    for user_class in classes:
+        declared: Iterable[str] | None = getattr(user_class, attribute, ())
+        names.update(["*"] if declared is None else map(redact_name, declared))
+    return names
+
+
+class ThresholdsCheck(NamedTuple):
+    """The faults of a thresholds file, and the latency limits in it, ascending."""
+
+    faults: list[str]
+    limits_ms: list[float]
 
 
 def check_thresholds(thresholds: Path, known: KnownNames, *, quoting: bool = True) -> ThresholdsCheck:
@@ -90,10 +111,11 @@ def check_thresholds(thresholds: Path, known: KnownNames, *, quoting: bool = Tru
     if checked.returncode == ExitStatus.PASS:
         return ThresholdsCheck([], json.loads(checked.stdout)["limits_ms"])
     # Any other status is a crash, whose traceback may quote the file.
-    is_told = checked.stderr and (quoting or checked.returncode == ExitStatus.BAD_CONFIGURATION)
-    status = f"the check of {str(thresholds)!r} ended with status {checked.returncode}"
-    told = checked.stderr.replace(f"{file}: ", f"{thresholds}: ") if is_told else status
-    return ThresholdsCheck(told.strip().splitlines(), [])
+    if checked.stderr and (quoting or checked.returncode == ExitStatus.BAD_CONFIGURATION):
+        faults = checked.stderr.replace(f"{file}: ", f"{thresholds}: ")
+    else:
+        faults = f"the check of {str(thresholds)!r} ended with status {checked.returncode}"
+    return ThresholdsCheck(faults.strip().splitlines(), [])
 
 
 def copy_thresholds(thresholds: Path, copy: Path) -> None:
@@ -109,6 +131,25 @@ def copy_thresholds(thresholds: Path, copy: Path) -> None:
     if checked.returncode != ExitStatus.PASS:
         raise OSError(checked.stderr.strip())
     copy.write_text(checked.stdout, "utf-8")
+
+
+class Judgement(NamedTuple):
+    """What the judge said: its exit status and its text for the terminal."""
+
+    exit_status: int
+    text: str
+
+    @property
+    def word(self) -> str:
+        """The verdict, or what became of it, for people."""
+        if self.has_report:
+            return ExitStatus(self.exit_status).name
+        return "not judged" if self.exit_status == ExitStatus.BAD_CONFIGURATION else "the judge crashed"
+
+    @property
+    def has_report(self) -> bool:
+        """Whether there is a report to look at."""
+        return self.exit_status in VERDICTS
 
 
 class Judging:
@@ -141,6 +182,36 @@ class Judging:
     def kill(self) -> None:
         """End the judge without a verdict."""
         self._process.kill()
+
+
+class StepJudge:
+    """Returns the verdict on a step of a search as soon as it is reached, by the code that judges runs.
+
+    What happened in the step must first be in the files, which takes *recorded_after_s*.
+    """
+
+    def __init__(self, run_directory: Path, recorded_after_s: float) -> None:
+        self._run_directory, self._recorded_after_s = run_directory, recorded_after_s
+        self._verdicts: dict[str, gevent.Greenlet] = {}
+
+    def __call__(self, step: str) -> Outcome | None:
+        """Return the verdict on a step, None while it is not reached."""
+        if step not in self._verdicts:
+            self._verdicts[step] = gevent.spawn(self._judge, step)
+        verdict: Outcome | None = self._verdicts[step].value
+        return verdict
+
+    def _judge(self, step: str) -> Outcome:
+        gevent.sleep(self._recorded_after_s)
+        verdicts: dict[str, Outcome] = {}
+        judged = run_reports(["steps", str(self._run_directory.resolve())])
+        if judged.returncode == ExitStatus.PASS:
+            verdicts = json.loads(judged.stdout)
+        else:
+            logger.error("the steps cannot be judged: %s", judged.stderr.strip() or judged.returncode)
+        verdict = verdicts.get(step, "INCONCLUSIVE")
+        logger.info("%s: %s", step, verdict)
+        return verdict
 
 
 def run_reports(arguments: list[str]) -> subprocess.CompletedProcess[str]:

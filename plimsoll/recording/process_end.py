@@ -14,11 +14,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from plimsoll.listening import listen_first, surround
-from plimsoll.recording.exits import SIGNALS, where_raised
+from plimsoll.recording.exits import SIGNALS, Signals, interrupt_main, where_raised, write_to_terminal
 from plimsoll.recording.judging import Judgement, how_to_judge
 from plimsoll.recording.options import options_of, starts_by_itself
 from plimsoll.recording.session import Session
-from plimsoll.recording.signals import Signals, interrupt_main, say
 from plimsoll.run_files.exit_status import ExitStatus
 
 EXIT_LIMIT_S = 10.0
@@ -30,8 +29,8 @@ WORST_FIRST = (
     ExitStatus.INCONCLUSIVE,
     ExitStatus.PASS,
 )
-JUDGES = "judging the run; press Ctrl-C again to exit without a verdict"
-CLEANS_UP = "cleaning up; press Ctrl-C again to skip the clean-up"
+JUDGING_HINT = "judging the run; press Ctrl-C again to exit without a verdict"
+CLEAN_UP_HINT = "cleaning up; press Ctrl-C again to skip the clean-up"
 
 logger = logging.getLogger("plimsoll")
 
@@ -46,17 +45,22 @@ class ProcessEnd:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self.session = Session(environment, self._interrupt)
-        self._signals = Signals(self._on_first_signal, self._on_second_signal)
+        self._signals = Signals(self._on_first_signal, self._on_repeated_signal)
         self._closing = Semaphore()
         self._is_interrupted = self._is_closed = self._is_settled = False
 
     def listen(self) -> None:
         """Follow Locust's events from now on."""
         events = self._environment.events
+
+        def on_quit(**_: Any) -> None:
+            if self.session.is_headless:
+                self.session.print_judgement()
+
         self.session.listen()
         listen_first(events.test_start, lambda **_: self.take_signals())  # Locust has taken SIGTERM since
         surround(events.quitting, self._around_quitting)
-        events.quit.add_listener(self._on_quit)
+        events.quit.add_listener(on_quit)
 
     def take_signals(self) -> None:
         """Handle Ctrl-C and SIGTERM from now on."""
@@ -106,7 +110,11 @@ class ProcessEnd:
             session.service.stop()
         if starts_by_itself(self._environment) and not session.judgements:
             session.take_judgement(Judgement(ExitStatus.INCONCLUSIVE, f"plimsoll: {self._why_no_load()}\n"))
-        status, wanted = self._exit_status(), self._environment.process_exit_code
+        status = session.judgement.exit_status if session.judgement else None
+        if session.is_headless:
+            reached = {judgement.exit_status for judgement in session.judgements}
+            status = next((each for each in WORST_FIRST if each in reached), ExitStatus.INCONCLUSIVE)
+        wanted = self._environment.process_exit_code
         if status is not None:
             if wanted not in {None, status}:
                 logger.warning(
@@ -114,12 +122,6 @@ class ProcessEnd:
                 )
             self._environment.process_exit_code = status
         self._is_settled = True
-
-    def _exit_status(self) -> int | None:
-        if self.session.is_headless:
-            reached = {judgement.exit_status for judgement in self.session.judgements}
-            return next((status for status in WORST_FIRST if status in reached), ExitStatus.INCONCLUSIVE)
-        return self.session.judgement.exit_status if self.session.judgement else None
 
     def _why_no_load(self) -> str:
         """Return why a headless process never came to its load."""
@@ -138,21 +140,17 @@ class ProcessEnd:
             why = "the runner was stopped before it"
         return f"no load was made: {why}"
 
-    def _on_quit(self, **_: Any) -> None:
-        if self.session.is_headless:
-            self.session.print_judgement()
-
     def _on_first_signal(self, name: str) -> None:
         self.session.received_signal = name
-        say(JUDGES if self.session.state in {"recording", "judging"} else CLEANS_UP)
+        write_to_terminal(JUDGING_HINT if self.session.state in {"recording", "judging"} else CLEAN_UP_HINT)
         self._interrupt()
 
-    def _on_second_signal(self) -> int:
+    def _on_repeated_signal(self) -> int:
         if self._is_settled:
             return int(self._environment.process_exit_code or ExitStatus.PASS)
         directory = self.session.leave()
         if directory:
-            say(f"ended before the verdict; for one: {how_to_judge(directory)}")
+            write_to_terminal(f"stopped before a verdict; to judge the run: {how_to_judge(directory)}")
         return ExitStatus.INCONCLUSIVE
 
     def _interrupt(self) -> None:

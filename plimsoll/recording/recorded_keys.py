@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from plimsoll.recording.interval_block import Key
+from plimsoll.recording.intervals import Key
 from plimsoll.recording.origin import MAX_COMBINATIONS, TOO_MANY, Origin
 from plimsoll.redact import redact_name
 from plimsoll.run_files.intervals import CUSTOM_TYPES

@@ -20,7 +20,7 @@ from plimsoll.loads.iterations import ITERATIONS
 from plimsoll.recording import in_flight, measures, transactions
 from plimsoll.recording.failure_kinds import FailureKinds
 from plimsoll.recording.fold import SAMPLE_COLUMNS, SUCCESS, UNFINISHED, VALUE, fold
-from plimsoll.recording.interval_block import IntervalBlock
+from plimsoll.recording.intervals import IntervalBlock
 from plimsoll.recording.origin import Origin, current_origin, origin_of
 from plimsoll.recording.recorded_keys import RecordedKeys
 from plimsoll.recording.run_clock import RunClock

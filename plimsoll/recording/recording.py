@@ -3,46 +3,46 @@
 from __future__ import annotations
 
 import gevent
-from locust import User
 from locust.env import Environment
 from locust.runners import WORKER_REPORT_INTERVAL
 
 import itertools
 import logging
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from plimsoll.loads.search_shape import SearchShape
-from plimsoll.recording import run_facts
-from plimsoll.recording.faults import Faults
-from plimsoll.recording.health import HealthMonitor, reported_rows
+from plimsoll.recording.health import HealthMonitor
 from plimsoll.recording.interval_recording import TICKS_PER_WRITE, IntervalRecording
-from plimsoll.recording.judging import SUITE_FOLDER, copy_thresholds
-from plimsoll.recording.locust_csv import CSV_FILES, RunCsvFiles
+from plimsoll.recording.judging import SUITE_FOLDER, StepJudge, copy_thresholds, known_request_names
 from plimsoll.recording.options import options_of
 from plimsoll.recording.run_clock import RunClock
 from plimsoll.recording.run_directory import (
+    CSV_FILES,
     RESULTS_FOLDER,
     CsvLog,
+    LocustCsvFiles,
+    RecordingErrors,
+    ScheduleLog,
     create_run_directory,
     directory_name,
+    end_reason,
+    environment_fingerprint,
     file_digests,
+    git_commit,
+    package_versions,
+    timestamp,
     write_facts,
 )
 from plimsoll.recording.run_plan import RunPlan
-from plimsoll.recording.schedule_log import ScheduleLog
-from plimsoll.recording.step_judge import StepJudge
-from plimsoll.recording.worker_clocks import WorkerClocks
-from plimsoll.recording.worker_intervals import UNRECORDED_KEY
-from plimsoll.recording.worker_watch import WorkerWatch
-from plimsoll.redact import redact, redact_command, redact_name
+from plimsoll.recording.worker import UNRECORDED_KEY, reported_health
+from plimsoll.recording.workers import WorkerClocks, WorkerWatch
+from plimsoll.redact import redact, redact_command
 from plimsoll.run_files.files import (
     HEALTH_FILE,
-    INTERVALS_FILE,
     LOCAL,
     MASTER,
     RUN_FILE,
@@ -71,23 +71,29 @@ class Recording:
         self._unrecorded = environment.stats.total.num_requests, environment.stats.total.num_failures
         self._end_reason: str | None = None
         self._stage: str | None = None
-        self._faults = Faults()
-        started = datetime.fromtimestamp(self._clock.started_unix_s, UTC)
-        self.directory = self._create_directory(started)
+        self._errors = RecordingErrors()
+        options, started = options_of(environment), datetime.fromtimestamp(self._clock.started_unix_s, UTC)
+        wanted = options.run_dir or Path(RESULTS_FOLDER, directory_name(started, self._profile))
+        self.directory = create_run_directory(Path(wanted))
+        if options.thresholds:
+            copy_thresholds(Path(options.thresholds), self.directory / THRESHOLDS_FILE)
         self._facts = self._start_facts(started, sut_version)
         write_facts(self.directory, self._facts)
-        self._csv_files = RunCsvFiles(environment, self.directory, self._clock, self._faults)
+        self._csv_files = LocustCsvFiles(environment, self.directory, self._clock, self._errors)
         self._schedule = ScheduleLog(self.directory, self._clock)
-        self._workers_seen = WorkerWatch(environment.runner)
-        self._workers_noted: list[str] = []
+        self._watch = WorkerWatch(environment.runner)
         self._health_file = CsvLog(self.directory / HEALTH_FILE, HealthRow._fields)
-        process = MASTER if self._workers_seen.is_watching else LOCAL
+        process = MASTER if self._watch.is_watching else LOCAL
         self._health = HealthMonitor(environment, process, self._clock)
         self._clocks = WorkerClocks(self._clock, process)
         self._intervals = IntervalRecording(
-            environment, self.directory, self._plan.stage_of, self._clocks, self._faults
+            environment, self.directory, self._plan.stage_of, self._clocks, self._errors
         )
-        self._offer_verdicts()
+        if isinstance(environment.shape_class, SearchShape):
+            # A search learns how its steps went, where there are limits to judge them by.
+            reported_after_s = WORKER_REPORT_INTERVAL if self._watch.is_watching else 0.0
+            judge = StepJudge(self.directory, reported_after_s + WRITTEN_AFTER_S)
+            environment.shape_class.judge = judge if options.thresholds else None
         self._writing = gevent.spawn(self._write_every_second)
         logger.info("recording to %s", self.directory)
         run_time_s = self._plan.run_time_s
@@ -114,7 +120,7 @@ class Recording:
         if self.load_has_ended:
             return
         self._note_end(
-            run_facts.end_reason(
+            end_reason(
                 received_signal=received_signal,
                 schedule_ended=schedule_ended,
                 elapsed_s=self._plan.elapsed_s,
@@ -132,14 +138,16 @@ class Recording:
         self._end_reason = reason
         self._facts |= self._plan.facts()
         ended = datetime.fromtimestamp(self._clock.now_unix_s, UTC)
-        self._facts |= {"ended": run_facts.timestamp(ended), "end_reason": reason}
+        self._facts |= {"ended": timestamp(ended), "end_reason": reason}
 
     def on_worker_report(self, worker: str, data: Mapping[str, Any]) -> None:
         """Write down what a worker sent along with its report."""
         requests, failures = data.get(UNRECORDED_KEY, (0, 0))
         self._unrecorded = self._unrecorded[0] + requests, self._unrecorded[1] + failures
         self._intervals.on_worker_report(worker, data)
-        self._faults.tolerate(HEALTH_FILE, lambda: self._write_health(worker, data))
+        with self._errors.guard(HEALTH_FILE):
+            for row in reported_health(data, self._clocks.shift_s(worker)):
+                self._health_file.write(row)
 
     def on_stats_reset(self) -> None:
         """Note that Locust's own figures were cleared by hand while the run lasted."""
@@ -147,57 +155,42 @@ class Recording:
 
     def await_last_reports(self) -> None:
         """Wait for what the workers send when their users have stopped, while they are still heard."""
-        self._workers_seen.await_last_reports(self._intervals.complete_workers)
+        self._watch.await_last_reports(self._intervals.complete_workers)
 
     def finish(self, *, final_write: bool) -> None:
         """Close the files; with *final_write*, first write the figures that came in after the last second."""
         self._writing.kill(block=True)
-        # Nothing may be counted between the last two: they must agree to the last request.
-        for file, close in (
-            (SCHEDULE_FILE, self._schedule.close),
-            (HEALTH_FILE, self._write_last_health),
-            (HEALTH_FILE, self._health_file.close),
-            (CSV_FILES, lambda: self._csv_files.close(final_write=final_write)),
-            (INTERVALS_FILE, self._intervals.close),
-        ):
-            self._faults.tolerate(file, close)
-        totals = self._totals() if final_write else None
-        lost = self._workers_seen.close(self._plan.elapsed_s, self._intervals.complete_workers)
-        self._facts |= {"workers": sorted(self._workers_seen.took_part), "locust_totals": totals}
-        self._facts |= {"lost_workers": [worker._asdict() for worker in lost]}
-        self._note(**self._recording_facts())
-
-    def _offer_verdicts(self) -> None:
-        """Have a shape that searches for the breakpoint learn how its steps went, where there are limits."""
-        shape = self._environment.shape_class
-        if not isinstance(shape, SearchShape):
-            return
-        reported_after_s = WORKER_REPORT_INTERVAL if self._workers_seen.is_watching else 0.0
-        has_limits = (self.directory / THRESHOLDS_FILE).exists()
-        shape.judge = StepJudge(self.directory, reported_after_s + WRITTEN_AFTER_S) if has_limits else None
-
-    def _recording_facts(self) -> dict[str, object]:
-        """Return what is known about the recording itself."""
-        return {
-            "recording_errors": self._faults.count + self._intervals.request_errors,
-            "recording_fault": self._faults.first,
-            "clock_offsets_s": self._clocks.facts(),
-            "clock_steps": self._clocks.step_facts(),
-            "file_digests": file_digests(self.directory),
-        }
+        with self._errors.guard(SCHEDULE_FILE):
+            self._schedule.close()
+        with self._errors.guard(HEALTH_FILE):
+            if last := self._health.stop():
+                self._health_file.write(last)
+        with self._errors.guard(HEALTH_FILE):
+            self._health_file.close()
+        # Nothing may be counted between these two: they must agree to the last request.
+        with self._errors.guard(CSV_FILES):
+            self._csv_files.close(final_write=final_write)
+        self._intervals.close()
+        total, (requests, failures) = self._environment.stats.total, self._unrecorded
+        # Of Locust's counts, without those of the set-up.
+        counted = {"requests": total.num_requests - requests, "failures": total.num_failures - failures}
+        lost = self._watch.close(self._plan.elapsed_s, self._intervals.complete_workers)
+        self._note(
+            workers=sorted(self._watch.took_part),
+            lost_workers=[worker._asdict() for worker in lost],
+            locust_totals=counted if final_write else None,
+            recording_errors=self._errors.count + self._intervals.request_errors,
+            recording_fault=self._errors.first,
+            clock_offsets_s=self._clocks.facts(),
+            clock_steps=self._clocks.step_facts(),
+            file_digests=file_digests(self.directory),
+        )
 
     def _note(self, **facts: object) -> None:
         """Write down at once what must not be lost with this process."""
         self._facts |= facts
-        self._faults.tolerate(RUN_FILE, lambda: write_facts(self.directory, self._facts))
-
-    def _create_directory(self, started: datetime) -> Path:
-        options = options_of(self._environment)
-        wanted = options.run_dir or Path(RESULTS_FOLDER, directory_name(started, self._profile()))
-        directory = create_run_directory(Path(wanted))
-        if options.thresholds:
-            copy_thresholds(Path(options.thresholds), directory / THRESHOLDS_FILE)
-        return directory
+        with self._errors.guard(RUN_FILE):
+            write_facts(self.directory, self._facts)
 
     def _start_facts(self, started: datetime, sut_version: str | None) -> dict[str, object]:
         environment, options = self._environment, options_of(self._environment)
@@ -205,16 +198,16 @@ class Recording:
         return {
             "schema_version": RUN_SCHEMA_VERSION,
             "id": self.directory.name,
-            "profile": self._profile(),
+            "profile": self._profile,
             "journeys": sorted(user_class.__name__ for user_class in environment.user_classes),
             "request_names": names and sorted(names),
             **self._plan.facts(),
             "host": redact(environment.host) if environment.host else None,
             "command": redact_command([Path(sys.argv[0]).name, *sys.argv[1:]]),
-            "versions": run_facts.package_versions(),
-            "git_commit": run_facts.git_commit(SUITE_FOLDER),
-            "environment": run_facts.environment_fingerprint(sut_version),
-            "started": run_facts.timestamp(started),
+            "versions": package_versions(),
+            "git_commit": git_commit(SUITE_FOLDER),
+            "environment": environment_fingerprint(sut_version),
+            "started": timestamp(started),
             "ended": None,
             "end_reason": None,
             "aborted": None,
@@ -227,27 +220,16 @@ class Recording:
             "clock_steps": [],
         }
 
-    def _totals(self) -> dict[str, int]:
-        """Return the requests and failures that Locust counted, without those of the set-up."""
-        total, (requests, failures) = self._environment.stats.total, self._unrecorded
-        return {"requests": total.num_requests - requests, "failures": total.num_failures - failures}
-
+    @property
     def _profile(self) -> str:
         journeys = "-".join(sorted(user_class.__name__ for user_class in self._environment.user_classes))
         return redact(self._environment.profile or "") or journeys[:60]
 
     def _write_every_second(self) -> None:
         for second in itertools.count():
-            self._faults.tolerate(SCHEDULE_FILE, partial(self._write_second, is_first=second == 0))
+            with self._errors.guard(SCHEDULE_FILE):
+                self._write_second(is_first=second == 0)
             gevent.sleep(LOG_INTERVAL_S)
-
-    def _write_health(self, worker: str, data: Mapping[str, Any]) -> None:
-        for row in reported_rows(data, self._clocks.shift_s(worker)):
-            self._health_file.write(row)
-
-    def _write_last_health(self) -> None:
-        if last := self._health.stop():
-            self._health_file.write(last)
 
     def _write_second(self, *, is_first: bool) -> None:
         assert self._environment.runner is not None
@@ -259,31 +241,19 @@ class Recording:
             self._note(**self._plan.facts())
         planned = self._plan.now(None if self.load_has_ended else runner)
         requests = self._environment.stats.total.num_requests
-        write_schedule = partial(self._schedule.write, elapsed_s, planned, runner.user_count, requests)
-        self._faults.tolerate(SCHEDULE_FILE, write_schedule)
-        self._faults.tolerate(CSV_FILES, self._csv_files.flush)
+        with self._errors.guard(SCHEDULE_FILE):
+            self._schedule.write_second(elapsed_s, planned, runner.user_count, requests)
+        with self._errors.guard(CSV_FILES):
+            self._csv_files.flush()
         self._intervals.tick()
         if not is_first:  # the health of no time at all says nothing
-            self._faults.tolerate(HEALTH_FILE, lambda: self._health_file.write(self._health.take()))
+            with self._errors.guard(HEALTH_FILE):
+                self._health_file.write(self._health.take())
         if not self.load_has_ended:
-            lost = self._workers_seen.look(elapsed_s)
-            if lost or len(self._workers_seen.took_part) != len(self._workers_noted):
-                self._workers_noted = sorted(self._workers_seen.took_part)
-                self._note(
-                    workers=self._workers_noted,
-                    lost_workers=[worker._asdict() for worker in self._workers_seen.lost],
-                )
+            lost = self._watch.look(elapsed_s)
+            workers = sorted(self._watch.took_part)
+            if lost or workers != self._facts["workers"]:
+                self._note(workers=workers, lost_workers=[each._asdict() for each in self._watch.lost])
         if self._stage != planned.stage:
             self._stage = planned.stage
             logger.info("%.0f s: %s, %d users", elapsed_s, planned.stage or SCHEDULE_ENDED, runner.user_count)
-
-
-def known_request_names(user_classes: Iterable[type[User]]) -> set[str] | None:
-    """Return every request name the journeys declare, as it is recorded; None where one declares none."""
-    names: set[str] = set()
-    for user_class in user_classes:
-        declared: Iterable[str] | None = getattr(user_class, "request_names", None)
-        if declared is None:
-            return None
-        names.update(map(redact_name, declared))
-    return names

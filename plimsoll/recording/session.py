@@ -8,22 +8,22 @@ from locust.rpc import Message
 from locust.runners import WORKER_REPORT_INTERVAL, MasterRunner, Runner
 
 import logging
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from plimsoll.listening import listen_first, listen_last, surround
-from plimsoll.recording import run_facts
 from plimsoll.recording.bundled_service import BundledService
-from plimsoll.recording.console import say
 from plimsoll.recording.exits import contain_exits
 from plimsoll.recording.judging import SUITE_FOLDER, Judgement, Judging
 from plimsoll.recording.options import options_of
 from plimsoll.recording.recording import Recording
-from plimsoll.recording.worker_end import ABORTED_MESSAGE
+from plimsoll.recording.run_directory import git_commit, package_versions
+from plimsoll.recording.worker import ABORTED_MESSAGE
 from plimsoll.run_files.exit_status import ExitStatus
 
 # What a worker measured last reaches the master with its next report.
@@ -59,20 +59,32 @@ class Session:
         """The greenlet that stops the load, as long as it does."""
         self._has_stopped = self._is_closing = False
         # Asked now, so that the answers are there when the load starts and nothing may wait.
-        run_facts.package_versions()
-        run_facts.git_commit(SUITE_FOLDER)
+        package_versions()
+        git_commit(SUITE_FOLDER)
 
     def listen(self) -> None:
         """Follow Locust's events from now on."""
         events = self._environment.events
+
+        def on_worker_aborted(msg: Message, **_: Any) -> None:
+            self.abort(f"{msg.data} on worker {msg.node_id}")
+
+        def on_worker_report(client_id: str, data: dict[str, Any], **_: Any) -> None:
+            if self._recording:
+                self._recording.on_worker_report(client_id, data)
+
+        def on_reset_stats(**_: Any) -> None:
+            if self._recording:
+                self._recording.on_stats_reset()
+
         contain_exits(events, self.abort)
         if isinstance(self._runner, MasterRunner):
-            self._runner.register_message(ABORTED_MESSAGE, self._on_worker_aborted)
+            self._runner.register_message(ABORTED_MESSAGE, on_worker_aborted)
         surround(events.test_start, self._around_test_start)
         listen_first(events.test_stopping, self._on_test_stopping)
         listen_last(events.test_stop, self._on_test_stop)
-        listen_first(events.worker_report, self._on_worker_report)
-        listen_first(events.reset_stats, self._on_reset_stats)
+        listen_first(events.worker_report, on_worker_report)
+        listen_first(events.reset_stats, on_reset_stats)
 
     @property
     def state(self) -> str:
@@ -178,8 +190,11 @@ class Session:
         sut_version = self.service.ready.version if self.service else None
         try:
             self._recording = Recording(self._environment, sut_version, set_up_s=time.monotonic() - began_s)
-        except OSError as error:
-            self._give_up(f"plimsoll: the run cannot be recorded: {error}\n")
+        except OSError as error:  # a load that cannot be judged is stopped
+            text = f"plimsoll: the run cannot be recorded: {error}\n"
+            self.take_judgement(Judgement(ExitStatus.BAD_CONFIGURATION, text))
+            gevent.spawn(self._runner.quit if self.is_headless else self._runner.stop)
+            self.print_judgement()
             return
         if self.aborted:
             self._end_aborted_run(self._recording, self.aborted)
@@ -194,12 +209,6 @@ class Session:
             self._finishing.join()
         self.judgement = None
 
-    def _give_up(self, text: str) -> None:
-        """Stop a load that cannot be judged."""
-        self.take_judgement(Judgement(ExitStatus.BAD_CONFIGURATION, text))
-        gevent.spawn(self._runner.quit if self.is_headless else self._runner.stop)
-        self.print_judgement()
-
     def _end_aborted_run(self, recording: Recording, what: str) -> None:
         self.aborted = None
         recording.abort(what)
@@ -207,17 +216,6 @@ class Session:
             self._end_process()
         else:
             gevent.spawn(self._runner.stop)
-
-    def _on_worker_aborted(self, msg: Message, **_: Any) -> None:
-        self.abort(f"{msg.data} on worker {msg.node_id}")
-
-    def _on_worker_report(self, client_id: str, data: dict[str, Any], **_: Any) -> None:
-        if self._recording:
-            self._recording.on_worker_report(client_id, data)
-
-    def _on_reset_stats(self, **_: Any) -> None:
-        if self._recording:
-            self._recording.on_stats_reset()
 
     def _on_test_stopping(self, **_: Any) -> None:
         self.stopping = gevent.getcurrent()
@@ -257,3 +255,16 @@ class Session:
     def _runner(self) -> Runner:
         assert self._environment.runner is not None
         return self._environment.runner
+
+
+def say(stream: TextIO | None, text: str) -> None:
+    """Print a text, or nothing where the stream is closed or takes no more."""
+    if stream is None:  # closed before Python began, as by `>&-`
+        return
+    try:
+        stream.write(text)
+        stream.flush()
+    except (OSError, ValueError):  # ValueError: closed since
+        with suppress(OSError, ValueError):
+            # Python would try again at its exit, and end with 120.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from locust import HttpUser, User
 from locust.env import Environment
+from locust.user.task import is_markov_taskset
 
+import inspect
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,13 +19,11 @@ from plimsoll.loads.schedule import ScheduleError
 from plimsoll.loads.scheduled_shape import TICK_S, PlannedShape
 from plimsoll.loads.search_shape import SearchShape
 from plimsoll.recording.bundled_service import service_faults
-from plimsoll.recording.judging import KnownNames, check_thresholds
+from plimsoll.recording.judging import check_thresholds, known_names
 from plimsoll.recording.options import declare_limits_ms, options_of, starts_by_itself, warm_up_s
-from plimsoll.recording.origin import iterations_of, tags_of_tasks
-from plimsoll.recording.recording import known_request_names
+from plimsoll.recording.origin import tags_of_tasks
 from plimsoll.recording.run_directory import RESULTS_FOLDER
-from plimsoll.recording.task_checks import task_faults, user_count_faults
-from plimsoll.redact import redact, redact_name
+from plimsoll.redact import redact
 
 MAX_NAME_BYTES = 255
 MAX_PATH_BYTES = 4000
@@ -29,92 +31,99 @@ MAX_PATH_BYTES = 4000
 MAX_SHOWN = 100
 SOME_HOST = "http://127.0.0.1"
 """Where the bundled service is, and what a form may name later."""
+_SETS_TASKS = re.compile(r"""\.tasks\b|["']tasks["']""")
 
 
 def startup_faults(environment: Environment) -> list[str]:
     """Return everything that is wrong with the options of this process, one fault a line."""
-    options = options_of(environment)
-    return [
-        *_declaration_faults(environment.user_classes),
-        *(task_faults(environment, environment.user_classes) if starts_by_itself(environment) else ()),
-        *(user_count_faults(environment) if starts_by_itself(environment) else ()),
-        *_shape_faults(environment),
-        *_warm_up_faults(environment),
-        *_host_faults(environment),
-        *_setting_faults(environment),
-        *(run_dir_faults(options.run_dir) if options.run_dir else folder_faults(RESULTS_FOLDER)),
-        *_thresholds_faults(environment),
-    ]
-
-
-def _thresholds_faults(environment: Environment) -> list[str]:
-    thresholds = options_of(environment).thresholds
-    if not thresholds:
-        return []
-    checked = check_thresholds(Path(thresholds), names_known_of(environment.user_classes))
-    declare_limits_ms(environment, checked.limits_ms)
-    return checked.faults
-
-
-def names_known_of(classes: Sequence[type[User]]) -> KnownNames:
-    """Return what these journeys can send, as far as they declare it."""
-    return KnownNames(
-        known_request_names(classes),
-        sorted(declared_names(classes, "metric_names") | declared_names(classes, "client_metric_names")),
-        sorted(user_class.__name__ for user_class in classes),
-        sorted(declared_names(classes, "tag_names") | tags_of_tasks(classes)),
-        sorted(declared_names(classes, "transaction_names")),
-        sorted(iterations_of(classes)),
-    )
-
-
-def declared_names(user_classes: Iterable[type[User]], attribute: str) -> set[str]:
-    """Return the recorded names that an attribute of the journeys declares, or globs; None declares `*`."""
-    names: set[str] = set()
-    for user_class in user_classes:
-        declared: Iterable[str] | None = getattr(user_class, attribute, ())
-        names.update(["*"] if declared is None else map(redact_name, declared))
-    return names
-
-
-def _declaration_faults(user_classes: Iterable[type[User]]) -> list[str]:
-    return [
+    options, classes = options_of(environment), environment.user_classes
+    faults = [
         f"{user_class.__name__}.{attribute} must be a set of names, got {names!r}"
-        for user_class in user_classes
+        for user_class in classes
         for attribute in ("request_names", "metric_names", "tag_names", "transaction_names")
         if isinstance(names := getattr(user_class, attribute, None), str)
     ]
+    if starts_by_itself(environment):
+        faults += [*task_faults(environment, classes), *user_count_faults(environment)]
+    faults += _shape_faults(environment)
+    faults += _warm_up_faults(environment)
+    faults += _host_faults(environment)
+    faults += _setting_faults(environment)
+    faults += run_dir_faults(options.run_dir) if options.run_dir else folder_faults(RESULTS_FOLDER)
+    if options.thresholds:
+        checked = check_thresholds(Path(options.thresholds), known_names(classes))
+        declare_limits_ms(environment, checked.limits_ms)
+        faults += checked.faults
+    return faults
+
+
+def task_faults(environment: Environment, user_classes: Iterable[type[User]]) -> list[str]:
+    """Return which user classes have nothing to do: their users would only fail, again and again."""
+    options = options_of(environment)
+    tags, excluded = set(options.tags or ()), set(options.exclude_tags or ())
+    given = {"--tags": tags, "--exclude-tags": excluded}
+    cause = " and ".join(
+        f"{option} {' '.join(map(repr, sorted(each)))}" for option, each in given.items() if each
+    )
+    faults = []
+    for user_class in user_classes:
+        if _has_task(user_class, tags, excluded) or _may_get_tasks(user_class):
+            continue
+        if _has_task(user_class, set(), set()):
+            known = ", ".join(sorted(tags_of_tasks([user_class]))) or "none"
+            fault = f"{cause}: no task of {user_class.__name__} is left (tags of its tasks: {known});"
+            faults.append(f"{fault} give tags that leave one, or do not run this class")
+        else:
+            fault = f"{user_class.__name__} has no task: decorate methods with @task, set its tasks,"
+            faults.append(f"{fault} or make it abstract = True")
+    return faults
+
+
+def _has_task(task: Any, tags: set[str], excluded: set[str]) -> bool:
+    """Tell whether a task, or one within it if it holds tasks, is left by tags, as Locust filters them."""
+    if hasattr(task, "tasks"):
+        return is_markov_taskset(task) or any(_has_task(inner, tags, excluded) for inner in task.tasks)
+    own: set[str] = getattr(task, "locust_tag_set", set())
+    return (not tags or bool(own & tags)) and not own & excluded
+
+
+def _may_get_tasks(user_class: type[User]) -> bool:
+    """Tell whether users of a class do without tasks of the class, or some code may set them later."""
+    if user_class.run is not User.run:
+        return True
+    modules = {each.__module__ for each in user_class.__mro__}
+    own = [name for name in modules if name != "builtins" and not name.startswith("locust.")]
+    try:
+        return any(_SETS_TASKS.search(inspect.getsource(sys.modules[name])) for name in own)
+    except (KeyError, OSError, TypeError):
+        return True  # unknown
+
+
+def user_count_faults(environment: Environment) -> list[str]:
+    """Return why a run that starts by itself would have no users; a shape has a number of its own."""
+    users = options_of(environment).num_users
+    if environment.shape_class or users is None or users >= 1:
+        return []
+    return [f"--users must be at least 1, got {users}"]
 
 
 def _shape_faults(environment: Environment) -> list[str]:
     shapes: Mapping[str, Any] = environment.available_shape_classes or {}
-    faults = [fault for _, shape in sorted(shapes.items()) for fault in _schedule_faults(shape)]
+    faults = []
+    for _, shape in sorted(shapes.items()):
+        try:
+            _ = shape.schedule if isinstance(shape, PlannedShape) else None  # at full size
+        except ScheduleError as error:
+            faults += [f"{type(shape).__name__}: {fault}" for fault in str(error).splitlines()]
     if starts_by_itself(environment) and len(shapes) > 1:
         names = ", ".join(sorted(shapes))
         faults.append(f"several shapes are loaded ({names}): load one, e.g. -f locustfiles,shapes/ramp.py")
     shape = environment.shape_class
     if faults or not isinstance(shape, PlannedShape):
         return faults
-    if (
-        starts_by_itself(environment)
-        and isinstance(shape, SearchShape)
-        and not options_of(environment).thresholds
-    ):
+    has_thresholds = bool(options_of(environment).thresholds)
+    if starts_by_itself(environment) and isinstance(shape, SearchShape) and not has_thresholds:
         return [f"{type(shape).__name__} searches for where limits break: give them with --thresholds FILE"]
-    return _scale_faults(shape)
-
-
-def _schedule_faults(shape: object) -> list[str]:
-    """Return what is wrong with the schedule of a shape at full size."""
-    try:
-        if isinstance(shape, PlannedShape):
-            _ = shape.schedule
-    except ScheduleError as error:
-        return [f"{type(shape).__name__}: {fault}" for fault in str(error).splitlines()]
-    return []
-
-
-def _scale_faults(shape: PlannedShape[Any]) -> list[str]:
     try:
         duration_s = shape.planned().duration_s
     except ScheduleError as error:
@@ -144,15 +153,22 @@ def _host_faults(environment: Environment) -> list[str]:
         return service_faults()
     if not starts_by_itself(environment):
         return []
-    classes = [user_class for user_class in environment.user_classes if _speaks_http(user_class)]
-    hostless = sorted(user_class.__name__ for user_class in classes if not user_class.host)
-    told = f"{', '.join(hostless)}: no host; give --host URL, or --with-service for the bundled service"
-    return ([told] if hostless else []) + [
+    # FastHttpUser, and whatever has its interface, is known by an attribute that only HTTP needs.
+    classes = [
+        user_class
+        for user_class in environment.user_classes
+        if issubclass(user_class, HttpUser) or hasattr(user_class, "max_redirects")
+    ]
+    faults = [
         fault
         for user_class in classes
         if user_class.host
         for fault in url_faults(user_class.host, f"{user_class.__name__}.host")
     ]
+    if hostless := sorted(user_class.__name__ for user_class in classes if not user_class.host):
+        fault = f"{', '.join(hostless)}: no host; give --host URL, or --with-service for the bundled service"
+        faults.insert(0, fault)
+    return faults
 
 
 def _setting_faults(environment: Environment) -> list[str]:
@@ -166,11 +182,6 @@ def _setting_faults(environment: Environment) -> list[str]:
             found = faults_of(SOME_HOST if url_faults(host) else host)
             faults += [f"{user_class.__name__}: {fault}" for fault in found]
     return faults
-
-
-def _speaks_http(user_class: type[User]) -> bool:
-    """Tell HttpUser, and FastHttpUser or whatever has its interface, by an attribute that only HTTP needs."""
-    return issubclass(user_class, HttpUser) or hasattr(user_class, "max_redirects")
 
 
 def url_faults(host: str, setting: str = "--host") -> list[str]:
@@ -205,12 +216,6 @@ def folder_faults(folder: str, setting: str = "--run-dir") -> list[str]:
     return [f"{setting} {shown(folder)} cannot be used: {reason}"]
 
 
-def shown(value: str) -> str:
-    """Return a value for a message: quoted, without secrets, and not too much of it."""
-    quoted = repr(redact(value))
-    return quoted if len(quoted) <= MAX_SHOWN else f"{quoted[:MAX_SHOWN]}…"
-
-
 def run_dir_faults(run_dir: str) -> list[str]:
     """Return why a run cannot be recorded into the directory of --run-dir."""
     faults = folder_faults(run_dir)
@@ -222,3 +227,9 @@ def run_dir_faults(run_dir: str) -> list[str]:
         if is_taken:
             return [f"--run-dir {shown(run_dir)} is not empty: give a new or an empty directory"]
     return faults
+
+
+def shown(value: str) -> str:
+    """Return a value for a message: quoted, without secrets, and not too much of it."""
+    quoted = repr(redact(value))
+    return quoted if len(quoted) <= MAX_SHOWN else f"{quoted[:MAX_SHOWN]}…"

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from plimsoll.recording.process_end import JUDGES
+from plimsoll.recording.process_end import JUDGING_HINT
 from tests.fix_runs import IMPOSSIBLE, Run, Runner, assert_undisputed, has_history, until
 from tests.fix_service import Service
 from tests.processes import finish, free_port, start_locust, two_workers
@@ -99,7 +99,7 @@ def test_a_second_signal(run: Runner, service: Service, monkeypatch: pytest.Monk
     output = finish(process)
 
     assert process.returncode == 77, output
-    assert output.count(JUDGES) == 1
+    assert output.count(JUDGING_HINT) == 1
     assert f"python -m reports judge {directory}" in output
     assert Run(77, output, directory).read("run.json")["end_reason"] == "SIGTERM"
     until(lambda: not at_work.is_running())

@@ -24,11 +24,17 @@ from typing import Any
 import pytest
 
 from plimsoll.command_line import run_locust as plimsoll_run
-from plimsoll.recording import exits, signals
-from plimsoll.recording.exits import LastResort, catch_exits, contain_listeners, where_raised
-from plimsoll.recording.signals import Signals, interrupt_main
-from plimsoll.recording.switch import _around_init
-from plimsoll.recording.worker_end import SILENT_S, WorkerEnd
+from plimsoll.recording import exits
+from plimsoll.recording.exits import (
+    LastResort,
+    Signals,
+    catch_exits,
+    contain_listeners,
+    interrupt_main,
+    where_raised,
+)
+from plimsoll.recording.plugin import _around_init
+from plimsoll.recording.worker import SILENT_S, WorkerEnd
 from tests.in_process import run_locust
 from tests.virtual_time import virtual_time
 
@@ -256,7 +262,7 @@ def test_an_exit_of_a_locustfile_that_a_process_loads(tmp_path: Path) -> None:
 def test_signals_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first is told by its name, the second ends the process with a status, and there is no third."""
     calls: list[object] = []
-    monkeypatch.setattr(signals, "exit_now", lambda status: calls.append(f"exits with {status}"))
+    monkeypatch.setattr(exits, "exit_now", lambda status: calls.append(f"exits with {status}"))
     before = {number: signal.getsignal(number) for number in exits.SIGNALS}
     try:
         Signals(calls.append, lambda: 77).take(*exits.SIGNALS)
@@ -286,11 +292,11 @@ class Worker:
         options = argparse.Namespace(processes=processes)
         self.environment: Any = Environment(parsed_options=options)
         self.environment.stop_timeout = 0
-        monkeypatch.setattr("plimsoll.recording.worker_end.os.getppid", lambda: self.parent)
+        monkeypatch.setattr("plimsoll.recording.worker.os.getppid", lambda: self.parent)
         monkeypatch.setattr(
-            "plimsoll.recording.worker_end.exit_now", lambda status: self.ends.append(f"exit {status}")
+            "plimsoll.recording.worker.exit_now", lambda status: self.ends.append(f"exit {status}")
         )
-        monkeypatch.setattr("plimsoll.recording.worker_end.Signals.take", lambda *_: None)
+        monkeypatch.setattr("plimsoll.recording.worker.Signals.take", lambda *_: None)
         WorkerEnd(self.environment, self)  # type: ignore[arg-type] # what a runner has that is used
 
     def send_message(self, kind: str, data: object) -> None:

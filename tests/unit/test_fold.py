@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from plimsoll.recording.fold import fold
-from plimsoll.recording.interval_block import IntervalBlock, Key
+from plimsoll.recording.intervals import IntervalBlock, Key
 from plimsoll.run_files.intervals import bucket_indices
 
 KEYS = [Key("Shopper", "GET", "home"), Key("Shopper", "POST", "order"), Key("", "WS", "update")]

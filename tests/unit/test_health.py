@@ -1,17 +1,14 @@
-"""The generator's health is measured from the first second, and lost workers are noticed."""
+"""The generator's health is measured from the first second."""
 
 from __future__ import annotations
 
 import gevent
 from locust import User
 from locust.env import Environment
-from locust.runners import STATE_MISSING, STATE_RUNNING, MasterRunner
 
 import csv
 import time
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -21,11 +18,10 @@ from plimsoll.recording.health import (
     LoopLag,
     _quantile,
     cpu_ratio,
-    reported_rows,
 )
 from plimsoll.recording.run_clock import RunClock
 from plimsoll.recording.run_directory import CsvLog
-from plimsoll.recording.worker_watch import WorkerWatch
+from plimsoll.recording.worker import reported_health
 from plimsoll.run_files.files import HEALTH_FILE, HealthRow
 from tests.virtual_time import virtual_time
 
@@ -168,7 +164,7 @@ def test_no_samples_no_quantile() -> None:
 def test_rows_reach_the_file(tmp_path: Path) -> None:
     """What a worker reports is written as it came; unknown is empty."""
     file = CsvLog(tmp_path / HEALTH_FILE, HealthRow._fields)
-    for row in reported_rows({"plimsoll_health": [list(ROW)]}, shift_s=0):
+    for row in reported_health({"plimsoll_health": [list(ROW)]}, shift_s=0):
         file.write(row)
     file.close()
     (written,) = csv.DictReader((tmp_path / "health.csv").read_text(encoding="utf-8").splitlines())
@@ -180,57 +176,11 @@ def test_rows_reach_the_file(tmp_path: Path) -> None:
 
 def test_reports_of_others_are_left_alone() -> None:
     """A report without health is not ours."""
-    assert reported_rows({"stats": []}, shift_s=0) == []
+    assert reported_health({"stats": []}, shift_s=0) == []
 
 
 def test_a_worker_whose_clock_is_wrong() -> None:
     """Its seconds are moved to those of the master, as those of its requests are."""
-    (row,) = reported_rows({"plimsoll_health": [list(ROW)]}, shift_s=-3)
+    (row,) = reported_health({"plimsoll_health": [list(ROW)]}, shift_s=-3)
 
     assert row == ROW._replace(unix_s=-2.0)
-
-
-class Master(MasterRunner):
-    """A master with workers that the test sets, without a network."""
-
-    def __init__(self, **states: str) -> None:
-        self.clients: Any = SimpleNamespace()
-        self.now(**states)
-
-    def now(self, **states: str) -> None:
-        """Set which workers are there and in which state."""
-        self.clients.all = [SimpleNamespace(id=name, state=state) for name, state in states.items()]
-
-    def __del__(self) -> None:
-        """There is nothing to clean up."""
-
-
-def test_missing_and_departed_workers_are_lost() -> None:
-    """A worker that stops answering is lost, and so is one that leaves; one that stays is not."""
-    master = Master(a=STATE_RUNNING, b=STATE_RUNNING, c=STATE_RUNNING)
-    watch = WorkerWatch(master)
-    master.now(a=STATE_MISSING, c=STATE_RUNNING)
-
-    assert watch.look(12.34)
-    assert [worker._asdict() for worker in watch.lost] == [
-        {"id": "a", "at_s": 12.3},
-        {"id": "b", "at_s": 12.3},
-    ]
-    assert not watch.look(13.3)
-    assert watch.took_part == {"c"}
-
-
-def test_a_new_worker_is_no_loss() -> None:
-    """Workers may join while a run lasts, and are watched from then on."""
-    master = Master(a=STATE_RUNNING)
-    watch = WorkerWatch(master)
-    master.now(a=STATE_RUNNING, b=STATE_RUNNING)
-
-    assert not watch.look(1)
-    master.now(a=STATE_RUNNING)
-    assert watch.look(2)
-
-
-def test_a_single_process_has_no_workers() -> None:
-    """There is nobody to lose."""
-    assert not WorkerWatch(None).look(1)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from plimsoll.recording.signals import interrupt_main
+from plimsoll.recording.exits import interrupt_main
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from plimsoll.recording.fold import fold
-from plimsoll.recording.interval_block import IntervalBlock, Key, block_from_message
+from plimsoll.recording.intervals import IntervalBlock, Key, block_from_message
 
 KEYS = [
     Key("Shopper", "GET", "home"),

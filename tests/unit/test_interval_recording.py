@@ -14,12 +14,12 @@ from typing import Any, cast
 import pyarrow as pa
 import pytest
 
-from plimsoll.recording.faults import Faults
 from plimsoll.recording.interval_recording import IntervalRecording
 from plimsoll.recording.options import declare_limits_ms
 from plimsoll.recording.run_clock import RunClock
-from plimsoll.recording.worker_clocks import WorkerClocks
-from plimsoll.recording.worker_intervals import REPORT_KEY, WorkerIntervals
+from plimsoll.recording.run_directory import RecordingErrors
+from plimsoll.recording.worker import INTERVALS_KEY, WorkerRecording
+from plimsoll.recording.workers import WorkerClocks
 from tests.fix_locust_process import LocustProcess
 from tests.virtual_time import START_UNIX_S, virtual_time
 
@@ -34,7 +34,7 @@ def start(environment: Environment, directory: Path) -> IntervalRecording:
     """Start the intervals of a run."""
     directory.mkdir()
     clocks = WorkerClocks(RunClock(), "local")
-    return IntervalRecording(environment, directory, lambda _: "hold", clocks, Faults())
+    return IntervalRecording(environment, directory, lambda _: "hold", clocks, RecordingErrors())
 
 
 def rows(directory: Path) -> list[dict[str, Any]]:
@@ -70,7 +70,7 @@ class Worker:
         self.reports: list[dict[str, Any]] = []
         self.stops = 0
         runner = SimpleNamespace(_send_stats=self.report, stop=self.stop)
-        self.intervals = WorkerIntervals(self.environment, cast(WorkerRunner, runner))
+        self.intervals = WorkerRecording(self.environment, cast(WorkerRunner, runner))
 
     def count(self, request_type: str, name: str, **_: Any) -> None:
         """Count a request as Locust does."""
@@ -110,7 +110,7 @@ def test_single_process(environment: Environment, tmp_path: Path) -> None:
 
     assert sum(row["n"] for row in rows(tmp_path / "run")) == 2
     assert {(row["worker"], row["stage"]) for row in rows(tmp_path / "run")} == {("local", "hold")}
-    assert (intervals.request_errors, intervals._faults.count) == (0, 0)
+    assert (intervals.request_errors, intervals._errors.count) == (0, 0)
 
 
 def test_closed_twice(environment: Environment, tmp_path: Path) -> None:
@@ -121,7 +121,7 @@ def test_closed_twice(environment: Environment, tmp_path: Path) -> None:
     intervals.close()
 
     assert sum(row["n"] for row in rows(tmp_path / "run")) == 1
-    assert intervals._faults.count == 0
+    assert intervals._errors.count == 0
 
 
 def test_runs_of_one_process(environment: Environment, tmp_path: Path) -> None:
@@ -199,14 +199,14 @@ def test_next_run_of_a_worker(worker: Worker) -> None:
         fire(worker.environment)
         worker.tell("test_stop")
 
-    assert [len(data[REPORT_KEY]["blocks"]) for data in worker.reports] == [1, 1]
+    assert [len(data[INTERVALS_KEY]["blocks"]) for data in worker.reports] == [1, 1]
 
 
 def test_idle_worker(worker: Worker) -> None:
     """Between runs a worker reports no intervals."""
     worker.report()
 
-    assert REPORT_KEY not in worker.reports[0]
+    assert INTERVALS_KEY not in worker.reports[0]
 
 
 def test_limits_reach_the_worker(worker: Worker) -> None:
@@ -216,7 +216,7 @@ def test_limits_reach_the_worker(worker: Worker) -> None:
     fire(worker.environment)
     worker.tell("test_stop")
 
-    assert worker.reports[0][REPORT_KEY]["blocks"][0]["over_limits"]["over_limit"] == bytes(
+    assert worker.reports[0][INTERVALS_KEY]["blocks"][0]["over_limits"]["over_limit"] == bytes(
         [1, 0, 0, 0, 0, 0, 0, 0]
     )
 
@@ -237,10 +237,10 @@ def test_clock_offset(
     worker.tell("test_start")
     fire(worker.environment)
     worker.report()
-    report = worker.reports[0][REPORT_KEY]
+    report = worker.reports[0][INTERVALS_KEY]
     report["sent_s"] = time.time() - behind_s
     started_s = int.from_bytes(report["blocks"][0]["scalars"]["started_s"], "little")
-    intervals.on_worker_report("w1", {REPORT_KEY: report})
+    intervals.on_worker_report("w1", {INTERVALS_KEY: report})
     intervals.close()
     worker.tell("test_stop")
 
@@ -288,12 +288,12 @@ def test_strange_report(master: Environment, tmp_path: Path) -> None:
     """A report that cannot be understood is an error of the recording, and no more than that."""
     intervals = start(master, tmp_path / "run")
     strange = {"blocks": [{}], "sent_s": time.time(), "clock_steps": [], "errors": 2, "number": 1}
-    intervals.on_worker_report("w1", {REPORT_KEY: strange})
-    intervals.on_worker_report("w2", {REPORT_KEY: None})
+    intervals.on_worker_report("w1", {INTERVALS_KEY: strange})
+    intervals.on_worker_report("w2", {INTERVALS_KEY: None})
     intervals.on_worker_report("w3", {})
     intervals.close()
 
-    assert (intervals.request_errors, intervals._faults.count) == (2, 2)
+    assert (intervals.request_errors, intervals._errors.count) == (2, 2)
 
 
 def test_disk_full(environment: Environment, tmp_path: Path) -> None:
@@ -305,4 +305,4 @@ def test_disk_full(environment: Environment, tmp_path: Path) -> None:
         intervals.tick()
     intervals.close()
 
-    assert intervals._faults.count >= 1
+    assert intervals._errors.count >= 1

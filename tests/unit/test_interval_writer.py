@@ -12,8 +12,7 @@ import pyarrow as pa
 import pytest
 
 from plimsoll.recording.fold import fold
-from plimsoll.recording.interval_block import IntervalBlock, Key
-from plimsoll.recording.interval_file import IntervalFile
+from plimsoll.recording.intervals import IntervalBlock, IntervalFile, Key
 from reports.load.interval_file import read_intervals
 
 KEYS = [Key("Shopper", "GET", "home", "content,slow"), Key("Shopper", "POST", "order")]
@@ -207,10 +206,10 @@ LOAD_PROCESS = """
 import sys
 from pathlib import Path
 import plimsoll.data
-from plimsoll.recording.interval_file import IntervalFile
+from plimsoll.recording.intervals import IntervalFile
 from plimsoll.recording.recorder import RequestRecorder
 from plimsoll.recording.run_clock import RunClock
-from plimsoll.recording.switch import record_run
+from plimsoll import record_run
 
 recorder = RequestRecorder([100.0], RunClock())
 recorder.record("GET", "a", 5.0, 10)

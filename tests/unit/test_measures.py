@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from plimsoll.recording import recorded_keys
-from plimsoll.recording.interval_block import IntervalBlock
+from plimsoll.recording.intervals import IntervalBlock
 from plimsoll.recording.measures import Measures, watch_measures
 from plimsoll.recording.recorder import RequestRecorder
 from plimsoll.recording.run_clock import RunClock

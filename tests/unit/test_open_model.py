@@ -23,7 +23,7 @@ VISITOR = """
 import time
 from locust import FastHttpUser, constant_pacing, events, task
 from plimsoll import ArrivalShape, RateStage
-from plimsoll.recording.switch import record_run
+from plimsoll import record_run
 
 seen = []
 

@@ -13,7 +13,7 @@ VISITOR = f"""
 from locust import task
 from plimsoll.users.http import LeanHttpUser
 from plimsoll import ArrivalShape, RateStage
-from plimsoll.recording.switch import record_run
+from plimsoll import record_run
 
 record_run()
 

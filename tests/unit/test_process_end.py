@@ -20,12 +20,11 @@ from typing import Any
 
 import pytest
 
-from plimsoll.recording import signals
-from plimsoll.recording.interval_file import IntervalFile
+from plimsoll.recording import exits
+from plimsoll.recording.intervals import IntervalFile
 from plimsoll.recording.judging import Judgement
-from plimsoll.recording.locust_csv import RunCsvFiles
-from plimsoll.recording.process_end import CLEANS_UP, JUDGES
-from plimsoll.recording.schedule_log import ScheduleLog
+from plimsoll.recording.process_end import CLEAN_UP_HINT, JUDGING_HINT
+from plimsoll.recording.run_directory import LocustCsvFiles, ScheduleLog
 from tests.fix_locust_process import Judge, LocustProcess, fire
 from tests.virtual_time import virtual_time
 
@@ -489,8 +488,8 @@ def test_the_stop_button_counts(tmp_path: Path) -> None:
 def left(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return the statuses that the process was left with, instead of ending it; signals are not taken."""
     statuses: list[int] = []
-    monkeypatch.setattr(signals, "exit_now", statuses.append)
-    monkeypatch.setattr(signals, "ignore_signals", lambda: None)
+    monkeypatch.setattr(exits, "exit_now", statuses.append)
+    monkeypatch.setattr(exits, "ignore_signals", lambda: None)
     return statuses
 
 
@@ -511,7 +510,7 @@ def test_the_first_signal(
         assert process.run() == 99
         assert clock.elapsed_s == pytest.approx(8, abs=1)
     assert process.facts["end_reason"] == number.name
-    assert capfd.readouterr().err.count(f"plimsoll: {JUDGES}\n") == 1
+    assert capfd.readouterr().err.count(f"plimsoll: {JUDGING_HINT}\n") == 1
 
 
 def test_a_signal_while_the_load_ends_by_itself(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -523,7 +522,7 @@ def test_a_signal_while_the_load_ends_by_itself(tmp_path: Path, capfd: pytest.Ca
         assert process.run() == 0
         assert clock.elapsed_s >= 25
     assert process.facts["end_reason"] == "run time reached"
-    assert JUDGES in capfd.readouterr().err
+    assert JUDGING_HINT in capfd.readouterr().err
 
 
 def test_a_second_signal_while_users_stop(
@@ -578,7 +577,7 @@ def test_signals_when_there_is_a_verdict(
     with virtual_time():
         assert process.run() == 99
     send(process)
-    assert f"plimsoll: {CLEANS_UP}\n" in capfd.readouterr().err
+    assert f"plimsoll: {CLEAN_UP_HINT}\n" in capfd.readouterr().err
     send(process)
     assert left == [99]
 
@@ -586,9 +585,9 @@ def test_signals_when_there_is_a_verdict(
 @pytest.mark.parametrize(
     ("owner", "method", "file"),
     [
-        (ScheduleLog, "write", "schedule.csv"),
-        (RunCsvFiles, "flush", "locust_*.csv"),
-        (RunCsvFiles, "stats_writer", "locust_*.csv"),
+        (ScheduleLog, "write_second", "schedule.csv"),
+        (LocustCsvFiles, "flush", "locust_*.csv"),
+        (LocustCsvFiles, "stats_writer", "locust_*.csv"),
         (IntervalFile, "write", "intervals.arrow"),
     ],
 )

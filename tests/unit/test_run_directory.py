@@ -1,6 +1,7 @@
-"""Every run has a directory of its own, and nothing that is there is overwritten."""
+"""Run directories: free names, files that survive a kill, and what run.json says."""
 
 import json
+import logging
 import os
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,9 +10,20 @@ from typing import Any
 import pytest
 
 from plimsoll.recording.run_clock import RunClock
-from plimsoll.recording.run_directory import create_run_directory, directory_name, file_digests, write_facts
+from plimsoll.recording.run_directory import (
+    RecordingErrors,
+    ScheduleLog,
+    create_run_directory,
+    directory_name,
+    end_reason,
+    environment_fingerprint,
+    file_digests,
+    git_commit,
+    package_versions,
+    timestamp,
+    write_facts,
+)
 from plimsoll.recording.run_plan import Planned
-from plimsoll.recording.schedule_log import ScheduleLog
 from reports.load.description import read_description
 
 START = datetime(2026, 11, 21, 0, 21, 30, tzinfo=UTC)
@@ -84,9 +96,9 @@ def test_facts_that_are_no_utf_8_are_written(tmp_path: Path) -> None:
 def test_schedule_rows_are_on_disk_at_once(tmp_path: Path) -> None:
     """A process that is killed between two rows loses neither."""
     log = ScheduleLog(tmp_path, RunClock())
-    log.write(5, Planned("up", 10, None), 9, 40)
-    log.write(10, Planned("hold", None, 12.5), 20, 90)
-    log.write(21, Planned(None, None, None), 3, 90)
+    log.write_second(5, Planned("up", 10, None), 9, 40)
+    log.write_second(10, Planned("hold", None, 12.5), 20, 90)
+    log.write_second(21, Planned(None, None, None), 3, 90)
     lines = (tmp_path / "schedule.csv").read_text().splitlines()
     log.close()
 
@@ -105,3 +117,84 @@ def test_a_file_that_cannot_be_read_has_no_digest(tmp_path: Path) -> None:
 
     empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     assert file_digests(tmp_path) == {"schedule.csv": empty, "health.csv": ""}
+
+
+def fail_with(error: Exception) -> None:
+    """Fail."""
+    raise error
+
+
+def test_the_first_error_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Each is counted and the first is logged; a full disk without a traceback."""
+    errors = RecordingErrors()
+    with caplog.at_level(logging.WARNING, "plimsoll"):
+        with errors.guard("health.csv"):
+            fail_with(OSError(28, "No space left on device"))
+        with errors.guard("schedule.csv"):
+            fail_with(KeyError("n"))
+        with errors.guard("schedule.csv"):
+            pass
+
+    assert errors.count == 2
+    assert errors.first == "health.csv: No space left on device"
+    (record,) = caplog.records
+    assert "health.csv: No space left on device" in record.message
+    assert not record.exc_info
+
+
+def test_what_is_no_disk_has_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    """A fault of our own can be found from what is logged."""
+    errors = RecordingErrors()
+    with caplog.at_level(logging.WARNING, "plimsoll"), errors.guard("health.csv"):
+        fail_with(KeyError("n"))
+
+    assert errors.first == "health.csv: KeyError('n')"
+    assert caplog.records[0].exc_info
+
+
+@pytest.mark.parametrize(
+    ("received_signal", "schedule_ended", "elapsed_s", "run_time_s", "reason"),
+    [
+        pytest.param("SIGTERM", True, 60, 60, "SIGTERM", id="a signal is the reason whatever else holds"),
+        pytest.param(None, True, 40, None, "schedule ended", id="the shape said that it was over"),
+        pytest.param(None, False, 59.5, 60, "run time reached", id="--run-time was up"),
+        pytest.param(None, False, 30, 60, "stopped", id="stopped by hand before --run-time was up"),
+        pytest.param(None, False, 30, None, "stopped", id="stopped by hand"),
+    ],
+)
+def test_end_reason(
+    received_signal: str | None, schedule_ended: bool, elapsed_s: float, run_time_s: float | None, reason: str
+) -> None:
+    """Every way to end a run has its own words."""
+    assert (
+        end_reason(
+            received_signal=received_signal,
+            schedule_ended=schedule_ended,
+            elapsed_s=elapsed_s,
+            run_time_s=run_time_s,
+        )
+        == reason
+    )
+
+
+def test_timestamp() -> None:
+    """Times are UTC with milliseconds."""
+    assert timestamp(datetime(2026, 11, 21, 1, 2, 3, 4567, tzinfo=UTC)) == "2026-11-21T01:02:03.004Z"
+
+
+def test_git_commit(tmp_path: Path) -> None:
+    """Outside a repository there is no commit to name."""
+    assert git_commit(tmp_path) is None
+
+
+def test_fingerprint() -> None:
+    """The fingerprint names CPU, cores, kernel and the version of the service."""
+    fingerprint = environment_fingerprint("1.2.3")
+
+    assert set(fingerprint) == {"cpu_model", "cores", "kernel", "sut_version"}
+    assert all(fingerprint.values())
+
+
+def test_versions() -> None:
+    """The versions that decide what is measured are there, Locust's among them."""
+    assert {"python", "locust", "gevent", "pandas"} <= set(package_versions())

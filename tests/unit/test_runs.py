@@ -269,9 +269,7 @@ def test_plain_locust_csv(
 ) -> None:
     """CSVs of a Locust that knows nothing of this suite are judged as well."""
     source = virtual_run.locustfile.read_text(encoding="utf-8")
-    source = source.replace("from plimsoll.recording.switch import record_run", "").replace(
-        "record_run()", ""
-    )
+    source = source.replace("from plimsoll import record_run", "").replace("record_run()", "")
     virtual_run.locustfile.write_text(source, encoding="utf-8")
     limits = tmp_path / "limits.yaml"
     limits.write_text(IMPOSSIBLE, encoding="utf-8")

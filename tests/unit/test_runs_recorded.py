@@ -15,7 +15,7 @@ from tests.read_runs import interval_rows, locust_totals, totals
 LIMITS = "thresholds:\n  - p95 of shop.home < 20 ms\n  - p99 of shop.home <= 1 s\n  - error_rate < 50%\n"
 OWN_CLIENT = """
 from locust import HttpUser, User, constant, task
-from plimsoll.recording.switch import record_run
+from plimsoll import record_run
 
 class Sensor(User):
     wait_time = constant(0.25)
@@ -39,7 +39,7 @@ record_run()
 EVERY_SECOND = """
 from locust import constant_pacing, task
 from plimsoll.users.http import LeanHttpUser
-from plimsoll.recording.switch import record_run
+from plimsoll import record_run
 
 record_run()
 

@@ -27,7 +27,7 @@ from plimsoll.loads.schedule import Stage
 from plimsoll.loads.scheduled_shape import ScheduledShape
 from plimsoll.recording.exits import LastResort
 from plimsoll.recording.judging import copy_thresholds
-from plimsoll.recording.switch import UNRECORDED, _on_init
+from plimsoll.recording.plugin import UNRECORDED, _on_init
 from plimsoll.run_files.exit_status import VERDICTS
 from reports.cli import main
 from reports.render.terminal import terminal_text

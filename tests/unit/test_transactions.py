@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from plimsoll.loads.iterations import ITERATIONS
-from plimsoll.recording.interval_block import IntervalBlock
+from plimsoll.recording.intervals import IntervalBlock
 from plimsoll.recording.measures import Measures
 from plimsoll.recording.recorder import RequestRecorder
 from plimsoll.recording.run_clock import RunClock

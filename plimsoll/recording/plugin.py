@@ -20,9 +20,7 @@ import psutil
 
 from plimsoll.listening import put_locust_first, surround
 from plimsoll.recording.bundled_service import ServiceError
-from plimsoll.recording.console import say
 from plimsoll.recording.exits import LastResort, where_raised
-from plimsoll.recording.health import WorkerHealth
 from plimsoll.recording.in_flight import watch_sessions, watch_users
 from plimsoll.recording.locust_redaction import redact_locust
 from plimsoll.recording.locust_statistics import hasten
@@ -30,12 +28,11 @@ from plimsoll.recording.measures import watch_measures
 from plimsoll.recording.options import add_options, has_options, options_of
 from plimsoll.recording.origin import watch_tasks
 from plimsoll.recording.process_end import Interrupted, ProcessEnd
-from plimsoll.recording.session import Session
+from plimsoll.recording.session import say
 from plimsoll.recording.spawning import watch_spawns
 from plimsoll.recording.startup_checks import startup_faults
 from plimsoll.recording.web_ui import extend_web_ui
-from plimsoll.recording.worker_end import WorkerEnd
-from plimsoll.recording.worker_intervals import WorkerIntervals
+from plimsoll.recording.worker import WorkerEnd, WorkerRecording
 from plimsoll.recording.worker_start import keep_default_options, start_after_init
 from plimsoll.run_files.exit_status import ExitStatus
 
@@ -53,11 +50,16 @@ logger = logging.getLogger("plimsoll")
 
 @cache
 def record_run() -> None:
-    """Record and judge every run of this Locust process; calling it from several locustfiles is fine."""
+    """Record and judge every run of this Locust process; idempotent, so several locustfiles may call it."""
     last_resort = LastResort()
+
+    def on_loaded(parser: LocustArgumentParser, **_: Any) -> None:
+        last_resort.settle = None  # Locust may have nothing to do but to print its help
+        add_options(parser)
+
     if _is_called_by_a_command():
-        last_resort.settle = _settle_while_loading
-    events.init_command_line_parser.add_listener(partial(_on_loaded, last_resort))
+        last_resort.settle = _status_while_loading
+    events.init_command_line_parser.add_listener(on_loaded)
     events.init.add_listener(partial(_on_init, last_resort))
     surround(events.init, partial(_around_init, last_resort))
     start_after_init(events)
@@ -71,17 +73,12 @@ def _is_called_by_a_command() -> bool:
     return frame is not None
 
 
-def _settle_while_loading(error: BaseException | None) -> int | None:
+def _status_while_loading(error: BaseException | None) -> int | None:
     """Return the status of a process that has ended before its locustfiles were loaded, as by sys.exit()."""
     if error is not None:  # it has said so, and its status is 1
         return None
     _say(["no load was made: the process ended while its locustfiles were being loaded"])
     return ExitStatus.INCONCLUSIVE
-
-
-def _on_loaded(last_resort: LastResort, parser: LocustArgumentParser, **_: Any) -> None:
-    last_resort.settle = None  # Locust may have nothing to do but to print its help
-    add_options(parser)
 
 
 @contextmanager
@@ -119,8 +116,7 @@ def _on_init(last_resort: LastResort, environment: Environment, web_ui: WebUI | 
     if isinstance(runner, WorkerRunner):
         keep_default_options()
         WorkerEnd(environment, runner)
-        WorkerHealth(environment)
-        WorkerIntervals(environment, runner)
+        WorkerRecording(environment, runner)
         return
     process = ProcessEnd(environment)
     process.take_signals()
@@ -133,17 +129,13 @@ def _on_init(last_resort: LastResort, environment: Environment, web_ui: WebUI | 
     if faults:
         _exit(ExitStatus.BAD_CONFIGURATION, faults)
     if options.with_service:
-        _start_service(process.session)
+        try:
+            process.session.start_service()
+        except ServiceError as error:
+            _exit(ExitStatus.CRASH, [str(error)])
     process.listen()
     if web_ui:
         extend_web_ui(web_ui, environment, process.session)
-
-
-def _start_service(session: Session) -> None:
-    try:
-        session.start_service()
-    except ServiceError as error:
-        _exit(ExitStatus.CRASH, [str(error)])
 
 
 def _exit(status: int, faults: list[str]) -> None:

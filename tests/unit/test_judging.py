@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from plimsoll.recording import step_judge
-from plimsoll.recording.step_judge import StepJudge
+from plimsoll.recording import judging
+from plimsoll.recording.judging import StepJudge
 from tests.virtual_time import virtual_time
 
 
@@ -28,7 +28,7 @@ def test_verdicts(
         asked.append(arguments)
         return subprocess.CompletedProcess(arguments, status, output, "")
 
-    monkeypatch.setattr(step_judge, "run_reports", answer)
+    monkeypatch.setattr(judging, "run_reports", answer)
     with virtual_time():
         judge = StepJudge(tmp_path, recorded_after_s=4.0)
         assert judge("step_1") is None

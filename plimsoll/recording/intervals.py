@@ -1,0 +1,203 @@
+"""The rows of intervals.arrow: as columns in a process, as a message between two, and in the file.
+
+A block is what one process saw in an interval; any can be read, or lost, without the others. The file has the
+blocks of all processes, appended as they come, never merged: one zstd stream around an Arrow IPC stream,
+flushed after each batch. 8 hours of 50 names make 140 MB, which pandas has in 2 to 4 s. Batches that are
+compressed one by one make 187 MB, take twice as long to write, and would repeat in full what response times
+share with service times. `benchmarks/recorder_cost.py` measures it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from plimsoll.run_files.intervals import (
+    HISTOGRAMS,
+    INTERVAL_COLUMNS,
+    LABELS,
+    OVER_LIMITS,
+    SCALAR_TYPES,
+    interval_schema,
+)
+
+Array = NDArray[Any]
+Message = dict[str, Any]
+
+# One value a row, and the number of its key.
+SCALARS = {name: np.dtype(kind) for name, kind in INTERVAL_COLUMNS.items() if kind in SCALAR_TYPES}
+SCALARS["key"] = np.dtype("int32")
+# Any number of (value, count) a row: buckets of latencies and ages, positions in the table of failure kinds.
+TALLIES = (*HISTOGRAMS, "failure_kinds")
+
+
+class Key(NamedTuple):
+    """The key of a series within one process; several tags are sorted and joined."""
+
+    user_class: str
+    request_type: str
+    name: str
+    tags: str = ""
+
+
+class Tally(NamedTuple):
+    """How often each value occurred in each row; row i owns offsets[i] up to offsets[i + 1]."""
+
+    offsets: NDArray[np.int32]
+    values: NDArray[np.uint16]
+    counts: NDArray[np.uint32]
+
+
+@dataclass(frozen=True)
+class IntervalBlock:
+    """Rows by (started_s, ended_s, key), with the tables of the keys and failure kinds that they point to."""
+
+    keys: Sequence[Key]
+    kinds: Sequence[str]
+    scalars: Mapping[str, Array]
+    tallies: Mapping[str, Tally]
+    over_limits: Mapping[str, NDArray[np.uint32]]
+
+    @property
+    def row_count(self) -> int:
+        """Number of rows."""
+        return len(self.scalars["key"])
+
+    def to_message(self) -> Message:
+        """Return the block as texts, lists and bytes, which Locust's messages can carry."""
+        return {
+            "keys": [list(key) for key in self.keys],
+            "kinds": list(self.kinds),
+            "scalars": {name: column.tobytes() for name, column in self.scalars.items()},
+            "tallies": {name: [part.tobytes() for part in tally] for name, tally in self.tallies.items()},
+            "over_limits": {name: counts.tobytes() for name, counts in self.over_limits.items()},
+        }
+
+
+def block_from_message(message: Message) -> IntervalBlock:
+    """Return the block that `to_message` made this of.
+
+    Raises:
+        KeyError, ValueError, TypeError: the message is not of this form.
+    """
+    scalars = {name: np.frombuffer(message["scalars"][name], kind) for name, kind in SCALARS.items()}
+    row_count = len(scalars["key"])
+    tallies = {}
+    for name in TALLIES:
+        offsets, values, counts = message["tallies"][name]
+        tallies[name] = Tally(
+            np.frombuffer(offsets, np.int32),
+            np.frombuffer(values, np.uint16),
+            np.frombuffer(counts, np.uint32),
+        )
+    return IntervalBlock(
+        keys=[Key(*key) for key in message["keys"]],
+        kinds=list(message["kinds"]),
+        scalars=scalars,
+        tallies=tallies,
+        over_limits={
+            name: np.frombuffer(message["over_limits"][name], np.uint32).reshape(row_count, -1)
+            for name in OVER_LIMITS
+        },
+    )
+
+
+class IntervalFile:
+    """Collects blocks and writes them out as one record batch at a time."""
+
+    def __init__(self, path: Path, limits_ms: Sequence[float]) -> None:
+        self._schema = interval_schema(pa, limits_ms)
+        self._texts: dict[str, dict[str, int]] = {column: {} for column in LABELS}
+        self._pending: list[dict[str, Any]] = []
+        self._file = pa.CompressedOutputStream(pa.OSFile(str(path), "wb"), "zstd")
+        options = pa.ipc.IpcWriteOptions(use_threads=False, emit_dictionary_deltas=True)
+        self._writer = pa.ipc.new_stream(self._file, self._schema, options=options)
+        self._file.flush()
+
+    def append(
+        self, block: IntervalBlock, worker: str, stage_of: Callable[[int], str], shift_s: int = 0
+    ) -> None:
+        """Take a block of *worker*, whose clock is *shift_s* behind ours; `write` puts it into the file."""
+        scalars = dict(block.scalars)
+        key = scalars.pop("key")
+        started_s = scalars["started_s"] = scalars["started_s"] + shift_s
+        scalars["ended_s"] = scalars["ended_s"] + shift_s
+        seconds, second = np.unique(started_s, return_inverse=True)
+        stages = self._numbers("stage", [stage_of(each) for each in seconds.tolist()])
+        texts = {
+            "worker": np.repeat(self._numbers("worker", [worker]), block.row_count),
+            "stage": stages[second],
+            **{
+                column: self._numbers(column, [getattr(each, column) for each in block.keys])[key]
+                for column in Key._fields
+            },
+        }
+        self._pending.append({**scalars, **texts, **_list_columns(block)})
+
+    def write(self) -> None:
+        """Write what was appended since, as one batch that is with the operating system afterwards."""
+        if not self._pending:
+            return
+        pending, self._pending = self._pending, []
+        columns = []
+        for field in self._schema:
+            parts = [block[field.name] for block in pending]
+            if field.name in self._texts:
+                numbers = _array(np.concatenate(parts), pa.int32())
+                texts = _text_array(self._texts[field.name])
+                columns.append(pa.DictionaryArray.from_arrays(numbers, texts))
+            elif isinstance(parts[0], pa.Array):
+                columns.append(pa.concat_arrays(parts))
+            else:
+                columns.append(_array(np.concatenate(parts), field.type))
+        self._writer.write_batch(pa.record_batch(columns, schema=self._schema))
+        self._file.flush()
+
+    def close(self) -> None:
+        """Write what is left and mark the end of the stream."""
+        self.write()
+        self._writer.close()
+        self._file.close()
+
+    def _numbers(self, column: str, texts: Sequence[str]) -> NDArray[np.int32]:
+        # Only ever grows, so that a batch needs to carry no more than its new texts.
+        known = self._texts[column]
+        return np.array([known.setdefault(text, len(known)) for text in texts], np.int32)
+
+
+def _list_columns(block: IntervalBlock) -> dict[str, pa.Array]:
+    columns = {}
+    for tally_name, (buckets, counts) in HISTOGRAMS.items():
+        tally = block.tallies[tally_name]
+        columns[buckets] = _lists(tally.offsets, _array(tally.values, pa.uint16()))
+        columns[counts] = _lists(tally.offsets, _array(tally.counts, pa.uint32()))
+    kinds = block.tallies["failure_kinds"]
+    columns["failure_kinds"] = _lists(kinds.offsets, _text_array([block.kinds[n] for n in kinds.values]))
+    columns["failure_counts"] = _lists(kinds.offsets, _array(kinds.counts, pa.uint32()))
+    for name, over in block.over_limits.items():
+        offsets = np.arange(block.row_count + 1) * over.shape[1]
+        columns[name] = _lists(offsets, _array(over.ravel(), pa.uint32()))
+    return columns
+
+
+def _lists(offsets: Any, values: pa.Array) -> pa.Array:
+    return pa.ListArray.from_arrays(_array(offsets, pa.int32()), values)
+
+
+# By pa.array it would be shorter; but that imports pandas, for which each process of the load would take half
+# a second of CPU time and 40 MB more.
+def _array(values: Any, kind: pa.DataType) -> pa.Array:
+    numbers = np.ascontiguousarray(values, kind.to_pandas_dtype())
+    return pa.Array.from_buffers(kind, len(numbers), [None, pa.py_buffer(numbers)])
+
+
+def _text_array(texts: Iterable[str]) -> pa.Array:
+    encoded = [text.encode() for text in texts]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
