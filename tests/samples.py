@@ -34,7 +34,6 @@ def run_of(
     samples: Mapping[str, Samples],
     *,
     duration_s: int = 60,
-    named_history: bool = True,
     meta: RunMeta | None = None,
     stages: pd.DataFrame | None = None,
 ) -> Run:
@@ -43,8 +42,7 @@ def run_of(
     rows = [_row("GET", name, sample, duration_s) for name, sample in samples.items()]
     total = _row("", AGGREGATED, everything, duration_s)
     histories = [_history("", AGGREGATED, everything, duration_s)]
-    if named_history:
-        histories += [_history("GET", name, sample, duration_s) for name, sample in samples.items()]
+    histories += [_history("GET", name, sample, duration_s) for name, sample in samples.items()]
     columns = [*REQUEST_COLUMNS, *(f"p{level}_ms" for level in LEVELS)]
     return replace(
         empty_run(),

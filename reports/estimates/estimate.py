@@ -23,11 +23,10 @@ class Estimate:
 
     `value` is None where only the interval is known, `low` and `high` where it has no such end. Two narrower
     intervals can break a limit, but keep none: `step` takes a step for given, which `change` puts in words,
-    and `independent` takes requests as independent. `endless` is what a run of any length would leave of the
-    interval; `unsure` says why. `needed_n` is set where too few requests bound the figure. `outcome` is set
-    where exact counts decide rather than the interval shown, `longer` then says how many times as long a run
-    would decide (infinite if none would). `doubt` says why none would. `caveat` is what to bear in mind
-    whatever the outcome.
+    and `independent` takes requests as independent. `needed_n` is set where too few requests bound the
+    figure. `outcome` is set where exact counts decide rather than the interval shown, `longer` then says how
+    many times as long a run would decide (infinite if none would). `doubt` says why none would. `caveat` is
+    what to bear in mind whatever the outcome.
     """
 
     value: float | None
@@ -38,8 +37,6 @@ class Estimate:
     step: Ends | None = None
     change: str = ""
     independent: Ends | None = None
-    endless: Ends | None = None
-    unsure: str = ""
     needed_n: int | None = None
     outcome: Outcome | None = None
     longer: float | None = None

@@ -1,12 +1,12 @@
 """Formulas of 95 % confidence intervals, each on plain numbers.
 
-Sources: Clopper and Pearson 1934 (ranks of a quantile), Wilson 1927 (a share), the rule of three (no case
-seen), and the ratio estimator over time blocks with Student's t, which allows for requests that are alike
-because they are near in time.
+Sources: Wilson 1927 (a share), the rule of three (no case seen), and the ratio estimator over time blocks
+with Student's t, which allows for requests that are alike because they are near in time.
 """
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,43 @@ CONFIDENCE = 0.95
 ALPHA = 1 - CONFIDENCE
 Z = float(special.ndtri(1 - ALPHA / 2))
 
+BLOCKS = 10
+SHORTEST_S = 10.0
+"""Shorter blocks may be alike only because they are near in time. At the limit of a p95, of 30 s of latencies
+whose level has an autocorrelation of 0.8 from second to second, 14 % pass over ten blocks, and 4 % where the
+widest interval over ten, five and three is taken; at 0.95 still 11 %, which is why it is said."""
+COARSER = (5, 3)
+
+
+@dataclass(frozen=True)
+class BlockLength:
+    """Hold how long each of the blocks is, and what follows from it."""
+
+    count: int
+    length_s: float
+
+    @property
+    def is_short(self) -> bool:
+        """Tell whether blocks may be alike only because they are near in time."""
+        return self.length_s < SHORTEST_S
+
+    @property
+    def coarser(self) -> tuple[int, ...]:
+        """Return into how many longer blocks they are merged besides."""
+        return COARSER if self.is_short else ()
+
+    @property
+    def words(self) -> str:
+        """Describe the blocks for the method of an estimate."""
+        more = f", or {' or '.join(map(str, COARSER))} longer ones if wider" if self.is_short else ""
+        return f"{self.count} blocks of {round(self.length_s, 1):g} s{more}"
+
+    @property
+    def caveat(self) -> str:
+        """Say what short blocks leave open."""
+        shown = f"blocks of {round(self.length_s, 1):g} s, under {SHORTEST_S:.0f} s, may miss slow swings"
+        return shown if self.is_short else ""
+
 
 def smallest_n(q: float) -> int:
     """Return the fewest samples that can bound quantile `q` from above: the least n with 1 - q^n >= 0.95.
@@ -25,17 +62,6 @@ def smallest_n(q: float) -> int:
     59 for p95, 299 for p99, 2995 for p99.9; 0 < q < 1.
     """
     return math.ceil(math.log(ALPHA) / math.log(q))
-
-
-def quantile_ranks(q_low: float, q_high: float, n: float) -> tuple[float, float]:
-    """Return the shares of the sorted sample between which the quantile lies (Clopper-Pearson around q * n).
-
-    `q_low` and `q_high` differ where the quantile itself is only known to be between them; n is the number of
-    independent samples, which need not be whole.
-    """
-    low = float(special.betaincinv(q_low * n, n - q_low * n + 1, ALPHA / 2)) if q_low > 0 else 0.0
-    high = float(special.betaincinv(q_high * n + 1, n - q_high * n, 1 - ALPHA / 2)) if q_high < 1 else 1.0
-    return low, high
 
 
 def share(k: float, n: float) -> tuple[float, float]:

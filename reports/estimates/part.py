@@ -8,8 +8,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from reports.estimates import intervals
-from reports.estimates.blocks import BLOCKS, BlockLength
 from reports.estimates.estimate import INDEPENDENT
+from reports.estimates.intervals import BLOCKS, BlockLength
 from reports.load.histogram import Counts, Histograms
 from reports.load.interval_rows import Group, Intervals, Latencies, summed
 from reports.steady_state import SteadyState

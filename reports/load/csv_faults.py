@@ -4,6 +4,7 @@ Locust rounds percentiles to 1 ms below 100 ms, 10 ms below 1 s, 100 ms below 10
 1.1 it cut the fractions of all other latencies off, and wrote rates with two decimals.
 """
 
+import math
 import re
 from collections.abc import Iterator
 from itertools import pairwise
@@ -38,6 +39,12 @@ def history_faults(frame: pd.DataFrame, file: str) -> list[str]:
 def bucket_ms(latency_ms: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return how wide the bucket is into which Locust rounds a latency."""
     return np.select([latency_ms < limit_ms for limit_ms in (100, 1000, 10_000)], [1.0, 10.0, 100.0], 1000.0)
+
+
+def before_rounding_ms(latency_ms: float) -> tuple[float, float]:
+    """Return the least and the greatest latency that Locust rounds to this one."""
+    below_ms, above_ms = bucket_ms(np.array([math.nextafter(latency_ms, 0.0), latency_ms])) / 2
+    return max(latency_ms - float(below_ms), 0.0), latency_ms + float(above_ms)
 
 
 def _no_numbers(frame: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, int, str]]:

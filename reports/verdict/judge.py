@@ -5,8 +5,7 @@ from dataclasses import dataclass, replace
 
 from plimsoll.run_files.intervals import VALUE_SCALE
 from reports.estimates import interval_estimate
-from reports.estimates.chosen import choose
-from reports.estimates.csv_estimate import estimate
+from reports.estimates.csv_estimate import choose, estimate
 from reports.estimates.estimate import INDEPENDENT, Estimate, is_far
 from reports.estimates.interval_estimate import counter_total
 from reports.estimates.part import Part
@@ -51,7 +50,7 @@ class Judgement:
     def measured(self) -> str:
         """Say what was measured where the limit is broken."""
         if self.estimate is None or self.estimate.value is None:
-            return "every name is beyond the limit"
+            return "the whole interval is beyond the limit"
         value, unit = self.estimate.value, self.threshold.statement.metric.kind.unit
         # Four digits, but never a power of ten.
         figure = f"{value:.0f}" if value >= 1000 else f"{value:.4g}"
@@ -191,13 +190,12 @@ def _from_csv(statement: Statement, run: Run) -> tuple[Estimate | None, str]:
     are_meant = bool(selected(selector, run.requests).any())
     if not are_meant and not selector.is_all:
         return None, absent(statement, run)
-    chosen = choose(run, selector, metric)
-    if chosen.n == 0:
-        success = "successful " if metric.is_latency and are_meant else ""
+    rows = choose(run, selector, metric)
+    made, failures = rows["n"].sum(), rows["failures"].sum()
+    if made == 0 or (metric.is_latency and made == failures):
+        success = "successful " if metric.is_latency and (are_meant or made) else ""
         return None, f"no {success}request to judge"
-    if metric.is_latency and chosen.n == chosen.failures:
-        return None, "no successful request to judge"
-    return estimate(metric, chosen, run.duration_s), "the files do not tell this figure"
+    return estimate(metric, rows, run), "the files do not tell this figure"
 
 
 def _from_intervals(statement: Statement, run: Run, window: SteadyState) -> tuple[Estimate | None, str]:
@@ -224,33 +222,24 @@ def _from_intervals(statement: Statement, run: Run, window: SteadyState) -> tupl
 def _doubt(found: Estimate, judgement: Judgement, duration_s: float | None) -> str:
     """Say why an estimate does not decide, and which length of run would: D * (half / distance)^2."""
     limit = judgement.limit
-    if found.needed_n is None and found.low is None and found.high is None and not found.doubt:
-        return "no interval can be computed"
-    if found.endless is not None and found.endless[0] <= limit <= found.endless[1]:
-        near = "the figure is too near to the limit for what the CSV files tell"
-        return f"{found.unsure or near}: no longer run would decide"
     if found.needed_n is not None:
         longer = _longer(found.needed_n / found.n, duration_s) if found.n else ""
         target = judgement.threshold.statement.target
         cases = CASES.get(target, "successful requests")
         return f"{found.n} {cases} are too few, {found.needed_n} are needed{longer}"
-    if found.doubt:
+    if found.doubt or found.value is None:
         return found.doubt
     if found.change:
         return f"the limit lies inside the interval, and the figure changed: {found.change}"
     if found.longer is not None:
         return f"the limit lies inside the interval{_longer(found.longer, duration_s)}"
-    if found.value is None:
-        return "percentiles of several names cannot be merged; use one threshold per name"
     distance = abs(found.value - limit)
     half = found.high - found.value if found.high is not None and found.value <= limit else None
     if half is None:
         half = found.value - (found.low or 0.0)
     if distance == 0:
         return "the figure is exactly at its limit"
-    left = 0.0 if found.endless is None else abs(found.endless[found.value <= limit] - found.value)
-    longer = _longer(((half - left) / (distance - left)) ** 2, duration_s)
-    return f"the limit lies inside the interval{longer}"
+    return f"the limit lies inside the interval{_longer((half / distance) ** 2, duration_s)}"
 
 
 def _longer(factor: float, duration_s: float | None) -> str:

@@ -29,7 +29,7 @@ SOURCES = {
     "csv": {
         "kind": "csv",
         "latency_resolution": "Locust rounds response times: 1 ms below 100 ms, 10 ms below 1 s, 100 ms below"
-        " 10 s, then 1 s; failed requests are included",
+        " 10 s, then 1 s; failed requests are included; the sampling error is not known",
     },
 }
 WHOLE_RUN = "whole run: cumulative CSV figures cannot be cut"

@@ -67,7 +67,11 @@ def test_recorded_runs_keep_their_verdicts(name: str, tmp_path: Path) -> None:
 
 
 def test_plain_csv_files_keep_their_verdict(tmp_path: Path) -> None:
-    """The CSV files of plain Locust, without a recording: same verdict, values and intervals."""
+    """The CSV files of plain Locust, without a recording: same verdict and values.
+
+    The interval of a percentile is that of Locust's rounding, with the failures among it; a rate is exact but
+    for the time after the last request; an error rate is Wilson's. At the time, blocks widened all of them.
+    """
     shutil.copytree(GOLDEN.parent / "locust_2_47", tmp_path, dirs_exist_ok=True)
     limits = tmp_path / "limits.yaml"
     limits.write_text("thresholds: [p95 < 2 s, p95 < 1 ms, error_rate < 1%, rps > 1]\n", encoding="utf-8")
