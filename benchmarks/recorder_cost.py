@@ -34,6 +34,7 @@ from plimsoll.recording.in_flight import Request
 from plimsoll.recording.intervals import SCALARS, IntervalBlock, IntervalFile, Key
 from plimsoll.recording.recorder import RequestRecorder
 from plimsoll.recording.run_clock import RunClock
+from plimsoll.run_files.files import INTERVALS_FILE, LOCAL
 from reports.load.interval_file import read_intervals
 
 ROUNDS = 15
@@ -156,7 +157,7 @@ def second_of(
     assert block is not None
     return {
         "fold": (time.perf_counter() - started) * 1000,
-        "append": timed_ms(lambda: file.append(block, "local", lambda _: "hold")),
+        "append": timed_ms(lambda: file.append(block, LOCAL, lambda _: "hold")),
         "write": timed_ms(file.write),
     }
 
@@ -192,7 +193,7 @@ def print_formats() -> None:
     """Print the size of 8 hours and the time to read them into pandas."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        ours, other = Path(folder, "intervals.arrow"), Path(folder, "other.arrow")
+        ours, other = Path(folder, INTERVALS_FILE), Path(folder, "other.arrow")
         for every_s in (2, 4):
             write_arrow(ours, every_s)
             name = f"a batch each {every_s} s"
@@ -210,7 +211,7 @@ def write_arrow(path: Path, every_s: int) -> None:
     """Write the seconds as the recorder does."""
     file = IntervalFile(path, LIMITS_MS)
     for second, block in enumerate(blocks(), 1):
-        file.append(block, "local", lambda _: "hold")
+        file.append(block, LOCAL, lambda _: "hold")
         if second % every_s == 0:
             file.write()
     file.close()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from plimsoll.run_files.files import HEALTH_FILE
 from tests.fix_bundled_service import running_service
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -54,7 +55,7 @@ def soak(folder: Path, minutes: float, rate: float) -> pd.DataFrame:
     command += ["--run-dir", str(folder / "run"), "--only-summary"]
     with running_service() as service:
         subprocess.run([*command, "-H", service.url], cwd=ROOT, check=False, stdout=sys.stderr)  # noqa: S603 - our own
-    return pd.read_csv(folder / "run" / "health.csv")
+    return pd.read_csv(folder / "run" / HEALTH_FILE)
 
 
 def table(health: pd.DataFrame) -> str:

@@ -29,6 +29,7 @@ import psutil
 from benchmarks.http_loads import ROOT, Generator
 from benchmarks.http_server import Counts, Nginx, running_nginx
 from benchmarks.http_table import print_table
+from plimsoll.run_files.files import HEALTH_FILE, MASTER, THRESHOLDS_FILE, VERDICT_FILE
 
 LEVELS = (50_000, 100_000)
 USERS_PER_PROCESS = 17_000  # of 20,000 files that a process may open
@@ -133,7 +134,7 @@ def running_locust(
 
     It ends by itself: half as long again as spawning should take, and the time to hold.
     """
-    thresholds = folder / "thresholds.yaml"
+    thresholds = folder / THRESHOLDS_FILE
     port = str(free_port())
     run_s = 1.5 * users / users_per_s + HELD_S + 15
     command = [sys.executable, "-m", "locust", "-f", str(ROOT / "benchmarks" / "users_locustfile.py")]
@@ -204,10 +205,10 @@ def await_end(generator: Generator) -> None:
 
 def read_run(folder: Path, held: Held) -> Recorded:
     """Return what the run says of itself, its users and their event loops while they were held."""
-    health = pd.read_csv(folder / "health.csv")
+    health = pd.read_csv(folder / HEALTH_FILE)
     is_held = health["unix_s"].between(held.start.time_s, held.end.time_s)
-    workers = health[is_held & (health["process"] != "master")]
-    verdict = json.loads((folder / "verdict.json").read_text(encoding="utf-8"))
+    workers = health[is_held & (health["process"] != MASTER)]
+    verdict = json.loads((folder / VERDICT_FILE).read_text(encoding="utf-8"))
     return Recorded(
         users=int(workers.groupby("process")["users"].last().sum()),
         failures=verdict["run"]["failures"],

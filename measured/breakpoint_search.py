@@ -7,6 +7,7 @@ from pathlib import Path
 
 from measured.measurement import Row, near, told
 from measured.queue_server import QueueServer
+from plimsoll.run_files.files import VERDICT_FILE
 from tests.fix_runs import Runner, judge
 from tests.processes import two_workers
 
@@ -21,9 +22,9 @@ def measure(folder: Path) -> list[Row]:
     with closing(QueueServer(CAPACITY_PER_S)) as server:
         search = Runner(Path("tests/queueing_users.py"), folder)
         run = search("-H", server.url, *two_workers(), thresholds=THRESHOLDS, limit_s=LONGEST_S)
-    capacity = run.read("verdict.json")["capacity"]
+    capacity = run.read(VERDICT_FILE)["capacity"]
     judge(run.directory)
-    again = run.read("verdict.json")["capacity"]
+    again = run.read(VERDICT_FILE)["capacity"]
     return [
         # The search tries 40, 80 and 60.
         near("highest load that passed", capacity["passed"], 40, "/s"),

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from measured.measurement import Row, near, told
+from plimsoll.run_files.files import LOCUST_PREFIX, STATS_SUFFIX, VERDICT_FILE
 from service.embedded_postgres import embedded_postgres
 from tests.fix_bundled_service import STOP_TIMEOUT_S, running_service
 from tests.fix_runs import ROOT, until
@@ -43,7 +44,7 @@ def measure(folder: Path) -> list[Row]:
             until(lambda: _both(directory, "reconnect") == CONNECTIONS)
             locust.send_signal(signal.SIGINT)
             finish(locust)
-    verdict = json.loads((directory / "verdict.json").read_text(encoding="utf-8"))
+    verdict = json.loads((directory / VERDICT_FILE).read_text(encoding="utf-8"))
     requests = {request["name"]: request for request in verdict["requests"]}
     lost = sum(requests[f"{room}.lost"]["failures"] for room in ("classroom", "student"))
     return [
@@ -68,7 +69,7 @@ def measure(folder: Path) -> list[Row]:
 
 def _counts(directory: Path) -> dict[str, int]:
     """Return how many requests of each name have succeeded so far, as Locust wrote it down last."""
-    path = directory / "locust_stats.csv"
+    path = directory / f"{LOCUST_PREFIX}{STATS_SUFFIX}"
     if not path.exists():
         return {}
     with path.open(newline="", encoding="utf-8") as file:

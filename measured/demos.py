@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from measured.measurement import Row, at_least, near
+from plimsoll.run_files.files import VERDICT_FILE
 from tests.fix_runs import ROOT
 from tests.processes import finish, start_locust
 
@@ -29,7 +30,7 @@ def measure(folder: Path) -> list[Row]:
             finish(demo, LONGEST_S)
     rows = []
     for demo, directory in zip(demos, directories, strict=True):
-        run = json.loads((directory / "verdict.json").read_text(encoding="utf-8"))["run"]
+        run = json.loads((directory / VERDICT_FILE).read_text(encoding="utf-8"))["run"]
         rows += [
             near(f"{directory.name}: exit status", demo.returncode, 0),
             at_least(f"{directory.name}: requests", run["requests"], 1000),

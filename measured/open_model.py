@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from measured.measurement import Row, at_least, near
+from plimsoll.run_files.files import HEALTH_FILE, RUN_FILE, SCHEDULE_FILE
 from tests.fix_runs import ROOT, Run, Runner, until
 from tests.processes import finish, two_workers
 from tests.read_runs import interval_rows, recorded_ms
@@ -73,9 +74,9 @@ def _arrivals(folder: Path) -> list[Row]:
     started_s, ended_s = seen[np.argsort(seen[:, 1]), 1:].T
     due_s = (np.arange(len(seen)) + 0.5) / RATE
     intended_s = due_s + (started_s - due_s).min()
-    health = run.rows("health.csv")
+    health = run.rows(HEALTH_FILE)
     return [
-        near("arrivals: planned", run.read("run.json")["arrivals"]["planned"], DURATION_S * RATE),
+        near("arrivals: planned", run.read(RUN_FILE)["arrivals"]["planned"], DURATION_S * RATE),
         near("arrivals: started, of planned", sum(int(row["started"]) for row in health), DURATION_S * RATE),
         near("arrivals: dropped", sum(int(row["dropped"]) for row in health), 0),
         *_agreement("arrivals", run, (ended_s - intended_s) * 1000, (ended_s - started_s) * 1000, 0.99),
@@ -137,7 +138,7 @@ def _frozen_run(folder: Path, shape: str, arguments: list[str], *, is_open: bool
 
 def _is_under_load(directory: Path, is_open: bool) -> bool:
     """Return whether a run has played its schedule, or its users, for two seconds."""
-    path = directory / "schedule.csv"
+    path = directory / SCHEDULE_FILE
     if not path.exists():
         return False
     rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))

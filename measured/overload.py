@@ -7,6 +7,7 @@ from pathlib import Path
 
 from measured.measurement import Row, near
 from measured.queue_server import QueueServer
+from plimsoll.run_files.files import VERDICT_FILE
 from tests.fix_runs import Run, Runner, judge
 from tests.processes import two_workers
 
@@ -58,7 +59,7 @@ def _overload(folder: Path, where: str, distributed: list[str]) -> list[Row]:
 
 
 def _counted(run: Run, where: str) -> list[Row]:
-    verdict = run.read("verdict.json")
+    verdict = run.read(VERDICT_FILE)
     arrivals = verdict["run"]["arrivals"]
     (kept,) = (check["value"] for check in verdict["validity"] if check["check"] == "arrival_rate_kept")
     planned = DURATION_S * RATE_PER_S

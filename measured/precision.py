@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from measured.latency_server import LatencyServer
 from measured.measurement import Row, at_least, near, told
+from plimsoll.run_files.files import VERDICT_FILE
 from tests.fix_runs import Runner
 from tests.processes import two_workers
 
@@ -64,7 +65,7 @@ def _percentiles(folder: Path, where: str, distributed: list[str]) -> list[Row]:
         run = Runner(locustfile, folder)("-H", server.url, *load, *distributed, thresholds=None)
         served_ms = server.served_ms()
     raw_ms = np.concatenate([np.fromfile(path) for path in folder.glob("*.raw")])
-    (figures,) = run.read("verdict.json")["requests"]
+    (figures,) = run.read(VERDICT_FILE)["requests"]
     rows = [
         near(f"{where}: requests judged, of raw samples", figures["n"], len(raw_ms)),
         at_least(f"{where}: requests", figures["n"], 0.9 * DURATION_S * USERS * RATE_PER_USER),

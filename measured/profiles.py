@@ -12,6 +12,7 @@ from measured.measurement import Row, near
 from plimsoll.loads.arrival_schedule import ArrivalSchedule
 from plimsoll.loads.schedule import Schedule
 from plimsoll.run_files.exit_status import ExitStatus
+from plimsoll.run_files.files import RUN_FILE, VERDICT_FILE
 from shapes.__main__ import find_shapes
 from tests.fix_bundled_service import running_service
 from tests.fix_runs import ROOT, until
@@ -51,16 +52,16 @@ def _run(profile: str, service_url: str, run_dir: Path) -> list[Row]:
     process = start_locust(
         ["--config", str(path), "-H", service_url, "--run-dir", str(run_dir), *options], ROOT
     )
-    until(lambda: (run_dir / "run.json").exists() or process.poll() is not None, START_LIMIT_S)
+    until(lambda: (run_dir / RUN_FILE).exists() or process.poll() is not None, START_LIMIT_S)
     stop = Timer(STOPPED_AFTER_S, _end_load, (process, run_dir))
     stop.start()
     try:
         output = finish(process)
     finally:
         stop.cancel()
-    if not (run_dir / "verdict.json").exists():
+    if not (run_dir / VERDICT_FILE).exists():
         raise AssertionError(f"{profile} has no verdict:\n{output}")
-    verdict = json.loads((run_dir / "verdict.json").read_text(encoding="utf-8"))
+    verdict = json.loads((run_dir / VERDICT_FILE).read_text(encoding="utf-8"))
     limits, run = verdict["thresholds"], verdict["run"]
     return [
         near(
@@ -75,7 +76,7 @@ def _run(profile: str, service_url: str, run_dir: Path) -> list[Row]:
 
 def _end_load(process: subprocess.Popen[str], run_dir: Path) -> None:
     """End a load that goes on; one that has ended is being judged."""
-    if json.loads((run_dir / "run.json").read_text(encoding="utf-8"))["ended"] is None:
+    if json.loads((run_dir / RUN_FILE).read_text(encoding="utf-8"))["ended"] is None:
         process.terminate()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from measured.measurement import Row, near
 from plimsoll.loads.schedule import Schedule
+from plimsoll.run_files.files import SCHEDULE_FILE
 from shapes.__main__ import find_shapes
 from tests.fix_runs import ROOT, Run
 from tests.processes import finish, start_locust, two_workers
@@ -34,7 +35,7 @@ def _planned_seconds(folder: Path, name: str, where: str, distributed: list[str]
     process = start_locust([*options, *distributed], ROOT)
     output = finish(process)
     planned = [
-        row for row in Run(process.returncode, output, folder).rows("schedule.csv") if row["planned_users"]
+        row for row in Run(process.returncode, output, folder).rows(SCHEDULE_FILE) if row["planned_users"]
     ]
     rows = [row for row in planned if float(row["elapsed_s"]) >= SETTLED_S]
     as_planned = sum(_is_near(load, float(row["elapsed_s"]), int(row["users"])) for row in rows)

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from measured.measurement import Row, near
+from plimsoll.run_files.files import VERDICT_FILE
 from tests.fix_runs import Run, Runner
 from tests.fix_service import LOCUSTFILE, Service
 from tests.processes import finish
@@ -37,7 +38,7 @@ def measure(folder: Path) -> list[Row]:
         )
         psutil.Process(process.pid).cpu_affinity([core])
         run = Run(0, finish(process), directory)
-    verdict = run.read("verdict.json")
+    verdict = run.read(VERDICT_FILE)
     named = [
         check["check"]
         for check in verdict["validity"]

@@ -2,7 +2,10 @@
 
 import importlib
 import sys
+from argparse import ArgumentParser
 from pathlib import Path
+
+RUN = "plimsoll run"
 
 
 def main() -> int:
@@ -22,10 +25,17 @@ def main() -> int:
 def run_locust(arguments: list[str]) -> None:
     """Do what `locust ARGUMENTS` does, with every run recorded and judged; exits with its status."""
     # Locust patches the process for gevent, which no other command wants.
+    from locust import events
     from locust.main import main as locust
 
     from plimsoll.recording.plugin import record_run
 
+    def name_command(parser: ArgumentParser, **_: object) -> None:
+        parser.prog = RUN
+        parser.description = (parser.description or "").replace("Usage: locust", f"Usage: {RUN}")
+        parser.epilog = (parser.epilog or "").replace("\n    locust ", f"\n    {RUN} ")
+
+    events.init_command_line_parser.add_listener(name_command)
     record_run()
     sys.argv[1:] = arguments
     try:

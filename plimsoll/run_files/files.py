@@ -1,6 +1,5 @@
 """The files of a run directory: their names, the versions of their schemas, the columns of the CSV files."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 RUN_FILE = "run.json"
@@ -31,12 +30,6 @@ JUDGED_FILES = (
 VERDICT_FILE = "verdict.json"
 VERDICT_SCHEMA_VERSION = 2
 REPORT_FILE = "report.html"
-
-
-def schedule_path(run_directory: Path) -> Path:
-    """Return where the schedule of a run is, which until schema version 2 had another name."""
-    path, former = run_directory / SCHEDULE_FILE, run_directory / SCHEDULE_FILE_UNTIL_2
-    return former if former.exists() and not path.exists() else path
 
 
 class ScheduleRow(NamedTuple):

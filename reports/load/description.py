@@ -8,7 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from plimsoll.run_files.files import DIGESTS_SINCE
+from plimsoll.run_files.files import (
+    DIGESTS_SINCE,
+    RUN_SCHEMA_VERSION,
+    SCHEDULE_FILE,
+    SCHEDULE_FILE_UNTIL_2,
+)
+from reports.errors import DataError
 from reports.files import read_regular
 from reports.load.run import Arrivals, ClockStep, RunMeta, Stage
 
@@ -29,7 +35,10 @@ SCALES = ("user_scale", "time_scale")
 
 
 def read_description(path: Path, run_id: str) -> tuple[RunMeta, list[str]]:
-    """Return what run.json says, with `run_id` for a missing id, and what was odd about it."""
+    """Return what run.json says, with `run_id` for a missing id, and what was odd about it.
+
+    Raises DataError for a schema version that is not known yet.
+    """
     try:
         content = json.loads(read_regular(path), parse_constant=lambda _: None)
     except OSError as error:
@@ -38,10 +47,16 @@ def read_description(path: Path, run_id: str) -> tuple[RunMeta, list[str]]:
         return RunMeta(run_id), [f"{path.name}: not valid JSON"]
     if not isinstance(content, dict):
         return RunMeta(run_id), [f"{path.name}: not a JSON object"]
-    return _meta(content, run_id), []
+    version = _positive(content.get("schema_version")) or 1
+    if version > RUN_SCHEMA_VERSION:
+        raise DataError(
+            f"{str(path)!r} has schema_version {content['schema_version']}, of a later release of Plimsoll;"
+            f" this one reads versions 1 to {RUN_SCHEMA_VERSION}: update it"
+        )
+    return _meta(content, run_id, version), []
 
 
-def _meta(content: dict[str, Any], run_id: str) -> RunMeta:
+def _meta(content: dict[str, Any], run_id: str, version: float) -> RunMeta:
     known: dict[str, Any] = {key: _text(content.get(key)) for key in TEXTS}
     known |= {key: _texts(content.get(key)) or () for key in LISTS}
     known |= {key: _positive(content.get(key)) or 1.0 for key in SCALES}
@@ -64,7 +79,8 @@ def _meta(content: dict[str, Any], run_id: str) -> RunMeta:
         stats_reset=content.get("stats_reset") is True,
         recording_errors=int(_positive(content.get("recording_errors")) or 0),
         locust_totals=_totals(content.get("locust_totals")),
-        has_digests="sha256" in content or (_positive(content.get("schema_version")) or 1) >= DIGESTS_SINCE,
+        schedule_file=SCHEDULE_FILE_UNTIL_2 if version <= 2 else SCHEDULE_FILE,
+        has_digests="sha256" in content or version >= DIGESTS_SINCE,
         is_as_written=_is_as_written(content),
         file_digests={key: str(value) for key, value in _mapping(content.get("file_digests")).items()},
         **known,

@@ -19,6 +19,7 @@ from plimsoll.run_files.files import (
     LOCUST_STATS,
     OPEN,
     PACED,
+    SCHEDULE_FILE,
     HealthRow,
     ScheduleRow,
 )
@@ -141,6 +142,8 @@ class RunMeta:
     """Whether the run was recorded with digests, of run.json itself and of the judged files."""
     is_as_written: bool = False
     """Whether run.json has the digest that was written into it."""
+    schedule_file: str = SCHEDULE_FILE
+    """The name of schedule.csv, which was another one until schema version 2."""
     file_digests: dict[str, str] = field(default_factory=dict)
     """SHA-256 of the judged files at the end of the run, by name; none of a process that died before."""
 

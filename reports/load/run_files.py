@@ -19,9 +19,10 @@ from plimsoll.run_files.files import (
     LOCUST_PREFIX,
     LOCUST_SUFFIXES,
     RUN_FILE,
+    SCHEDULE_FILE,
+    SCHEDULE_FILE_UNTIL_2,
     STATS_SUFFIX,
     THRESHOLDS_FILE,
-    schedule_path,
 )
 from reports.errors import DataError
 from reports.files import read_regular
@@ -83,8 +84,8 @@ def locate(path: Path) -> Place:
             f" {', '.join(f'{prefix}{suffix}' for suffix in LOCUST_SUFFIXES)} exists beside it"
         )
     folder = path.parent
-    recorded = (folder / RUN_FILE, folder / INTERVALS_FILE, folder / HEALTH_FILE, schedule_path(folder))
-    own = prefix == LOCUST_PREFIX and any(file.exists() for file in recorded)
+    recorded = (RUN_FILE, INTERVALS_FILE, HEALTH_FILE, SCHEDULE_FILE, SCHEDULE_FILE_UNTIL_2)
+    own = prefix == LOCUST_PREFIX and any((folder / name).exists() for name in recorded)
     return Place(folder, prefix, is_run_directory=own)
 
 
@@ -93,7 +94,8 @@ def load(place: Place, *, with_thresholds: bool = False) -> Run:
 
     With `with_thresholds` the run is to be judged by the thresholds.yaml of its directory.
 
-    Raises DataError when there are neither requests nor an undamaged file to say so, nor a run.json.
+    Raises DataError when there are neither requests nor an undamaged file to say so, nor a run.json, and for
+    a run.json of a later release.
     """
     requests, total, stats_notes, stats_faults = read_stats(place.csv(STATS_SUFFIX))
     history, history_notes, history_faults = read_history(place.csv(HISTORY_SUFFIX))
@@ -130,7 +132,7 @@ def _damage(place: Place, run: Run, wrong: Sequence[str], *, with_thresholds: bo
     if run.meta.has_intervals and not run.intervals and run.total["n"].sum() > 0:
         yield f"{INTERVALS_FILE}, which holds the requests second by second, is missing or damaged"
     if run.meta.has_intervals and (run.health.empty or run.stages.empty):
-        files = f"{HEALTH_FILE} or {schedule_path(place.folder).name}"
+        files = f"{HEALTH_FILE} or {run.meta.schedule_file}"
         yield f"{files}, which say what the generator did, is missing or damaged"
     if run.meta.has_digests:
         yield from _changed(place, run.meta, with_thresholds=with_thresholds)
@@ -184,7 +186,7 @@ def _own_files(place: Place, history: pd.DataFrame) -> tuple[RunMeta, pd.DataFra
     if not place.is_run_directory:
         return RunMeta(place.prefix, started=started), empty_frame(STAGE_COLUMNS), []
     meta, notes = read_description(place.folder / RUN_FILE, place.folder.resolve().name)
-    stages, stage_notes = read_table(schedule_path(place.folder), STAGES)
+    stages, stage_notes = read_table(place.folder / meta.schedule_file, STAGES)
     return replace(meta, started=meta.started or started), stages, notes + stage_notes
 
 

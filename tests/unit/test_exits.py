@@ -15,9 +15,10 @@ from locust.main import main as locust
 import argparse
 import os
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +244,23 @@ def test_what_locust_refuses_keeps_its_status(tmp_path: Path, options: list[str]
     assert NOT_LOADED not in ended.stderr
 
 
+def test_the_help_of_plimsoll_run_names_it(tmp_path: Path) -> None:
+    """Usage, examples and the refusal of a wrong option are of the command that was typed."""
+    locustfile = str(loaded_and_ended(tmp_path, ""))
+
+    def command() -> None:
+        plimsoll_run(sys.argv[1:])
+
+    shown = run_locust(["-f", locustfile, "--help"], command=command).output
+    refused = run_locust(["-f", locustfile, "--no-such-option"], command=command)
+
+    assert shown.startswith("Usage: plimsoll run [options]")
+    assert "    plimsoll run --headless -u 100" in shown
+    assert "    locust -" not in shown
+    assert refused.status == 2
+    assert "plimsoll run: error: unrecognized arguments: --no-such-option" in refused.output
+
+
 def test_an_exit_of_a_locustfile_that_a_process_loads(tmp_path: Path) -> None:
     """A real process ends so, too."""
     command = [
@@ -275,11 +293,92 @@ def test_signals_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     assert calls == ["SIGTERM", "exits with 77"]
 
 
+@pytest.fixture
+def interrupting() -> Iterator[None]:
+    """Have SIGINT interrupt the main greenlet for one test."""
+    before = signal.signal(signal.SIGINT, lambda *_: interrupt_main(KeyboardInterrupt))
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def interrupt() -> None:
+    """Send this process a SIGINT, which is handled before the next statement or two."""
+    os.kill(os.getpid(), signal.SIGINT)
+    for _ in range(100):
+        pass
+
+
+@pytest.mark.usefixtures("interrupting")
+def test_a_user_is_not_broken_off() -> None:
+    """A signal that comes while a greenlet works is met by the main greenlet; the work goes on."""
+    done: list[str] = []
+
+    def work() -> None:
+        interrupt()
+        done.append("this")
+        gevent.sleep(0)
+        done.append("that")
+
+    worker = gevent.spawn(work)
+    with pytest.raises(KeyboardInterrupt):
+        gevent.sleep(5)
+    worker.join()
+
+    assert worker.successful()
+    assert done == ["this", "that"]
+
+
+@pytest.mark.usefixtures("interrupting")
+def test_a_connection_is_read_on() -> None:
+    """A signal that comes in the middle of what the event loop calls does not stop its watching."""
+    heard: list[bytes] = []
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+
+        def on_readable() -> None:
+            if not heard:
+                interrupt()
+            heard.append(ours.recv(1))
+
+        watcher = gevent.get_hub().loop.io(ours.fileno(), 1)
+        watcher.start(on_readable)
+        theirs.send(b"a")
+        with pytest.raises(KeyboardInterrupt):
+            gevent.sleep(5)
+        theirs.send(b"b")
+        with gevent.Timeout(5):
+            while len(heard) < 2:
+                gevent.sleep(0)
+        watcher.stop()
+        watcher.close()
+
+    assert heard == [b"a", b"b"]
+
+
+@pytest.mark.usefixtures("interrupting")
+def test_the_main_greenlet_is_interrupted_at_once() -> None:
+    """A signal that comes while the main greenlet works is raised there and then."""
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+
+
 def test_nothing_to_interrupt() -> None:
-    """Where the main greenlet is at its end already, it is left alone."""
-    interrupt_main(lambda: None)
-    gevent.spawn(interrupt_main, lambda: None).join()
-    gevent.sleep(0.01)
+    """A main greenlet that is at its end already is asked once each time, and goes on undisturbed."""
+    asked: list[gevent.Greenlet] = []
+    main = get_hub().parent
+
+    def interruption() -> None:
+        asked.append(gevent.getcurrent())
+
+    assert gevent.getcurrent() is main
+    interrupt_main(interruption)
+    assert asked == [main]
+    gevent.spawn(interrupt_main, interruption)
+    with gevent.Timeout(5):
+        while len(asked) < 2:
+            gevent.sleep(0)
+    gevent.sleep(0)  # in which an exception would be raised
+    assert asked == [main, get_hub()]
 
 
 class Worker:

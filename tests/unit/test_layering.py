@@ -178,6 +178,9 @@ def test_shapes_stand_on_the_loads_only() -> None:
         (" BAD_CONFIGURATION = ", "plimsoll/run_files/exit_status.py"),
         ('"run.json"', "plimsoll/run_files/files.py"),
         ('"schedule.csv"', "plimsoll/run_files/files.py"),
+        ('"health.csv"', "plimsoll/run_files/files.py"),
+        ('"intervals.arrow"', "plimsoll/run_files/files.py"),
+        ('"verdict.json"', "plimsoll/run_files/files.py"),
         ('"transaction_busy"', "plimsoll/run_files/intervals.py"),
         ('"failed_buckets"', "plimsoll/run_files/intervals.py"),
         ("_handlers.insert(", "plimsoll/listening.py"),
@@ -186,7 +189,7 @@ def test_shapes_stand_on_the_loads_only() -> None:
 )
 def test_what_is_written_once(what: str, home: str) -> None:
     """The contract of the run directory, the order of listeners and what is contained have one home."""
-    files = [path for folder in HOUSE for path in sources(folder)]
+    files = [path for folder in (*HOUSE, "benchmarks", "measured") for path in sources(folder)]
     homes = [str(path.relative_to(ROOT)) for path in files if what in path.read_text(encoding="utf-8")]
 
     assert homes == [home]

@@ -4,12 +4,13 @@ import csv
 import json
 import shutil
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from plimsoll.recording.run_directory import write_facts
+from plimsoll.recording.run_directory import file_digests, write_facts
 from plimsoll.run_files.files import SCHEDULE_FILE, SCHEDULE_FILE_UNTIL_2
 from reports.cli import main
 from reports.load.run_files import load, locate
@@ -184,7 +185,37 @@ def test_the_former_name_of_a_file_is_another_file(directory: Path) -> None:
     """A run that has recorded schedule.csv does not pass by a stages.csv in its place."""
     (directory / SCHEDULE_FILE).rename(directory / SCHEDULE_FILE_UNTIL_2)
     assert verdict(directory) == "INCONCLUSIVE"
-    assert faults(directory) == ("schedule.csv cannot be read: No such file or directory",)
+    assert faults(directory) == (
+        "health.csv or schedule.csv, which say what the generator did, is missing or damaged",
+        "schedule.csv cannot be read: No such file or directory",
+    )
+
+
+def test_a_file_of_a_later_name_is_not_read(directory: Path) -> None:
+    """Of a run of schema version 2 stages.csv is read, also where a schedule.csv lies beside it."""
+    (directory / SCHEDULE_FILE).rename(directory / SCHEDULE_FILE_UNTIL_2)
+    digests = file_digests(directory) | {
+        SCHEDULE_FILE_UNTIL_2: sha256((directory / SCHEDULE_FILE_UNTIL_2).read_bytes()).hexdigest()
+    }
+    write_facts(directory, FACTS | {"schema_version": 2, "file_digests": digests})
+    (directory / SCHEDULE_FILE).write_text("unix_s,elapsed_s,stage\n", encoding="utf-8")
+
+    assert main(["judge", str(directory)]) == 0
+    assert not load(locate(directory)).stages.empty
+
+
+@pytest.mark.parametrize("command", ["judge", "steps"])
+def test_a_run_of_a_later_release_is_refused(
+    directory: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """The message says which versions are read; there is no verdict, and no traceback."""
+    write_facts(directory, FACTS | {"schema_version": 4})
+
+    assert main([command, str(directory)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{str(directory / 'run.json')!r} has schema_version 4, of a later release of Plimsoll;" in line
+    assert line.endswith("this one reads versions 1 to 3: update it")
+    assert not (directory / "verdict.json").exists()
 
 
 def test_a_limit_that_was_taken_away_is_missed(tmp_path: Path) -> None:
