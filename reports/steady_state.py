@@ -12,8 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.load.histogram import percentile_ms
-from reports.load.interval_rows import SECONDS, Group, Intervals
+from reports.load.intervals import SECONDS, Group, Intervals, percentile_ms
 from reports.load.run import Run
 
 SHORTEST_S = 5.0

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plimsoll.run_files.intervals import US_PER_MS
-from reports.load.histogram import middle_ms
-from reports.load.interval_rows import Intervals
+from reports.load.intervals import Intervals, middle_ms
 
 COOKIE, COMPRESSED_COOKIE = 0x1C849313, 0x1C849314
 DIGITS = 3

@@ -16,7 +16,7 @@ import pandas as pd
 from reports.estimates import intervals
 from reports.estimates.estimate import INDEPENDENT, SMALLEST_MEAN_N, Estimate, exact
 from reports.estimates.selecting import selected
-from reports.load.csv_faults import LEVEL_COLUMN, before_rounding_ms
+from reports.load.locust_csv import PERCENTILE_COLUMN, before_rounding_ms
 from reports.load.run import Run
 from reports.thresholds.metric import Metric
 from reports.thresholds.selector import Selector
@@ -109,7 +109,7 @@ def _of_row(row: "pd.Series[float]", figure: str, level: float | None) -> tuple[
     stated = {
         float(match[1]): float(row[column])
         for column in row.index
-        if (match := LEVEL_COLUMN.fullmatch(str(column))) and not math.isnan(row[column])
+        if (match := PERCENTILE_COLUMN.fullmatch(str(column))) and not math.isnan(row[column])
     }
     value, rank = (fastest, 1) if figure == "min" else (slowest, successes)
     if level is not None:

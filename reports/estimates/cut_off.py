@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.estimates.part import Part
-from reports.load.histogram import Counts, bucket_of
+from reports.load.intervals import Counts, bucket_of
 
 Floats = NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from reports.estimates.estimate import INDEPENDENT, SMALLEST_MEAN_N, Estimate, e
 from reports.estimates.part import Part
 from reports.estimates.percentile import percentile
 from reports.estimates.step_change import find_step, with_step
-from reports.load.histogram import Counts, lower_ms, middle_ms
+from reports.load.intervals import Counts, lower_ms, middle_ms
 from reports.thresholds.grammar import Statement
 
 

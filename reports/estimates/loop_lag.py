@@ -16,8 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plimsoll.run_files.intervals import BUSY, LAST_BUCKET, TRANSACTION
-from reports.load.histogram import Histograms, lower_ms
-from reports.load.interval_rows import SECONDS, Intervals
+from reports.load.intervals import SECONDS, Histograms, Intervals, lower_ms
 from reports.load.run import Run
 
 Floats = NDArray[np.float64]

@@ -5,7 +5,7 @@ import pandas as pd
 
 from plimsoll.run_files.intervals import BUSY, CHECK, COUNTER, GAUGE, RATE, TRANSACTION, TREND, VALUE_SCALE
 from reports.estimates.request_table import recorded_figures
-from reports.load.interval_rows import Intervals, summed
+from reports.load.intervals import Intervals, summed
 from reports.load.run import REQUEST_KEYS, Run
 
 CUMULATED_COLUMNS = ("mean_ms", "p50_ms", "p95_ms", "p99_ms", "max_ms")

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from reports.estimates import intervals
 from reports.estimates.estimate import INDEPENDENT
 from reports.estimates.intervals import BLOCKS, BlockLength
-from reports.load.histogram import Counts, Histograms
-from reports.load.interval_rows import Group, Intervals, Latencies, summed
+from reports.load.intervals import Counts, Group, Histograms, Intervals, Latencies, summed
 from reports.steady_state import SteadyState
 
 Floats = NDArray[np.float64]

@@ -19,7 +19,7 @@ from reports.estimates.dropped import dropped
 from reports.estimates.estimate import Estimate, is_far
 from reports.estimates.part import Part
 from reports.estimates.step_change import find_step, with_step
-from reports.load.histogram import PRECISION, Counts, bucket_of, lower_ms, percentile_ms
+from reports.load.intervals import PRECISION, Counts, bucket_of, lower_ms, percentile_ms
 from reports.outcome import Outcome
 from reports.thresholds.grammar import UPPER_LIMITS, Statement
 

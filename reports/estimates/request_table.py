@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.load.histogram import percentile_ms
-from reports.load.interval_rows import Group, Intervals, Latencies, summed
+from reports.load.intervals import Group, Intervals, Latencies, percentile_ms, summed
 from reports.load.run import REQUEST_KEYS, Run
 
 LEVELS = (50, 95, 99, 99.9)

@@ -6,7 +6,6 @@ no stream at all, is left unread with a note, and the run is judged from Locust'
 """
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,14 +23,14 @@ from plimsoll.run_files.intervals import (
     LABELS,
     LAYOUT,
 )
-from reports.load.histogram import Histograms
-from reports.load.interval_rows import (
+from reports.load.intervals import (
     COUNTS,
-    KIND_COLUMNS,
+    ERROR_COLUMNS,
     LATENCIES,
     NO_INTERVALS,
     RESPONSES,
     SECONDS,
+    Histograms,
     Intervals,
 )
 
@@ -45,11 +44,12 @@ def read_intervals(path: Path) -> tuple[Intervals, list[str]]:
     if not path.is_file():
         return NO_INTERVALS, [f"{path.name}: it is not a regular file"] if path.exists() else []
     try:
-        table, notes = _table(path)
+        table, is_cut_off = _table(path)
         found = intervals_of(table) if len(table) else NO_INTERVALS
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         return NO_INTERVALS, [f"{path.name}: cannot be read, so Locust's CSV files are judged: {error}"]
-    return found, [f"{path.name}: {note}" for note in notes]
+    cut_off = f"{path.name}: its end is cut off: the last second or two are lost"
+    return found, [cut_off] if is_cut_off else []
 
 
 def intervals_of(table: pa.Table) -> Intervals:
@@ -57,41 +57,60 @@ def intervals_of(table: pa.Table) -> Intervals:
 
     Raises ValueError for another version, layout, or lists that do not fit together.
     """
-    limits_ms = _limits_ms(table.schema.metadata or {})
-    numbers = (*SECONDS, *COUNTS, *LATENCIES, *(name for name in RESPONSES if name in table.column_names))
-    labels = {
-        name: _labels(table[name]) if name in table.column_names else _no_labels(len(table))
-        for name in LABELS
+    metadata = table.schema.metadata or {}
+    version, layout = (metadata.get(key, b"").decode() for key in (b"schema_version", b"layout"))
+    if (version, layout) != (INTERVALS_SCHEMA_VERSION, LAYOUT):
+        raise ValueError(
+            f"schema {version!r} with layout {layout!r},"
+            f" known is {INTERVALS_SCHEMA_VERSION!r} with {LAYOUT!r}"
+        )
+    limits_ms = tuple(float(limit) for limit in json.loads(metadata.get(b"limits_ms", b"[]")))
+    columns = {
+        name: table[name].to_numpy()
+        for name in (*SECONDS, *COUNTS, *LATENCIES, *RESPONSES)
+        if name not in RESPONSES or name in table.column_names
     }
-    rows = pd.DataFrame({name: table[name].to_numpy() for name in numbers} | labels)
+    for name in LABELS:
+        code, labels = np.zeros(len(table), dtype=np.int8), [""]
+        if name in table.column_names:
+            labeled = _one_chunk(table[name])
+            code, labels = labeled.indices.to_numpy(), labeled.dictionary.to_pylist()
+        columns[name] = pd.Categorical.from_codes(code, pd.Index(np.array(labels, dtype=object)))
+    rows = pd.DataFrame(columns)
     return Intervals(
         rows=rows,
         limits_ms=limits_ms,
-        over=_matrix(table["over_limit"], len(limits_ms)),
-        unfinished_over=_matrix(table["unfinished_over_limit"], len(limits_ms)),
-        response_over=_response_over(table, len(limits_ms)),
-        kinds=_kinds(rows, *(table[name] for name in ("failure_kinds", "failure_counts"))),
+        over=_over(table, "over_limit", len(limits_ms)),
+        unfinished_over=_over(table, "unfinished_over_limit", len(limits_ms)),
+        response_over=_over(table, "response_over_limit", len(limits_ms)),
+        errors=_errors(rows, table["failure_kinds"], table["failure_counts"]),
         **{
-            kind: _histograms(table[buckets], table[counts]) for kind, (buckets, counts) in HISTOGRAMS.items()
+            kind: Histograms(
+                _starts(table[buckets], table[counts]),
+                _values(table[buckets]).astype(np.uint16, copy=False),
+                _values(table[counts]).astype(np.uint32, copy=False),
+            )
+            for kind, (buckets, counts) in HISTOGRAMS.items()
         },
     )
 
 
 def parted(recorded: Intervals) -> tuple[Intervals, Intervals, dict[str, Intervals]]:
-    """Return the requests of a recording, its iterations, and by type what the journeys measured besides."""
+    """Return the requests of a recording, its iterations, and by type its transactions and metrics."""
     types = recorded.rows["request_type"].astype(str).to_numpy()
-    own = sorted(CUSTOM_TYPES & set(types))
-    if not own:
+    custom = sorted(CUSTOM_TYPES & set(types))
+    if not custom:
         return recorded, NO_INTERVALS, {}
-    kinds_of = recorded.kinds["request_type"]
-    requests = replace(recorded.only(~np.isin(types, own)), kinds=recorded.kinds[~kinds_of.isin(own)])
+    errors, failed_types = recorded.errors, recorded.errors["request_type"]
+    requests = replace(recorded.only(~np.isin(types, custom)), errors=errors[~failed_types.isin(custom)])
     parts = {
-        each: replace(recorded.only(types == each), kinds=recorded.kinds[kinds_of == each]) for each in own
+        each: replace(recorded.only(types == each), errors=errors[failed_types == each]) for each in custom
     }
     return requests, parts.pop(ITERATION, NO_INTERVALS), parts
 
 
-def _table(path: Path) -> tuple[pa.Table, list[str]]:
+def _table(path: Path) -> tuple[pa.Table, bool]:
+    """Return the whole batches of a file, and whether its end is cut off."""
     with _opened(path) as source:
         schema = pa.ipc.open_stream(source).schema
     missing = [name for name in INTERVAL_COLUMNS if name not in (*schema.names, *LATER)]
@@ -100,13 +119,19 @@ def _table(path: Path) -> tuple[pa.Table, list[str]]:
     wanted = [schema.get_field_index(name) for name in INTERVAL_COLUMNS if name in schema.names]
     # Threads cost more than they save on batches this small: 6 s against 3 s for 8 hours of 50 names.
     options = pa.ipc.IpcReadOptions(included_fields=wanted, use_threads=False)
-    notes: list[str] = []
+    batches, is_cut_off = [], False
     with _opened(path) as source:
         reader = pa.ipc.open_stream(source, options=options)
-        table = pa.Table.from_batches(_batches(reader, notes), reader.schema)
-    whole = table.unify_dictionaries().combine_chunks()
+        try:
+            while True:
+                batches.append(reader.read_next_batch())
+        except StopIteration:
+            pass
+        except (OSError, pa.ArrowException):
+            is_cut_off = True
+    whole = pa.Table.from_batches(batches, reader.schema).unify_dictionaries().combine_chunks()
     whole.validate(full=True)
-    return whole, notes
+    return whole, is_cut_off
 
 
 def _opened(path: Path) -> pa.NativeFile:
@@ -116,76 +141,32 @@ def _opened(path: Path) -> pa.NativeFile:
     return pa.input_stream(str(path), compression="zstd" if is_compressed else None)
 
 
-def _batches(reader: pa.RecordBatchReader, notes: list[str]) -> Iterator[pa.RecordBatch]:
-    """Yield whole batches up to the end or the first that is not, which is noted."""
-    while True:
-        try:
-            yield reader.read_next_batch()
-        except StopIteration:
-            return
-        except (OSError, pa.ArrowException):
-            notes.append("its end is cut off: the last second or two are lost")
-            return
-
-
-def _limits_ms(metadata: dict[bytes, bytes]) -> tuple[float, ...]:
-    version, layout = (metadata.get(key, b"").decode() for key in (b"schema_version", b"layout"))
-    known = (INTERVALS_SCHEMA_VERSION, LAYOUT)
-    if (version, layout) != known:
-        raise ValueError(
-            f"schema {version!r} with layout {layout!r}, known is {known[0]!r} with {known[1]!r}"
-        )
-    return tuple(float(limit) for limit in json.loads(metadata.get(b"limits_ms", b"[]")))
-
-
-def _labels(column: pa.ChunkedArray) -> "pd.Categorical[str]":
-    whole = _one_chunk(column)
-    labels: pd.Index[str] = pd.Index(np.array(whole.dictionary.to_pylist(), dtype=object))
-    return pd.Categorical.from_codes(whole.indices.to_numpy(), labels)
-
-
-def _no_labels(count: int) -> "pd.Categorical[str]":
-    return pd.Categorical.from_codes(np.zeros(count, dtype=np.int8), pd.Index([""], dtype=object))
-
-
-def _histograms(buckets: pa.ChunkedArray, counts: pa.ChunkedArray) -> Histograms:
-    starts, (bucket, count) = _starts(buckets), (_values(column) for column in (buckets, counts))
-    if not np.array_equal(starts, _starts(counts)):
-        raise ValueError("a histogram has more buckets than counts, or fewer")
-    return Histograms(starts, bucket.astype(np.uint16, copy=False), count.astype(np.uint32, copy=False))
-
-
-def _matrix(column: pa.ChunkedArray, limits: int) -> NDArray[np.float64]:
-    if (np.diff(_starts(column)) != limits).any():
-        raise ValueError(f"a row does not count over each of the {limits} limits")
-    return _values(column).astype(np.float64).reshape(len(column), limits)
-
-
-def _response_over(table: pa.Table, limits: int) -> NDArray[np.float64]:
-    """Return the counts over the limits, 0 in the rows that have no response times."""
+def _over(table: pa.Table, name: str, limits: int) -> NDArray[np.float64]:
+    """Return the counts over each limit, row by row; 0 in rows without response times."""
     over = np.zeros((len(table), limits))
-    if "response_over_limit" not in table.column_names:
+    if name in LATER and name not in table.column_names:
         return over
-    column = table["response_over_limit"]
-    sizes = np.diff(_starts(column))
-    if not np.isin(sizes, (0, limits)).all():
+    sizes = np.diff(_starts(table[name]))
+    if not np.isin(sizes, (0, limits) if name in LATER else limits).all():
         raise ValueError(f"a row does not count over each of the {limits} limits")
-    over[sizes > 0] = _values(column).astype(np.float64).reshape(-1, limits) if limits else 0.0
+    if limits:
+        over[sizes > 0] = _values(table[name]).astype(np.float64).reshape(-1, limits)
     return over
 
 
-def _kinds(rows: pd.DataFrame, kinds: pa.ChunkedArray, counts: pa.ChunkedArray) -> pd.DataFrame:
-    starts = _starts(kinds)
-    if not np.array_equal(starts, _starts(counts)):
-        raise ValueError("a row has more kinds of failures than counts, or fewer")
-    row = np.repeat(np.arange(len(rows)), np.diff(starts))
-    columns = {name: rows[name].array[row] for name in KIND_COLUMNS[:3]}
-    return pd.DataFrame({**columns, "kind": _one_chunk(kinds).flatten().to_pylist(), "n": _values(counts)})
+def _errors(rows: pd.DataFrame, errors: pa.ChunkedArray, counts: pa.ChunkedArray) -> pd.DataFrame:
+    """Return how many failures with an error each row has, in ERROR_COLUMNS."""
+    row = np.repeat(np.arange(len(rows)), np.diff(_starts(errors, counts)))
+    columns = {name: rows[name].array[row] for name in ERROR_COLUMNS[:3]}
+    return pd.DataFrame({**columns, "error": _one_chunk(errors).flatten().to_pylist(), "n": _values(counts)})
 
 
-def _starts(column: pa.ChunkedArray) -> NDArray[np.int64]:
-    offsets = _one_chunk(column).offsets.to_numpy().astype(np.int64)
-    starts: NDArray[np.int64] = offsets - offsets[0]
+def _starts(*columns: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Return where the list of each row starts among the values, which must be the same in all columns."""
+    offsets = [_one_chunk(column).offsets.to_numpy().astype(np.int64) for column in columns]
+    starts: NDArray[np.int64] = offsets[0] - offsets[0][0]
+    if not all(np.array_equal(starts, other - other[0]) for other in offsets[1:]):
+        raise ValueError("a row has more values than counts, or fewer")
     return starts
 
 

@@ -23,7 +23,7 @@ from plimsoll.run_files.files import (
     HealthRow,
     ScheduleRow,
 )
-from reports.load.interval_rows import NO_INTERVALS, Intervals
+from reports.load.intervals import NO_INTERVALS, Intervals
 
 AGGREGATED = "Aggregated"
 """Name of Locust's own row over all requests."""

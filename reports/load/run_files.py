@@ -26,7 +26,9 @@ from plimsoll.run_files.files import (
 )
 from reports.errors import DataError
 from reports.files import read_regular
-from reports.load.csv_files import (
+from reports.load.description import read_description
+from reports.load.interval_file import parted, read_intervals
+from reports.load.locust_csv import (
     EXCEPTIONS,
     FAILURES,
     read_history,
@@ -34,8 +36,6 @@ from reports.load.csv_files import (
     totals_from_history,
     with_last_count,
 )
-from reports.load.description import read_description
-from reports.load.interval_file import parted, read_intervals
 from reports.load.run import (
     AGGREGATED,
     HEALTH_COLUMNS,

@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.estimates.failure_table import kinds_over_time
-from reports.load.histogram import percentile_ms
-from reports.load.interval_rows import Latencies, summed
+from reports.estimates.failure_table import errors_by_second
+from reports.load.intervals import Latencies, percentile_ms, summed
 from reports.load.run import REQUEST_KEYS, Run
 from reports.render.charts import MAX_POINTS, Floats
 from reports.render.timelines import PERCENTILES, Timeline
@@ -52,25 +51,25 @@ def recorded_rates_by_request(run: Run) -> dict[tuple[str, str], Timeline]:
 
 
 def recorded_failures(run: Run) -> dict[tuple[str, str, str], Timeline]:
-    """Return failures a second per (type, name, kind), from the first request to the last."""
+    """Return failures a second per (type, name, error), from the first request to the last."""
     if not run.intervals:
         return {}
-    kinds, count = kinds_over_time(run), run.intervals.end_s - run.intervals.first_s
+    errors, count = errors_by_second(run), run.intervals.end_s - run.intervals.first_s
     elapsed_s = _elapsed_s(run, count, 1)
-    keys = ["request_type", "name", "kind"]
+    keys = ["request_type", "name", "error"]
     return {
         (str(kind), str(name), str(text)): Timeline(
             elapsed_s, {"failures_per_s": _by_second(rows, run.intervals.first_s, count)}
         )
-        for (kind, name, text), rows in kinds.astype(dict.fromkeys(keys, "object")).groupby(keys, sort=False)
+        for (kind, name, text), rows in errors.astype(dict.fromkeys(keys, "object")).groupby(keys, sort=False)
     }
 
 
-def _by_second(kinds: pd.DataFrame, first_s: int, count: int) -> Floats:
+def _by_second(errors: pd.DataFrame, first_s: int, count: int) -> Floats:
     # A transaction may end after the last request, as it may think until then.
-    ended = np.clip(np.asarray(kinds["ended_s"], dtype=np.int64) - first_s, 0, count - 1)
+    ended = np.clip(np.asarray(errors["ended_s"], dtype=np.int64) - first_s, 0, count - 1)
     failures: Floats = np.zeros(count)
-    np.add.at(failures, ended, np.asarray(kinds["n"], dtype=np.float64))
+    np.add.at(failures, ended, np.asarray(errors["n"], dtype=np.float64))
     return failures
 
 

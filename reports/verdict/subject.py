@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from plimsoll.run_files.intervals import BUSY, CHECK, COUNTER, GAUGE, RATE, TRANSACTION, TREND
 from reports.estimates.loop_lag import IN_BROWSER
 from reports.estimates.selecting import selected, values_of
-from reports.load.interval_rows import Intervals
+from reports.load.intervals import Intervals
 from reports.load.run import Run
 from reports.thresholds.grammar import Statement
 from reports.thresholds.metric import OWN, Clock, Target

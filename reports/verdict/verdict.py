@@ -7,11 +7,11 @@ from typing import Any
 import pandas as pd
 
 from plimsoll.run_files.files import VERDICT_SCHEMA_VERSION
-from reports.estimates.failure_table import failures_by_kind
+from reports.estimates.failure_table import failures_by_error
 from reports.estimates.loop_lag import without_lag
 from reports.estimates.own_table import metric_figures, transaction_figures
 from reports.estimates.request_table import recorded_figures, request_figures
-from reports.load.histogram import PRECISION
+from reports.load.intervals import PRECISION
 from reports.load.run import Run
 from reports.steady_state import only, steady_state
 from reports.thresholds.metric import COUNT, Target
@@ -100,7 +100,7 @@ def reach_verdict(run: Run, thresholds: Sequence[Threshold]) -> dict[str, Any]:
         "iterations": _records(whole_iterations, REQUEST_FIGURES | CORRECTED_FIGURES),
         "transactions": _records(transaction_figures(run), REQUEST_FIGURES | CUMULATED_FIGURES),
         "metrics": _records(metric_figures(run), METRIC_FIGURES),
-        "errors": _records(failures_by_kind(run), ERROR_FIGURES),
+        "errors": _records(failures_by_error(run), ERROR_FIGURES),
         "exceptions": _records(run.exceptions, EXCEPTION_FIGURES),
     }
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from reports.estimates import intervals
 from reports.estimates.csv_estimate import choose, estimate
 from reports.estimates.estimate import Estimate
-from reports.load.csv_faults import before_rounding_ms
+from reports.load.locust_csv import before_rounding_ms
 from reports.load.run import Run
 from reports.outcome import Outcome
 from reports.thresholds.grammar import parse

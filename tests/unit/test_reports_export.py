@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from reports.cli import main
 from reports.commands.hdr_log import encode, place_of, values_us
-from reports.load.histogram import bucket_of
+from reports.load.intervals import bucket_of
 from tests.make_intervals import interval_table, requests, write_intervals
 
 START_S = 1_800_000_000

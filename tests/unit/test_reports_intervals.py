@@ -15,17 +15,18 @@ from numpy.typing import NDArray
 
 from plimsoll.run_files.intervals import bucket_indices
 from reports.estimates.request_table import request_figures
-from reports.load.histogram import (
+from reports.load.interval_file import read_intervals
+from reports.load.intervals import (
     NO_HISTOGRAMS,
+    NO_INTERVALS,
     Histograms,
+    Intervals,
     bucket_of,
     lower_ms,
     mean_ms,
     middle_ms,
     percentile_ms,
 )
-from reports.load.interval_file import read_intervals
-from reports.load.interval_rows import NO_INTERVALS, Intervals
 from reports.outcome import Outcome
 from reports.steady_state import SteadyState, mser
 from reports.thresholds.reading import limits_ms, parse_thresholds

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from reports.load.description import read_description
-from reports.load.histogram import percentile_ms
 from reports.load.interval_file import intervals_of, parted, read_intervals
+from reports.load.intervals import percentile_ms
 from reports.load.run import Arrivals, Run, Stage
 from reports.outcome import Outcome
 from reports.steady_state import steady_state
@@ -392,11 +392,11 @@ def test_lists_that_do_not_fit_are_refused(column: str, tmp_path: Path) -> None:
 
 
 def test_recording_is_parted() -> None:
-    """Requests keep their rows and kinds of failure, iterations theirs; together they are all."""
+    """Requests keep their rows and errors, iterations theirs; together they are all."""
     both = pd.concat([even(60, failed=True, kind="503"), iterations(failed=True, kind="gave up")])
     of_requests, of_iterations, own = parted(intervals_of(interval_table(both, [100.0])))
     assert (of_requests.total("n"), of_iterations.total("n")) == (60, 300)
-    assert set(of_requests.kinds["kind"]) == {"503"}
+    assert set(of_requests.errors["error"]) == {"503"}
     assert of_iterations.failed.counts.sum() == 300
     whole = intervals_of(interval_table(even(60), [100.0]))
     assert parted(whole)[0] is whole

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plimsoll.run_files.files import OPEN, PACED, PLANNED_ENDS
-from reports.load.interval_rows import summed
+from reports.load.intervals import summed
 from reports.load.run import Run
 from reports.steady_state import SteadyState, judged_health
 from reports.thresholds.metric import Clock

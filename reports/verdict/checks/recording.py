@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plimsoll.run_files.files import CLOSED
-from reports.load.histogram import mean_ms
-from reports.load.interval_rows import Group, summed
+from reports.load.intervals import Group, mean_ms, summed
 from reports.load.run import Run
 from reports.steady_state import SteadyState, judged_health
 from reports.verdict.check import EVERYTHING, Check, Family

@@ -3,10 +3,13 @@
 A request belongs to the second in which it started and to the one in which it ended. Latencies are taken by
 the start, so that a stall shows where it was; rates by the end, because that is when something got through.
 A load with a schedule has two latencies: the service time from the actual start, and the response time from
-the intended one. Its iterations, each one run of a user's task, are written down like requests, and are none;
-so are the transactions and metrics that a journey measures itself.
+the intended one. Iterations, transactions and the metrics of a journey are recorded in rows like those of
+requests, under types of their own.
+
+Latencies are counted in histograms of one layout: counts add up, percentiles never average.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,18 +17,100 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from plimsoll.run_files.intervals import LABELS
-from reports.load.histogram import NO_HISTOGRAMS, Counts, Histograms
+from plimsoll.run_files.intervals import BUCKETS_PER_OCTAVE, LABELS, bucket_bounds_ms, bucket_indices
+
+PRECISION = f"within {1 / (2 * BUCKETS_PER_OCTAVE):.2%}"
 
 SECONDS = ("started_s", "ended_s")
 COUNTS = ("n", "failures", "unfinished")
 LATENCIES = ("sum_ms", "min_ms", "max_ms")
 RESPONSES = ("response_sum_ms", "response_max_ms")
 ROW_COLUMNS = (*SECONDS, *LABELS, *COUNTS, *LATENCIES, *RESPONSES)
-KIND_COLUMNS = ("ended_s", "request_type", "name", "kind", "n")
+ERROR_COLUMNS = ("ended_s", "request_type", "name", "error", "n")
 
+Counts = NDArray[np.float64]
 Group = NDArray[np.int64]
-"""A number a row: where its counts go, -1 for nowhere."""
+"""The number of a row's group, -1 for none."""
+
+
+def lower_ms(bucket: "NDArray[np.int64] | int") -> NDArray[np.float64]:
+    """Return the lower bounds of buckets in ms."""
+    bounds_ms: NDArray[np.float64] = bucket_bounds_ms(np, bucket)
+    return bounds_ms
+
+
+def middle_ms(bucket: "NDArray[np.int64] | int") -> NDArray[np.float64]:
+    """Return the middles of buckets in ms: what a latency in them is shown as."""
+    at = np.asarray(bucket, dtype=np.int64)
+    middle: NDArray[np.float64] = (lower_ms(at) + lower_ms(at + 1)) / 2
+    return middle
+
+
+def bucket_of(latency_ms: float) -> int:
+    """Return the bucket a latency falls into."""
+    return int(bucket_indices(np, latency_ms))
+
+
+def percentile_ms(counts: Counts, level: float) -> float:
+    """Return the percentile (in per cent) by nearest rank, ceil(level / 100 * n); NaN without a count."""
+    n = float(counts.sum())
+    if not n:
+        return math.nan
+    # The float nearest to 0.07 * 100 lies above 7, which would be rank 8.
+    rank = max(math.ceil(level / 100 * n * (1 - 1e-12)), 1)
+    return float(middle_ms(int(np.searchsorted(np.cumsum(counts), rank))))
+
+
+def mean_ms(counts: Counts) -> float:
+    """Return the mean of what the buckets are shown as; NaN without a count."""
+    n = float(counts.sum())
+    return float(counts @ middle_ms(np.arange(len(counts)))) / n if n else math.nan
+
+
+@dataclass(frozen=True)
+class Histograms:
+    """Hold one sparse histogram a row, end to end: row i has the entries from starts[i] to starts[i + 1]."""
+
+    starts: NDArray[np.int64]
+    buckets: NDArray[np.uint16]
+    counts: NDArray[np.uint32]
+
+    @property
+    def width(self) -> int:
+        """Return how many buckets it takes to hold every entry."""
+        return int(self.buckets.max()) + 1 if len(self.buckets) else 1
+
+    def counted(self, first: int = 0) -> Counts:
+        """Return how many each row holds from a bucket on."""
+        row = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+        used = self.buckets >= first
+        counts = self.counts[used].astype(np.float64)
+        counted: Counts = np.bincount(row[used], counts, len(self.starts) - 1).astype(np.float64)
+        return counted
+
+    def only(self, rows: NDArray[np.bool_]) -> "Histograms":
+        """Return the histograms of some of the rows."""
+        sizes = np.diff(self.starts)
+        entries = np.repeat(rows, sizes)
+        starts = np.concatenate(([0], np.cumsum(sizes[rows])))
+        return Histograms(starts, self.buckets[entries], self.counts[entries])
+
+    def merged(self, group: NDArray[np.int64], groups: int, width: int) -> Counts:
+        """Return the sums of the rows of each group, groups by buckets; rows of group -1 stay out.
+
+        `width` must be at least that of the histograms.
+        """
+        sizes = np.where(group >= 0, np.diff(self.starts), 0)
+        entries = np.repeat(self.starts[:-1] - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
+        flat = np.repeat(group, sizes) * width + self.buckets[entries]
+        counts = self.counts[entries].astype(np.float64)
+        summed: Counts = np.bincount(flat, weights=counts, minlength=groups * width).astype(np.float64)
+        return summed.reshape(groups, width)
+
+
+NO_HISTOGRAMS = Histograms(
+    np.zeros(1, dtype=np.int64), np.empty(0, dtype=np.uint16), np.empty(0, dtype=np.uint32)
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +131,7 @@ class Intervals:
     failures, and requests cut off in flight; sum, least and most of the successes' latencies (NaN without
     one). `over` and `unfinished_over` count, row by row, those at least as slow as each of `limits_ms`.
     `responses` and `response_over` are of the response times, without entries where there was no schedule.
-    `kinds` has KIND_COLUMNS: how many failures of a kind ended in a second.
+    `errors` has ERROR_COLUMNS: how many failures with an error ended in a second.
     """
 
     rows: pd.DataFrame
@@ -58,14 +143,14 @@ class Intervals:
     unfinished_over: NDArray[np.float64]
     responses: Histograms
     response_over: NDArray[np.float64]
-    kinds: pd.DataFrame
+    errors: pd.DataFrame
 
     def __bool__(self) -> bool:
         """Tell whether anything was recorded."""
         return len(self.rows) > 0
 
     def only(self, rows: NDArray[np.bool_]) -> "Intervals":
-        """Return the recording of some of the rows, without their kinds of failure."""
+        """Return the recording of some of the rows, without their errors."""
         return Intervals(
             rows=self.rows[rows].reset_index(drop=True),
             successes=self.successes.only(rows),
@@ -76,7 +161,7 @@ class Intervals:
             unfinished_over=self.unfinished_over[rows],
             responses=self.responses.only(rows),
             response_over=self.response_over[rows],
-            kinds=NO_KINDS,
+            errors=NO_ERRORS,
         )
 
     @property
@@ -95,8 +180,8 @@ class Intervals:
     @cached_property
     def width(self) -> int:
         """Return how many buckets hold every latency of the run."""
-        kinds = (self.successes, self.failed, self.unfinished, self.responses)
-        return max(histograms.width for histograms in kinds)
+        every = (self.successes, self.failed, self.unfinished, self.responses)
+        return max(histograms.width for histograms in every)
 
     @cached_property
     def first_s(self) -> int:
@@ -148,7 +233,7 @@ def summed(values: NDArray[np.float64], group: Group, groups: int) -> NDArray[np
     return total
 
 
-NO_KINDS = pd.DataFrame({column: pd.Series(dtype="object") for column in KIND_COLUMNS})
+NO_ERRORS = pd.DataFrame({column: pd.Series(dtype="object") for column in ERROR_COLUMNS})
 NO_INTERVALS = Intervals(
     rows=pd.DataFrame(
         {column: pd.Series(dtype="category" if column in LABELS else "float64") for column in ROW_COLUMNS}
@@ -161,5 +246,5 @@ NO_INTERVALS = Intervals(
     unfinished_over=np.empty((0, 0)),
     responses=NO_HISTOGRAMS,
     response_over=np.empty((0, 0)),
-    kinds=NO_KINDS,
+    errors=NO_ERRORS,
 )

@@ -1,0 +1,211 @@
+"""Turn each of the files that Locust writes with --csv into the tables of a run.
+
+Figures that Locust cannot have written are those of a file that was damaged or edited. It rounds percentiles
+to 1 ms below 100 ms, 10 ms below 1 s, 100 ms below 10 s, then to 1 s; up to version 1.1 it cut the fractions
+of all other latencies off, and wrote rates with two decimals.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from plimsoll.run_files.files import LOCUST_EXCEPTIONS, LOCUST_FAILURES, LOCUST_HISTORY, LOCUST_STATS
+from reports.load.run import AGGREGATED, HISTORY_COLUMNS, REQUEST_COLUMNS, REQUEST_KEYS
+from reports.load.table import Layout, read_table
+
+STATS = Layout(
+    columns=LOCUST_STATS,
+    text=frozenset({"request_type", "name"}),
+    percentiles=True,
+    needed=("Name", "Request Count", "Failure Count"),
+    unterminated=True,
+)
+HISTORY = Layout(
+    columns=LOCUST_HISTORY,
+    text=frozenset({"request_type", "name"}),
+    needed=("Timestamp", "Name", "Total Request Count", "Total Failure Count"),
+    unterminated=True,
+)
+FAILURES = Layout(
+    columns=LOCUST_FAILURES,
+    text=frozenset(LOCUST_FAILURES.values()) - {"occurrences"},
+    unterminated=True,
+)
+EXCEPTIONS = Layout(
+    columns=LOCUST_EXCEPTIONS, text=frozenset(LOCUST_EXCEPTIONS.values()) - {"count"}, unterminated=True
+)
+
+PERCENTILE_COLUMN = re.compile(r"p(\d+(?:\.\d+)?)_ms")
+FRACTION_MS = 1.0
+RATE_ROUNDING = 0.005
+NOT_JUDGED = "mean_bytes"
+
+
+def read_history(path: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
+    """Return the history in the order of time, what was odd, and which figures cannot be.
+
+    Rows that lack a time or a count are left out, and so is the idle time before the first user and after the
+    last, such as that of a web UI left open. One idle row stays at each end: counts are judged by their
+    increase.
+    """
+    frame, notes = read_table(path, HISTORY)
+    counted = ["unix_s", "n", "failures"]
+    faults = _faults(frame, path.name, [*_no_numbers(frame, counted), *_negative(frame, counted)])
+    unix_s = frame["unix_s"].to_numpy()
+    known = np.flatnonzero(~np.isnan(frame[counted].to_numpy()).any(axis=1))
+    if len(known) < len(frame):
+        notes.append(f"{path.name}: {len(frame) - len(known)} unreadable rows dropped")
+    in_order = known[np.argsort(unix_s[known], kind="stable")]
+    history = _merged_twins(frame.iloc[in_order].reset_index(drop=True))[list(HISTORY_COLUMNS)]
+    # Locust writes 0 for a window it does not know.
+    windows = ["p50_ms", "p95_ms", "p99_ms"]
+    unknown = (history[windows] == 0).all(axis=1) & (history["mean_ms"] >= 1)
+    if unknown.any():
+        history.loc[unknown, windows] = math.nan
+    whole = history[is_aggregated(history)]
+    busy = whole["unix_s"][(whole["users"] > 0) | (whole["n"].diff().fillna(whole["n"]) != 0)]
+    if not busy.empty:
+        before = whole["unix_s"][whole["unix_s"] < busy.min()].max()
+        after = whole["unix_s"][whole["unix_s"] > busy.max()].min()
+        is_idle = (history["unix_s"] < before) | (history["unix_s"] > after)
+        history = history[~is_idle].reset_index(drop=True)
+    return history, notes, faults
+
+
+def _merged_twins(history: pd.DataFrame) -> pd.DataFrame:
+    """Add up the rows of one name within one of Locust's writes: names that differed only in a secret.
+
+    Locust ends each of its writes with the row over all requests; two writes may bear the same second.
+    """
+    whole = is_aggregated(history)
+    keys = ["write", "unix_s", "request_type", "name"]
+    written = history.assign(write=whole.cumsum() - whole.astype(int))
+    if not written.duplicated(keys).any():
+        return history
+    written["mean_ms"] = (written["mean_ms"] * written["n"]).where(written["n"] > 0, 0.0)
+    groups = written.groupby(keys, sort=False)
+    merged, counted = groups.first(), groups[["n", "failures", "rps", "mean_ms"]].sum()
+    merged[counted.columns] = counted
+    # Percentiles do not add up.
+    merged.loc[groups.size() > 1, ["p50_ms", "p95_ms", "p99_ms"]] = math.nan
+    merged["mean_ms"] /= merged["n"].where(merged["n"] > 0)
+    return merged.reset_index().drop(columns="write")
+
+
+def read_stats(path: Path) -> tuple[pd.DataFrame, pd.DataFrame, list[str], list[str]]:
+    """Return the rows per request, Locust's row over all (or none), what was odd, and what cannot be.
+
+    Locust rewrites this file in place: what follows the row over all requests is left over from before.
+    """
+    frame, notes = read_table(path, STATS)
+    aggregated = is_aggregated(frame)
+    if aggregated.any():
+        end = int(aggregated.to_numpy().argmax())
+        if end + 1 < len(frame):
+            notes.append(f"{path.name}: rows left over after the total dropped")
+        frame = frame.iloc[: end + 1]
+        aggregated = aggregated.iloc[: end + 1]
+    figures = [c for c in frame.attrs["columns"] if frame[c].dtype == np.float64 and c != NOT_JUDGED]
+    found = [*_no_numbers(frame, figures), *_negative(frame, figures), *_impossible(frame)]
+    faults = _faults(frame, path.name, found)
+    # A count that is no count (NaN compares false) is damage.
+    sound = (frame["failures"] >= 0) & (frame["n"] >= frame["failures"])
+    if not sound.all():
+        notes.append(f"{path.name}: {int((~sound).sum())} rows with unreadable counts dropped")
+    requests, total = frame[sound & ~aggregated], frame[sound & aggregated]
+    return requests.reset_index(drop=True), total.reset_index(drop=True), notes, faults
+
+
+def totals_from_history(history: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return what the last history rows say, for a run whose stats file is lost; percentiles are unknown."""
+    last = history.drop_duplicates(REQUEST_KEYS, keep="last")
+    rows = last.reindex(columns=list(REQUEST_COLUMNS))
+    # What Locust calls so there is the rate of the last seconds.
+    rows["rps"] = math.nan
+    aggregated = is_aggregated(rows)
+    return rows[~aggregated].reset_index(drop=True), rows[aggregated].reset_index(drop=True)
+
+
+def with_last_count(failures: pd.DataFrame, total: pd.DataFrame) -> pd.DataFrame:
+    """Return the failures with the count of the last kind, where the end of its line is missing."""
+    unknown = failures["occurrences"].isna()
+    left = float(total["failures"].sum() - failures["occurrences"].sum())
+    if unknown.sum() != 1 or not unknown.iloc[-1] or left < 1:
+        return failures
+    return failures.fillna({"occurrences": left})
+
+
+def is_aggregated(frame: pd.DataFrame) -> "pd.Series[bool]":
+    """Mark Locust's own rows over all requests; a request may bear their name, but has a type."""
+    return (frame["name"] == AGGREGATED) & frame["request_type"].isin(["", "None"])
+
+
+def _step_ms(latency_ms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return to what Locust rounds a latency."""
+    return np.select([latency_ms < limit_ms for limit_ms in (100, 1000, 10_000)], [1.0, 10.0, 100.0], 1000.0)
+
+
+def before_rounding_ms(latency_ms: float) -> tuple[float, float]:
+    """Return the least and the greatest latency that Locust rounds to this one."""
+    below_ms, above_ms = _step_ms(np.array([math.nextafter(latency_ms, 0.0), latency_ms])) / 2
+    return max(latency_ms - float(below_ms), 0.0), latency_ms + float(above_ms)
+
+
+def _no_numbers(frame: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, int, str]]:
+    """Yield what is no number though requests were made, for which alone Locust writes N/A."""
+    for column in columns:
+        yield from _first(column, frame[column].isna() & (frame["n"] != 0), "no number")
+
+
+def _negative(frame: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, int, str]]:
+    for column in columns:
+        yield from _first(column, frame[column] < 0, "negative")
+    yield from _first("failures", frame["failures"] > frame["n"], "more than the requests")
+
+
+def _impossible(frame: pd.DataFrame) -> Iterator[tuple[str, int, str]]:
+    """Yield percentiles below a lower one, latencies that are not between minimum and maximum, and a rate.
+
+    A rate is a count over a time that all have, up to the last request: the one that differs most is named.
+    """
+    percentiles = sorted(filter(PERCENTILE_COLUMN.fullmatch, frame.columns), key=_level)
+    for lower, column in pairwise(percentiles):
+        yield from _first(column, frame[column] < frame[lower], f"below the {_level(lower):g}%")
+    for column in ("mean_ms", *percentiles):
+        slack_ms = FRACTION_MS if column == "mean_ms" else _step_ms(frame[column].to_numpy())
+        yield from _first(column, frame[column] > frame["max_ms"] + slack_ms, "above the maximum")
+        yield from _first(column, frame[column] < frame["min_ms"] - slack_ms, "below the minimum")
+    known = frame[(frame["n"] > 0) & (frame["rps"] >= 0)]
+    n, rps = known["n"].to_numpy(), known["rps"].to_numpy()
+    least_s, slowest = n / (rps + RATE_ROUNDING), rps - RATE_ROUNDING
+    most_s = np.divide(n, slowest, out=np.full(len(n), np.inf), where=slowest > 0)
+    if len(known) and least_s.max() > most_s.min():
+        middle_s = float(np.median(least_s))
+        worst = int(np.abs(np.log(least_s / middle_s)).argmax())
+        fits = f"not {n[worst]:.0f} requests in the {middle_s:.1f} s of the other rows"
+        yield "rps", int(known.index[worst]), fits
+
+
+def _level(column: str) -> float:
+    return float(column[1:].removesuffix("_ms"))
+
+
+def _first(column: str, wrong: "pd.Series[bool]", what: str) -> Iterator[tuple[str, int, str]]:
+    for row in np.flatnonzero(wrong)[:1]:
+        yield column, int(row), what
+
+
+def _faults(frame: pd.DataFrame, file: str, found: Sequence[tuple[str, int, str]]) -> list[str]:
+    """Say where impossible figures stand, and what is wrong with them."""
+    faults = []
+    for column, row, what in found:
+        request = f"{frame['request_type'][row]} {frame['name'][row]}".strip()
+        place = f"{file}, row {row + 1} ({request!r}), column {frame.attrs['columns'][column]!r}"
+        faults.append(f"{place}: {frame[column][row]:.10g} is {what}")
+    return faults
