@@ -87,7 +87,7 @@ def only(run: Run, window: SteadyState) -> Run:
         run,
         intervals=_within(run.intervals, window),
         iterations=_within(run.iterations, window),
-        own={own_type: _within(recorded, window) for own_type, recorded in run.own.items()},
+        custom={key: _within(recorded, window) for key, recorded in run.custom.items()},
         health=judged_health(run, window),
         # The plan is for the whole run; what is due in the window follows from started and dropped.
         meta=replace(run.meta, arrivals=None),

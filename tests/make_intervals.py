@@ -46,8 +46,8 @@ def even(n: int, latency_ms: float = 100.0, seconds: int = 60, **columns: Any) -
 def run_of(made: pd.DataFrame, *limits_ms: float, **meta: Any) -> Run:
     """Return the run whose recorder saw these requests and counted over these limits."""
     empty = empty_run(**{"started": STARTED, **meta})
-    of_requests, iterations, own = parted(intervals_of(interval_table(made, limits_ms)))
-    return replace(empty, intervals=of_requests, iterations=iterations, own=own)
+    of_requests, iterations, custom = parted(intervals_of(interval_table(made, limits_ms)))
+    return replace(empty, intervals=of_requests, iterations=iterations, custom=custom)
 
 
 def interval_table(made: pd.DataFrame, limits_ms: Sequence[float] = ()) -> pa.Table:

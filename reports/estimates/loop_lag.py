@@ -39,15 +39,15 @@ def without_lag(run: Run) -> Run:
     made = requests.rows.groupby("user_class", observed=True)["n"].sum()
     lowered = _lowered(requests, run.health, np.where(requests.rows["request_type"] == IN_BROWSER, 0.0, 1.0))
     iterations = _lowered(run.iterations, run.health, _waits(run.iterations, made, ["user_class"]))
-    own = {
-        own_type: _lowered(recorded, run.health, _waits(recorded, made, ["user_class", "name"]))
-        if own_type in {TRANSACTION, BUSY}
+    custom = {
+        custom_type: _lowered(recorded, run.health, _waits(recorded, made, ["user_class", "name"]))
+        if custom_type in {TRANSACTION, BUSY}
         else recorded
-        for own_type, recorded in run.own.items()
+        for custom_type, recorded in run.custom.items()
     }
     is_same = lowered is requests and iterations is run.iterations
-    is_same &= all(own[own_type] is recorded for own_type, recorded in run.own.items())
-    return run if is_same else replace(run, intervals=lowered, iterations=iterations, own=own)
+    is_same &= all(custom[custom_type] is recorded for custom_type, recorded in run.custom.items())
+    return run if is_same else replace(run, intervals=lowered, iterations=iterations, custom=custom)
 
 
 def _waits(recorded: Intervals, made: "pd.Series[float]", keys: list[str]) -> Floats:

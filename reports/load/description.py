@@ -57,6 +57,14 @@ def read_description(path: Path, run_id: str) -> tuple[RunMeta, list[str]]:
 
 
 def _meta(content: dict[str, Any], run_id: str, version: float) -> RunMeta:
+    planned, totals = _mapping(content.get("arrivals")), _mapping(content.get("locust_totals"))
+    arrivals, requests, failures = map(
+        _number, (planned.get("planned"), totals.get("requests"), totals.get("failures"))
+    )
+    facts = {key: value for key, value in content.items() if key != "sha256"}
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    offsets_s = {key: _number(value) for key, value in _mapping(content.get("clock_offsets_s")).items()}
+    lost = [_mapping(worker).get("id") for worker in _list(content.get("lost_workers"))]
     known: dict[str, Any] = {key: _text(content.get(key)) for key in TEXTS}
     known |= {key: _texts(content.get(key)) or () for key in LISTS}
     known |= {key: _positive(content.get(key)) or 1.0 for key in SCALES}
@@ -65,7 +73,7 @@ def _meta(content: dict[str, Any], run_id: str, version: float) -> RunMeta:
         request_names=_texts(content.get("request_names")),
         stages=_stages(content.get("stages")),
         is_search=content.get("is_search") is True,
-        arrivals=_arrivals(content.get("arrivals")),
+        arrivals=None if arrivals is None else Arrivals(int(arrivals), _text(planned.get("spacing"))),
         planned_duration_s=_positive(content.get("planned_duration_s")),
         set_up_s=_positive(content.get("set_up_s")) or 0.0,
         warm_up_s=_positive(content.get("warm_up_s")) or 0.0,
@@ -73,81 +81,45 @@ def _meta(content: dict[str, Any], run_id: str, version: float) -> RunMeta:
         environment=_mapping(content.get("environment")),
         recorded=True,
         has_intervals="lost_workers" in content,
-        lost_workers=_lost(content.get("lost_workers")),
-        clock_offsets_s=_numbers(content.get("clock_offsets_s")),
+        lost_workers=_texts(lost) or (),
+        clock_offsets_s={key: offset_s for key, offset_s in offsets_s.items() if offset_s is not None},
         clock_steps=_clock_steps(content.get("clock_steps")),
         stats_reset=content.get("stats_reset") is True,
         recording_errors=int(_positive(content.get("recording_errors")) or 0),
-        locust_totals=_totals(content.get("locust_totals")),
+        locust_totals=None if requests is None or failures is None else (int(requests), int(failures)),
         schedule_file=SCHEDULE_FILE_UNTIL_2 if version <= 2 else SCHEDULE_FILE,
         has_digests="sha256" in content or version >= DIGESTS_SINCE,
-        is_as_written=_is_as_written(content),
+        is_as_written=content.get("sha256") == digest,
         file_digests={key: str(value) for key, value in _mapping(content.get("file_digests")).items()},
         **known,
     )
 
 
-def _is_as_written(content: dict[str, Any]) -> bool:
-    """Tell whether the facts have the digest that was written with them."""
-    facts = {key: value for key, value in content.items() if key != "sha256"}
-    return content.get("sha256") == hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-
-
 def _stages(value: object) -> Sequence[Stage]:
+    """Return the stages that are whole, with their loads: users, or iterations a second."""
     stages = []
-    for item in value if isinstance(value, list) else []:
+    for item in _list(value):
         try:
-            stages.append(
-                Stage(
-                    str(item["name"]),
-                    float(item["from_s"]),
-                    float(item["to_s"]),
-                    *(_load(item, end) for end in ("from", "to")),
-                )
-            )
+            loads = [
+                float(item[f"{end}_rate" if f"{end}_rate" in item else f"{end}_users"])
+                for end in ("from", "to")
+            ]
+            stage = Stage(str(item["name"]), float(item["from_s"]), float(item["to_s"]), *loads)
         except (KeyError, TypeError, ValueError, OverflowError):
             continue
+        if all(map(math.isfinite, loads)):
+            stages.append(stage)
     return tuple(stages)
-
-
-def _load(item: dict[str, Any], end: str) -> float:
-    """Return the load at one end of a stage: users, or iterations a second."""
-    load = float(item[f"{end}_rate" if f"{end}_rate" in item else f"{end}_users"])
-    if not math.isfinite(load):
-        raise ValueError(f"{end} {load!r} is no load, valid is any finite number")
-    return load
-
-
-def _arrivals(value: object) -> Arrivals | None:
-    found = _mapping(value)
-    planned = _number(found.get("planned"))
-    return None if planned is None else Arrivals(int(planned), _text(found.get("spacing")))
-
-
-def _lost(value: object) -> tuple[str, ...]:
-    workers = [_mapping(item) for item in value] if isinstance(value, list) else []
-    return tuple(_text(str(worker.get("id"))) or "" for worker in workers)
 
 
 def _clock_steps(value: object) -> Sequence[ClockStep]:
     steps = []
-    for item in map(_mapping, value if isinstance(value, list) else []):
+    for item in map(_mapping, _list(value)):
         at_s, forward_s = _number(item.get("at_s")), _number(item.get("forward_s"))
         if at_s is not None and forward_s is not None:
             process, suspended_s = _text(item.get("process")) or "", _number(item.get("suspended_s"))
             steps.append(ClockStep(process, at_s, forward_s, suspended_s))
     return tuple(steps)
-
-
-def _numbers(value: object) -> dict[str, float]:
-    known = {key: _number(number) for key, number in _mapping(value).items()}
-    return {key: number for key, number in known.items() if number is not None}
-
-
-def _totals(value: object) -> tuple[int, int] | None:
-    counts = [_number(_mapping(value).get(key)) for key in ("requests", "failures")]
-    known = [int(count) for count in counts if count is not None]
-    return (known[0], known[1]) if len(known) == len(counts) else None
 
 
 def _text(value: object) -> str | None:
@@ -161,6 +133,10 @@ def _texts(value: object) -> tuple[str, ...] | None:
 
 def _mapping(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _positive(value: object) -> float | None:

@@ -132,6 +132,22 @@ def totals_from_history(history: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFra
     return rows[~aggregated].reset_index(drop=True), rows[aggregated].reset_index(drop=True)
 
 
+def total_of(requests: pd.DataFrame) -> pd.DataFrame:
+    """Return what the rows of the requests add up to, for a file that lost its row over all of them."""
+    n = float(requests["n"].sum())
+    row = {
+        "request_type": "",
+        "name": AGGREGATED,
+        "n": n,
+        "failures": float(requests["failures"].sum()),
+        "mean_ms": float((requests["mean_ms"] * requests["n"]).sum(skipna=False)) / n if n else math.nan,
+        "min_ms": float(requests["min_ms"].min(skipna=False)),
+        "max_ms": float(requests["max_ms"].max(skipna=False)),
+        "rps": float(requests["rps"].sum()),
+    }
+    return pd.DataFrame([row]).reindex(columns=list(REQUEST_COLUMNS))
+
+
 def with_last_count(failures: pd.DataFrame, total: pd.DataFrame) -> pd.DataFrame:
     """Return the failures with the count of the last kind, where the end of its line is missing."""
     unknown = failures["occurrences"].isna()

@@ -163,44 +163,44 @@ class Run:
     intervals: Intervals = NO_INTERVALS
     iterations: Intervals = NO_INTERVALS
     """What was recorded of whole iterations of the users' tasks, where a schedule started them."""
-    own: Mapping[str, Intervals] = field(default_factory=dict)
+    custom: Mapping[str, Intervals] = field(default_factory=dict)
     """What the journeys measured besides, by its type: transactions, and metrics of each kind."""
     health: pd.DataFrame = field(default_factory=lambda: empty_frame(HEALTH_COLUMNS))
     damage: Sequence[str] = ()
     """What is missing of the files and would have to be there for a pass, in words."""
 
-    def recorded(self, own_type: str) -> Intervals:
+    def recorded(self, custom_type: str) -> Intervals:
         """Return what the journeys measured of a type, nothing where there is none."""
-        return self.own.get(own_type, NO_INTERVALS)
+        return self.custom.get(custom_type, NO_INTERVALS)
 
     @property
     def duration_s(self) -> float | None:
         """Return the seconds from start to end: of run.json where both are known, else as Locust tells them.
 
         Locust's history lacks up to ten seconds at its end, and after the last request users may have waited.
+        It is as long as its last stretch in which the counts did not begin again.
         """
-        recorded_s = _seconds_between(self.meta.started, self.meta.ended)
-        if recorded_s is not None:
-            return recorded_s
+        if self.meta.started is not None and self.meta.ended is not None:
+            try:
+                started, ended = map(datetime.fromisoformat, (self.meta.started, self.meta.ended))
+                return max((ended - started).total_seconds(), 0.0)
+            except (ValueError, TypeError):
+                pass  # a foreign run.json: the files know as well
         if self.intervals:
             return max(self.intervals.end_s - self.started_unix_s, 0.0)
-        known = [length_s for length_s in (self.requests_s, self._history_s) if length_s is not None]
-        return max(known, default=None)
+        known_s = [] if self.requests_s is None else [self.requests_s]
+        whole = self.history[self.history["name"] == AGGREGATED]
+        if len(whole):
+            began = np.flatnonzero(whole["n"].diff() < 0)
+            first_s = whole["unix_s"].iloc[began[-1] if len(began) else 0]
+            known_s.append(float(whole["unix_s"].max() - first_s))
+        return max(known_s, default=None)
 
     @property
     def requests_s(self) -> float | None:
         """Return the seconds up to the last request: Locust's Requests/s are counts over this time."""
         n, rps = float(self.total["n"].sum()), float(self.total["rps"].sum())
         return n / rps if n > 0 and rps > 0 else None
-
-    @property
-    def _history_s(self) -> float | None:
-        """Return how long the history is, since Locust's counts began again if they did."""
-        whole = self.history[self.history["name"] == AGGREGATED]
-        if whole.empty:
-            return None
-        began = np.flatnonzero(whole["n"].diff() < 0)
-        return float(whole["unix_s"].max() - whole["unix_s"].iloc[began[-1] if len(began) else 0])
 
     @property
     def started_unix_s(self) -> float:
@@ -239,15 +239,6 @@ class Run:
     def has_named_history(self) -> bool:
         """Tell whether the history has a row per request name (--csv-full-history)."""
         return bool((self.history["name"] != AGGREGATED).any())
-
-
-def _seconds_between(started: str | None, ended: str | None) -> float | None:
-    if started is None or ended is None:
-        return None
-    try:
-        return max((datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds(), 0.0)
-    except (ValueError, TypeError):
-        return None
 
 
 def empty_frame(columns: Sequence[str]) -> pd.DataFrame:

@@ -1,14 +1,12 @@
 """Load a run: a run directory, or the files of a plain `locust --csv PREFIX`."""
 
 import hashlib
-import math
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from plimsoll.run_files.files import (
     EXCEPTIONS_SUFFIX,
@@ -33,13 +31,12 @@ from reports.load.locust_csv import (
     FAILURES,
     read_history,
     read_stats,
+    total_of,
     totals_from_history,
     with_last_count,
 )
 from reports.load.run import (
-    AGGREGATED,
     HEALTH_COLUMNS,
-    REQUEST_COLUMNS,
     STAGE_COLUMNS,
     Run,
     RunMeta,
@@ -73,20 +70,37 @@ def locate(path: Path) -> Place:
 
     Raises DataError when there is none, or more than one, saying what was looked for.
     """
+    if (path / RUN_FILE).exists():
+        return Place(path, LOCUST_PREFIX, is_run_directory=True)
     if path.is_dir():
-        return _in_folder(path)
-    prefix = path.name
+        prefixes = _prefixes(path)
+        if len(prefixes) == 1:
+            return Place(path, prefixes[0], is_run_directory=prefixes[0] == LOCUST_PREFIX)
+        found = f"those of {', '.join(map(repr, prefixes))}; name one" if prefixes else "none"
+        raise DataError(
+            f"no single run in {str(path)!r}: looked for {RUN_FILE} or files ending in"
+            f" {' or '.join(LOCUST_SUFFIXES[:2])}, found {found}"
+        )
+    folder, prefix = path.parent, path.name
     for suffix in sorted(LOCUST_SUFFIXES, key=len, reverse=True):
         prefix = prefix.removesuffix(suffix) if prefix == path.name else prefix
-    if not prefix or prefix not in _prefixes(path.parent):
+    if not prefix or prefix not in _prefixes(folder):
         raise DataError(
             f"no run at {str(path)!r}: it is no folder, and none of"
             f" {', '.join(f'{prefix}{suffix}' for suffix in LOCUST_SUFFIXES)} exists beside it"
         )
-    folder = path.parent
     recorded = (RUN_FILE, INTERVALS_FILE, HEALTH_FILE, SCHEDULE_FILE, SCHEDULE_FILE_UNTIL_2)
     own = prefix == LOCUST_PREFIX and any((folder / name).exists() for name in recorded)
     return Place(folder, prefix, is_run_directory=own)
+
+
+def _prefixes(folder: Path) -> list[str]:
+    """Return the prefixes of Locust's statistics and history files in a folder."""
+    files = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    ours = {
+        name.removesuffix(suffix) for name in files for suffix in LOCUST_SUFFIXES[:2] if name.endswith(suffix)
+    }
+    return sorted(ours)
 
 
 def load(place: Place, *, with_thresholds: bool = False) -> Run:
@@ -101,41 +115,70 @@ def load(place: Place, *, with_thresholds: bool = False) -> Run:
     history, history_notes, history_faults = read_history(place.csv(HISTORY_SUFFIX))
     failures, failure_notes = read_table(place.csv(FAILURES_SUFFIX), FAILURES)
     exceptions, exception_notes = read_table(place.csv(EXCEPTIONS_SUFFIX), EXCEPTIONS)
-    meta, stages, own_notes = _own_files(place, history)
-    recorded, recorded_notes = _recorded(place)
+    recorded, own_notes = _own_files(place)
+    meta: RunMeta = recorded["meta"]
     if not meta.recorded and stats_notes and requests.empty and total.empty and history.empty:
         raise DataError(
             f"nothing to judge in {str(place.folder)!r}: {'; '.join(stats_notes + history_notes)}"
         )
-    notes = [*own_notes, *recorded_notes, *stats_notes, *history_notes, *failure_notes, *exception_notes]
+    if meta.started is None and len(history):
+        with suppress(ValueError, OverflowError, OSError):  # a damaged time stamp, beyond any calendar
+            started = datetime.fromtimestamp(float(history["unix_s"].iloc[0]), UTC)
+            shown = started.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            recorded["meta"] = replace(meta, started=shown)
+    notes = [*own_notes, *stats_notes, *history_notes, *failure_notes, *exception_notes]
     wrong = stats_faults + history_faults
     if requests.empty and total.empty and not history.empty:
         requests, total = totals_from_history(history)
         notes.append("totals are those of the last history row, without percentiles, minima and maxima")
         wrong.append("Locust's statistics are missing, and its history lacks the last seconds of a run")
     if total.empty and not requests.empty:
-        total = _sums(requests)
+        total = total_of(requests)
         notes.append("Locust's row over all requests is missing: counts are added up, percentiles unknown")
         wrong.append("Locust's statistics are cut off: requests of some names may be missing")
-    failures = with_last_count(failures, total)
-    run = Run(meta, requests, total, history, failures, exceptions, stages, tuple(notes))
-    run = replace(run, **recorded)
+    run = Run(
+        requests=requests,
+        total=total,
+        history=history,
+        failures=with_last_count(failures, total),
+        exceptions=exceptions,
+        warnings=tuple(notes),
+        **recorded,
+    )
     return replace(run, damage=tuple(_damage(place, run, wrong, with_thresholds=with_thresholds)))
+
+
+def _own_files(place: Place) -> tuple[dict[str, Any], list[str]]:
+    """Read what only our own runs have, as fields of a run; plain and older runs lack these files."""
+    if not place.is_run_directory:
+        return {"meta": RunMeta(place.prefix), "stages": empty_frame(STAGE_COLUMNS)}, []
+    folder, health_path = place.folder, place.folder / HEALTH_FILE
+    meta, notes = read_description(folder / RUN_FILE, folder.resolve().name)
+    stages, stage_notes = read_table(folder / meta.schedule_file, STAGES)
+    intervals, interval_notes = read_intervals(folder / INTERVALS_FILE)
+    health, health_notes = read_table(health_path, HEALTH)
+    if not health_path.exists():
+        health_notes = []
+    requests, iterations, custom = parted(intervals)
+    fields = {"meta": meta, "stages": stages, "health": health.dropna(subset=["unix_s"])}
+    fields |= {"intervals": requests, "iterations": iterations, "custom": custom}
+    return fields, [*notes, *stage_notes, *interval_notes, *health_notes]
 
 
 def _damage(place: Place, run: Run, wrong: Sequence[str], *, with_thresholds: bool) -> Iterator[str]:
     """Yield what a pass needs and the files lack; what is wrong with Locust's matters where it is judged."""
-    if place.is_run_directory and not run.meta.recorded:
+    meta = run.meta
+    if place.is_run_directory and not meta.recorded:
         yield f"{RUN_FILE}, which says what was planned and how the run ended, is missing or damaged"
     if not run.intervals:
         yield from wrong
-    if run.meta.has_intervals and not run.intervals and run.total["n"].sum() > 0:
+    if meta.has_intervals and not run.intervals and run.total["n"].sum() > 0:
         yield f"{INTERVALS_FILE}, which holds the requests second by second, is missing or damaged"
-    if run.meta.has_intervals and (run.health.empty or run.stages.empty):
-        files = f"{HEALTH_FILE} or {run.meta.schedule_file}"
+    if meta.has_intervals and (run.health.empty or run.stages.empty):
+        files = f"{HEALTH_FILE} or {meta.schedule_file}"
         yield f"{files}, which say what the generator did, is missing or damaged"
-    if run.meta.has_digests:
-        yield from _changed(place, run.meta, with_thresholds=with_thresholds)
+    if meta.has_digests:
+        yield from _changed(place, meta, with_thresholds=with_thresholds)
 
 
 def _changed(place: Place, meta: RunMeta, *, with_thresholds: bool) -> Iterator[str]:
@@ -156,70 +199,3 @@ def _changed(place: Place, meta: RunMeta, *, with_thresholds: bool) -> Iterator[
         if digest != meta.file_digests[name]:
             changed = f"does not match its checksum in {RUN_FILE}: it was damaged or changed after the run"
             yield f"{name} {changed}{hint}"
-
-
-def _in_folder(folder: Path) -> Place:
-    if (folder / RUN_FILE).exists():
-        return Place(folder, LOCUST_PREFIX, is_run_directory=True)
-    prefixes = _prefixes(folder)
-    if len(prefixes) == 1:
-        return Place(folder, prefixes[0], is_run_directory=prefixes[0] == LOCUST_PREFIX)
-    found = f"those of {', '.join(repr(prefix) for prefix in prefixes)}; name one" if prefixes else "none"
-    raise DataError(
-        f"no single run in {str(folder)!r}: looked for {RUN_FILE} or files ending in"
-        f" {' or '.join(LOCUST_SUFFIXES[:2])}, found {found}"
-    )
-
-
-def _prefixes(folder: Path) -> list[str]:
-    """Return the prefixes of Locust's statistics and history files in a folder."""
-    files = [path.name for path in folder.iterdir()] if folder.is_dir() else []
-    ours = {
-        name.removesuffix(suffix) for name in files for suffix in LOCUST_SUFFIXES[:2] if name.endswith(suffix)
-    }
-    return sorted(ours)
-
-
-def _own_files(place: Place, history: pd.DataFrame) -> tuple[RunMeta, pd.DataFrame, list[str]]:
-    """Read what only our own runs have; of others the start is deduced from the history."""
-    started = None if history.empty else _utc(float(history["unix_s"].iloc[0]))
-    if not place.is_run_directory:
-        return RunMeta(place.prefix, started=started), empty_frame(STAGE_COLUMNS), []
-    meta, notes = read_description(place.folder / RUN_FILE, place.folder.resolve().name)
-    stages, stage_notes = read_table(place.folder / meta.schedule_file, STAGES)
-    return replace(meta, started=meta.started or started), stages, notes + stage_notes
-
-
-def _recorded(place: Place) -> tuple[dict[str, Any], list[str]]:
-    """Read what was recorded second by second; plain and older runs lack these files."""
-    if not place.is_run_directory:
-        return {}, []
-    intervals, notes = read_intervals(place.folder / INTERVALS_FILE)
-    path = place.folder / HEALTH_FILE
-    health, health_notes = read_table(path, HEALTH) if path.exists() else (empty_frame(HEALTH_COLUMNS), [])
-    requests, iterations, own = parted(intervals)
-    known = health.dropna(subset=["unix_s"])
-    tables = {"intervals": requests, "iterations": iterations, "own": own, "health": known}
-    return tables, notes + health_notes
-
-
-def _utc(unix_s: float) -> str | None:
-    try:
-        return datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-def _sums(requests: pd.DataFrame) -> pd.DataFrame:
-    n = float(requests["n"].sum())
-    row = {
-        "request_type": "",
-        "name": AGGREGATED,
-        "n": n,
-        "failures": float(requests["failures"].sum()),
-        "mean_ms": float((requests["mean_ms"] * requests["n"]).sum(skipna=False)) / n if n else math.nan,
-        "min_ms": float(requests["min_ms"].min(skipna=False)),
-        "max_ms": float(requests["max_ms"].max(skipna=False)),
-        "rps": float(requests["rps"].sum()),
-    }
-    return pd.DataFrame([row]).reindex(columns=list(REQUEST_COLUMNS))

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from reports.files import read_regular
 
@@ -59,31 +58,27 @@ def read_table(path: Path, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
 
 
 def _mended(raw: bytes, layout: Layout) -> tuple[str, list[str]]:
+    """Return the text of a file up to its last complete line, and what was odd about it."""
     notes = []
     if b"\0" in raw:
         raw = raw.replace(b"\0", b"")
         notes.append("NUL bytes dropped")
     # csv would take the two \r of Locust's files from Windows for an empty line each.
     text = re.sub(r"\r+\n?", "\n", raw.decode("utf-8-sig", errors="replace")).lstrip("\n")
-    complete = _complete_records(text)
-    rest = text[len(complete) :].rstrip()
-    if rest:
-        last = _last_record(complete, rest, layout) if layout.unterminated else ""
-        if not last:
-            notes.append("the last line is cut off and was dropped")
-        complete += last
-    return complete, notes
-
-
-def _complete_records(text: str) -> str:
-    """Return the text up to the last line end outside of quotes."""
+    # The last line end outside of quotes.
     end = text.rfind("\n")
     quotes = text.count('"', 0, end + 1)
     while end >= 0 and quotes % 2:
         previous = text.rfind("\n", 0, end)
         quotes -= text.count('"', previous + 1, end + 1)
         end = previous
-    return text[: end + 1]
+    complete, rest = text[: end + 1], text[end + 1 :].rstrip()
+    if rest:
+        last = _last_record(complete, rest, layout) if layout.unterminated else ""
+        if not last:
+            notes.append("the last line is cut off and was dropped")
+        complete += last
+    return complete, notes
 
 
 def _last_record(complete: str, rest: str, layout: Layout) -> str:
@@ -115,7 +110,8 @@ def _parsed(text: str, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
     try:
         frame = pd.read_csv(
             io.StringIO(text),
-            names=_unique(header),
+            # A later twin of a name must be unlike any column we know.
+            names=[name if name not in header[:i] else f"\x00{i}" for i, name in enumerate(header)],
             header=0,
             index_col=False,
             usecols=list(wanted),
@@ -135,11 +131,6 @@ def _quoted(columns: Sequence[str]) -> str:
     return ", ".join(map(repr, columns))[:LONGEST_QUOTE]
 
 
-def _unique(header: list[str]) -> list[str]:
-    """Return the header with later twins of a name made unlike any column we know."""
-    return [name if name not in header[:i] else f"\x00{i}" for i, name in enumerate(header)]
-
-
 def _ours(column: str, layout: Layout) -> str | None:
     if layout.percentiles and (match := PERCENTILE_HEADER.fullmatch(column)):
         return f"p{float(match[1]):g}_ms" if 0 < float(match[1]) < 100 else None
@@ -147,29 +138,17 @@ def _ours(column: str, layout: Layout) -> str | None:
 
 
 def _shaped(frame: pd.DataFrame, layout: Layout) -> pd.DataFrame:
+    """Return a table in the columns of a layout: unknown numbers are NaN, missing texts empty."""
     known = tuple(layout.columns.values())
-    columns = [*known, *(str(column) for column in frame if column not in known)]
-    shaped = pd.DataFrame(
-        {
-            column: _texts(frame, column) if column in layout.text else _numbers(frame, column)
-            for column in columns
-        },
-        index=range(len(frame)),
-    )
+    shaped = pd.DataFrame(index=range(len(frame)))
+    for column in (*known, *(str(column) for column in frame if column not in known)):
+        if column in layout.text:
+            texts = frame[column].fillna("").to_numpy() if column in frame else ""
+            shaped[column] = pd.Series(texts, index=shaped.index, dtype=object)
+        elif column in frame:
+            values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+            shaped[column] = np.where(np.abs(values) < LARGEST, values, np.nan)
+        else:
+            shaped[column] = np.nan
     shaped.attrs = {"columns": {}} | frame.attrs
     return shaped
-
-
-def _texts(frame: pd.DataFrame, column: str) -> pd.Series:
-    values = frame[column].fillna("").to_numpy() if column in frame else ""
-    return pd.Series(values, index=range(len(frame)), dtype=object)
-
-
-def _numbers(frame: pd.DataFrame, column: str) -> NDArray[np.float64]:
-    if column not in frame:
-        return np.full(len(frame), np.nan)
-    values = frame[column]
-    if values.dtype != np.float64:
-        values = pd.to_numeric(values, errors="coerce")
-    numbers = values.to_numpy(dtype=float, na_value=np.nan)
-    return np.where(np.abs(numbers) < LARGEST, numbers, np.nan)
