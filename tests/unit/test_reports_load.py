@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from plimsoll.run_files.files import RUN_SCHEMA_VERSION
 from reports.errors import DataError
 from reports.load.description import read_description
 from reports.load.run import (
@@ -473,7 +474,7 @@ def run_directory(tmp_path: Path) -> Path:
     for suffix in FILES:
         shutil.copy(DATA / f"full{suffix}", tmp_path / f"locust{suffix}")
     description = {
-        "schema_version": 1,
+        "schema_version": RUN_SCHEMA_VERSION,
         "id": "20261121T004959Z-demo",
         "profile": "demo",
         "journeys": ["PagesUser"],
