@@ -1,6 +1,6 @@
-"""The exit statuses of every command, and of a Locust process whose run is judged."""
+"""The three verdicts, and the exit statuses of every command and of a Locust process whose run is judged."""
 
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 
 class ExitStatus(IntEnum):
@@ -14,3 +14,11 @@ class ExitStatus(IntEnum):
 
 
 VERDICTS = frozenset({ExitStatus.PASS, ExitStatus.FAIL, ExitStatus.INCONCLUSIVE})
+
+
+class Outcome(StrEnum):
+    """Name what a threshold or a whole run came to, as verdict.json has it."""
+
+    PASS = "PASS"  # noqa: S105 - a verdict, not a password
+    FAIL = "FAIL"
+    INCONCLUSIVE = "INCONCLUSIVE"

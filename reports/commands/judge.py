@@ -9,14 +9,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from plimsoll.run_files.exit_status import ExitStatus
+from plimsoll.run_files.exit_status import ExitStatus, Outcome
 from plimsoll.run_files.files import REPORT_FILE, THRESHOLDS_FILE, VERDICT_FILE
 from reports.console import say, shortened
 from reports.errors import ReportError
 from reports.files import replaced
 from reports.load.run import Run
 from reports.load.run_files import Place, load, locate
-from reports.outcome import Outcome
 from reports.render.html import write_report
 from reports.render.terminal import terminal_text
 from reports.thresholds.reading import Threshold, read_thresholds

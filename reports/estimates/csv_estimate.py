@@ -18,8 +18,7 @@ from reports.estimates.estimate import INDEPENDENT, SMALLEST_MEAN_N, Estimate, e
 from reports.estimates.selecting import selected
 from reports.load.locust_csv import PERCENTILE_COLUMN, before_rounding_ms
 from reports.load.run import Run
-from reports.thresholds.metric import Metric
-from reports.thresholds.selector import Selector
+from reports.thresholds.statement import Metric, Selector
 
 CAVEAT = "Locust's CSV cannot bound the sampling error: record with Plimsoll for that"
 

@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass, replace
 
-from reports.outcome import Outcome
-from reports.thresholds.grammar import UPPER_LIMITS
+from plimsoll.run_files.exit_status import Outcome
+from reports.thresholds.statement import UPPER_LIMITS
 
 Ends = tuple[float, float]
 

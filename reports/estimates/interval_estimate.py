@@ -17,7 +17,7 @@ from reports.estimates.part import Part
 from reports.estimates.percentile import percentile
 from reports.estimates.step_change import find_step, with_step
 from reports.load.intervals import Counts, lower_ms, middle_ms
-from reports.thresholds.grammar import Statement
+from reports.thresholds.statement import Statement
 
 
 def estimate(statement: Statement, part: Part) -> Estimate | None:
@@ -77,7 +77,7 @@ def _with_unseen(mean: Estimate, statement: Statement, part: Part, total_ms: flo
     unseen_ms = float(ages @ lower_ms(np.arange(len(ages)))) + slowest_ms * float(lacking.sum())
     least = (total_ms + unseen_ms) / (mean.n + float(ages.sum()) + float(lacking.sum()))
     high = mean.high if mean.high is not None else math.inf
-    if not high < statement.edge <= least:
+    if not high < statement.first_value_outside <= least:
         return mean
     return replace(mean, high=max(high, least), doubt=hidden(ages, lacking=lacking))
 
@@ -93,16 +93,16 @@ def _maximum(statement: Statement, part: Part) -> Estimate | None:
     """Return the slowest success, or the age of a request that was cut off when it was over the limit."""
     n = int(part.histogram(part.latencies.histograms).sum())
     slowest = part.latencies.max_ms[part.started >= 0]
-    late = hanging(part, statement.edge).sum(axis=0)
+    late = hanging(part, statement.first_value_outside).sum(axis=0)
     if late.any():
         age_ms = float(lower_ms(int(np.flatnonzero(late)[-1])))
-        low = float(np.nanmax(np.append(slowest, max(age_ms, statement.edge))))
+        low = float(np.nanmax(np.append(slowest, max(age_ms, statement.first_value_outside))))
         method = f"{int(late.sum())} requests were cut off when over the limit: at least their age"
         return Estimate(low, low, None, n, method)
     if not n:
         return None
     found = exact(float(np.nanmax(slowest)), n, "the slowest successful request")
-    young = cut_off(part, above_ms=float(np.nanmax(slowest)), below_ms=statement.edge)
+    young = cut_off(part, above_ms=float(np.nanmax(slowest)), below_ms=statement.first_value_outside)
     lacking = dropped(part)
     hides = young.any() or lacking.any()
     return replace(found, high=None, doubt=hidden(young, lacking=lacking)) if hides else found

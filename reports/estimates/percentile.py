@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from plimsoll.run_files.exit_status import Outcome
 from reports.estimates import intervals
 from reports.estimates.cut_off import cut_off, hanging, hidden
 from reports.estimates.dropped import dropped
@@ -20,8 +21,7 @@ from reports.estimates.estimate import Estimate, is_far
 from reports.estimates.part import Part
 from reports.estimates.step_change import find_step, with_step
 from reports.load.intervals import PRECISION, Counts, bucket_of, lower_ms, percentile_ms
-from reports.outcome import Outcome
-from reports.thresholds.grammar import UPPER_LIMITS, Statement
+from reports.thresholds.statement import UPPER_LIMITS, Statement
 
 Floats = NDArray[np.float64]
 
@@ -37,7 +37,7 @@ class _Over:
 
 def percentile(statement: Statement, q: float, part: Part) -> Estimate | None:
     """Return the estimate of quantile q (0 < q < 1), None without a request that tells it."""
-    edge_ms, allowed = statement.edge, 1 - q
+    edge_ms, allowed = statement.first_value_outside, 1 - q
     answered, late = part.histogram(part.latencies.histograms), hanging(part, edge_ms)
     exact = _counted(part, edge_ms, answered.sum(axis=1))
     shown = answered + late
@@ -71,7 +71,7 @@ def percentile(statement: Statement, q: float, part: Part) -> Estimate | None:
 
 def _with_change(found: Estimate, statement: Statement, part: Part, over: _Over, allowed: float) -> Estimate:
     """Return a limit that is open as broken where a step breaks it, or the figure is far beyond it."""
-    above, edge_ms = _above(over, statement.edge), statement.edge
+    above, edge_ms = _above(over, statement.first_value_outside), statement.first_value_outside
     k, n = (float(counts[:, above].sum()) for counts in (over.k, over.n))
     alone = intervals.share(k, n)
     share = Estimate(100 * k / n, None, None, int(n), "", independent=(100 * alone[0], 100 * alone[1]))
@@ -155,7 +155,7 @@ def _decided(
 
     Where the limit lies between two bounds of a bucket the less certain one of each side is taken.
     """
-    above, below = _above(over, statement.edge), _below(over, statement.edge)
+    above, below = _above(over, statement.first_value_outside), _below(over, statement.first_value_outside)
     low, high = float(bounds[0][above]), float(bounds[1][below])
     wanted, unwanted = high < allowed, low > allowed
     if statement.operator not in UPPER_LIMITS:

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plimsoll.run_files.intervals import TAG_SEPARATOR
-from reports.thresholds.selector import About, Condition, Selector
+from reports.thresholds.statement import About, Condition, Selector
 
 Mask = NDArray[np.bool_]
 

@@ -4,7 +4,7 @@ import math
 
 from reports.estimates.estimate import Estimate, exact
 from reports.load.run import Run
-from reports.thresholds.metric import SHARE, Metric
+from reports.thresholds.statement import SHARE, Metric
 
 
 def estimate_of_starts(metric: Metric, run: Run) -> tuple[Estimate | None, str]:

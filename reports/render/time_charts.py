@@ -18,8 +18,7 @@ from reports.render.recorded import (
 )
 from reports.render.timelines import PERCENTILES, Timeline, stage_bounds, total_timeline, users_timeline
 from reports.render.wording import known, plain
-from reports.thresholds.metric import Clock
-from reports.thresholds.selector import ITERATIONS, TRANSACTIONS
+from reports.thresholds.statement import ITERATIONS, TRANSACTIONS, Clock
 from reports.verdict.checks.generator import CPU_RATIO
 
 MAX_LIMITS = 6

@@ -20,61 +20,83 @@ statement before it.
 
 import math
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from enum import Enum
 
 from plimsoll.redact import redact_name
-from plimsoll.run_files.intervals import VALUE_SCALE
-from reports.thresholds.metric import (
+from reports.errors import nearest_hint
+from reports.thresholds.statement import (
+    CUSTOM,
+    CUSTOM_UNITS,
+    EVERYTHING,
     FORMER_PREFIXES,
     KINDS,
     LATENCY,
-    OWN,
-    OWN_UNITS,
     SHARE,
     SHARE_UNITS,
     STARTS,
     SYNONYMS,
+    UPPER_LIMITS,
     Clock,
-    Kind,
+    Condition,
     Metric,
+    Selector,
+    Statement,
     Target,
     metric_of,
 )
-from reports.thresholds.nearest import nearest_hint
-from reports.thresholds.selector import EVERYTHING, Condition, Selector
-from reports.thresholds.tokens import TOKEN, Token, TokenKind, tokenize
 
-UPPER_LIMITS = ("<", "<=")
 OPERATORS = (*UPPER_LIMITS, ">", ">=")
 METRIC_WORDS = "a percentile such as p95, corrected_p95 or cumulated_p95, " + ", ".join(KINDS)
-AND, OR, NOT = (Token(TokenKind.WORD, word) for word in ("and", "or", "not"))
 NUMBER = re.compile(r"(?P<number>\d+(?:\.\d+)?|\.\d+)(?P<unit>.*)", re.DOTALL)
 
 
+class TokenKind(Enum):
+    """Name what a token is, as an error text would call it."""
+
+    WORD = "word"
+    QUOTED = "quoted name"
+    OPERATOR = "operator"
+    END = "end"
+
+
 @dataclass(frozen=True)
-class Statement:
-    """Hold a parsed statement; `limit` is in the unit of the metric's kind.
+class Token:
+    """Hold one token; `text` is without quotes."""
 
-    `source` is what the user wrote, with secrets masked. A count of requests is
-    one of a counter where no request has such a name.
+    kind: TokenKind
+    text: str
+
+
+TOKEN = re.compile(
+    r"""\s*(?:
+      "(?P<double>[^"]*)" | '(?P<single>[^']*)'
+    | (?P<operator>[<>=!]+)
+    | (?P<word>[^\s<>=!"']+)
+    | (?P<stray>["'])
+    )""",
+    re.VERBOSE,
+)
+
+
+def tokenize(source: str) -> list[Token]:
+    """Return the tokens of a statement, the last of kind END.
+
+    Raises ValueError for a quote that is never closed.
     """
+    tokens = []
+    for match in TOKEN.finditer(source.strip()):
+        text = match[match.lastgroup or 0]
+        if match.lastgroup == "stray":
+            raise ValueError(f"the quote {text} is never closed")
+        kind = {"operator": TokenKind.OPERATOR, "word": TokenKind.WORD}.get(
+            match.lastgroup or "", TokenKind.QUOTED
+        )
+        tokens.append(Token(kind, text))
+    return [*tokens, Token(TokenKind.END, "")]
 
-    metric: Metric
-    selector: Selector
-    target: Target
-    operator: str
-    limit: float
-    source: str = field(compare=False)
 
-    @property
-    def recorded(self) -> "Statement":
-        """Return the statement with its limit as the recorder has such values: in ms, or scaled."""
-        return replace(self, limit=self.limit * VALUE_SCALE) if self.metric.kind is OWN else self
-
-    @property
-    def edge(self) -> float:
-        """Return the least value beyond the limit: the limit itself for < and >=, else the next number."""
-        return self.limit if self.operator in {"<", ">="} else math.nextafter(self.limit, math.inf)
+AND, OR, NOT = (Token(TokenKind.WORD, word) for word in ("and", "or", "not"))
 
 
 def parse(source: str) -> Statement:
@@ -84,7 +106,12 @@ def parse(source: str) -> Statement:
 
     Raises ValueError saying what is wrong and what would be valid.
     """
-    source = TOKEN.sub(_masked, source)
+
+    def masked(token: re.Match[str]) -> str:
+        name = Condition(token[token.lastgroup or 0]).pattern
+        return token[0].replace(name, redact_name(name))
+
+    source = TOKEN.sub(masked, source)
     parser = _Parser(tokenize(source))
     metric = parser.metric()
     selector = parser.selector(metric)
@@ -94,11 +121,6 @@ def parse(source: str) -> Statement:
     statement = Statement(metric, selector, _target(metric, selector), operator, limit, source)
     _refuse_foregone(statement)
     return statement
-
-
-def _masked(token: re.Match[str]) -> str:
-    name = Condition(token[token.lastgroup or 0]).pattern
-    return token[0].replace(name, redact_name(name))
 
 
 class _Parser:
@@ -120,8 +142,14 @@ class _Parser:
         try:
             return metric_of(token.text)
         except KeyError:
-            unknown = f"unknown metric {token.text!r}, valid are {METRIC_WORDS}{_hint(token.text)}"
-            raise ValueError(unknown) from None
+            word = token.text.lower()
+            former = next((former for former in FORMER_PREFIXES if word.startswith(former)), "")
+            hint = nearest_hint(word, [*KINDS, "p50", "p90", "p95", "p99", "p99.9"])
+            if word in SYNONYMS:
+                hint = f"; here it is called {SYNONYMS[word]!r}"
+            elif former:
+                hint = f"; it is called {FORMER_PREFIXES[former] + word.removeprefix(former)!r} now"
+            raise ValueError(f"unknown metric {token.text!r}, valid are {METRIC_WORDS}{hint}") from None
 
     def selector(self, metric: Metric) -> Selector:
         selector = self.named() if self.token == Token(TokenKind.WORD, "of") else EVERYTHING
@@ -191,9 +219,17 @@ class _Parser:
             metric = replace(metric, kind=SHARE)
         # A time without a unit is none: it is a figure of a metric of the journey's own.
         of_names = selector.target is Target.REQUESTS and not selector.is_all
-        if of_names and metric.kind is LATENCY and metric.clock is Clock.LATENCY and unit in OWN_UNITS:
-            metric = replace(metric, kind=OWN)
-        return metric, _in_unit_of(metric, float(match["number"]), unit)
+        if of_names and metric.kind is LATENCY and metric.clock is Clock.LATENCY and unit in CUSTOM_UNITS:
+            metric = replace(metric, kind=CUSTOM)
+        kind = metric.kind
+        if unit not in kind.factors:
+            problem = f"unit {unit!r} does not fit {metric.name}" if unit else "the limit has no unit"
+            hint = nearest_hint(unit, kind.factors)
+            raise ValueError(f"{problem}: {metric.name} takes {kind.wanted}{hint}")
+        limit = float(match["number"]) * kind.factors[unit]
+        if not math.isfinite(limit):
+            raise ValueError(f"the limit {float(match['number'])!r} is too large, valid is any finite number")
+        return metric, limit
 
     def end(self) -> None:
         if self.token.kind is not TokenKind.END:
@@ -203,28 +239,17 @@ class _Parser:
 def _target(metric: Metric, selector: Selector) -> Target:
     if metric.name in {"dropped_iterations", "late_iterations"}:
         return Target.SCHEDULE
-    return Target.METRICS if metric.kind is OWN or metric.name in {"rate", "checks"} else selector.target
-
-
-def _in_unit_of(metric: Metric, number: float, unit: str) -> float:
-    kind: Kind = metric.kind
-    if unit not in kind.factors:
-        problem = f"unit {unit!r} does not fit {metric.name}" if unit else "the limit has no unit"
-        raise ValueError(f"{problem}: {metric.name} takes {kind.wanted}{nearest_hint(unit, kind.factors)}")
-    limit = number * kind.factors[unit]
-    if not math.isfinite(limit):
-        raise ValueError(f"the limit {number!r} is too large, valid is any finite number")
-    return limit
+    return Target.METRICS if metric.kind is CUSTOM or metric.name in {"rate", "checks"} else selector.target
 
 
 def _refuse_foregone(statement: Statement) -> None:
     """Raise ValueError for a limit that every figure keeps, or every one breaks."""
     metric, is_upper = statement.metric, statement.operator in UPPER_LIMITS
     space = " " if metric.kind.unit.isalpha() else ""
-    if metric.kind.most < statement.edge:
+    if metric.kind.most < statement.first_value_outside:
         side, bound, valid = ("above", "below"), metric.kind.most, "<" if is_upper else ">="
         holds = "always" if is_upper else "never"
-    elif statement.edge <= 0:
+    elif statement.first_value_outside <= 0:
         side, bound, valid = ("below", "above"), 0.0, "<=" if is_upper else ">"
         holds = "never" if is_upper else "always"
     else:
@@ -238,12 +263,3 @@ def _refuse_foregone(statement: Statement) -> None:
 
 def _shown(token: Token) -> str:
     return "nothing" if token.kind is TokenKind.END else repr(token.text)
-
-
-def _hint(word: str) -> str:
-    if word.lower() in SYNONYMS:
-        return f"; here it is called {SYNONYMS[word.lower()]!r}"
-    for former, prefix in FORMER_PREFIXES.items():
-        if word.lower().startswith(former):
-            return f"; it is called {prefix + word.lower().removeprefix(former)!r} now"
-    return nearest_hint(word, [*KINDS, "p50", "p90", "p95", "p99", "p99.9"])

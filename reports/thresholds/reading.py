@@ -17,12 +17,19 @@ from typing import Any, Literal
 import yaml
 
 from plimsoll.redact import redact
-from reports.errors import ConfigError, Fault
+from reports.errors import ConfigError, Fault, nearest_hint
 from reports.files import read_regular
-from reports.thresholds.grammar import Statement, parse
-from reports.thresholds.metric import LATENCY, OWN, Target
-from reports.thresholds.nearest import nearest_hint
-from reports.thresholds.selector import ALL, ITERATIONS, TRANSACTIONS, About, Condition
+from reports.thresholds.grammar import parse
+from reports.thresholds.statement import (
+    ALL,
+    CUSTOM,
+    ITERATIONS,
+    LATENCY,
+    TRANSACTIONS,
+    Condition,
+    Statement,
+    Target,
+)
 
 LEVELS = ("fail", "warn")
 LATER = ("abort", "after")
@@ -79,7 +86,22 @@ def parse_thresholds(text: str, known: Known | None = None) -> list[Threshold]:
 
     Raises ConfigError with every fault, one line each, as `read_thresholds` does.
     """
-    entries, faults = _entries(_load(text))
+    content = _content(text)
+    if not isinstance(content, dict):
+        wanted = "must be a mapping with the key 'thresholds'"
+        raise ConfigError([Fault(f"{wanted}, got {type(content).__name__} {_quoted(content)}", wanted)])
+    faults: list[Fault | str] = [
+        Fault(f"unknown key {_quoted(key)}, valid is only 'thresholds'", "has keys other than 'thresholds'")
+        for key in content
+        if key != "thresholds"
+    ]
+    entries = content.get("thresholds")
+    if not isinstance(entries, list) or not entries:
+        wanted = f"'thresholds' must be a list of at least one statement {EXAMPLE}"
+        got = "nothing" if "thresholds" not in content else _quoted(entries)
+        raise ConfigError([*faults, Fault(f"{wanted}, got {got}", wanted)])
+    if len(entries) > MAX_STATEMENTS:
+        raise ConfigError([f"has {len(entries):,} statements, at most {MAX_STATEMENTS:,} are allowed"])
     thresholds: dict[Statement, Threshold] = {}
     for number, entry in enumerate(entries, start=1):
         try:
@@ -123,8 +145,8 @@ def limits_ms(thresholds: Sequence[Threshold]) -> list[float]:
 
     Among them are limits of gauges and trends, as the recorder has their values.
     """
-    stated = [t.statement for t in thresholds if t.statement.metric.kind in {LATENCY, OWN}]
-    return sorted({statement.recorded.edge for statement in stated})
+    stated = [t.statement for t in thresholds if t.statement.metric.kind in {LATENCY, CUSTOM}]
+    return sorted({statement.recorded.first_value_outside for statement in stated})
 
 
 def unmatched(what: str, pattern: str, known_names: Sequence[str]) -> str:
@@ -137,31 +159,29 @@ def unmatched(what: str, pattern: str, known_names: Sequence[str]) -> str:
 
 
 def _unknown(statement: Statement, known: Known) -> Iterator[str]:
+    """Yield a fault for each condition that fits nothing known."""
+    metric, is_about_metrics = statement.metric, statement.target is Target.METRICS
+    prefixed = {
+        "user:": ("user class", known.users or (ALL,)),
+        "tag:": ("tag", known.tags),
+        TRANSACTIONS: ("transaction", known.transactions),
+        ITERATIONS: ("iteration", known.iterations),
+    }
     for condition in statement.selector.conditions:
-        if condition.about is About.USER and known.users and not condition.choose(known.users):
-            yield unmatched("user class", condition.pattern, known.users)
-        if condition.about is About.TAG and not _is_known(condition, known.tags):
-            yield unmatched("tag", condition.pattern, known.tags)
-        if condition.prefix == TRANSACTIONS and not _is_known(condition, known.transactions):
-            yield unmatched("transaction", condition.pattern, known.transactions)
-        if condition.prefix == ITERATIONS and not _is_known(condition, known.iterations):
-            yield unmatched("iteration", condition.pattern, known.iterations)
-        of_names = statement.selector.target is Target.REQUESTS and not statement.selector.is_all
-        if condition.about is About.NAME and of_names:
-            yield from _unknown_name(statement, condition, known)
-
-
-def _unknown_name(statement: Statement, condition: Condition, known: Known) -> Iterator[str]:
-    metric, is_request = statement.metric, bool(condition.choose(known.requests))
-    if statement.target is not Target.METRICS:
-        if not is_request and not (metric.name == "count" and _is_known(condition, known.metrics)):
+        what, names = prefixed.get(condition.prefix, ("", (ALL,)))
+        if not _is_known(condition, names):
+            yield unmatched(what, condition.pattern, names)
+        if condition.prefix or statement.selector.is_all:
+            continue
+        is_request, is_metric = bool(condition.choose(known.requests)), _is_known(condition, known.metrics)
+        if metric.kind is CUSTOM and is_request:
+            yield takes_time(statement, condition.pattern)
+        elif is_about_metrics and not is_metric:
+            # Without a unit it may just as well be a misspelt request.
+            hint = f"; of a request {metric.name} takes {LATENCY.wanted}" if metric.kind is CUSTOM else ""
+            yield f"{unmatched('metric', condition.pattern, known.metrics)}{hint}"
+        elif not is_about_metrics and not is_request and not (metric.name == "count" and is_metric):
             yield unmatched("request", condition.pattern, known.requests)
-    elif metric.kind is OWN and is_request:
-        yield takes_time(statement, condition.pattern)
-    elif not _is_known(condition, known.metrics):
-        fault = unmatched("metric", condition.pattern, known.metrics)
-        # Without a unit it may just as well be a misspelt request.
-        yield f"{fault}; of a request {metric.name} takes {LATENCY.wanted}" if metric.kind is OWN else fault
 
 
 def takes_time(statement: Statement, name: str) -> str:
@@ -171,6 +191,24 @@ def takes_time(statement: Statement, name: str) -> str:
 
 def _is_known(condition: Condition, globs: Sequence[str]) -> bool:
     return bool(condition.choose(globs)) or any(Condition(glob).choose([condition.pattern]) for glob in globs)
+
+
+def _content(text: str) -> object:
+    """Return what a YAML text says; raises ConfigError for one that says nothing that can be read."""
+    where = ""
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - _Loader is a SafeLoader
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f" in line {mark.line + 1}" if mark else ""
+        problem = str(error.problem)
+        if any(sign in problem for sign in COLON_PROBLEMS):
+            problem += f"; {QUOTE_HINT}"
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # PyYAML lets the latter two escape for dates such as 2001-99-99 and for deep nesting.
+        problem = " ".join(str(error).split())
+    wanted = f"is not valid YAML{where}"
+    raise ConfigError([Fault(f"{wanted}: {problem}", wanted)])
 
 
 class _Loader(yaml.SafeLoader):
@@ -195,76 +233,31 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-def _load(text: str) -> object:
-    try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - _Loader is a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f" in line {mark.line + 1}" if mark else ""
-        problem = str(error.problem)
-        hint = f"; {QUOTE_HINT}" if any(sign in problem for sign in COLON_PROBLEMS) else ""
-        raise ConfigError([_no_yaml(where, f"{problem}{hint}")]) from error
-    except yaml.YAMLError as error:
-        raise ConfigError([_no_yaml("", " ".join(str(error).split()))]) from error
-    except (ValueError, RecursionError) as error:
-        # PyYAML lets these escape for dates such as 2001-99-99 and for deep nesting.
-        raise ConfigError([_no_yaml("", error)]) from error
-
-
-def _no_yaml(where: str, problem: object) -> Fault:
-    return Fault(f"is not valid YAML{where}: {problem}", f"is not valid YAML{where}")
-
-
-def _entries(content: object) -> tuple[list[object], list[Fault | str]]:
-    if not isinstance(content, dict):
-        wanted = "must be a mapping with the key 'thresholds'"
-        raise ConfigError([Fault(f"{wanted}, got {type(content).__name__} {_quoted(content)}", wanted)])
-    faults: list[Fault | str] = [
-        Fault(f"unknown key {_quoted(key)}, valid is only 'thresholds'", "has keys other than 'thresholds'")
-        for key in content
-        if key != "thresholds"
-    ]
-    entries = content.get("thresholds")
-    if not isinstance(entries, list) or not entries:
-        wanted = f"'thresholds' must be a list of at least one statement {EXAMPLE}"
-        got = "nothing" if "thresholds" not in content else _quoted(entries)
-        faults.append(Fault(f"{wanted}, got {got}", wanted))
-        raise ConfigError(faults)
-    if len(entries) > MAX_STATEMENTS:
-        raise ConfigError([f"has {len(entries):,} statements, at most {MAX_STATEMENTS:,} are allowed"])
-    return entries, faults
-
-
 def _threshold(entry: object) -> Threshold:
-    if isinstance(entry, str):
-        return Threshold(_statement(entry))
-    if not isinstance(entry, dict):
-        raise ValueError(f"must be a statement {EXAMPLE} or a mapping with 'expr' and 'level'")  # noqa: TRY004 - a fault of the file, collected with the others
-    _check_keys(entry)
-    expr, level = entry.get("expr"), entry.get("level", "fail")
-    if not isinstance(expr, str):
-        raise ValueError(f"'expr' must be a statement {EXAMPLE}, got {_quoted(expr)}")  # noqa: TRY004 - as above
-    if level not in LEVELS:
-        raise ValueError(f"level {_quoted(level)} is unknown, valid are 'fail' and 'warn'")
-    return Threshold(_statement(expr), level)
-
-
-def _statement(source: str) -> Statement:
-    if len(source) > MAX_STATEMENT_LENGTH:
-        raise ValueError(f"has {len(source):,} characters, at most {MAX_STATEMENT_LENGTH:,} are allowed")
-    return parse(source)
-
-
-def _check_keys(entry: dict[object, object]) -> None:
-    for key, value in entry.items():
-        if key in LATER:
-            raise ValueError(f"{key!r} is not available yet, valid are 'expr' and 'level'")
-        if key not in KEYS:
+    """Return the threshold of one entry; raises ValueError for an entry that is none."""
+    expr: Any = entry
+    level: Any = "fail"
+    if isinstance(entry, dict):
+        for key, value in entry.items():
+            if key in LATER:
+                raise ValueError(f"{key!r} is not available yet, valid are 'expr' and 'level'")
+            if key in KEYS:
+                continue
             if len(entry) == 1 and isinstance(key, str) and " " in key:
                 statement = f"{key}: {'' if value is None else value}".rstrip().replace("'", "''")
                 raise ValueError(_shortened(f"{QUOTE_HINT}: - '{statement}'"))
             hint = nearest_hint(str(key)[:LONGEST_QUOTE], KEYS)
             raise ValueError(f"unknown key {_quoted(key)}, valid are 'expr' and 'level'{hint}")
+        expr, level = entry.get("expr"), entry.get("level", "fail")
+        if not isinstance(expr, str):
+            raise ValueError(f"'expr' must be a statement {EXAMPLE}, got {_quoted(expr)}")  # noqa: TRY004 - a fault of the file, collected with the others
+    if not isinstance(expr, str):
+        raise ValueError(f"must be a statement {EXAMPLE} or a mapping with 'expr' and 'level'")  # noqa: TRY004 - as above
+    if level not in LEVELS:
+        raise ValueError(f"level {_quoted(level)} is unknown, valid are 'fail' and 'warn'")
+    if len(expr) > MAX_STATEMENT_LENGTH:
+        raise ValueError(f"has {len(expr):,} characters, at most {MAX_STATEMENT_LENGTH:,} are allowed")
+    return Threshold(parse(expr), level)
 
 
 def _quoted(entry: object) -> str:

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from plimsoll.run_files.exit_status import Outcome
 from plimsoll.run_files.files import OPEN
 from reports.estimates.loop_lag import without_lag
 from reports.load.run import Run, Stage
-from reports.outcome import Outcome
 from reports.steady_state import SteadyState, only
 from reports.thresholds.reading import Threshold
 from reports.verdict.trust import conclude, window_checks

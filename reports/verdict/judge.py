@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 
+from plimsoll.run_files.exit_status import Outcome
 from plimsoll.run_files.intervals import VALUE_SCALE
 from reports.estimates import interval_estimate
 from reports.estimates.csv_estimate import choose, estimate
@@ -12,11 +13,9 @@ from reports.estimates.part import Part
 from reports.estimates.selecting import lacks, selected
 from reports.estimates.starts_estimate import estimate_of_starts
 from reports.load.run import Run
-from reports.outcome import Outcome
 from reports.steady_state import SteadyState
-from reports.thresholds.grammar import UPPER_LIMITS, Statement
-from reports.thresholds.metric import OWN, Clock, Scaling, Target
 from reports.thresholds.reading import Threshold
+from reports.thresholds.statement import CUSTOM, UPPER_LIMITS, Clock, Scaling, Statement, Target
 from reports.verdict.subject import absent, is_timed_in_browser, subject_of
 
 DAY_S = 86_400.0
@@ -213,7 +212,7 @@ def _from_intervals(statement: Statement, run: Run, window: SteadyState) -> tupl
     if subject.is_metric and statement.metric.name == "count":
         return counter_total(part), ""
     found = interval_estimate.estimate(statement.recorded, part)
-    if found is not None and statement.metric.kind is OWN:
+    if found is not None and statement.metric.kind is CUSTOM:
         found = found.divided(VALUE_SCALE)
     success = "successful " if statement.metric.is_latency else ""
     return found, f"no {success}{subject.what} to judge in the judged time"

@@ -6,15 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plimsoll.run_files.intervals import BUSY, CHECK, COUNTER, GAUGE, RATE, TRANSACTION, TREND
+from reports.errors import nearest_hint
 from reports.estimates.loop_lag import IN_BROWSER
 from reports.estimates.selecting import selected, values_of
 from reports.load.intervals import Intervals
 from reports.load.run import Run
-from reports.thresholds.grammar import Statement
-from reports.thresholds.metric import OWN, Clock, Target
-from reports.thresholds.nearest import nearest_hint
 from reports.thresholds.reading import takes_time, unmatched
-from reports.thresholds.selector import About, Condition
+from reports.thresholds.statement import CUSTOM, About, Clock, Condition, Statement, Target
 
 REQUEST, ITERATION, METRIC = "request", "iteration", "metric"
 KINDS = {"rate": (RATE,), "checks": (CHECK,)}
@@ -79,7 +77,7 @@ def _unmatched(statement: Statement, condition: Condition, what: str, known: lis
     pattern, metric = condition.pattern, statement.metric
     if condition.about is not About.NAME:
         return f"no {what} {WORDS[condition.about]} {pattern!r}{nearest_hint(pattern, known)}"
-    if metric.kind is OWN and condition.choose(run.names):
+    if metric.kind is CUSTOM and condition.choose(run.names):
         return takes_time(statement, pattern)
     if statement.selector.target is Target.REQUESTS and condition.choose(run.meta.request_names or ()):
         return f"no request to judge: {pattern!r} is known but was never requested"

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from plimsoll.run_files.exit_status import Outcome
 from reports.load.run import Run
-from reports.outcome import Outcome
 from reports.steady_state import SteadyState
-from reports.thresholds.grammar import UPPER_LIMITS
-from reports.thresholds.metric import LATENCY, OWN, RATE, Clock, Target
 from reports.thresholds.reading import Threshold
+from reports.thresholds.statement import CUSTOM, LATENCY, RATE, UPPER_LIMITS, Clock, Target
 from reports.verdict.check import Check, Family
 from reports.verdict.checks import generator, load, recording, requests
 from reports.verdict.judge import Judgement, judge_threshold
@@ -91,7 +90,7 @@ def _families(judgement: Judgement) -> set[Family]:
     statement = judgement.threshold.statement
     if statement.target is Target.SCHEDULE:
         return {Family.SCHEDULE}
-    if statement.metric.kind in {LATENCY, OWN}:
+    if statement.metric.kind in {LATENCY, CUSTOM}:
         families = {Family.LATENCY}
         if not judgement.in_browser:
             families.add(Family.LOOP_TIMED)

@@ -14,8 +14,8 @@ from reports.estimates.request_table import recorded_figures, request_figures
 from reports.load.intervals import PRECISION
 from reports.load.run import Run
 from reports.steady_state import only, steady_state
-from reports.thresholds.metric import COUNT, Target
 from reports.thresholds.reading import Threshold
+from reports.thresholds.statement import COUNT, Target
 from reports.verdict.capacity import find_capacity
 from reports.verdict.judge import Judgement
 from reports.verdict.trust import conclude, run_checks, window_checks

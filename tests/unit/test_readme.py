@@ -23,9 +23,16 @@ from plimsoll.users.http import LeanHttpUser
 from plimsoll.users.measuring import Measuring
 from reports.cli import _parser
 from reports.thresholds.grammar import OPERATORS
-from reports.thresholds.metric import COUNT_UNITS, KINDS, LATENCY_UNITS, OWN_UNITS, RATE_UNITS, SHARE_UNITS
 from reports.thresholds.reading import KEYS, LEVELS, Known, parse_thresholds
-from reports.thresholds.selector import PREFIXES
+from reports.thresholds.statement import (
+    COUNT_UNITS,
+    CUSTOM_UNITS,
+    KINDS,
+    LATENCY_UNITS,
+    PREFIXES,
+    RATE_UNITS,
+    SHARE_UNITS,
+)
 from service.app import create_app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -131,7 +138,7 @@ def test_commands() -> None:
 def test_threshold_words() -> None:
     """Every metric, unit, operator, prefix, key and level of the threshold language is documented."""
     page = TEXT[ROOT / "docs" / "thresholds.md"]
-    units = (LATENCY_UNITS, SHARE_UNITS, RATE_UNITS, COUNT_UNITS, OWN_UNITS)
+    units = (LATENCY_UNITS, SHARE_UNITS, RATE_UNITS, COUNT_UNITS, CUSTOM_UNITS)
     for word in {*KINDS, *OPERATORS, *KEYS, *LEVELS}.union(*units) - {"", "µs"}:
         assert documented(word, page), word
     for prefix in PREFIXES:

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from plimsoll.run_files.exit_status import Outcome
 from reports.load.description import read_description
 from reports.load.run import HEALTH_COLUMNS, STAGE_COLUMNS, Run, Stage
-from reports.outcome import Outcome
 from reports.render.html import report_html
 from reports.render.terminal import terminal_text
 from reports.thresholds.reading import parse_thresholds

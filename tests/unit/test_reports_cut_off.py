@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from reports.outcome import Outcome
+from plimsoll.run_files.exit_status import Outcome
 from tests.judged import judged, numbers
 from tests.make_intervals import even, run_of
 

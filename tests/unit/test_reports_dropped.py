@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports.outcome import Outcome
+from plimsoll.run_files.exit_status import Outcome
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.verdict import reach_verdict
 from tests.judged import judged

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plimsoll.run_files.exit_status import Outcome
 from reports.estimates import intervals
 from reports.estimates.csv_estimate import choose, estimate
 from reports.estimates.estimate import Estimate
 from reports.load.locust_csv import before_rounding_ms
 from reports.load.run import Run
-from reports.outcome import Outcome
 from reports.thresholds.grammar import parse
-from reports.thresholds.selector import single
+from reports.thresholds.statement import single
 from reports.verdict.judge import decide
 from tests.samples import Samples, even, run_of
 

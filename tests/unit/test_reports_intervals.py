@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from plimsoll.run_files.exit_status import Outcome
 from plimsoll.run_files.intervals import bucket_indices
 from reports.estimates.request_table import request_figures
 from reports.load.interval_file import read_intervals
@@ -27,7 +28,6 @@ from reports.load.intervals import (
     middle_ms,
     percentile_ms,
 )
-from reports.outcome import Outcome
 from reports.steady_state import SteadyState, mser
 from reports.thresholds.reading import limits_ms, parse_thresholds
 from reports.verdict.judge import judge_threshold

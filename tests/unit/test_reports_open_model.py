@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from plimsoll.run_files.exit_status import Outcome
 from reports.load.description import read_description
 from reports.load.interval_file import intervals_of, parted, read_intervals
 from reports.load.intervals import percentile_ms
 from reports.load.run import Arrivals, Run, Stage
-from reports.outcome import Outcome
 from reports.steady_state import steady_state
 from reports.thresholds.grammar import parse
 from reports.thresholds.reading import Known, limits_ms, parse_thresholds, validate

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from plimsoll.run_files.exit_status import Outcome
 from reports.load.run import Run
-from reports.outcome import Outcome
 from reports.render.html import report_html
 from reports.render.terminal import terminal_text
 from reports.thresholds.grammar import parse

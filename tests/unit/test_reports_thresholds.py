@@ -10,12 +10,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.errors import ConfigError
-from reports.thresholds.grammar import OPERATORS, Statement, parse
-from reports.thresholds.metric import Target, metric_of
-from reports.thresholds.nearest import nearest_hint
+from reports.errors import ConfigError, nearest_hint
+from reports.thresholds.grammar import OPERATORS, parse
 from reports.thresholds.reading import MAX_BYTES, Known, as_yaml, parse_thresholds, read_thresholds, validate
-from reports.thresholds.selector import Condition, single
+from reports.thresholds.statement import Condition, Statement, Target, metric_of, single
 
 
 def faults_of(text: str) -> tuple[str, ...]:

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from plimsoll.run_files.exit_status import Outcome
 from plimsoll.run_files.files import HEALTH_FILE, SCHEDULE_FILE
 from reports.load.interval_file import intervals_of
 from reports.load.run import HEALTH_COLUMNS, STAGE_COLUMNS, ClockStep, Run, Stage
-from reports.outcome import Outcome
 from reports.steady_state import SteadyState, steady_state
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.check import Check

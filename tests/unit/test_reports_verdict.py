@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plimsoll.run_files.exit_status import Outcome
 from reports.estimates.estimate import Estimate
 from reports.load.run import REQUEST_COLUMNS, STAGE_COLUMNS, Run, RunMeta, Stage, empty_frame
-from reports.outcome import Outcome
 from reports.thresholds.grammar import OPERATORS
 from reports.thresholds.reading import Threshold, parse_thresholds
 from reports.verdict.check import Check

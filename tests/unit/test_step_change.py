@@ -8,11 +8,11 @@ import pytest
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from plimsoll.run_files.exit_status import Outcome
 from reports.estimates import intervals
 from reports.estimates.estimate import Estimate, is_far
 from reports.estimates.step_change import find_step, with_step
 from reports.load.run import Run
-from reports.outcome import Outcome
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.verdict import reach_verdict
 from tests.judged import judged, reasons_of

@@ -24,9 +24,8 @@ from reports.estimates.selecting import lacks, selected
 from reports.load.intervals import bucket_of, middle_ms
 from reports.load.run import REQUEST_KEYS, Run
 from reports.steady_state import SteadyState
-from reports.thresholds.grammar import UPPER_LIMITS
-from reports.thresholds.metric import Target
 from reports.thresholds.reading import Threshold
+from reports.thresholds.statement import UPPER_LIMITS, Target
 from reports.verdict.check import EVERYTHING, LOAD, Check, Family
 
 EXCEPTIONS_RATIO = 0.01
