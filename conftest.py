@@ -14,7 +14,6 @@ settings.load_profile("suite")
 pytest_plugins = [
     "tests.fix_browser",
     "tests.fix_http_servers",
-    "tests.fix_iterations",
     "tests.fix_liar",
     "tests.fix_locust_process",
     "tests.fix_runs",

@@ -20,6 +20,7 @@ import time
 import zlib
 from argparse import Namespace
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from plimsoll.loads.iterations import ITERATIONS
-from plimsoll.recording.fold import fold
+from plimsoll.context import execution_of, give_context
+from plimsoll.loads.intended_starts import UserRegistry
+from plimsoll.recording.aggregate import aggregate
 from plimsoll.recording.in_flight import Request
 from plimsoll.recording.intervals import SCALARS, IntervalBlock, IntervalFile, Key
 from plimsoll.recording.recorder import RequestRecorder
@@ -73,17 +75,17 @@ def print_cost() -> None:
         "knowing that it is under way, apart": [],
     }
     for _ in range(ROUNDS):
-        cost["Locust alone"].append(gevent.spawn(fire_requests, visitor).get())
+        cost["Locust alone"].append(as_user(visitor, partial(fire_requests, visitor)))
         recorder.listen(environment)
         recording_us, fold_us = recorded_requests(visitor, recorder)
-        ITERATIONS.is_scheduled = True
+        execution_of(environment).task_starts = UserRegistry()
         scheduled_us = sum(recorded_requests(visitor, recorder))
-        ITERATIONS.is_scheduled = False
+        execution_of(environment).task_starts = None
         recorder.stop(environment)
         cost["with the recorder"].append(recording_us + fold_us)
         cost["of it the fold"].append(fold_us)
         cost["with the recorder, where a schedule starts the iterations"].append(scheduled_us)
-        cost["knowing that it is under way, apart"].append(gevent.spawn(watch_requests).get())
+        cost["knowing that it is under way, apart"].append(as_user(visitor, watch_requests))
     medians = {name: statistics.median(values) for name, values in cost.items()}
     added_us = medians["with the recorder"] - medians["Locust alone"]
     rows = [(name, f"{median:.2f}", spread(cost[name])) for name, median in medians.items()]
@@ -95,8 +97,15 @@ def print_cost() -> None:
 
 def recorded_requests(visitor: Visitor, recorder: RequestRecorder) -> tuple[float, float]:
     """Return the microseconds that each request took, and the fold for each of them."""
-    recording_us = gevent.spawn(fire_requests, visitor).get()
-    return recording_us, timed_ms(recorder.fold) * 1000 / REQUESTS
+    recording_us = as_user(visitor, partial(fire_requests, visitor))
+    return recording_us, timed_ms(recorder.aggregate) * 1000 / REQUESTS
+
+
+def as_user(user: User, flow: Callable[[], float]) -> float:
+    """Return what a flow returns in the greenlet of a user."""
+    greenlet = gevent.spawn(flow)
+    give_context(user, greenlet)
+    return float(greenlet.get())
 
 
 def fire_requests(visitor: User) -> float:
@@ -153,7 +162,7 @@ def second_of(
     for key, _, _, start_s, latency_ms, size, _ in requests_of(second, keys, REQUESTS_PER_S).tolist():
         recorder.record("GET", keys[int(key)].name, latency_ms, size, start_time=start_s)
     started = time.perf_counter()
-    block = recorder.fold()
+    block = recorder.aggregate()
     assert block is not None
     return {
         "fold": (time.perf_counter() - started) * 1000,
@@ -186,7 +195,7 @@ def blocks() -> Iterator[IntervalBlock]:
     """Yield the seconds that are written in each format."""
     keys = [Key("Visitor", "GET", f"journey.step{number}", TAGS[number % len(TAGS)]) for number in range(50)]
     for second in range(SECONDS_WRITTEN):
-        yield fold(requests_of(second, keys, 50 * ROW_REQUESTS), keys, ["status 500"], LIMITS_MS)
+        yield aggregate(requests_of(second, keys, 50 * ROW_REQUESTS), keys, ["status 500"], LIMITS_MS)
 
 
 def print_formats() -> None:

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from plimsoll.loads.arrival_schedule import ArrivalSchedule as ArrivalSchedule
     from plimsoll.loads.arrival_schedule import RateStage as RateStage
     from plimsoll.loads.arrival_shape import ArrivalShape as ArrivalShape
+    from plimsoll.loads.arrival_shape import SearchShape as SearchShape
     from plimsoll.loads.schedule import HOUR as HOUR
     from plimsoll.loads.schedule import MINUTE as MINUTE
     from plimsoll.loads.schedule import SECOND as SECOND
     from plimsoll.loads.schedule import Schedule as Schedule
     from plimsoll.loads.schedule import Stage as Stage
     from plimsoll.loads.scheduled_shape import ScheduledShape as ScheduledShape
-    from plimsoll.loads.search_shape import SearchShape as SearchShape
     from plimsoll.recording.in_flight import track_request as track_request
     from plimsoll.recording.plugin import record_run as record_run
     from plimsoll.users.answers import Answer as Answer
@@ -74,7 +74,7 @@ _EXPORTS = {
     "Schedule": "plimsoll.loads.schedule",
     "ScheduledCheckUser": "plimsoll.users.scheduled_check",
     "ScheduledShape": "plimsoll.loads.scheduled_shape",
-    "SearchShape": "plimsoll.loads.search_shape",
+    "SearchShape": "plimsoll.loads.arrival_shape",
     "SetUpError": "plimsoll.data.set_up",
     "Stage": "plimsoll.loads.schedule",
     "WebSocket": "plimsoll.users.websocket",

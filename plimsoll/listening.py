@@ -2,17 +2,23 @@
 
 Locust calls the listeners of an event in turn. One that raises RescheduleTask, RescheduleTaskImmediately,
 InterruptTaskSet, StopUser or StopTest, or anything that is no Exception, ends the turn: those after it hear
-nothing.
+nothing. The order is private to Locust's EventHook (2.47); upstream, listeners with a priority that are all
+called whatever another raises would do.
 """
 
 from __future__ import annotations
 
 from locust.event import EventHook, Events
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import wraps
 from typing import Any
+
+
+def listeners_of(hook: EventHook) -> Sequence[Callable[..., None]]:
+    """Return the listeners of an event, in the order in which they are called."""
+    return tuple(hook._handlers)
 
 
 def listen_first(hook: EventHook, listener: Callable[..., None]) -> None:
@@ -59,8 +65,4 @@ def put_locust_first(events: Events) -> None:
     Those that a locustfile adds when it is imported are there before Locust's.
     """
     for hook in (events.request, events.user_error, events.report_to_master, events.worker_report):
-        hook._handlers.sort(key=lambda listener: not _is_locusts(listener))
-
-
-def _is_locusts(listener: Callable[..., None]) -> bool:
-    return getattr(listener, "__module__", "").startswith("locust.")
+        hook._handlers.sort(key=lambda each: not getattr(each, "__module__", "").startswith("locust."))

@@ -35,12 +35,11 @@ from pathlib import Path
 from typing import Any
 
 from plimsoll import ArrivalShape, RateStage
-from plimsoll.loads.iterations import ITERATIONS
+from plimsoll.context import current_context, execution_of
 
 SETTINGS: dict[str, Any] = {"kinds": False, "rate": 1, "duration_s": 1, "max_users": 1, "spacing": "even"}
 SETTINGS |= json.loads(os.environ["ARRIVING_USERS"])
 
-before = ITERATIONS.started, ITERATIONS.late, ITERATIONS.dropped
 seen: dict[str, list[Any]] = {
     "starts": [],
     "kinds": [],
@@ -75,7 +74,7 @@ class Recorded(User):
             result_file().with_suffix(".started").touch()
         seen["starts"].append(now_s)
         seen["kinds"].append(type(self).__name__)
-        seen["delays_ms"].append(ITERATIONS.consume_start_delay_ms())
+        seen["delays_ms"].append(current_context().consume_start_delay_ms())
         seen["users"].append(self.environment.runner.user_count if self.environment.runner else 0)
         from_s, to_s = SETTINGS.get("freeze_s", (0, 0))
         elapsed_s = now_s - seen["starts"][0]
@@ -156,8 +155,8 @@ class ArrivingShape(ArrivalShape):
 
 def write_result(environment: Environment, **_: Any) -> None:
     """Write down what this process saw and what the suite counted in it."""
-    now = ITERATIONS.started, ITERATIONS.late, ITERATIONS.dropped
-    counts = {name: now[i] - before[i] for i, name in enumerate(("started", "late", "dropped"))}
+    execution = execution_of(environment)
+    counts = {"started": execution.started, "late": execution.late, "dropped": execution.dropped}
     assert environment.runner is not None
     errors = sorted({found["msg"] for found in environment.runner.exceptions.values()})
     result_file().write_text(json.dumps({**seen, **counts, "errors": errors}), encoding="utf-8")

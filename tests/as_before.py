@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import gevent
 from gevent.resolver.blocking import Resolver
-from locust import TaskSet, events, log, main
-from locust.clients import HttpSession
-from locust.contrib.fasthttp import FastHttpSession
+from locust import events, log, main
 from locust.runners import WorkerRunner
 
 import logging
@@ -17,7 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -27,10 +25,7 @@ import plimsoll.users.scheduled_check  # noqa: F401 - it adds an option
 from plimsoll.data import preparation
 from plimsoll.data.feeder import PROCESS
 from plimsoll.data.set_up import DECLARED
-from plimsoll.loads.intended_starts import USERS, watch_task_sets
-from plimsoll.loads.iterations import ITERATIONS
-from plimsoll.recording import origin, plugin
-from plimsoll.recording.in_flight import watch_sessions
+from plimsoll.recording import plugin
 
 LISTEN_ONCE = (plugin.record_run, preparation._listen)
 """What locustfiles have listen to Locust's global events, once in a process."""
@@ -38,20 +33,11 @@ LISTEN_ONCE = (plugin.record_run, preparation._listen)
 FIRST_LISTENERS = [(hook, list(hook._handlers)) for hook in vars(events).values()]
 """Those of the suite's own modules, before any locustfile was imported."""
 
-WATCH_ONCE = (watch_sessions, origin.watch_tasks, watch_task_sets)
-WRAPPED = (
-    (TaskSet, "execute_next_task"),
-    (TaskSet, "wait"),
-    (HttpSession, "request"),
-    (FastHttpSession, "request"),
-    (WorkerRunner, "handle_message"),
-)
-
 
 @contextmanager
 def all_as_before() -> Iterator[None]:
     """Begin as a new process does, and leave this one as it was."""
-    with _classes_as_before(), _events_as_before(), _modules_as_before(), _process_as_before():
+    with _events_as_before(), _modules_as_before(), _process_as_before():
         yield
 
 
@@ -75,18 +61,6 @@ def _events_as_before() -> Iterator[None]:
             vars(hook).clear()
             vars(hook).update(attributes)
             hook._handlers[:] = listeners
-
-
-@contextmanager
-def _classes_as_before() -> Iterator[None]:
-    """Leave Locust's classes as they were: the suite wraps some of their methods, once in a process."""
-    new = [watch for watch in WATCH_ONCE if not watch.cache_info().currsize]
-    with ExitStack() as stack:
-        for owner, name in WRAPPED:
-            stack.enter_context(patch.object(owner, name, getattr(owner, name)))
-        for watch in new:
-            stack.callback(watch.cache_clear)
-        yield
 
 
 @contextmanager
@@ -143,9 +117,8 @@ def _process_as_before() -> Iterator[None]:
         patch.object(hub, "handle_system_error", hub.handle_system_error),
         patch.object(gevent, "signal_handler", watch_signal),
         patch.object(time, "sleep", gevent.sleep),
-        patch.object(ITERATIONS, "is_scheduled", new=False),
-        patch.object(USERS, "present", 0),
-        patch.dict(origin._combinations),
+        # Wrapped anew by each record_run(); what else the suite wraps, it wraps once in a process.
+        patch.object(WorkerRunner, "handle_message", WorkerRunner.handle_message),
         patch.dict(DECLARED, clear=True),
         patch.dict(PROCESS.feeders, clear=True),
     ):

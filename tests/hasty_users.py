@@ -20,8 +20,9 @@ from typing import Any
 
 from locustfiles import auth, careers, orders, parents, synthetic
 from locustfiles.school import MemberUser
-from plimsoll.recording import transactions
+from plimsoll.context import follow_users
 from plimsoll.users.api import ApiUser
+from tests.users_at_work import Kept
 
 # What a journey rarely does must still be seen within seconds.
 auth.WRONG_PASSWORD_SHARE = 0.5
@@ -59,6 +60,7 @@ globals().update(
 
 
 names_seen: set[str] = set()
+kept: list[Kept] = []
 LEAST_S = 5.0
 """A run lasts so long whatever it has seen: some things go wrong the second time, others nobody waits for."""
 
@@ -75,7 +77,14 @@ def failures_of(environment: Environment) -> set[str]:
 
 def sights_of(environment: Environment) -> set[str]:
     """Return all that a run may be waiting to see."""
-    return errors_of(environment) | failures_of(environment) | names_seen
+    transactions = {transaction.name for each in kept for transaction in each.transactions}
+    return errors_of(environment) | failures_of(environment) | names_seen | transactions
+
+
+def keep_transactions(environment: Environment, **_: Any) -> None:
+    """Keep the transactions of the users, which nobody records here."""
+    follow_users()
+    kept.append(Kept(environment))
 
 
 def end_early(environment: Environment, **_: Any) -> None:
@@ -108,6 +117,6 @@ def write_result(environment: Environment, **_: Any) -> None:
 
 
 events.request.add_listener(lambda name, **_: names_seen.add(name))
-transactions.add_listener(lambda transaction: names_seen.add(transaction.name))
+events.init.add_listener(keep_transactions)
 events.test_start.add_listener(end_early)
 events.quitting.add_listener(write_result)

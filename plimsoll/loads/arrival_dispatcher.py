@@ -14,12 +14,11 @@ from collections.abc import Iterator
 from time import perf_counter
 from typing import Any, NamedTuple
 
+from plimsoll.context import execution_of, follow_users
 from plimsoll.listening import listen_first
 from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage, Spacing
 from plimsoll.loads.idle_users import IdleUserPool
-from plimsoll.loads.intended_starts import USERS, watch_task_sets
-from plimsoll.loads.iterations import ITERATIONS
-from plimsoll.loads.pacing import is_paced
+from plimsoll.loads.intended_starts import UserRegistry, is_paced
 
 # Not an option that anybody types: Locust's master hands its options to the workers with the first users, so
 # that these know from their start whether they wait for arrivals.
@@ -68,8 +67,9 @@ class ArrivalDispatcher:
     """Hands the arrivals of one run to the users of this process, by an absolute schedule."""
 
     def __init__(self, runner: Runner) -> None:
-        self._runner = runner
+        self._runner, self._execution = runner, execution_of(runner.environment)
         self.pool = IdleUserPool()
+        self.users = UserRegistry(self.pool)
         self._assignment: Assignment | None = None
         self._began_s = 0.0
         self._starts: Iterator[float] = iter(())
@@ -81,7 +81,7 @@ class ArrivalDispatcher:
     def close(self) -> None:
         """Stop dispatching, and drop what is due and has not begun."""
         gevent.killall([greenlet for greenlet in (self._dispatching, self._reporting) if greenlet])
-        ITERATIONS.drop(self.pool.drop(math.inf))
+        self._drop(math.inf)
 
     def apply_assignment(self, assignment: Assignment) -> None:
         """Follow this assignment from its moment on; the one before ends there."""
@@ -111,7 +111,7 @@ class ArrivalDispatcher:
             self._awaited = []
         self._wait_until(self._began_s + duration_s)
         # The load has ended: nothing begins any more.
-        ITERATIONS.drop(self.pool.drop(math.inf))
+        self._drop(math.inf)
         self._is_over = True
 
     def _wait_until(self, moment_s: float) -> None:
@@ -129,13 +129,17 @@ class ArrivalDispatcher:
         now_s = perf_counter()
         if oldest_s + DROP_AFTER_S > now_s:
             return oldest_s + DROP_AFTER_S - now_s
-        ITERATIONS.drop(self.pool.drop(now_s - DROP_AFTER_S))
+        self._drop(now_s - DROP_AFTER_S)
         return DROP_AFTER_S
+
+    def _drop(self, noticed_before_s: float) -> None:
+        """Count the arrivals that have been due since before a moment: they will never start."""
+        self._execution.dropped += self.pool.drop(noticed_before_s)
 
     @property
     def _starting(self) -> int:
         """Users who have not come as far as their first iteration, and are more than there were before."""
-        return self._runner.user_count - USERS.present - len(USERS.replacing)
+        return self._runner.user_count - self.users.present - len(self.users.replacing)
 
     def _report(self) -> None:
         while True:
@@ -157,23 +161,20 @@ class RunFollower:
         self._dispatcher: ArrivalDispatcher | None = None
         runner.register_message(ASSIGNMENT_MESSAGE, self._on_assignment)
         environment.events.test_start.add_listener(self._on_test_start)
-        listen_first(environment.events.test_stop, self._on_test_stop)
+        listen_first(environment.events.test_stop, self._close)
 
     def _on_test_start(self, **_: Any) -> None:
         self._close()
-        is_open = getattr(self._environment.parsed_options, ARRIVALS_OPTION, False)
-        if is_open:
+        users = UserRegistry() if is_paced(self._environment.user_classes) else None
+        if getattr(self._environment.parsed_options, ARRIVALS_OPTION, False):
             self._dispatcher = ArrivalDispatcher(self._runner)
-            USERS.pool = self._dispatcher.pool
-        ITERATIONS.is_scheduled = is_open or is_paced(self._environment.user_classes)
+            users = self._dispatcher.users
+        execution_of(self._environment).task_starts = users
 
-    def _on_test_stop(self, **_: Any) -> None:
-        self._close()
-
-    def _close(self) -> None:
+    def _close(self, **_: Any) -> None:
         if self._dispatcher:
             self._dispatcher.close()
-        self._dispatcher = USERS.pool = None
+        self._dispatcher = None
 
     def _on_assignment(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's names
         if self._dispatcher:
@@ -183,5 +184,5 @@ class RunFollower:
 def keep_intended_starts(environment: Environment, runner: Runner | None, **_: Any) -> None:
     """Have a process that has users start their iterations as intended, wherever there is a schedule."""
     if isinstance(runner, LocalRunner | WorkerRunner):
-        watch_task_sets()
+        follow_users()
         RunFollower(environment, runner)

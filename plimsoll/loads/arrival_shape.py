@@ -1,4 +1,7 @@
-"""The adapter between arrival schedules and Locust: as many users as it takes, a part for each worker."""
+"""The adapters between arrivals and Locust: as many users as it takes, a part for each worker.
+
+A search by steps is arrivals whose schedule grows with every verdict.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,10 @@ from locust.env import Environment
 from locust.rpc import Message
 from locust.runners import STATE_MISSING, LocalRunner, MasterRunner, Runner
 
+import logging
 import math
 from collections.abc import Sequence
+from dataclasses import fields
 from time import perf_counter
 from typing import Any
 
@@ -21,8 +26,9 @@ from plimsoll.loads.arrival_dispatcher import (
     Report,
 )
 from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage, Spacing
-from plimsoll.loads.pacing import is_paced
+from plimsoll.loads.intended_starts import is_paced
 from plimsoll.loads.scheduled_shape import PlannedShape
+from plimsoll.loads.search import StepCourse, StepSearch
 from plimsoll.run_files.files import CLOSED, OPEN, PACED
 
 # There are users for so many seconds of arrivals besides those who are busy: Locust asks a shape once a
@@ -36,8 +42,9 @@ PREPARATION_LIMIT_S = 30.0
 LEAD_S = 0.5
 # What is under way when the schedule ends may come to its end within this time.
 LAST_ITERATIONS_S = 30.0
+NO_JUDGE = "a search needs a verdict on each step: call record_run() in a locustfile and give --thresholds"
 
-_reports: dict[str, Report] = {}
+logger = logging.getLogger("plimsoll")
 
 
 class ArrivalShape(PlannedShape[ArrivalSchedule]):
@@ -66,7 +73,7 @@ class ArrivalShape(PlannedShape[ArrivalSchedule]):
         return ArrivalSchedule(stages, self.max_users, self.spacing, self.seed, steps=steps)
 
     def _forget(self) -> None:
-        _reports.clear()
+        self._reports: dict[str, Report] = {}
         self._began_s: float | None = None
         self._users = 0
         self._last_tick: tuple[int, float] = (0, 1.0)
@@ -83,6 +90,15 @@ class ArrivalShape(PlannedShape[ArrivalSchedule]):
         """Return the seconds since the schedule began, 0.0 while its first users get ready."""
         return 0.0 if self._began_s is None else max(0.0, perf_counter() - self._began_s)
 
+    def take_report(self, process: str, report: Report) -> None:
+        """Take what a process with users says of them."""
+        self._reports[process] = report
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether an iteration is under way, or due, as the last reports have it."""
+        return any(report.busy for report in self._reports.values())
+
     def next_tick(self) -> tuple[int, float] | None:
         """Return the users that it takes by now, and a spawn rate that adds them at once."""
         if self.awaits_set_up():
@@ -92,7 +108,7 @@ class ArrivalShape(PlannedShape[ArrivalSchedule]):
         assert isinstance(runner, LocalRunner | MasterRunner)
         setattr(runner.environment.parsed_options, ARRIVALS_OPTION, True)
         present = _present(runner)
-        reports = {worker: report for worker, report in _reports.items() if worker in present}
+        reports = {worker: report for worker, report in self._reports.items() if worker in present}
         if self._began_s is None and self._is_prepared(present, reports):
             self._began_s = perf_counter() + LEAD_S
         if self._has_ended(planned, list(reports.values())):
@@ -154,16 +170,78 @@ class ArrivalShape(PlannedShape[ArrivalSchedule]):
             runner.send_message(ASSIGNMENT_MESSAGE, assignment._asdict(), worker)
 
 
+class SearchShape(ArrivalShape):
+    """Play one step of a search after the other, each when the verdict on the one before is known.
+
+    The attributes are those of `StepSearch`.
+    """
+
+    abstract = True
+    is_search = True
+    first_rate: float = 0
+    factor: float = 0
+    max_rate: float = 0
+    resolution: float = 0
+    step_s: float = 0
+    rest_s: float = 0
+    max_steps: int = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._course: StepCourse | None = None
+
+    @property
+    def search(self) -> StepSearch:
+        """The search at full size.
+
+        Raises:
+            ScheduleError: with all faults of the class that describes it.
+        """
+        return StepSearch(**{field.name: getattr(self, field.name) for field in fields(StepSearch)})
+
+    @property
+    def schedule(self) -> ArrivalSchedule:
+        """The load of a service that nothing breaks, at full size."""
+        return self.search.climb()
+
+    def reset_time(self) -> None:
+        """Start from the beginning; the judge stays, as a master comes here after the start of the run."""
+        super().reset_time()
+        self._course = None
+
+    def planned(self) -> ArrivalSchedule:
+        """Return the schedule of this run as far as it is known."""
+        return (self._course or self._first_course()).schedule
+
+    def next_tick(self) -> tuple[int, float] | None:
+        """Go on with the search where it is time to, and return the users that it takes by now."""
+        self._course = self._course or self._first_course()
+        if not self._course.is_over and self._has_rested(self._course):
+            if self.judge is None:
+                logger.error(NO_JUDGE)
+                return None
+            outcome = self.judge(self._course.step)
+            if outcome is not None:
+                # Not before the workers have their assignments.
+                self._course.go_on(outcome, self.get_run_time() + 2 * LEAD_S)
+        return super().next_tick()
+
+    def _first_course(self) -> StepCourse:
+        return StepCourse(self.search.scaled(*self.scales()))
+
+    def _has_rested(self, course: StepCourse) -> bool:
+        """Return whether what the step left over is done with, or has had its time."""
+        rested_s = course.rested_s(self.get_run_time())
+        return rested_s >= self.search.scaled(*self.scales()).rest_s and (
+            rested_s >= LAST_ITERATIONS_S or not self.is_busy
+        )
+
+
 def load_model(environment: Environment) -> str:
     """Return open (arrivals), paced (users with a constant pacing, be it only some), or closed."""
     if isinstance(environment.shape_class, ArrivalShape):
         return OPEN
     return PACED if is_paced(environment.user_classes) else CLOSED
-
-
-def is_busy() -> bool:
-    """Return whether an iteration is under way, or due, as the last reports have it."""
-    return any(report.busy for report in _reports.values())
 
 
 def _present(runner: Runner) -> set[str]:
@@ -181,19 +259,18 @@ def _users_of_all_classes(runner: Runner) -> int:
 
 
 def _receive_reports(environment: Environment, runner: Runner | None, **_: Any) -> None:
+    def on_report(environment: Environment, msg: Message) -> None:
+        if isinstance(environment.shape_class, ArrivalShape):
+            environment.shape_class.take_report(msg.node_id, Report(**msg.data))
+
+    def end_arrivals(**_: Any) -> None:
+        # The next run of the web UI may have another shape.
+        setattr(environment.parsed_options, ARRIVALS_OPTION, False)
+
     if isinstance(runner, LocalRunner | MasterRunner):
-        runner.register_message(REPORT_MESSAGE, _on_report)
+        runner.register_message(REPORT_MESSAGE, on_report)
         if environment.parsed_options is not None:
-            listen_first(environment.events.test_stop, lambda **_: _end_arrivals(environment))
-
-
-def _on_report(environment: Environment, msg: Message) -> None:  # noqa: ARG001 - Locust's names
-    _reports[msg.node_id] = Report(**msg.data)
-
-
-def _end_arrivals(environment: Environment) -> None:
-    # The next run of the web UI may have another shape.
-    setattr(environment.parsed_options, ARRIVALS_OPTION, False)
+            listen_first(environment.events.test_stop, end_arrivals)
 
 
 events.init.add_listener(_receive_reports)

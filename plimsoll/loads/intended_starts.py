@@ -1,7 +1,6 @@
 """Users who begin each iteration at its intended start: when an arrival comes for them, or by a pacing.
 
-An iteration is one run of a task function, also within nested TaskSets. Locust's TaskSet is wrapped once at
-the two places that decide when the next task begins; without a schedule both do what they always did.
+An iteration is one run of a task function, also within nested TaskSets.
 """
 
 from __future__ import annotations
@@ -17,22 +16,31 @@ from locust.exception import (
     StopUser,
 )
 from locust.runners import STATE_RUNNING, STATE_SPAWNING
-from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import Any, Protocol
 
+from plimsoll.context import current_context
 from plimsoll.loads.idle_users import Due, IdleUserPool
-from plimsoll.loads.iterations import ITERATIONS, iteration_name, watch_spawns
-from plimsoll.loads.pacing import Paced, is_paced
+from plimsoll.locust_internals import is_stopping, pacing_s, waiting
 
 # How a task says on purpose what is to come next; it has ended as it should.
 _ORDERLY_ENDS = (RescheduleTask, RescheduleTaskImmediately, InterruptTaskSet, StopUser, StopTest)
 
-_execute_next_task = TaskSet.execute_next_task
-_wait = TaskSet.wait
+
+def iteration_name(user_class: type, task: object) -> str:
+    """Return the name of the iterations of a task."""
+    return f"{user_class.__name__}.{getattr(task, '__name__', 'task')}"
+
+
+def is_paced(classes: Iterable[Any]) -> bool:
+    """Return whether one of these user classes, or of the TaskSets within them, has a constant pacing."""
+    return any(
+        pacing_s(candidate.wait_time) is not None
+        or is_paced(task for task in candidate.tasks if isinstance(task, type))
+        for candidate in classes
+    )
 
 
 class Starts(Protocol):
@@ -57,6 +65,31 @@ class Unscheduled:
         wait(task_set)
 
 
+class Paced:
+    """Iterations start one pacing after the other from the first; after a stall the user catches up."""
+
+    def __init__(self) -> None:
+        self._intended_s = 0.0
+        self._due_s: float | None = None
+
+    def begin(self, user: User) -> float | None:  # noqa: ARG002 - asked as of any starts
+        """Return how late it is; the first iteration, or one that follows without a wait, is not."""
+        now_s = perf_counter()
+        self._intended_s, self._due_s = now_s if self._due_s is None else self._due_s, None
+        return now_s - self._intended_s
+
+    def rest(self, task_set: TaskSet, wait: Callable[[TaskSet], None]) -> None:
+        """Wait until the next iteration is due."""
+        has_own = getattr(task_set.wait_time, "__func__", None) is not TaskSet.wait_time
+        seconds = pacing_s(task_set.wait_time if has_own else task_set.user.wait_time)
+        if seconds is None:
+            wait(task_set)
+            return
+        self._due_s = self._intended_s + seconds
+        with waiting(task_set.user):
+            gevent.sleep(max(0.0, self._due_s - perf_counter()))
+
+
 class Arriving:
     """Iterations start when an arrival comes for the user, who is free in between."""
 
@@ -74,128 +107,115 @@ class Arriving:
         wait: Callable[[TaskSet], None],  # noqa: ARG002 - asked as of any starts
     ) -> None:
         """Be idle at once: the schedule says when the next arrival comes, not the wait time."""
-        if task_set.user._state == LOCUST_STATE_STOPPING:
+        if is_stopping(task_set.user):
             raise StopUser
 
     def _next_arrival(self, user: User) -> Due:
         turn, run_callback = gevent.hub.Waiter(), gevent.get_hub().loop.run_callback
-        waiter = self._pool.wait(type(user), lambda: run_callback(turn.switch, None))
-        user._state = LOCUST_STATE_WAITING
-        try:
-            turn.get()
-        except BaseException:
-            self._pool.give_up(waiter)
-            raise
-        user._state = LOCUST_STATE_RUNNING
+        with waiting(user):
+            waiter = self._pool.wait(type(user), lambda: run_callback(turn.switch, None))
+            try:
+                turn.get()
+            except BaseException:
+                self._pool.give_up(waiter)
+                raise
         assert waiter.arrival is not None
         return waiter.arrival
 
 
 class UserRegistry:
-    """Admits the users of this process to their iterations; *pool* has the arrivals, if they are in force."""
+    """Starts the iterations of a process's users as intended; *pool* has the arrivals of an open load."""
 
-    def __init__(self) -> None:
-        self.pool: IdleUserPool | None = None
+    def __init__(self, pool: IdleUserPool | None = None) -> None:
+        self._pool = pool
         # Users who have come as far as their first iteration.
         self.present = 0
         # Users who have come in the place of others, and not so far yet.
         self.replacing: set[User] = set()
+        self._starts: dict[User, Starts] = {}
 
     def register(self, user: User) -> Starts:
         """Return what decides about this user's starts, until its greenlet ends."""
-        pool, user_class = self.pool, type(user)
+        pool, user_class = self._pool, type(user)
+        starts: Starts = Unscheduled()
+        if pool is None:
+            starts = Paced() if is_paced([user_class]) else starts
+        elif not user_class.fixed_count:  # so many at a pace of their own are no part of the arrivals
+            starts = Arriving(pool)
+            pool.join(user_class)
         self.present += 1
         self.replacing.discard(user)
-        user.greenlet.rawlink(self._leave)
-        if pool is None:
-            return Paced() if is_paced([user_class]) else Unscheduled()
-        if user_class.fixed_count:
-            # So many users of a class, at a pace of their own: they are no part of the arrivals.
-            return Unscheduled()
-        pool.join(user_class)
-        user.greenlet.rawlink(lambda _: pool.leave(user_class))
-        return Arriving(pool)
+        self._starts[user] = starts
 
-    def replace(self, user: User) -> None:
+        def leave(_: object) -> None:
+            self.present -= 1
+            del self._starts[user]
+            if pool is not None and isinstance(starts, Arriving):
+                pool.leave(user_class)
+
+        user.greenlet.rawlink(leave)
+        return starts
+
+    def execute(self, task_set: TaskSet, task: Any, execute: Callable[[TaskSet], None]) -> None:
+        """Execute a task as an iteration that starts when it is intended to."""
+        if isinstance(task, type):  # within a TaskSet are the iterations
+            execute(task_set)
+            return
+        user = task_set.user
+        starts = self._starts.get(user) or self.register(user)
+        delay_s = starts.begin(user)
+        if delay_s is None:
+            execute(task_set)
+            return
+        try:
+            _execute_iteration(task_set, iteration_name(type(user), task), delay_s, execute)
+        except StopUser:
+            if isinstance(starts, Arriving) and not is_stopping(user):
+                self._replace(user)
+            raise
+
+    def wait(self, task_set: TaskSet, wait: Callable[[TaskSet], None]) -> None:
+        """Wait between two iterations."""
+        starts = self._starts.get(task_set.user)
+        if starts is None:  # before the first it is the journey's own
+            wait(task_set)
+        else:
+            starts.rest(task_set, wait)
+
+    def _replace(self, user: User) -> None:
         """Have another user come for one who ends its iteration and itself, as soon as that has gone.
 
         Users of an open load are what arrivals take, and one who has been taken is not one less: Locust
         itself would have none in its place before its number of users changes.
         """
-        user.greenlet.rawlink(lambda _: gevent.spawn(self._spawn_another, user))
 
-    def _spawn_another(self, user: User) -> None:
-        runner = user.environment.runner
-        is_running = runner is not None and runner.state in {STATE_SPAWNING, STATE_RUNNING}
-        # As many as Locust wants may be there again: it counts who is missing when it adds users.
-        if runner is None or not is_running or runner.user_count >= runner.target_user_count:
-            return
-        for another in runner.spawn_users({type(user).__name__: 1}):
-            self.replacing.add(another)
-            another.greenlet.rawlink(lambda _, another=another: self.replacing.discard(another))
+        def spawn_another() -> None:
+            runner = user.environment.runner
+            is_running = runner is not None and runner.state in {STATE_SPAWNING, STATE_RUNNING}
+            # As many as Locust wants may be there again: it counts who is missing when it adds users.
+            if runner is None or not is_running or runner.user_count >= runner.target_user_count:
+                return
+            for another in runner.spawn_users({type(user).__name__: 1}):
+                self.replacing.add(another)
+                another.greenlet.rawlink(lambda _, another=another: self.replacing.discard(another))
 
-    def _leave(self, _: object) -> None:
-        self.present -= 1
+        user.greenlet.rawlink(lambda _: gevent.spawn(spawn_another))
 
 
-USERS = UserRegistry()
-
-
-@cache
-def watch_task_sets() -> None:
-    """Have every TaskSet begin its tasks at their intended starts; calling it again is fine.
-
-    Earlier wrappers, such as the recorder's for the tags of tasks, stay in place.
-    """
-    global _execute_next_task, _wait
-    _execute_next_task, _wait = TaskSet.execute_next_task, TaskSet.wait
-    watch_spawns()
-    TaskSet.execute_next_task = _execute_when_intended  # type: ignore[method-assign]
-    TaskSet.wait = _wait_as_intended  # type: ignore[method-assign]
-
-
-def _execute_when_intended(self: TaskSet) -> None:
-    task = self._task_queue[0]
-    if not ITERATIONS.is_scheduled or isinstance(task, type):  # within a TaskSet are the iterations
-        _execute_next_task(self)
-        return
-    user: Any = self.user
-    starts: Starts | None = getattr(user, "plimsoll_starts", None)
-    if starts is None:
-        starts = user.plimsoll_starts = USERS.register(user)
-    delay_s = starts.begin(user)
-    if delay_s is None:
-        _execute_next_task(self)
-        return
+def _execute_iteration(
+    task_set: TaskSet, name: str, delay_s: float, execute: Callable[[TaskSet], None]
+) -> None:
+    context = current_context()
+    iteration = context.begin_iteration(name, delay_s)
+    is_cut_off = True
     try:
-        _execute_counted(self, iteration_name(type(user), task), delay_s)
-    except StopUser:
-        if isinstance(starts, Arriving) and user._state != LOCUST_STATE_STOPPING:
-            USERS.replace(user)
-        raise
-
-
-def _execute_counted(task_set: TaskSet, name: str, delay_s: float) -> None:
-    iteration = ITERATIONS.start(delay_s)
-    try:
-        _execute_next_task(task_set)
+        execute(task_set)
+        is_cut_off = False
     except _ORDERLY_ENDS:
-        ITERATIONS.end(iteration, type(task_set.user), name)
+        is_cut_off = False
         raise
     except Exception:
-        iteration.failed = True
-        ITERATIONS.end(iteration, type(task_set.user), name)
+        iteration.failed, is_cut_off = True, False
         raise
-    except BaseException:
-        ITERATIONS.end(iteration, type(task_set.user), name, cut_off=True)
-        raise
-    ITERATIONS.end(iteration, type(task_set.user), name)
-
-
-def _wait_as_intended(self: TaskSet) -> None:
-    # A wait within a task, or before the first, is the journey's own.
-    starts: Starts | None = getattr(self.user, "plimsoll_starts", None)
-    if starts is None or ITERATIONS.is_under_way():
-        _wait(self)
-    else:
-        starts.rest(self, _wait)
+    finally:
+        context.end_iteration(cut_off=is_cut_off)

@@ -9,12 +9,13 @@ from locust.runners import STATE_INIT, LocalRunner
 import logging
 from abc import abstractmethod
 from argparse import ArgumentTypeError
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
 from plimsoll.loads import arrival_dispatcher
 from plimsoll.loads.arrival_schedule import ArrivalSchedule
 from plimsoll.loads.schedule import Schedule, ScheduleError, Stage, check_scales
+from plimsoll.loads.search import Outcome
 from plimsoll.run_files.exit_status import ExitStatus
 
 # Locust asks once a second.
@@ -32,6 +33,9 @@ class PlannedShape(LoadTestShape, Generic[ScheduleT]):
     """
 
     abstract = True
+    is_search = False
+    """Whether the load goes on by the verdict on each step so far, for which it needs thresholds."""
+    judge: Callable[[str], Outcome | None] | None = None
 
     @property
     @abstractmethod
@@ -60,6 +64,10 @@ class PlannedShape(LoadTestShape, Generic[ScheduleT]):
             assert self.runner is not None
             self.runner.environment.process_exit_code = ExitStatus.BAD_CONFIGURATION
             return None
+
+    def judge_steps_by(self, judge: Callable[[str], Outcome | None] | None) -> None:
+        """Go on by what *judge* returns for a finished step: its verdict, None until it is known."""
+        self.judge = judge
 
     def planned(self) -> ScheduleT:
         """Return the schedule of this run, with the run's scales applied.

@@ -28,6 +28,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
+from plimsoll.listening import listeners_of
 from plimsoll.redact import redact
 
 _LOCUST = str(Path(locust.__file__).parent)
@@ -89,7 +90,7 @@ def contain_listeners(hook: EventHook, take: TakeExit) -> None:
     """
 
     def fire(*, reverse: bool = False, **arguments: Any) -> None:
-        for listener in hook._handlers[:: -1 if reverse else 1]:
+        for listener in listeners_of(hook)[:: -1 if reverse else 1]:
             alone = EventHook()  # it logs and passes over what Locust does
             alone.add_listener(listener)
             try:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from plimsoll.loads.iterations import ITERATIONS
+from plimsoll.context import execution_of
 from plimsoll.recording.in_flight import OccupancyMeter
 from plimsoll.recording.run_clock import RunClock
 from plimsoll.run_files.files import LATE_MS, VERY_LATE_MS, HealthRow
@@ -60,7 +60,8 @@ class HealthMonitor:
         processes = getattr(environment.parsed_options, "processes", None) or 1
         self._cores = (os.cpu_count() or 1) / processes
         self._lag = LoopLag()
-        self._in_flight = OccupancyMeter()
+        self._execution = execution_of(environment)
+        self._in_flight = OccupancyMeter(self._execution)
         self._before = self._clocks()
 
     def take(self) -> HealthRow:
@@ -119,9 +120,9 @@ class HealthMonitor:
             idle_s=host.idle + getattr(host, "iowait", 0.0),
             steal_s=getattr(host, "steal", None),
             wait_s=_waited_s(),
-            started=ITERATIONS.started,
-            late=ITERATIONS.late,
-            dropped=ITERATIONS.dropped,
+            started=self._execution.started,
+            late=self._execution.late,
+            dropped=self._execution.dropped,
         )
 
 

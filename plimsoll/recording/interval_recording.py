@@ -94,6 +94,6 @@ class IntervalRecording:
         return own + sum(self._worker_errors.values()) + self._lost_reports
 
     def _fold(self) -> None:
-        block = self._recorder.fold() if self._recorder else None
+        block = self._recorder.aggregate() if self._recorder else None
         if block:
             self._file.append(block, LOCAL, self._stage_of)

@@ -13,10 +13,11 @@ import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from plimsoll.context import tag_words
+from plimsoll.loads.intended_starts import iteration_name
 from plimsoll.loads.search import Outcome
-from plimsoll.recording.origin import iterations_of, tags_of_tasks
 from plimsoll.redact import has_secret, redact_name
 from plimsoll.run_files.exit_status import VERDICTS, ExitStatus
 
@@ -79,6 +80,38 @@ def declared_names(classes: Iterable[type[User]], attribute: str) -> set[str]:
         declared: Iterable[str] | None = getattr(user_class, attribute, ())
         names.update(["*"] if declared is None else map(redact_name, declared))
     return names
+
+
+def _tasks_of(holder: Any) -> set[Any]:
+    """Return the tasks of a user class, among them TaskSets and the tasks within them."""
+    found: set[Any] = set()
+    left = [holder]
+    while left:
+        new = set(getattr(left.pop(), "tasks", ())) - found
+        found |= new
+        left.extend(new)
+    return found
+
+
+def tags_of_tasks(user_classes: Iterable[type[User]]) -> set[str]:
+    """Return the tags that Locust's `@tag` gave the tasks of user classes, in TaskSets within them too."""
+    tasks = {task for user_class in user_classes for task in _tasks_of(user_class)}
+    return {word for task in tasks for word in tag_words(getattr(task, "locust_tag_set", ()))}
+
+
+def iterations_of(user_classes: Iterable[type[User]]) -> set[str]:
+    """Return the names that the iterations of user classes have under a schedule.
+
+    Users may be given their tasks when they are made; of those whose class has none any may come.
+    """
+    return {name for user_class in user_classes for name in _iterations_of(user_class)}
+
+
+def _iterations_of(user_class: type[User]) -> set[str]:
+    tasks = _tasks_of(user_class)
+    if not all(getattr(holder, "tasks", ()) for holder in (user_class, *tasks) if isinstance(holder, type)):
+        return {f"{user_class.__name__}.*"}
+    return {iteration_name(user_class, task) for task in tasks if not isinstance(task, type)}
 
 
 class ThresholdsCheck(NamedTuple):

@@ -18,22 +18,19 @@ from typing import Any
 
 import psutil
 
+from plimsoll.context import follow_users
 from plimsoll.listening import put_locust_first, surround
+from plimsoll.locust_internals import keep_default_options, start_after_init
 from plimsoll.recording.bundled_service import ServiceError
 from plimsoll.recording.exits import LastResort, where_raised
-from plimsoll.recording.in_flight import watch_sessions, watch_users
+from plimsoll.recording.in_flight import track_requests
 from plimsoll.recording.locust_redaction import redact_locust
-from plimsoll.recording.locust_statistics import hasten
-from plimsoll.recording.measures import watch_measures
 from plimsoll.recording.options import add_options, has_options, options_of
-from plimsoll.recording.origin import watch_tasks
 from plimsoll.recording.process_end import Interrupted, ProcessEnd
 from plimsoll.recording.session import say
-from plimsoll.recording.spawning import watch_spawns
 from plimsoll.recording.startup_checks import startup_faults
 from plimsoll.recording.web_ui import extend_web_ui
 from plimsoll.recording.worker import WorkerEnd, WorkerRecording
-from plimsoll.recording.worker_start import keep_default_options, start_after_init
 from plimsoll.run_files.exit_status import ExitStatus
 
 UNRECORDED = (
@@ -106,13 +103,9 @@ def _on_init(last_resort: LastResort, environment: Environment, web_ui: WebUI | 
     # One failed request is not a failed run: the verdict decides, and a worker has none.
     options.exit_code_on_error = 0
     put_locust_first(environment.events)
-    hasten(environment.stats)
     redact_locust(environment)
-    watch_sessions()
-    watch_users(environment.user_classes)
-    watch_measures(environment.user_classes)
-    watch_tasks()
-    watch_spawns()
+    follow_users()
+    track_requests(environment)
     if isinstance(runner, WorkerRunner):
         keep_default_options()
         WorkerEnd(environment, runner)

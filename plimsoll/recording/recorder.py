@@ -1,4 +1,4 @@
-"""Every request of this process, of any Locust user, kept until the next fold."""
+"""Everything that users of this process do, kept until the next aggregation."""
 
 from __future__ import annotations
 
@@ -15,17 +15,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from plimsoll.context import Attribution, Execution, Iteration, Transaction, current_context, execution_of
 from plimsoll.listening import listen_first
-from plimsoll.loads.iterations import ITERATIONS
-from plimsoll.recording import in_flight, measures, transactions
-from plimsoll.recording.failure_kinds import FailureKinds
-from plimsoll.recording.fold import SAMPLE_COLUMNS, SUCCESS, UNFINISHED, VALUE, fold
+from plimsoll.recording.aggregate import SAMPLE_COLUMNS, SUCCESS, UNFINISHED, VALUE, aggregate
 from plimsoll.recording.intervals import IntervalBlock
-from plimsoll.recording.origin import Origin, current_origin, origin_of
-from plimsoll.recording.recorded_keys import RecordedKeys
 from plimsoll.recording.run_clock import RunClock
-from plimsoll.recording.transactions import UNDER_WAY, Transaction, note_request
-from plimsoll.run_files.intervals import BUSY, COUNTER, ITERATION, SHARE_TYPES, TRANSACTION, VALUE_SCALE
+from plimsoll.recording.series import ErrorTypes, SeriesRegistry
+from plimsoll.run_files.intervals import (
+    BUSY,
+    COUNTER,
+    ITERATION,
+    METRIC_TYPES,
+    SHARE_TYPES,
+    TRANSACTION,
+    VALUE_SCALE,
+)
 
 _SAMPLE = struct.Struct(f"={len(SAMPLE_COLUMNS)}d")
 # Packed are the time.monotonic of the record and, where the client gives a start, the age by the wall clock.
@@ -38,45 +42,38 @@ logger = logging.getLogger("plimsoll")
 
 
 class RequestRecorder:
-    """Listens to Locust's request event: a packed sample each time, folded into a block once a second.
+    """Listens to Locust's request event: a packed sample each time, made to a batch of rows once a second.
 
-    Its own faults are logged once and counted, and never reach the users.
+    What else users do it is given by their contexts. Its own faults are logged once and counted, and never
+    reach the users.
     """
 
     def __init__(self, limits_ms: Sequence[float], clock: RunClock) -> None:
         self._limits_ms, self._clock = limits_ms, clock
         self._samples = bytearray()
-        self._keys = RecordedKeys(self.note_error)
-        self._request_numbers = self._keys.of_requests
-        self._kinds = FailureKinds()
-        self._is_listening = False
+        self._series = SeriesRegistry(self.note_error)
+        self._request_ids = self._series.request_ids
+        self._error_types = ErrorTypes()
+        self._execution = Execution()
         self._load_ended_s = math.inf
         self.errors = 0
 
     def listen(self, environment: Environment) -> None:
-        """Keep every request of this process from now on."""
+        """Keep everything that the users of an environment do from now on."""
         listen_first(environment.events.request, self.record)
         listen_first(environment.events.test_stopping, self._note_end_of_load)
-        in_flight.add_listener(self.record_unfinished)
-        transactions.add_listener(self.record_transaction)
-        measures.add_listener(self.record_value)
-        ITERATIONS.add_listener(self.record_iteration)
-        self._is_listening = True
+        self._execution = execution_of(environment)
+        self._execution.recorder = self
 
     def stop(self, environment: Environment) -> None:
-        """Count what is still under way as unfinished, and keep no more; the last fold is still to come.
+        """Count what is still under way as unfinished, and keep no more; the last rows are still to come.
 
         Calling it again is fine.
         """
-        if not self._is_listening:
+        if self._execution.recorder is not self:
             return
-        self._is_listening = False
-        in_flight.cut_off_all()
-        transactions.cut_off_all()
-        in_flight.remove_listener(self.record_unfinished)
-        transactions.remove_listener(self.record_transaction)
-        measures.remove_listener(self.record_value)
-        ITERATIONS.remove_listener(self.record_iteration)
+        self._execution.cut_off_all()
+        self._execution.recorder = None
         environment.events.request.remove_listener(self.record)
         environment.events.test_stopping.remove_listener(self._note_end_of_load)
 
@@ -101,33 +98,33 @@ class RequestRecorder:
         try:
             # Every request comes this way: no function is called that can be done without.
             try:
-                origin = getcurrent().plimsoll_origin
+                own = getcurrent().plimsoll_context
             except AttributeError:
-                origin = current_origin()
-            key = (origin, request_type, name)
-            number = self._request_numbers.get(key)
-            if number is None:
-                number = self._keys.number_request(key)
+                own = current_context()
+            raw = (own.attribution, request_type, name)
+            series = self._request_ids.get(raw)
+            if series is None:
+                series = self._series.request_id(raw)
             # Packed before it is added: a value of a wrong type leaves nothing behind.
             self._samples += _SAMPLE.pack(
-                number,
-                self._kinds.number_of(exception) + 1 if exception else SUCCESS,
+                series,
+                self._error_types.id_of(exception) + 1 if exception else SUCCESS,
                 time.monotonic(),
                 _NOT_KNOWN if start_time is None else time.time() - start_time,
                 _NOT_KNOWN if response_time is None else response_time,
                 response_length or 0,
                 # Asked here already, because a closed load has no time for a call in vain.
-                ITERATIONS.consume_start_delay_ms() if ITERATIONS.is_scheduled else _NOT_KNOWN,
+                own.consume_start_delay_ms() if self._execution.task_starts else _NOT_KNOWN,
             )
-            if UNDER_WAY:
-                note_request(name, response_time, exception)
-            if exception and ITERATIONS.is_scheduled:
-                ITERATIONS.fail()
+            if own.transaction:
+                own.transaction.note_request(name, response_time, exception)
+            if exception and own.iteration:
+                own.iteration.failed = True
         except Exception as error:  # noqa: BLE001 - measuring must never break the load
             self.note_error(error)
 
     def record_unfinished(
-        self, origin: Origin, request_type: str, name: str, started_s: float, ended_s: float
+        self, attribution: Attribution, request_type: str, name: str, started_s: float, ended_s: float
     ) -> None:
         """Keep a request that was cut off before it ended; times of time.monotonic.
 
@@ -137,76 +134,79 @@ class RequestRecorder:
         if started_s >= self._load_ended_s:
             return
         try:
-            key = self._keys.number_request((origin, request_type, name))
-            age_ms = (ended_s - started_s) * 1000
-            self._samples += _SAMPLE.pack(key, UNFINISHED, ended_s, _NOT_KNOWN, age_ms, 0, _NOT_KNOWN)
+            series = self._series.request_id((attribution, request_type, name))
+            self._keep(series, UNFINISHED, ended_s, (ended_s - started_s) * 1000)
         except Exception as error:  # noqa: BLE001 - measuring must never break the load
             self.note_error(error)
 
-    def record_iteration(
-        self,
-        user_class: type,
-        name: str,
-        intended_s: float,
-        started_s: float,
-        ended_s: float,
-        *,
-        failed: bool,
-        cut_off: bool,
-    ) -> None:
-        """Keep an iteration that has ended, or was cut off as unfinished; times of time.monotonic."""
+    def record_iteration(self, iteration: Iteration) -> None:
+        """Keep an iteration that has ended, or was cut off as unfinished."""
         try:
-            origin = origin_of(user_class.__name__, current_origin().tags)
-            key = self._keys.number_own((origin, ITERATION, name))
-            outcome = self._kinds.number_of(ITERATION_FAILED) + 1 if failed else SUCCESS
-            outcome = UNFINISHED if cut_off else outcome
-            duration_ms, delay_ms = (ended_s - started_s) * 1000, (started_s - intended_s) * 1000
-            self._samples += _SAMPLE.pack(key, outcome, ended_s, _NOT_KNOWN, duration_ms, 0, delay_ms)
+            series = self._series.custom_id((iteration.attribution, ITERATION, iteration.name))
+            outcome = self._error_types.id_of(ITERATION_FAILED) + 1 if iteration.failed else SUCCESS
+            if iteration.is_cut_off:
+                outcome = UNFINISHED
+            duration_ms = (iteration.ended_s - iteration.started_s) * 1000
+            self._keep(series, outcome, iteration.ended_s, duration_ms, iteration.delay_s * 1000)
         except Exception as error:  # noqa: BLE001 - measuring must never break the load
             self.note_error(error)
 
     def record_transaction(self, transaction: Transaction) -> None:
         """Keep a transaction that has ended: a row of the whole of it, and one of its requests."""
         try:
-            outcome = self._outcome_of(transaction)
-            for own_type, latency_ms, delay_ms in (
+            outcome = SUCCESS
+            if transaction.is_cut_off:
+                outcome = UNFINISHED
+            elif transaction.failure is not None:
+                outcome = self._error_types.id_of(transaction.failure) + 1
+            for custom_type, latency_ms, delay_ms in (
                 (TRANSACTION, transaction.duration_ms, transaction.delay_ms),
-                (BUSY, transaction.busy_ms, _NOT_KNOWN),
+                (BUSY, transaction.cumulated_ms, _NOT_KNOWN),
             ):
-                key = self._keys.number_own((transaction.origin, own_type, transaction.name))
-                ended_s = transaction.started_s + latency_ms / 1000
-                self._samples += _SAMPLE.pack(key, outcome, ended_s, _NOT_KNOWN, latency_ms, 0, delay_ms)
+                series = self._series.custom_id((transaction.attribution, custom_type, transaction.name))
+                self._keep(series, outcome, transaction.started_s + latency_ms / 1000, latency_ms, delay_ms)
         except Exception as error:  # noqa: BLE001 - measuring must never break the load
             self.note_error(error)
 
     def record_value(self, kind: str, name: str, value: float) -> None:
-        """Keep a value of a metric; where it is a share, 1 is a success and 0 a failure without a latency."""
+        """Keep a value of a metric; where it is a share, 1 is a success and 0 a failure without a latency.
+
+        A kind that is not known, and a value that is no finite number of 0 or more, is a fault.
+        """
         try:
-            measures.check_value(kind, value)
-            key, now_s = self._keys.number_own((current_origin(), kind, name)), time.monotonic()
+            if kind not in METRIC_TYPES or not 0 <= value < math.inf:
+                valid = f"a finite number of 0 or more, of a {', '.join(METRIC_TYPES)}"
+                self.note_error(ValueError(f"{kind} {name!r} cannot be {value!r}; valid is {valid}"))
+                return
+            series = self._series.custom_id((current_context().attribution, kind, name))
             outcome, kept = VALUE, value if kind == COUNTER else value * VALUE_SCALE
             if kind in SHARE_TYPES:
-                outcome = SUCCESS if value else self._kinds.number_of(MISSED) + 1
+                outcome = SUCCESS if value else self._error_types.id_of(MISSED) + 1
                 kept = _NOT_KNOWN
-            self._samples += _SAMPLE.pack(key, outcome, now_s, _NOT_KNOWN, kept, 0, _NOT_KNOWN)
+            self._keep(series, outcome, time.monotonic(), kept)
         except Exception as error:  # noqa: BLE001 - measuring must never break the load
             self.note_error(error)
 
-    def fold(self) -> IntervalBlock | None:
-        """Return what was recorded since the last fold, or None where there is nothing."""
+    def _keep(
+        self, series: int, outcome: int, ended_s: float, latency_ms: float, delay_ms: float = _NOT_KNOWN
+    ) -> None:
+        self._samples += _SAMPLE.pack(series, outcome, ended_s, _NOT_KNOWN, latency_ms, 0, delay_ms)
+
+    def aggregate(self) -> IntervalBlock | None:
+        """Return what was recorded since the last call as rows, or None where there is nothing."""
         packed, self._samples = self._samples, bytearray()
         if not packed:
             return None
         try:
             samples = np.frombuffer(packed).reshape(-1, len(SAMPLE_COLUMNS))
             self._place_in_time(samples)
-            return fold(samples, self._keys.keys, self._kinds.texts, self._limits_ms)
+            return aggregate(samples, self._series.keys, self._error_types.texts, self._limits_ms)
         except Exception as error:  # noqa: BLE001 - measuring must never break the load
             self.note_error(error)
             return None
 
     def _place_in_time(self, samples: NDArray[np.float64]) -> None:
-        """Have packed samples tell when they were recorded and started, in seconds since the epoch."""
+        """Have packed samples say when they were recorded and started, in seconds since the epoch."""
         self._clock.look()
         recorded_s = self._clock.unix_s(samples[:, _RECORDED])
         age_s = self._clock.true_age_s(recorded_s, samples[:, _STARTED], samples[:, _LATENCY] / 1000)
@@ -216,9 +216,4 @@ class RequestRecorder:
         """Count a fault of the recording itself, and log the first."""
         self.errors += 1
         if self.errors == 1:
-            logger.error("not everything could be recorded: %r", error)
-
-    def _outcome_of(self, transaction: Transaction) -> int:
-        if transaction.is_cut_off:
-            return UNFINISHED
-        return self._kinds.number_of(transaction.failure) + 1 if transaction.failure is not None else SUCCESS
+            logger.error("recording error, some requests are missing: %r", error)

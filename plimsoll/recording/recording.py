@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from plimsoll.loads.search_shape import SearchShape
 from plimsoll.recording.health import HealthMonitor
 from plimsoll.recording.interval_recording import TICKS_PER_WRITE, IntervalRecording
 from plimsoll.recording.judging import SUITE_FOLDER, StepJudge, copy_thresholds, known_request_names
@@ -89,11 +88,9 @@ class Recording:
         self._intervals = IntervalRecording(
             environment, self.directory, self._plan.stage_of, self._clocks, self._errors
         )
-        if isinstance(environment.shape_class, SearchShape):
-            # A search learns how its steps went, where there are limits to judge them by.
-            reported_after_s = WORKER_REPORT_INTERVAL if self._watch.is_watching else 0.0
-            judge = StepJudge(self.directory, reported_after_s + WRITTEN_AFTER_S)
-            environment.shape_class.judge = judge if options.thresholds else None
+        reported_after_s = WORKER_REPORT_INTERVAL if self._watch.is_watching else 0.0
+        judge = StepJudge(self.directory, reported_after_s + WRITTEN_AFTER_S)
+        self._plan.judge_steps_by(judge if options.thresholds else None)
         self._writing = gevent.spawn(self._write_every_second)
         logger.info("recording to %s", self.directory)
         run_time_s = self._plan.run_time_s

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gevent
 from locust.env import Environment
-from locust.stats import PERCENTILES_TO_REPORT, StatsCSVFileWriter
+from locust.stats import PERCENTILES_TO_REPORT
 
 import csv
 import hashlib
@@ -25,8 +25,8 @@ from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
+from plimsoll.locust_internals import ClockedCsvWriter
 from plimsoll.recording.run_clock import RunClock
 from plimsoll.recording.run_plan import Planned
 from plimsoll.run_files.files import (
@@ -146,15 +146,18 @@ class ScheduleLog(CsvLog):
         )
 
 
-class LocustCsvFiles(StatsCSVFileWriter):
+class LocustCsvFiles(ClockedCsvWriter):
     """Locust's own four CSV files with full history, and the true final write that Locust omits."""
 
     def __init__(
         self, environment: Environment, directory: Path, clock: RunClock, errors: RecordingErrors
     ) -> None:
-        self._clock = clock
         super().__init__(
-            environment, PERCENTILES_TO_REPORT, str(directory / LOCUST_PREFIX), full_history=True
+            environment,
+            PERCENTILES_TO_REPORT,
+            str(directory / LOCUST_PREFIX),
+            full_history=True,
+            now_s=lambda: clock.now_unix_s,
         )
         self._writing = gevent.spawn(errors.guard(CSV_FILES)(self.stats_writer))
 
@@ -180,11 +183,8 @@ class LocustCsvFiles(StatsCSVFileWriter):
                 file.seek(0)
                 write(writer)
                 file.truncate()
-            self._stats_history_data_rows(self.stats_history_csv_writer)
+            self.write_history()
         self.close_files()
-
-    def _stats_history_data_rows(self, csv_writer: Any, now: float = 0.0) -> None:  # noqa: ARG002 - Locust's time of day may be set
-        super()._stats_history_data_rows(csv_writer, self._clock.now_unix_s)
 
 
 def write_facts(directory: Path, facts: Mapping[str, object]) -> None:

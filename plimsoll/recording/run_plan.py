@@ -6,7 +6,7 @@ from locust.env import Environment
 from locust.runners import MasterRunner, Runner
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import takewhile
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
 from plimsoll.loads.arrival_shape import load_model
 from plimsoll.loads.schedule import Schedule, Stage
 from plimsoll.loads.scheduled_shape import PlannedShape
-from plimsoll.loads.search_shape import SearchShape
+from plimsoll.loads.search import Outcome
 from plimsoll.recording.options import options_of, warm_up_s
 from plimsoll.recording.run_clock import RunClock
 
@@ -75,6 +75,11 @@ class RunPlan:
         self._set_up_s = set_up_s
         self._ramp = SpawnRamp()
         self.preparation_s: float | None = None
+
+    def judge_steps_by(self, judge: Callable[[str], Outcome | None] | None) -> None:
+        """Have a shape that searches learn how its steps went, where there are limits to judge them by."""
+        if self._shape:
+            self._shape.judge_steps_by(judge)
 
     @property
     def _schedule(self) -> Schedule | ArrivalSchedule | None:
@@ -149,7 +154,7 @@ class RunPlan:
             "shape": type(self._environment.shape_class).__name__ if self._environment.shape_class else None,
             "stages": stage_facts(schedule, preparation_s),
             "steps": list(schedule.steps) if schedule else [],
-            "is_search": isinstance(self._environment.shape_class, SearchShape),
+            "is_search": self._shape is not None and self._shape.is_search,
             "warm_up_s": preparation_s + warm_up_of(schedule) if schedule else self._warm_up_s,
             "planned_duration_s": schedule.duration_s + preparation_s if schedule else self.run_time_s,
             "set_up_s": round(self._set_up_s, 3),

@@ -17,11 +17,9 @@ from urllib.parse import urlsplit
 
 from plimsoll.loads.schedule import ScheduleError
 from plimsoll.loads.scheduled_shape import TICK_S, PlannedShape
-from plimsoll.loads.search_shape import SearchShape
 from plimsoll.recording.bundled_service import service_faults
-from plimsoll.recording.judging import check_thresholds, known_names
+from plimsoll.recording.judging import check_thresholds, known_names, tags_of_tasks
 from plimsoll.recording.options import declare_limits_ms, options_of, starts_by_itself, warm_up_s
-from plimsoll.recording.origin import tags_of_tasks
 from plimsoll.recording.run_directory import RESULTS_FOLDER
 from plimsoll.redact import redact
 
@@ -122,7 +120,7 @@ def _shape_faults(environment: Environment) -> list[str]:
     if faults or not isinstance(shape, PlannedShape):
         return faults
     has_thresholds = bool(options_of(environment).thresholds)
-    if starts_by_itself(environment) and isinstance(shape, SearchShape) and not has_thresholds:
+    if starts_by_itself(environment) and shape.is_search and not has_thresholds:
         return [f"{type(shape).__name__} searches for where limits break: give them with --thresholds FILE"]
     try:
         duration_s = shape.planned().duration_s

@@ -23,6 +23,7 @@ from typing import NamedTuple, cast
 from flask import Blueprint, Response, jsonify, request, send_from_directory
 from werkzeug.datastructures import MultiDict
 
+from plimsoll.locust_internals import INDEX_ENDPOINT, SWARM_ENDPOINT
 from plimsoll.recording.bundled_service import ServiceError
 from plimsoll.recording.judging import check_thresholds, known_names, suite_program
 from plimsoll.recording.options import LIMITS_OPTION, declare_limits_ms, options_of
@@ -32,8 +33,6 @@ from plimsoll.run_files.files import REPORT_FILE
 
 # Locust's page is one script with no place for a verdict: this goes to its foot.
 _STRIP = Path(__file__).with_name("verdict_strip.html").read_text(encoding="utf-8")
-_INDEX_ENDPOINT = "locust.index"
-_SWARM_ENDPOINT = "locust.swarm"
 # A report is one file that loads nothing, with script and style in it; names in it come from the service.
 CONTENT_POLICY = (
     "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline';"
@@ -93,7 +92,7 @@ def extend_web_ui(web_ui: WebUI, environment: Environment, session: Session) -> 
     app.register_blueprint(verdict_pages(session, prefix, needs_login))
     named = {field: getattr(options_of(environment), field) for field in PATH_FIELDS}
     # A view of Locust's own, as before_request would come before its login.
-    swarm = cast(View, app.view_functions[_SWARM_ENDPOINT])
+    swarm = cast(View, app.view_functions[SWARM_ENDPOINT])
 
     @needs_login
     def checked_swarm() -> Response:
@@ -106,12 +105,12 @@ def extend_web_ui(web_ui: WebUI, environment: Environment, session: Session) -> 
                 faults = [str(error)]
         return jsonify({"success": False, "message": "\n".join(faults)}) if faults else swarm()
 
-    app.view_functions[_SWARM_ENDPOINT] = checked_swarm
+    app.view_functions[SWARM_ENDPOINT] = checked_swarm
 
     @app.after_request
     def add_strip(response: Response) -> Response:
         """Put the verdict strip on Locust's page."""
-        if request.endpoint == _INDEX_ENDPOINT and response.status_code == 200:
+        if request.endpoint == INDEX_ENDPOINT and response.status_code == 200:
             strip = _STRIP.replace("STATUS_URL", f"{prefix}/status")
             response.set_data(response.get_data(as_text=True).replace("</body>", f"{strip}</body>"))
         return response

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from plimsoll.listening import listen_first, listen_last
+from plimsoll.locust_internals import send_report
 from plimsoll.recording.exits import Signals, contain_exits, exit_now, interrupt_main
 from plimsoll.recording.health import HealthMonitor
 from plimsoll.recording.intervals import Message
@@ -81,10 +82,9 @@ class WorkerRecording:
         if self._recorder is None:
             return
         self._stop_measuring()
-        # Locust sends its own next report after the worker has announced its stop, or never.
         self._is_final = True
         try:
-            self._runner._send_stats()
+            send_report(self._runner)
         finally:
             self._recorder = None
 
@@ -124,7 +124,7 @@ class WorkerRecording:
             self._fold(recorder)
 
     def _fold(self, recorder: RequestRecorder) -> None:
-        if block := recorder.fold():
+        if block := recorder.aggregate():
             self._blocks.append(block.to_message())
 
 

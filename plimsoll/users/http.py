@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
 from typing import Any, ClassVar
 
+from plimsoll.context import execution_of
 from plimsoll.http1.client import HttpClient, Request
 from plimsoll.http1.cookies import Jar
 from plimsoll.http1.request import encode_body
@@ -219,9 +220,6 @@ class LeanHttpUser(User, RestMixin[LeanResponse]):
     request_tracker: ClassVar[Callable[[str, str], AbstractContextManager[None]] | None] = None
     """Returns the with-block to hold around a request of a method and name; `record_run()` sets it."""
 
-    measures: ClassVar[Any] = None
-    """Keeps the number of reconnects, as `measures.keep(COUNTER, name, by)`; `record_run()` sets it."""
-
     client_metric_names: ClassVar[frozenset[str]] = frozenset({RECONNECTS})
     """The metrics that the client itself makes, besides those of the journey."""
 
@@ -236,8 +234,9 @@ class LeanHttpUser(User, RestMixin[LeanResponse]):
         return _faults(cls, _settings_of(cls, cls, host))
 
     def _count_reconnect(self, by: int = 1) -> None:
-        if self.measures:
-            self.measures.keep(COUNTER, RECONNECTS, by)
+        recorder = execution_of(self.environment).recorder
+        if recorder is not None:
+            recorder.record_value(COUNTER, RECONNECTS, by)
 
     def start(self, group: Group) -> Greenlet:
         """Start the user, whose connections are closed as soon as it has ended."""

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
-from typing import ClassVar, Protocol
+from contextlib import AbstractContextManager
+from typing import ClassVar
 
+from plimsoll.context import Transaction, current_context, tagged
 from plimsoll.run_files.intervals import CHECK, COUNTER, GAUGE, RATE, TREND
-
-
-class Measures(Protocol):
-    """Keeps what users measure; a value belongs to the greenlet that reports it."""
-
-    def transaction(self, name: str) -> AbstractContextManager[None]:
-        """Measure a with-block as a whole."""
-
-    def tagged(self, tags: Iterable[str]) -> AbstractContextManager[None]:
-        """Tag what a with-block makes."""
-
-    def keep(self, kind: str, name: str, value: float) -> None:
-        """Keep one value of a metric of a kind: counter, rate, check (1 or 0), gauge or trend."""
 
 
 class Measuring:
@@ -27,11 +14,9 @@ class Measuring:
 
     A name is of few: `cache.hit`, not one for each student. Values are finite numbers of 0 or more, without a
     unit or in one that the name tells. Within a TaskSet they are those of `self.user`. A greenlet that a
-    user spawns is within the transaction and the tags in which it was spawned.
+    user spawns is within the transaction and the tags in which it was spawned. A run that is not recorded
+    keeps nothing.
     """
-
-    measures: ClassVar[Measures | None] = None
-    """Set by the recorder of the run; without it nothing is kept."""
 
     metric_names: ClassVar[frozenset[str] | None] = None
     """The metrics and checks, also as globs, that thresholds may name; None where they are not known."""
@@ -48,37 +33,38 @@ class Measuring:
         It fails when a request in it fails, or an exception leaves it. One within another is a part of it:
         `login` within `morning.flow` is named `morning.flow/login`.
         """
-        return self.measures.transaction(name) if self.measures else nullcontext()
+        return Transaction(name)
 
     def tagged(self, *tags: str) -> AbstractContextManager[None]:
         """Tag the requests, transactions and metrics of a with-block, besides the tags that are there.
 
         Those of a task are the ones of Locust's `@tag`. A tag is a word of letters, digits and `._:/-`.
         """
-        return self.measures.tagged(tags) if self.measures else nullcontext()
+        return tagged(tags)
 
     def count(self, name: str, by: float = 1) -> None:
         """Add to a counter."""
-        if self.measures:
-            self.measures.keep(COUNTER, name, by)
+        _keep(COUNTER, name, by)
 
     def rate(self, name: str, hit: object) -> None:
         """Add a case to a rate: whether it was a hit."""
-        if self.measures:
-            self.measures.keep(RATE, name, 1 if hit else 0)
+        _keep(RATE, name, 1 if hit else 0)
 
     def gauge(self, name: str, value: float) -> None:
         """Set a level that goes up and down, such as the size of a pool."""
-        if self.measures:
-            self.measures.keep(GAUGE, name, value)
+        _keep(GAUGE, name, value)
 
     def observe(self, name: str, value: float) -> None:
         """Add a value to a trend, of which percentiles are wanted."""
-        if self.measures:
-            self.measures.keep(TREND, name, value)
+        _keep(TREND, name, value)
 
     def check(self, name: str, ok: object) -> bool:
         """Note whether something holds that is no failure where it does not, and return it."""
-        if self.measures:
-            self.measures.keep(CHECK, name, 1 if ok else 0)
+        _keep(CHECK, name, 1 if ok else 0)
         return bool(ok)
+
+
+def _keep(kind: str, name: str, value: float) -> None:
+    recorder = current_context().execution.recorder
+    if recorder is not None:
+        recorder.record_value(kind, name, value)

@@ -113,7 +113,7 @@ class WebSocket:
         self._reply: AsyncResult[bytes] | None = None
         self._was_lost = False
         # The first argument of the greenlet says whose requests these are, as in Locust's own greenlets.
-        self._greenlet = Greenlet.spawn(_run, user, self)
+        self._greenlet = Greenlet.spawn(self.run)
 
     @property
     def is_open(self) -> bool:
@@ -288,10 +288,6 @@ class WebSocket:
     ) -> None:
         duration_ms = None if ended_s is None else (ended_s - started_s) * 1000
         self._user.report_request(REQUEST_TYPE, name, duration_ms, started_s, size_bytes, exception)
-
-
-def _run(_user: WebSocketUser, websocket: WebSocket) -> None:
-    websocket.run()
 
 
 @cache

@@ -6,8 +6,9 @@ import gevent
 from locust.env import Environment
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
+from plimsoll.context import execution_of
 from plimsoll.users.http import RECONNECTS, LeanHttpUser
 from tests.scripted_server import PATIENCE_S, wait_until
 
@@ -18,7 +19,7 @@ class Counter:
     def __init__(self) -> None:
         self.reconnects = 0.0
 
-    def keep(self, kind: str, name: str, value: float) -> None:
+    def record_value(self, kind: str, name: str, value: float) -> None:
         """Take a value."""
         assert (kind, name) == ("counter", RECONNECTS)
         self.reconnects += value
@@ -36,7 +37,8 @@ class Visitor:
     def __init__(self, host: str, **attributes: Any) -> None:
         self.environment = Environment()
         self.counter = Counter()
-        attributes |= {"host": host, "measures": self.counter}
+        attributes |= {"host": host}
+        execution_of(self.environment).recorder = cast("Any", self.counter)
         self.user = type("Visitor", (LeanHttpUser,), attributes)(self.environment)
         self.client = self.user.client
         self.events: list[dict[str, Any]] = []

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from plimsoll.loads import arrival_dispatcher, arrival_shape
+from plimsoll.context import execution_of
+from plimsoll.loads import arrival_dispatcher
 from plimsoll.loads.arrival_dispatcher import (
     ARRIVALS_OPTION,
     ASSIGNMENT_MESSAGE,
@@ -29,8 +30,7 @@ from plimsoll.loads.arrival_dispatcher import (
 from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
 from plimsoll.loads.arrival_shape import LEAD_S
 from plimsoll.loads.idle_users import IdleUserPool, Waiter
-from plimsoll.loads.intended_starts import USERS
-from plimsoll.loads.iterations import ITERATIONS
+from plimsoll.loads.intended_starts import UserRegistry
 from tests.unit.test_arrivals_shape import FakeMaster, HundredSeconds
 from tests.virtual_time import Clock, virtual_time
 
@@ -46,6 +46,7 @@ class FakeRunner:
     """A runner with a number of users, which keeps the messages that it sends."""
 
     def __init__(self) -> None:
+        self.environment = Environment()
         self.user_count = 0
         self.sent: list[tuple[str, dict[str, Any]]] = []
         self.fails = False
@@ -94,9 +95,8 @@ def runner() -> FakeRunner:
 
 
 @pytest.fixture
-def dispatcher(runner: FakeRunner, monkeypatch: pytest.MonkeyPatch) -> Iterator[ArrivalDispatcher]:
+def dispatcher(runner: FakeRunner) -> Iterator[ArrivalDispatcher]:
     """Open a dispatcher."""
-    monkeypatch.setattr(USERS, "present", 0)
     dispatcher = ArrivalDispatcher(runner)  # type: ignore[arg-type] # all that a dispatcher wants of a runner
     yield dispatcher
     dispatcher.close()
@@ -178,11 +178,10 @@ def test_a_new_assignment_follows_the_old(dispatcher: ArrivalDispatcher, turn_s:
 
 def test_nothing_is_dropped_while_users_are_added(dispatcher: ArrivalDispatcher) -> None:
     """What finds no free user waits for the users that are still to come."""
-    dropped = ITERATIONS.dropped
     dispatcher.apply_assignment(assignment())
     gevent.sleep(0.15)
 
-    assert ITERATIONS.dropped == dropped
+    assert dispatcher._execution.dropped == 0
     assert dispatcher.pool.needed_users >= 10
 
 
@@ -191,13 +190,12 @@ def test_drops_when_all_users_are_there(
 ) -> None:
     """With all users there, what has waited for its grace is dropped, what is younger waits."""
     monkeypatch.setattr(arrival_dispatcher, "DROP_AFTER_S", 0.05)
-    dropped = ITERATIONS.dropped
     dispatcher.pool.join(Visitor)  # and never free
     dispatcher.apply_assignment(assignment(at_max_users=True))
     gevent.sleep(0.299)
 
     # At 0.295 s, those from before 0.245 s.
-    assert ITERATIONS.dropped - dropped == 24
+    assert dispatcher._execution.dropped == 24
     assert dispatcher.pool.oldest_noticed_s() == pytest.approx(time.perf_counter() - 0.054)
 
 
@@ -206,32 +204,29 @@ def test_no_drops_while_users_sign_in(
 ) -> None:
     """A user who was started and has not come to its first iteration is still to come."""
     monkeypatch.setattr(arrival_dispatcher, "DROP_AFTER_S", 0.02)
-    dropped = ITERATIONS.dropped
     runner.user_count = 1
     dispatcher.apply_assignment(assignment(at_max_users=True))
     gevent.sleep(0.1)
 
-    assert ITERATIONS.dropped == dropped
+    assert dispatcher._execution.dropped == 0
 
 
 def test_what_has_not_begun_at_the_end_never_does(dispatcher: ArrivalDispatcher) -> None:
     """Started and dropped are together what was planned."""
-    dropped = ITERATIONS.dropped
     dispatcher.apply_assignment(assignment(elapsed_s=0.75))
     until_over(dispatcher)
 
-    assert ITERATIONS.dropped == dropped + 100
+    assert dispatcher._execution.dropped == 100
     assert dispatcher.pool.oldest_noticed_s() is None
 
 
 def test_what_has_not_begun_when_the_run_is_stopped_never_does(dispatcher: ArrivalDispatcher) -> None:
     """A run that is stopped early counts what was due by then."""
-    dropped = ITERATIONS.dropped
     dispatcher.apply_assignment(assignment(elapsed_s=0.5))
     gevent.sleep(0)
     dispatcher.close()
 
-    assert ITERATIONS.dropped - dropped == 50
+    assert dispatcher._execution.dropped == 50
 
 
 def test_reports(dispatcher: ArrivalDispatcher, runner: FakeRunner) -> None:
@@ -269,39 +264,31 @@ class LocalRun:
         """End the run."""
         self.environment.events.test_stop.fire(environment=self.environment)
 
-
-@pytest.fixture
-def restored(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave this process without a schedule."""
-    monkeypatch.setattr(ITERATIONS, "is_scheduled", False)
-    monkeypatch.setattr(USERS, "pool", None)
+    @property
+    def users(self) -> Any:
+        """What starts the tasks of its users, None where Locust does."""
+        return execution_of(self.environment).task_starts
 
 
-@pytest.mark.usefixtures("restored")
 def test_an_open_run_and_another_after_it() -> None:
-    """Arrivals are in force in the run that has them, from its start to its end."""
+    """Arrivals are in force in the run that has them."""
     run = LocalRun([Visitor])
     run.runner.send_message(ASSIGNMENT_MESSAGE, assignment()._asdict())  # before the start: nobody to take it
     run.start(is_open=True)
-    during = (ITERATIONS.is_scheduled, USERS.pool)
+    during = run.users
     run.stop()
-    after = USERS.pool
     run.start(is_open=False)
     run.stop()
 
-    assert during[0]
-    assert during[1] is not None
-    assert after is None
-    assert not ITERATIONS.is_scheduled
+    assert isinstance(during, UserRegistry)
+    assert run.users is None
 
 
-@pytest.mark.usefixtures("restored")
 def test_an_assignment_is_applied_by_the_dispatcher_of_the_run() -> None:
     """The master's message begins the schedule."""
     run = LocalRun([Visitor])
     run.start(is_open=True)
-    assert USERS.pool is not None
-    user = FreeUser(USERS.pool)
+    user = FreeUser(run.users._pool)
     run.runner.send_message(ASSIGNMENT_MESSAGE, assignment(elapsed_s=0.5)._asdict())
     gevent.sleep(0.01)
     run.stop()
@@ -355,8 +342,7 @@ class Cluster:
             for worker, runner in self.runners.items():
                 for kind, data in runner.sent:
                     assert kind == REPORT_MESSAGE
-                    message: Any = SimpleNamespace(node_id=worker, data=data)
-                    arrival_shape._on_report(self.master.environment, message)
+                    self.shape.take_report(worker, Report(**data))
                 runner.sent.clear()
             gevent.sleep(0.1)
 
@@ -378,9 +364,8 @@ class Cluster:
             dispatcher.close()
 
 
-def test_the_arrivals_of_a_lost_worker_goes_to_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_arrivals_of_a_lost_worker_go_to_the_other() -> None:
     """Two workers start each arrival once; when one is lost the other starts all, half a second later."""
-    monkeypatch.setattr(USERS, "present", 0)
     schedule, cluster = HundredSeconds().schedule, Cluster("one", "two")
     cluster.play(40)
     together = sorted(cluster.given_s("one") + cluster.given_s("two"))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from plimsoll.loads import arrival_shape
-from plimsoll.loads.arrival_dispatcher import ARRIVALS_OPTION, ASSIGNMENT_MESSAGE, REPORT_MESSAGE
+from plimsoll.loads.arrival_dispatcher import ARRIVALS_OPTION, ASSIGNMENT_MESSAGE, REPORT_MESSAGE, Report
 from plimsoll.loads.arrival_schedule import RateStage
 from plimsoll.loads.arrival_shape import ArrivalShape
 
@@ -90,7 +90,7 @@ class Play:
     def report(self, worker: str, users: int, **facts: Any) -> None:
         """Have a worker tell of its users."""
         told = {"users": users, "starting": 0, "busy": 0, "needed": 0, "is_over": False} | facts
-        arrival_shape._on_report(self.master.environment, SimpleNamespace(node_id=worker, data=told))  # type: ignore[arg-type] # all that is read of a message
+        self.shape.take_report(worker, Report(**told))
 
     def begin(self) -> None:
         """Get the first users ready, so that the schedule begins at 1.5 s."""
@@ -246,7 +246,8 @@ def test_a_second_run(play: Play) -> None:
 
 def test_listeners() -> None:
     """Reports are received, and the next run of the web UI starts without arrivals."""
-    environment = Environment(user_classes=[Visitor])
+    shape = HundredSeconds()
+    environment = Environment(user_classes=[Visitor], shape_class=shape)
     environment.parsed_options = SimpleNamespace(**{ARRIVALS_OPTION: True})
     runner = LocalRunner(environment)
     arrival_shape._receive_reports(environment, runner)
@@ -254,6 +255,6 @@ def test_listeners() -> None:
     runner.send_message(REPORT_MESSAGE, report)
     environment.events.test_stop.fire(environment=environment)
 
-    assert arrival_shape._reports["local"]._asdict() == report
+    assert shape._reports["local"]._asdict() == report
     assert not getattr(environment.parsed_options, ARRIVALS_OPTION)
     assert arrival_shape._present(runner) == {"local"}

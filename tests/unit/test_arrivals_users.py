@@ -9,53 +9,53 @@ from locust import TaskSet, User, constant, constant_pacing, task
 from locust.env import Environment
 from locust.exception import RescheduleTask, StopUser
 
-from collections.abc import Iterator
 from time import perf_counter
 from typing import Any
 
 import pytest
 
+from plimsoll.context import execution_of, follow_users
 from plimsoll.loads.idle_users import IdleUserPool
-from plimsoll.loads.intended_starts import USERS, watch_task_sets
-from plimsoll.loads.iterations import ITERATIONS
+from plimsoll.loads.intended_starts import UserRegistry
+from tests.users_at_work import Kept
 
 
-class Told(list[tuple[str, bool | None]]):
-    """The iterations that have ended: name, and whether it failed; None for one that was cut off."""
+class Open:
+    """An open load in which users look for arrivals."""
 
-    def __call__(
-        self,
-        user_class: type,
-        name: str,
-        intended_s: float,
-        started_s: float,
-        ended_s: float,
-        *,
-        failed: bool,
-        cut_off: bool,
-    ) -> None:
-        """Take one."""
-        assert intended_s <= started_s <= ended_s
-        assert name.startswith(user_class.__name__)
-        self.append((name, None if cut_off else failed))
+    def __init__(self) -> None:
+        follow_users()
+        self.environment = Environment()
+        self.pool = IdleUserPool()
+        self.registry = UserRegistry(self.pool)
+        self.execution = execution_of(self.environment)
+        self.execution.task_starts = self.registry
+        self.kept = Kept(self.environment)
+
+    @property
+    def ended(self) -> list[tuple[str, bool | None]]:
+        """The iterations that have ended: name, and whether it failed; None for one that was cut off."""
+        return [(each.name, None if each.is_cut_off else each.failed) for each in self.kept.iterations]
+
+    def start(self, user_class: type[User], count: int = 1) -> Group:
+        """Start users and let them come as far as they can."""
+        users = Group()
+        for _ in range(count):
+            user_class(self.environment).start(users)
+        settle()
+        return users
+
+    def arrive(self, arrivals: int, late_s: float = 0.0) -> None:
+        """Let arrivals come, and users take them."""
+        for _ in range(arrivals):
+            self.pool.arrive(perf_counter() - late_s, perf_counter())
+        settle()
 
 
 @pytest.fixture
-def told() -> Iterator[Told]:
-    """Listen to the iterations of this process."""
-    told = Told()
-    ITERATIONS.add_listener(told)
-    yield told
-    ITERATIONS.remove_listener(told)
-
-
-@pytest.fixture
-def pool() -> Iterator[IdleUserPool]:
-    """Have arrivals in force, and users who look for them."""
-    watch_task_sets()
-    ITERATIONS.is_scheduled, USERS.pool = True, IdleUserPool()
-    yield USERS.pool
-    ITERATIONS.is_scheduled, USERS.pool = False, None
+def load() -> Open:
+    """Return an open load."""
+    return Open()
 
 
 class Visitor(User):
@@ -78,48 +78,31 @@ class Sitting(Visitor):
     wait_time = constant_pacing(60)
 
 
-def started(user_class: type[User], count: int = 1) -> Group:
-    """Start users and let them come as far as they can."""
-    users = Group()
-    for _ in range(count):
-        user_class(Environment()).start(users)
-    settle()
-    return users
-
-
 def settle() -> None:
     """Let all greenlets run until they wait."""
     for _ in range(5):
         gevent.sleep(0)
 
 
-def arrive(pool: IdleUserPool, arrivals: int, late_s: float = 0.0) -> None:
-    """Let arrivals come, and users take them."""
-    for _ in range(arrivals):
-        pool.arrive(perf_counter() - late_s, perf_counter())
-    settle()
-
-
-def test_each_arrival_is_an_iteration(pool: IdleUserPool, told: Told) -> None:
+def test_each_arrival_is_an_iteration(load: Open) -> None:
     """No iteration begins by itself, not the first either, and each arrival begins one."""
-    users = started(Visitor, 2)
-    before = list(told)
-    arrive(pool, 5)
+    users = load.start(Visitor, 2)
+    before = load.ended
+    load.arrive(5)
     users.kill()
 
     assert before == []
-    assert told == [("Visitor.visit", False)] * 5
+    assert load.ended == [("Visitor.visit", False)] * 5
 
 
-def test_late_arrivals_are_taken_at_once(pool: IdleUserPool, told: Told) -> None:
+def test_late_arrivals_are_taken_at_once(load: Open) -> None:
     """What was due before the user was free is begun without a wait, and known to be late."""
-    late = ITERATIONS.late
-    arrive(pool, 3, late_s=0.5)
-    users = started(Visitor)
+    load.arrive(3, late_s=0.5)
+    users = load.start(Visitor)
     users.kill()
 
-    assert len(told) == 3
-    assert ITERATIONS.late == late + 3
+    assert len(load.ended) == 3
+    assert load.execution.late == 3
 
 
 @pytest.mark.parametrize(
@@ -132,15 +115,15 @@ def test_late_arrivals_are_taken_at_once(pool: IdleUserPool, told: Told) -> None
     ],
 )
 def test_ends(
-    pool: IdleUserPool, told: Told, outcome: BaseException, is_told: Told, monkeypatch: pytest.MonkeyPatch
+    load: Open, outcome: BaseException, is_told: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The end of an iteration is told of as what it is."""
     monkeypatch.setattr(Visitor, "outcome", outcome)
-    users = started(Visitor)
-    arrive(pool, 1)
+    users = load.start(Visitor)
+    load.arrive(1)
     users.kill()
 
-    assert told == is_told
+    assert load.ended == is_told
 
 
 class FakeRunner:
@@ -174,58 +157,55 @@ class FakeRunner:
     ],
 )
 def test_replaced(
-    pool: IdleUserPool, monkeypatch: pytest.MonkeyPatch, outcome: BaseException, state: str,
+    load: Open, monkeypatch: pytest.MonkeyPatch, outcome: BaseException, state: str,
     target_user_count: int, stays: int,
 ) -> None:  # fmt: skip
     """Whoever stops itself after an arrival makes place for one who takes the next; nobody else does."""
     monkeypatch.setattr(Visitor, "outcome", outcome)
-    environment = Environment()
-    runner: Any = FakeRunner(environment, state, target_user_count)
-    environment.runner = runner
+    runner: Any = FakeRunner(load.environment, state, target_user_count)
+    load.environment.runner = runner
     runner.spawn_users({"Visitor": 1})
     settle()
-    arrive(pool, 1)
-    counts = (runner.user_count, pool.users, len(USERS.replacing))
+    load.arrive(1)
+    counts = (runner.user_count, load.pool.users, len(load.registry.replacing))
     runner.users.kill()
 
     assert counts == (stays, stays, 0)
 
 
-def test_users_come_and_go(pool: IdleUserPool) -> None:
+def test_users_come_and_go(load: Open) -> None:
     """The pool knows who is there, also when users are stopped while they are free."""
-    present = USERS.present
-    users = started(Visitor, 3)
-    counts = (pool.users, pool.busy, USERS.present - present)
+    users = load.start(Visitor, 3)
+    counts = (load.pool.users, load.pool.busy, load.registry.present)
     users.kill()
     settle()
 
     assert counts == (3, 0, 3)
-    assert (pool.users, pool.busy, USERS.present - present) == (0, 0, 0)
+    assert (load.pool.users, load.pool.busy, load.registry.present) == (0, 0, 0)
 
 
-def test_an_arrival_for_a_user_who_is_stopped(pool: IdleUserPool, told: Told) -> None:
+def test_an_arrival_for_a_user_who_is_stopped(load: Open) -> None:
     """It goes to the next user who is free."""
-    users = started(Visitor, 2)
-    pool.arrive(perf_counter(), perf_counter())
+    users = load.start(Visitor, 2)
+    load.pool.arrive(perf_counter(), perf_counter())
     users.killone(next(iter(users)), block=False)
     settle()
     settle()
     users.kill()
 
-    assert told == [("Visitor.visit", False)]
+    assert load.ended == [("Visitor.visit", False)]
 
 
-def test_fixed_users_keep_their_pace(pool: IdleUserPool, told: Told) -> None:
+def test_fixed_users_keep_their_pace(load: Open) -> None:
     """Users of a fixed count take no arrivals, and their iterations are not counted."""
-    count = ITERATIONS.started
-    users = started(Sitting)
-    counts = (pool.users, len(told), ITERATIONS.started - count)
+    users = load.start(Sitting)
+    counts = (load.pool.users, len(load.ended), load.execution.started)
     users.kill()
 
     assert counts == (0, 0, 0)
 
 
-def test_waits_within_a_task_are_the_journeys_own(pool: IdleUserPool, told: Told) -> None:
+def test_waits_within_a_task_are_the_journeys_own(load: Open) -> None:
     """A task that waits does so for its wait time; only between tasks an arrival ends the wait."""
 
     class Thinking(User):
@@ -237,15 +217,15 @@ def test_waits_within_a_task_are_the_journeys_own(pool: IdleUserPool, told: Told
         def think(self) -> None:
             self.wait()
 
-    users = started(Thinking)
-    arrive(pool, 1)
-    counts = (pool.busy, len(told))
+    users = load.start(Thinking)
+    load.arrive(1)
+    counts = (load.pool.busy, len(load.ended))
     users.kill()
 
     assert counts == (1, 0)
 
 
-def test_graceful_stop(pool: IdleUserPool, told: Told) -> None:
+def test_graceful_stop(load: Open) -> None:
     """A user who was asked to stop ends after its task and takes no other arrival."""
     ends = gevent.event.Event()
 
@@ -256,20 +236,20 @@ def test_graceful_stop(pool: IdleUserPool, told: Told) -> None:
         def last(self) -> None:
             ends.wait()
 
-    user = Slow(Environment())
+    user = Slow(load.environment)
     users = Group()
     user.start(users)
     settle()
-    arrive(pool, 2)
+    load.arrive(2)
     user.stop(force=False)
     ends.set()
     settle()
 
-    assert told == [("Slow.last", False)]
-    assert (len(users), pool.users) == (0, 0)
+    assert load.ended == [("Slow.last", False)]
+    assert (len(users), load.pool.users) == (0, 0)
 
 
-def test_nested_tasks(pool: IdleUserPool, told: Told) -> None:
+def test_nested_tasks(load: Open) -> None:
     """A TaskSet is no iteration, the tasks in it are."""
 
     class Nested(User):
@@ -284,8 +264,8 @@ def test_nested_tasks(pool: IdleUserPool, told: Told) -> None:
                 """Go back to the user's tasks."""
                 self.interrupt()
 
-    users = started(Nested)
-    arrive(pool, 3)
+    users = load.start(Nested)
+    load.arrive(3)
     users.kill()
 
-    assert told == [("Nested.step", False)] * 3
+    assert load.ended == [("Nested.step", False)] * 3

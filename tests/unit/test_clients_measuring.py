@@ -1,34 +1,11 @@
-"""A user's own measures reach whoever keeps them, and are nothing where nobody does."""
+"""A user's own measures reach the recorder of its run, and are nothing where there is none."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from locust.env import Environment
 
 import pytest
 
 from plimsoll.users.measuring import Measuring
-
-
-class Kept:
-    """Keep what it is told, as calls."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[object, ...]] = []
-
-    @contextmanager
-    def transaction(self, name: str) -> Iterator[None]:
-        """Note the name."""
-        self.calls.append(("transaction", name))
-        yield
-
-    @contextmanager
-    def tagged(self, tags: Iterable[str]) -> Iterator[None]:
-        """Note the tags."""
-        self.calls.append(("tagged", *tags))
-        yield
-
-    def keep(self, kind: str, name: str, value: float) -> None:
-        """Note the value."""
-        self.calls.append((kind, name, value))
+from tests.users_at_work import Kept, as_user
 
 
 class Visitor(Measuring):
@@ -37,7 +14,7 @@ class Visitor(Measuring):
 
 def use_all(visitor: Visitor) -> None:
     """Measure one of everything."""
-    with visitor.transaction("flow"), visitor.tagged("content", "slow"):
+    with visitor.tagged("content", "slow"), visitor.transaction("flow"):
         visitor.count("cache.hit")
         visitor.count("bytes", 512)
         visitor.rate("cache", "HIT")
@@ -46,15 +23,13 @@ def use_all(visitor: Visitor) -> None:
         visitor.check("fast enough", None)
 
 
-def test_everything_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each measure is told with its kind, name and value; hits and checks are 1 or 0."""
-    kept = Kept()
-    monkeypatch.setattr(Visitor, "measures", kept)
-    use_all(Visitor())
+def test_everything_is_kept() -> None:
+    """Each measure is recorded with its kind, name and value; hits and checks are 1 or 0."""
+    environment = Environment()
+    kept = Kept(environment)
+    as_user(environment, lambda: use_all(Visitor()))
 
-    assert kept.calls == [
-        ("transaction", "flow"),
-        ("tagged", "content", "slow"),
+    assert kept.values == [
         ("counter", "cache.hit", 1),
         ("counter", "bytes", 512),
         ("rate", "cache", 1),
@@ -62,14 +37,15 @@ def test_everything_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
         ("trend", "page.cls", 0.05),
         ("check", "fast enough", 0),
     ]
+    assert [(each.name, each.attribution.tags) for each in kept.transactions] == [("flow", "content,slow")]
 
 
-def test_without_anyone_to_keep() -> None:
-    """A journey runs the same where nobody records it: there is no keeper, and the user keeps nothing."""
+def test_an_unrecorded_run() -> None:
+    """A journey runs the same where nobody records it, and the user keeps nothing."""
     visitor = Visitor()
+    as_user(Environment(), lambda: use_all(visitor))
     use_all(visitor)
 
-    assert Visitor.measures is None
     assert vars(visitor) == {}
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from plimsoll.loads.iterations import Iterations
+from plimsoll.context import Context, execution_of
 from plimsoll.recording.health import (
     HealthMonitor,
     LoopLag,
@@ -123,19 +123,20 @@ def test_what_users_make_others_work_is_counted(monkeypatch: pytest.MonkeyPatch)
     assert row.cpu_ratio == pytest.approx(1000 / 4 / 10, abs=0.1)  # and what little this process itself used
 
 
-def test_iterations_are_counted_to_the_last(
-    environment: Environment, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_iterations_are_counted_to_the_last(environment: Environment) -> None:
     """Each second has the iterations since the one before; those after the last are not lost."""
-    iterations = Iterations()
-    iterations.start(delay_s=1.0)
-    monkeypatch.setattr("plimsoll.recording.health.ITERATIONS", iterations)
+    execution = execution_of(environment)
+
+    def start(delay_s: float) -> None:
+        Context(execution).begin_iteration("Visitor.browse", delay_s)
+
+    start(delay_s=1.0)
     monitor = HealthMonitor(environment, "local", RunClock())
-    iterations.start(delay_s=0.0)
-    iterations.start(delay_s=0.5)
-    iterations.drop(3)
+    start(delay_s=0.0)
+    start(delay_s=0.5)
+    execution.dropped += 3
     second = monitor.take()
-    iterations.start(delay_s=0.0)
+    start(delay_s=0.0)
     last = monitor.stop()
 
     assert (second.started, second.late, second.dropped) == (2, 1, 3)

@@ -8,38 +8,34 @@ from gevent import GreenletExit, Timeout
 from gevent.event import Event
 from locust import FastHttpUser, HttpUser, User
 from locust.env import Environment
-from locust.event import EventHook
 
-from collections.abc import Iterator
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import pytest
 
-from plimsoll.recording import in_flight
-from plimsoll.recording.in_flight import OccupancyMeter, Request, measure
-from plimsoll.recording.origin import Origin
+from plimsoll.context import execution_of
+from plimsoll.recording.in_flight import OccupancyMeter, Request, track_requests
+from tests.users_at_work import Kept, as_user, spawn_user
 from tests.virtual_time import virtual_time
-
-CutOff = tuple[str, str, str, float]
 
 
 @pytest.fixture
-def cut_off() -> Iterator[list[CutOff]]:
-    """Collect what is cut off: user class, type, name and age in seconds."""
-    seen: list[CutOff] = []
-
-    def note(origin: Origin, request_type: str, name: str, started_s: float, ended_s: float) -> None:
-        seen.append((origin.user_class, request_type, name, ended_s - started_s))
-
-    in_flight.add_listener(note)
-    yield seen
-    in_flight.remove_listener(note)
+def environment() -> Environment:
+    """Return an environment."""
+    return Environment()
 
 
-def count() -> int:
+@pytest.fixture
+def kept(environment: Environment) -> Kept:
+    """Return what is recorded in it."""
+    return Kept(environment)
+
+
+def count(environment: Environment) -> int:
     """Return how many requests are under way."""
-    return OccupancyMeter().take().most
+    return len(execution_of(environment).requests)
 
 
 def hang(begun: Event) -> None:
@@ -49,64 +45,65 @@ def hang(begun: Event) -> None:
         Event().wait()
 
 
-def test_gauge() -> None:
+def test_under_way(environment: Environment) -> None:
     """A request is under way inside its block only."""
-    with Request("GET", "home"):
-        assert count() == 1
 
-    assert count() == 0
+    def flow() -> int:
+        with Request("GET", "home"):
+            return count(environment)
+
+    assert as_user(environment, flow) == 1
+    assert count(environment) == 0
 
 
-def test_occupancy() -> None:
+def test_occupancy(environment: Environment) -> None:
     """Requests of 1 s, 2 s and 1.5 s so far make 4.5 request-seconds: 1.5 in the mean of 3 s."""
-    with virtual_time() as clock:
-        meter, requests = OccupancyMeter(), [Request("GET", "home") for _ in range(3)]
-        for after_s, step in (
-            (0.0, requests[0].__enter__),
-            (0.5, requests[1].__enter__),
-            (0.5, lambda: requests[0].__exit__(None, None, None)),
-            (0.5, requests[2].__enter__),
-            (1.0, lambda: requests[1].__exit__(None, None, None)),
-        ):
-            clock.stand_still(after_s)
-            step()
-        clock.stand_still(0.5)
-        assert meter.take() == (1.5, 2)
 
-        clock.stand_still(1)
-        requests[2].__exit__(None, None, None)
-        assert meter.take() == (1.0, 1)
+    def request(after_s: float, length_s: float) -> None:
+        gevent.sleep(after_s)
+        with Request("GET", "home"):
+            gevent.sleep(length_s)
 
-        clock.stand_still(1)
-        assert meter.take() == (0.0, 0)
+    with virtual_time():
+        meter = OccupancyMeter(execution_of(environment))
+        for after_s, length_s in ((0.0, 1.0), (0.5, 2.0), (1.5, 2.5)):
+            spawn_user(environment, partial(request, after_s, length_s))
+        gevent.sleep(3)
+        taken = [meter.take()]
+        gevent.sleep(1)
+        taken.append(meter.take())
+        gevent.sleep(1)
+        taken.append(meter.take())
+
+    assert [tuple(each) for each in taken] == [(pytest.approx(1.5), 2), (pytest.approx(1.0), 1), (0.0, 0)]
 
 
-def test_occupancy_of_what_was_cut_off() -> None:
+def test_occupancy_of_what_was_cut_off(environment: Environment) -> None:
     """Time under way counts also of a request that never ended, up to where it was cut off."""
-    with virtual_time() as clock:
-        meter, request = OccupancyMeter(), Request("GET", "home")
-        request.__enter__()
-        clock.stand_still(1)
-        in_flight.cut_off_all()
-        request.__exit__(None, None, None)
-        clock.stand_still(3)
+    with virtual_time():
+        meter = OccupancyMeter(execution_of(environment))
+        greenlet = spawn_user(environment, lambda: hang(Event()))
+        gevent.sleep(1)
+        execution_of(environment).cut_off_all()
+        greenlet.kill()
+        gevent.sleep(3)
 
         assert meter.take() == (0.25, 1)
 
 
 @pytest.mark.parametrize("forward_s", [3600, -3600])
-def test_a_clock_that_is_set(cut_off: list[CutOff], forward_s: float) -> None:
-    """Whoever sets the wall clock changes neither the occupancy nor the age of what is cut off."""
+def test_a_clock_that_is_set(environment: Environment, kept: Kept, forward_s: float) -> None:
+    """To set the wall clock changes neither the occupancy nor the age of what is cut off."""
     with virtual_time() as clock:
-        meter = OccupancyMeter()
-        with Request("GET", "home"):
-            clock.stand_still(2)
-            clock.set_wall_clock(forward_s)
-            clock.stand_still(2)
-            assert meter.take() == (1.0, 1)
-            in_flight.cut_off_all()
+        meter = OccupancyMeter(execution_of(environment))
+        spawn_user(environment, lambda: hang(Event()))
+        gevent.sleep(2)
+        clock.set_wall_clock(forward_s)
+        gevent.sleep(2)
+        assert meter.take() == (1.0, 1)
+        execution_of(environment).cut_off_all()
 
-    assert cut_off == [("", "GET", "home", 4.0)]
+    assert kept.unfinished == [(("Visitor", ""), "GET", "home", 4.0)]
 
 
 @pytest.mark.parametrize(
@@ -119,22 +116,30 @@ def test_a_clock_that_is_set(cut_off: list[CutOff], forward_s: float) -> None:
     ],
 )
 def test_measure(
-    cut_off: list[CutOff], error: type[BaseException] | None, fired: list[Any], unfinished: int
+    environment: Environment, kept: Kept, error: type[BaseException] | None, fired: list[Any], unfinished: int
 ) -> None:
     """What ends in `measure` is a request, failed where anything is raised; what is cut off is unfinished."""
-    hook, heard = EventHook(), list[dict[str, Any]]()
-    hook.add_listener(lambda **told: heard.append(told))
+    track_requests(environment)
+    hook, heard = environment.events.request, list[dict[str, Any]]()
+    hook.add_listener(lambda **event: heard.append(event))
     passes_on = error in {Timeout, GreenletExit}
-    with pytest.raises(error or ()) if passes_on else nullcontext(), measure(hook, "SQL", "orders") as told:
-        told["response_length"] = 7
-        gevent.sleep(0.01)
-        assert count() == 1
-        if error:
-            raise error
-    assert count() == 0
 
+    def flow() -> None:
+        with (
+            pytest.raises(error or ()) if passes_on else nullcontext(),
+            hook.measure("SQL", "orders") as event,
+        ):
+            event["response_length"] = 7
+            gevent.sleep(0.01)
+            assert count(environment) == 1
+            if error:
+                raise error
+
+    as_user(environment, flow)
+
+    assert count(environment) == 0
     assert [each["exception"] and type(each["exception"]) for each in heard] == fired
-    assert [name for _, _, name, _ in cut_off] == ["orders"] * unfinished
+    assert [name for _, _, name, _ in kept.unfinished] == ["orders"] * unfinished
     for each in heard:
         assert (each["request_type"], each["name"], each["response_length"], each["context"]) == (
             *("SQL", "orders", 7, {}),
@@ -142,56 +147,57 @@ def test_measure(
         assert each["response_time"] >= 10
 
 
-def test_stopped_user(cut_off: list[CutOff]) -> None:
+def test_stopped_user(environment: Environment, kept: Kept) -> None:
     """A request whose greenlet is killed is cut off, and no longer under way."""
     begun = Event()
-    greenlet = gevent.spawn(hang, begun)
+    greenlet = spawn_user(environment, lambda: hang(begun))
     begun.wait()
     greenlet.kill()
 
-    assert [(request_type, name) for _, request_type, name, _ in cut_off] == [("GET", "home")]
-    assert cut_off[0][3] >= 0
-    assert count() == 0
+    assert [(request_type, name) for _, request_type, name, _ in kept.unfinished] == [("GET", "home")]
+    assert kept.unfinished[0][3] >= 0
+    assert count(environment) == 0
 
 
-@pytest.mark.parametrize("cut", [GreenletExit, Timeout])
-def test_cut(cut_off: list[CutOff], cut: type[BaseException]) -> None:
-    """A timeout of the journey's own cuts a request off just as stopping its user does."""
-    with pytest.raises(cut), Request("GET", "home"):
-        raise cut
+@pytest.mark.parametrize(
+    ("error", "is_cut_off"), [(GreenletExit, True), (Timeout, True), (ValueError, False)]
+)
+def test_what_cuts_a_request_off(
+    environment: Environment, kept: Kept, error: type[BaseException], *, is_cut_off: bool
+) -> None:
+    """A timeout of the journey's own does, as stopping its user; of an ordinary error its client tells."""
 
-    assert len(cut_off) == 1
+    def flow() -> None:
+        with pytest.raises(error), Request("GET", "home"):
+            raise error
+
+    as_user(environment, flow)
+
+    assert len(kept.unfinished) == is_cut_off
 
 
-def test_failed_request(cut_off: list[CutOff]) -> None:
-    """A request that raises an ordinary error has ended: that is for its client to report."""
-    with pytest.raises(ValueError, match="no"), Request("GET", "home"):
-        raise ValueError("no")
-
-    assert cut_off == []
-
-
-def test_end_of_run(cut_off: list[CutOff]) -> None:
+def test_end_of_run(environment: Environment, kept: Kept) -> None:
     """At the end of a run every request under way is cut off, once, whatever becomes of it later."""
     begun = Event()
-    greenlet = gevent.spawn(hang, begun)
+    greenlet = spawn_user(environment, lambda: hang(begun))
     begun.wait()
-    in_flight.cut_off_all()
+    execution_of(environment).cut_off_all()
     greenlet.kill()
 
-    assert len(cut_off) == 1
-    assert count() == 0
+    assert len(kept.unfinished) == 1
+    assert count(environment) == 0
 
 
 class Silent:
     """Stands in for Locust's way to the network: says what is under way, then is cut off."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
         self.under_way: list[int] = []
 
     def __call__(self, *_: Any, **__: Any) -> None:
         """Send a request."""
-        self.under_way.append(count())
+        self.under_way.append(count(self.environment))
         raise GreenletExit
 
 
@@ -205,58 +211,73 @@ class Silent:
     ],
 )
 def test_locust_clients(
-    cut_off: list[CutOff],
+    environment: Environment,
+    kept: Kept,
     monkeypatch: pytest.MonkeyPatch,
     user_class: type[User],
     url: str,
     options: dict[str, Any],
     name: str,
 ) -> None:
-    """Requests of Locust's own clients are watched, each once, under the name that Locust would give them."""
-    in_flight.watch_sessions()
-    in_flight.watch_sessions()
-    user: Any = type("Visitor", (user_class,), {"host": "http://127.0.0.1:9"})(Environment())
-    silent = Silent()
+    """Requests of Locust's own clients are tracked, each once, under the name that Locust would give them."""
+    track_requests(environment)
+    track_requests(environment)
+    user: Any = type("Visitor", (user_class,), {"host": "http://127.0.0.1:9"})(environment)
+    silent = Silent(environment)
     monkeypatch.setattr(user.client, "_send_request_safe_mode", silent)
-    with pytest.raises(GreenletExit):
-        user.client.get(url, **options)
+
+    def flow() -> None:
+        with pytest.raises(GreenletExit):
+            user.client.get(url, **options)
+
+    as_user(environment, flow)
 
     assert silent.under_way == [1]
-    assert [(request_type, found) for _, request_type, found, _ in cut_off] == [("GET", name)]
+    assert [(request_type, found) for _, request_type, found, _ in kept.unfinished] == [("GET", name)]
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [("http://host/a/b?c=d#e", "/a/b?c=d"), ("http://host", "/"), (b"/bytes", "/bytes"), ("/?", "/")],
+)
+def test_name_of_a_url(
+    environment: Environment, kept: Kept, monkeypatch: pytest.MonkeyPatch, url: str | bytes, name: str
+) -> None:
+    """HttpSession names a request by its path and query."""
+    track_requests(environment)
+    user: Any = type("Visitor", (HttpUser,), {"host": "http://127.0.0.1:9"})(environment)
+    monkeypatch.setattr(user.client, "_send_request_safe_mode", Silent(environment))
+    monkeypatch.setattr(user.client, "_build_url", lambda _: "http://127.0.0.1:9")
+
+    def flow() -> None:
+        with pytest.raises(GreenletExit):
+            user.client.get(url)
+
+    as_user(environment, flow)
+
+    assert [found for _, _, found, _ in kept.unfinished] == [name]
 
 
 def test_users_that_ask() -> None:
     """A user class with an attribute `request_tracker` gets what its client calls; others do not."""
     asking: Any = type("Asking", (User,), {"request_tracker": None, "abstract": True})
     silent: Any = type("Silent", (User,), {"abstract": True})
-    in_flight.watch_users([asking, silent])
+    track_requests(Environment(user_classes=[asking, silent]))
 
-    with asking.request_tracker("GET", "home"):
-        assert count() == 1
+    assert asking.request_tracker is Request
     assert not hasattr(silent, "request_tracker")
 
 
-def test_renamed_request(cut_off: list[CutOff], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_renamed_request(environment: Environment, kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name that is set for a group of requests counts."""
-    in_flight.watch_sessions()
-    user: Any = type("Visitor", (FastHttpUser,), {"host": "http://127.0.0.1:9"})(Environment())
-    monkeypatch.setattr(user.client, "_send_request_safe_mode", Silent())
-    with pytest.raises(GreenletExit), user.client.rename_request("group"):
-        user.client.get("/home")
+    track_requests(environment)
+    user: Any = type("Visitor", (FastHttpUser,), {"host": "http://127.0.0.1:9"})(environment)
+    monkeypatch.setattr(user.client, "_send_request_safe_mode", Silent(environment))
 
-    assert [name for _, _, name, _ in cut_off] == ["group"]
+    def flow() -> None:
+        with pytest.raises(GreenletExit), user.client.rename_request("group"):
+            user.client.get("/home")
 
+    as_user(environment, flow)
 
-@pytest.mark.parametrize(
-    ("url", "path"),
-    [
-        ("http://host/a/b?c=d#e", "/a/b?c=d"),
-        ("http://host", "/"),
-        (b"/bytes", "/bytes"),
-        ("/?", "/"),
-        ("http://[", "http://["),
-    ],
-)
-def test_name_of_a_url(url: str | bytes, path: str) -> None:
-    """HttpSession names a request by its path and query."""
-    assert in_flight._path_of(url) == path
+    assert [name for _, _, name, _ in kept.unfinished] == ["group"]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plimsoll.recording.fold import fold
+from plimsoll.recording.aggregate import aggregate
 from plimsoll.recording.intervals import IntervalBlock, Key, block_from_message
 
 KEYS = [
@@ -27,7 +27,7 @@ def block() -> IntervalBlock:
         [0, -1, 102.0, 99.0, 3000.0, 0, math.nan],
         [2, 2, 100.5, 100.4, 100.0, 30, 0.0],
     ]
-    return fold(np.array(told), KEYS, KINDS, [100.0, 200.0])
+    return aggregate(np.array(told), KEYS, KINDS, [100.0, 200.0])
 
 
 def test_message(block: IntervalBlock) -> None:
@@ -62,7 +62,7 @@ def test_own_tables(block: IntervalBlock) -> None:
 )
 def test_counts_over_limits(limits_ms: list[float], delay_ms: float, columns: tuple[int, int]) -> None:
     """What can be over a limit is counted over each of them, also after the way."""
-    block = fold(np.array([[0, 0, 100.5, 100.0, 500.0, 20, delay_ms]]), KEYS, KINDS, limits_ms)
+    block = aggregate(np.array([[0, 0, 100.5, 100.0, 500.0, 20, delay_ms]]), KEYS, KINDS, limits_ms)
     over = block_from_message(block.to_message()).over_limits
 
     assert (over["over_limit"].shape[1], over["response_over_limit"].shape[1]) == columns

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from plimsoll.recording.fold import fold
+from plimsoll.recording.aggregate import aggregate
 from plimsoll.recording.intervals import IntervalBlock, IntervalFile, Key
 from reports.load.interval_file import read_intervals
 
@@ -22,7 +22,7 @@ KINDS = ["other", "wrong total"]
 def block(second: int, *requests: tuple[int, int, float], delay_ms: float = math.nan) -> IntervalBlock:
     """Return a block of requests (key, outcome, latency_ms), all started in one second."""
     told = [[key, outcome, second + 0.9, second + 0.1, ms, 20, delay_ms] for key, outcome, ms in requests]
-    return fold(np.array(told), KEYS, KINDS, [100.0, 200.0])
+    return aggregate(np.array(told), KEYS, KINDS, [100.0, 200.0])
 
 
 def no_stage(_: int) -> str:
@@ -215,7 +215,7 @@ recorder = RequestRecorder([100.0], RunClock())
 recorder.record("GET", "a", 5.0, 10)
 recorder.record("GET", "a", 5.0, 10, exception=ValueError("wrong"))
 file = IntervalFile(Path(sys.argv[1]), [100.0])
-file.append(recorder.fold(), "local", lambda second: "hold")
+file.append(recorder.aggregate(), "local", lambda second: "hold")
 file.close()
 print(sorted({"pandas", "psycopg", "scipy"} & set(sys.modules)))
 """

@@ -56,7 +56,7 @@ def raising(error: type[BaseException]) -> Callable[..., None]:
 
 def recorded(recorder: RequestRecorder) -> tuple[int, int]:
     """Return the requests and the failures among them since the last call."""
-    block = recorder.fold()
+    block = recorder.aggregate()
     return (0, 0) if block is None else (block.scalars["n"].sum(), block.scalars["failures"].sum())
 
 

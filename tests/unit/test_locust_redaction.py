@@ -33,7 +33,6 @@ from typing import Any
 import pytest
 
 from plimsoll.recording.locust_redaction import redact_locust
-from plimsoll.recording.locust_statistics import hasten
 from plimsoll.recording.recording import Recording
 from reports.load.interval_file import read_intervals
 from tests.virtual_time import virtual_time
@@ -68,7 +67,6 @@ def environment() -> Iterator[Environment]:
     options = Namespace(**default_args_dict(), run_dir=None, thresholds=None, warm_up=None)
     environment = Environment(user_classes=[Visitor], parsed_options=options)
     runner = environment.create_local_runner()
-    hasten(environment.stats)
     redact_locust(environment)
     yield environment
     runner.quit()

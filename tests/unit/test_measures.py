@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from plimsoll.recording import recorded_keys
+from plimsoll.context import tagged
+from plimsoll.recording import series
 from plimsoll.recording.intervals import IntervalBlock
-from plimsoll.recording.measures import Measures, watch_measures
 from plimsoll.recording.recorder import RequestRecorder
 from plimsoll.recording.run_clock import RunClock
 from plimsoll.run_files.intervals import VALUE_SCALE
@@ -38,7 +38,6 @@ def rows(block: IntervalBlock | None, *columns: str) -> dict[tuple[str, str], tu
 
 def test_each_kind(recorder: RequestRecorder) -> None:
     """Counters are summed, shares count their misses as failures, levels and trends keep their values."""
-    measures = Measures()
     for kind, name, values in (
         ("counter", "hits", (1, 41)),
         ("rate", "cache", (1, 0, 1, 1)),
@@ -47,8 +46,8 @@ def test_each_kind(recorder: RequestRecorder) -> None:
         ("trend", "cls", (0.05, 0.15)),
     ):
         for value in values:
-            measures.keep(kind, name, value)
-    block = recorder.fold()
+            recorder.record_value(kind, name, value)
+    block = recorder.aggregate()
     seen = rows(block, "n", "failures", "sum_ms", "min_ms", "max_ms")
 
     assert seen["counter", "hits"][:3] == (2, 0, 42)
@@ -63,8 +62,8 @@ def test_each_kind(recorder: RequestRecorder) -> None:
 
 def test_values_take_no_time(recorder: RequestRecorder) -> None:
     """A value belongs to the second in which it was told, however large it is."""
-    Measures().keep("trend", "bytes", 5_000_000)
-    block = recorder.fold()
+    recorder.record_value("trend", "bytes", 5_000_000)
+    block = recorder.aggregate()
 
     assert block is not None
     assert block.scalars["started_s"].tolist() == block.scalars["ended_s"].tolist()
@@ -77,9 +76,9 @@ def test_values_that_are_none(
     """What is no number of 0 or more breaks nothing, is told once, and counts against the recording."""
     with caplog.at_level(logging.ERROR):
         for _ in range(2):
-            Measures().keep("trend", "cls", value)
+            recorder.record_value("trend", "cls", value)
 
-    assert recorder.fold() is None
+    assert recorder.aggregate() is None
     assert recorder.errors == 2
     assert len(caplog.records) == 1
 
@@ -88,12 +87,12 @@ def test_names_are_bounded(
     recorder: RequestRecorder, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Names beyond the bound are counted under one, which is told once; known ones stay."""
-    monkeypatch.setattr(recorded_keys, "MAX_OWN_NAMES", 2)
+    monkeypatch.setattr(series, "MAX_CUSTOM_NAMES", 2)
     with caplog.at_level(logging.ERROR):
         for name in ("a", "b", "c", "d", "a"):
-            Measures().keep("counter", name, 1)
+            recorder.record_value("counter", name, 1)
 
-    assert rows(recorder.fold(), "n") == {
+    assert rows(recorder.aggregate(), "n") == {
         ("counter", "a"): (2,),
         ("counter", "b"): (1,),
         ("counter", "other"): (2,),
@@ -104,36 +103,35 @@ def test_names_are_bounded(
 
 def test_names_are_redacted(recorder: RequestRecorder) -> None:
     """A name goes into files, where no secret may be."""
-    Measures().keep("counter", "hits?token=hunter2", 1)
+    recorder.record_value("counter", "hits?token=hunter2", 1)
 
-    assert list(rows(recorder.fold(), "n")) == [("counter", "hits?token=***")]
+    assert list(rows(recorder.aggregate(), "n")) == [("counter", "hits?token=***")]
 
 
 def test_a_request_of_the_same_type(recorder: RequestRecorder) -> None:
     """A request whose type is called like a metric is none."""
     recorder.record("counter", "hits", 5.0, 1)
-    Measures().keep("counter", "hits", 1)
+    recorder.record_value("counter", "hits", 1)
 
-    assert sorted(rows(recorder.fold(), "n")) == [("counter", "hits"), ("counter request", "hits")]
+    assert sorted(rows(recorder.aggregate(), "n")) == [("counter", "hits"), ("counter request", "hits")]
 
 
-def test_too_many_tags_are_told(recorder: RequestRecorder, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tags beyond the bound count against the recording, as their limits would miss requests."""
-    monkeypatch.setattr("plimsoll.recording.origin.MAX_COMBINATIONS", -1)
-    with Measures().tagged(["content"]):
-        recorder.record("GET", "a", 5.0, 1)
-        recorder.record("GET", "b", 5.0, 1)
-    block = recorder.fold()
+def test_too_many_tags(
+    recorder: RequestRecorder, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Combinations of tags beyond the bound are one, which counts against the recording; known ones stay."""
+    monkeypatch.setattr(series, "MAX_COMBINATIONS", 2)
+    with caplog.at_level(logging.ERROR):
+        for tags in (["a"], ["b"], ["c"], ["d"], ["a"], ["c"]):
+            with tagged(tags):
+                recorder.record("GET", "home", 5.0, 1)
+                recorder.record_value("counter", "hits", 1)
+    block = recorder.aggregate()
 
     assert block is not None
-    assert {key.tags for key in block.keys} == {"(too many)"}
+    rows = zip(block.keys, block.scalars["n"].tolist(), strict=True)
+    counts = {(key.request_type, key.tags): n for key, n in rows}
+    expected = {"a": 2, "b": 1, "(too many)": 3}
+    assert counts == {(kind, tags): n for kind in ("GET", "counter") for tags, n in expected.items()}
     assert recorder.errors == 1
-
-
-def test_users_who_ask() -> None:
-    """Only a class that has the attribute is given what keeps its measures."""
-    asking, other = type("Asking", (), {"measures": None}), type("Other", (), {})
-    watch_measures([asking, other])
-
-    assert isinstance(asking.measures, Measures)  # type: ignore[attr-defined] # set by name above
-    assert not hasattr(other, "measures")
+    assert "over 2 combinations of tags" in caplog.text

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from plimsoll.loads import pacing
+from plimsoll.context import Execution, current_context, execution_of, follow_users
+from plimsoll.loads import intended_starts
 from plimsoll.loads.arrival_shape import load_model
-from plimsoll.loads.intended_starts import watch_task_sets
-from plimsoll.loads.iterations import ITERATIONS
-from plimsoll.loads.pacing import is_paced, pacing_s
+from plimsoll.loads.intended_starts import UserRegistry, is_paced
+from plimsoll.locust_internals import pacing_s
 from shapes.gradual_arrivals import GradualArrivalsShape
 from shapes.ramp import RampShape
 
@@ -84,6 +84,7 @@ class Clock:
     def __init__(self, durations_s: list[float]) -> None:
         self.now_s = 100.0
         self.durations_s = durations_s
+        self.execution = Execution()
         self.starts_s: list[float] = []
         self.delays_s: list[float] = []
         self.when_asleep: Callable[[], object] = lambda: None
@@ -95,7 +96,7 @@ class Clock:
     def work(self) -> None:
         """Note a start and take the next duration, or end the user after the last."""
         self.starts_s.append(round(self.now_s - 100, 6))
-        self.delays_s.append(round(ITERATIONS.consume_start_delay_ms() / 1000, 6))
+        self.delays_s.append(round(current_context().consume_start_delay_ms() / 1000, 6))
         if not self.durations_s:
             raise gevent.GreenletExit
         self.now_s += self.durations_s.pop(0)
@@ -106,27 +107,22 @@ class Clock:
         self.when_asleep()
 
 
-@pytest.fixture
-def schedule(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have intended starts in force."""
-    watch_task_sets()
-    monkeypatch.setattr(ITERATIONS, "is_scheduled", True)
-
-
 def played(monkeypatch: pytest.MonkeyPatch, user_class: type[User], durations_s: list[float]) -> Clock:
-    """Play a user whose tasks take these durations."""
+    """Play a user whose tasks take these durations, with intended starts in force."""
+    follow_users()
     clock = Clock(durations_s)
-    monkeypatch.setattr(pacing, "perf_counter", clock)
-    monkeypatch.setattr(TaskSet, "_sleep", clock.sleep)
+    monkeypatch.setattr(intended_starts, "perf_counter", clock)
+    monkeypatch.setattr(gevent, "sleep", clock.sleep)
     environment: Any = Environment()
     environment.clock = clock
+    clock.execution = execution_of(environment)
+    clock.execution.task_starts = UserRegistry()
     users = Group()
     user_class(environment).start(users)
     users.join(timeout=5)
     return clock
 
 
-@pytest.mark.usefixtures("schedule")
 def test_on_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks shorter than the pacing start at its multiples, however long they take."""
     clock = played(monkeypatch, Paced, [0.1, 0.4, 0.0])
@@ -135,18 +131,15 @@ def test_on_time(monkeypatch: pytest.MonkeyPatch) -> None:
     assert clock.delays_s == [0, 0, 0, 0]
 
 
-@pytest.mark.usefixtures("schedule")
 def test_after_a_stall(monkeypatch: pytest.MonkeyPatch) -> None:
     """After 2 s of silence the starts of 0.5, 1.0, 1.5 and 2.0 s follow at once, late by what they missed."""
-    late = ITERATIONS.late
     clock = played(monkeypatch, Paced, [2.1, 0.1, 0.1, 0.1, 0.1, 0.1])
 
     assert clock.starts_s == [0, 2.1, 2.2, 2.3, 2.4, 2.5, 3.0]
     assert clock.delays_s == [0, 1.6, 1.2, 0.8, 0.4, 0, 0]
-    assert ITERATIONS.late == late + 4
+    assert clock.execution.late == 4
 
 
-@pytest.mark.usefixtures("schedule")
 def test_other_users_beside_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """A user without a pacing is not scheduled and waits as ever."""
 
@@ -155,14 +148,12 @@ def test_other_users_beside_them(monkeypatch: pytest.MonkeyPatch) -> None:
 
         wait_time = constant(3)
 
-    started = ITERATIONS.started
     clock = played(monkeypatch, Thinking, [1.0, 1.0])
 
     assert clock.starts_s == [0, 4, 8]
-    assert ITERATIONS.started == started
+    assert clock.execution.started == 0
 
 
-@pytest.mark.usefixtures("schedule")
 def test_tasks_with_a_wait_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     """Within a paced user a TaskSet with another wait time keeps to that one."""
 
@@ -188,7 +179,6 @@ def test_tasks_with_a_wait_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None
     assert clock.delays_s == [0, 0, 0]
 
 
-@pytest.mark.usefixtures("schedule")
 @pytest.mark.parametrize("is_asked_while_it_waits", [True, False])
 def test_a_paced_user_who_is_asked_to_stop(
     monkeypatch: pytest.MonkeyPatch, *, is_asked_while_it_waits: bool

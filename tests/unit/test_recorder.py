@@ -1,7 +1,6 @@
 """The recorder keeps every request of any user, and nothing of it can break the load."""
 
 import gevent
-from locust import User
 from locust.env import Environment
 
 import logging
@@ -12,20 +11,13 @@ from typing import Any
 
 import pytest
 
-from plimsoll.loads.iterations import Iterations
-from plimsoll.recording import in_flight
-from plimsoll.recording.origin import origin_of
+from plimsoll.context import Attribution, Iteration, current_context, execution_of
+from plimsoll.loads.intended_starts import UserRegistry
+from plimsoll.recording.in_flight import Request
 from plimsoll.recording.recorder import RequestRecorder
 from plimsoll.recording.run_clock import RunClock
+from tests.users_at_work import as_user
 from tests.virtual_time import START_MONOTONIC_S, START_UNIX_S, Clock, virtual_time
-
-
-class Visitor(User):
-    """A user whose class is to be seen in the rows."""
-
-    def run_request(self, environment: Environment, **changes: Any) -> None:
-        """Fire the event of one request."""
-        fire(environment, **changes)
 
 
 def fire(environment: Environment, **changes: Any) -> None:
@@ -61,23 +53,27 @@ def test_what_is_cut_off_counts_if_it_was_begun_under_load(
     environment: Environment, recorder: RequestRecorder, clock: Clock
 ) -> None:
     """Of two requests that the end of the run cuts off the one that was begun before the users were told."""
-    with in_flight.Request("GET", "before"):
-        clock.stand_still(1)
-        stopping: Any = environment.events.test_stopping
-        stopping.fire(environment=environment)
-        with in_flight.Request("GET", "after"):
-            in_flight.cut_off_all()
-    block = recorder.fold()
+
+    def flow() -> None:
+        with Request("GET", "before"):
+            clock.stand_still(1)
+            stopping: Any = environment.events.test_stopping
+            stopping.fire(environment=environment)
+            with Request("GET", "after"):
+                recorder.stop(environment)
+
+    as_user(environment, flow)
+    block = recorder.aggregate()
 
     assert block is not None
-    assert [tuple(key) for key in block.keys] == [("", "GET", "before", "")]
+    assert [tuple(key) for key in block.keys] == [("Visitor", "GET", "before", "")]
     assert block.scalars["unfinished"].tolist() == [1]
 
 
 def test_request(environment: Environment, recorder: RequestRecorder) -> None:
     """A request is one row with its names, bytes and exact latency."""
     fire(environment)
-    block = recorder.fold()
+    block = recorder.aggregate()
 
     assert block is not None
     assert [tuple(key) for key in block.keys] == [("", "GET", "home", "")]
@@ -89,36 +85,20 @@ def test_request(environment: Environment, recorder: RequestRecorder) -> None:
 
 
 def test_user_class(environment: Environment, recorder: RequestRecorder) -> None:
-    """The class of the user is known in the user's own greenlet, and stays so while it is being killed."""
-    visitor = Visitor(environment)
-
-    def run_user(user: Visitor) -> None:
-        user.run_request(environment)
-        gevent.getcurrent().kill(block=False)  # it goes on until it next waits, without its arguments
-        user.run_request(environment)
-
-    gevent.spawn(run_user, visitor).get()
-    block = recorder.fold()
+    """The class of the user is known in the user's own greenlet, and in no other."""
+    as_user(environment, lambda: fire(environment))
+    gevent.spawn(fire, environment).get()
+    block = recorder.aggregate()
 
     assert block is not None
-    assert [key.user_class for key in block.keys] == ["Visitor"]
-    assert block.scalars["n"].sum() == 2
-
-
-def test_argument_that_is_no_user(environment: Environment, recorder: RequestRecorder) -> None:
-    """A request made in a greenlet of a journey's own is recorded without a user class."""
-    gevent.spawn(lambda _: fire(environment), "/some/path").get()
-    block = recorder.fold()
-
-    assert block is not None
-    assert [key.user_class for key in block.keys] == [""]
+    assert [key.user_class for key in block.keys] == ["Visitor", ""]
 
 
 def test_told_start(environment: Environment, recorder: RequestRecorder) -> None:
     """The start that the event tells counts: judging a response may take time before the event is fired."""
     started_s = time.time() - 100
     fire(environment, start_time=started_s, response_time=1500.0)
-    block = recorder.fold()
+    block = recorder.aggregate()
 
     assert block is not None
     assert block.scalars["started_s"].tolist() == [math.floor(started_s)]
@@ -149,7 +129,7 @@ def test_a_wall_clock_that_is_set(
         starts.append(math.floor(START_UNIX_S + clock.elapsed_s))
         ask(before_s, after_s)
         clock.stand_still(1)
-    block = recorder.fold()
+    block = recorder.aggregate()
 
     assert block is not None
     assert sorted(block.scalars["started_s"].tolist()) == starts
@@ -161,12 +141,12 @@ def test_a_late_event_is_no_step(environment: Environment, recorder: RequestReco
     """Half a minute after a step, the event of a request may come 5 s late."""
     clock.set_wall_clock(4)
     fire(environment)
-    recorder.fold()
+    recorder.aggregate()
     clock.stand_still(30)
     started_s = time.time()
     clock.stand_still(5.1)
     fire(environment, start_time=started_s, response_time=100.0)
-    block = recorder.fold()
+    block = recorder.aggregate()
 
     assert block is not None
     assert block.scalars["started_s"].tolist() == [START_UNIX_S + 30]
@@ -178,7 +158,7 @@ def test_latency_that_is_none(
 ) -> None:
     """A request without a usable latency is counted, but is in no histogram."""
     fire(environment, response_time=response_time)
-    block = recorder.fold()
+    block = recorder.aggregate()
 
     assert block is not None
     assert block.scalars["n"].tolist() == [1]
@@ -191,7 +171,7 @@ def test_failure_kinds(environment: Environment, recorder: RequestRecorder) -> N
     """Failures are counted by what went wrong; their latencies are apart from the successes."""
     for failure in (ValueError("no stock"), ValueError("no stock"), "status 500"):
         fire(environment, exception=failure)
-    block = recorder.fold()
+    block = recorder.aggregate()
 
     assert block is not None
     kinds = block.tallies["failure_kinds"]
@@ -207,7 +187,7 @@ def test_no_secrets_in_names(environment: Environment, recorder: RequestRecorder
     """Names that differ in a secret only are one name without it."""
     for secret in ("abc", "def"):
         fire(environment, name=f"/home?token={secret}")
-    block = recorder.fold()
+    block = recorder.aggregate()
 
     assert block is not None
     assert [key.name for key in block.keys] == ["/home?token=***"]
@@ -217,9 +197,9 @@ def test_no_secrets_in_names(environment: Environment, recorder: RequestRecorder
 def test_buffers_are_emptied(environment: Environment, recorder: RequestRecorder) -> None:
     """What was folded is not kept, and nothing comes of nothing."""
     fire(environment)
-    recorder.fold()
+    recorder.aggregate()
 
-    assert recorder.fold() is None
+    assert recorder.aggregate() is None
 
 
 def test_wrong_values_break_nothing(
@@ -230,7 +210,7 @@ def test_wrong_values_break_nothing(
     fire(environment, response_time="12 ms")
     fire(environment, name=["home"])
     fire(environment)
-    block = recorder.fold()
+    block = recorder.aggregate()
 
     assert block is not None
     assert block.scalars["n"].tolist() == [1]
@@ -239,35 +219,37 @@ def test_wrong_values_break_nothing(
 
 
 @pytest.fixture
-def scheduled(monkeypatch: pytest.MonkeyPatch) -> Iterations:
-    """Return the iterations of a process in which a schedule says when they start."""
-    iterations = Iterations()
-    iterations.is_scheduled = True
-    monkeypatch.setattr("plimsoll.recording.recorder.ITERATIONS", iterations)
-    return iterations
+def scheduled(environment: Environment) -> Environment:
+    """Return an environment in which a schedule says when iterations start."""
+    execution_of(environment).task_starts = UserRegistry()
+    return environment
 
 
-def test_a_failed_request_fails_its_iteration(
-    scheduled: Iterations, environment: Environment, recorder: RequestRecorder
-) -> None:
+def test_a_failed_request_fails_its_iteration(scheduled: Environment, recorder: RequestRecorder) -> None:
     """A request that fails within an iteration makes it fail; one that succeeds does not."""
-    iteration = scheduled.start(0.0)
-    fire(environment)
-    before = iteration.failed
-    fire(environment, exception=ValueError("no"))
 
-    assert (before, iteration.failed, recorder.errors) == (False, True, 0)
+    def flow() -> tuple[bool, bool]:
+        fire(scheduled, exception=ValueError("no"))  # outside of an iteration: nothing to fail
+        iteration = current_context().begin_iteration("Visitor.browse", 0.0)
+        fire(scheduled)
+        before = iteration.failed
+        fire(scheduled, exception=ValueError("no"))
+        return before, iteration.failed
+
+    assert as_user(scheduled, flow) == (False, True)
+    assert recorder.errors == 0
 
 
-def test_response_time(scheduled: Iterations, environment: Environment) -> None:
+def test_response_time(scheduled: Environment, recorder: RequestRecorder) -> None:
     """The first request of an iteration that started late was waited for longer; the next ones were not."""
-    recorder = RequestRecorder([100.0], RunClock())
-    recorder.listen(environment)
-    scheduled.start(delay_s=0.5)
-    fire(environment)
-    fire(environment)
-    block = recorder.fold()
-    recorder.stop(environment)
+
+    def flow() -> None:
+        current_context().begin_iteration("Visitor.browse", delay_s=0.5)
+        fire(scheduled)
+        fire(scheduled)
+
+    as_user(scheduled, flow)
+    block = recorder.aggregate()
 
     assert block is not None
     assert block.scalars["sum_ms"].tolist() == [25.0]
@@ -278,7 +260,7 @@ def test_response_time(scheduled: Iterations, environment: Environment) -> None:
 def test_no_response_time_without_a_schedule(environment: Environment, recorder: RequestRecorder) -> None:
     """Nobody waits for users who start when they please."""
     fire(environment)
-    block = recorder.fold()
+    block = recorder.aggregate()
 
     assert block is not None
     assert math.isnan(block.scalars["response_sum_ms"][0])
@@ -286,19 +268,19 @@ def test_no_response_time_without_a_schedule(environment: Environment, recorder:
     assert block.over_limits["response_over_limit"].shape == (1, 0)
 
 
+def iteration_ended(*, failed: bool = False, cut_off: bool = False) -> Iteration:
+    """Return an iteration that started a second late and took two."""
+    iteration = Iteration("Visitor.browse", Attribution("Visitor"), delay_s=1.0)
+    iteration.started_s, iteration.ended_s = START_MONOTONIC_S + 1, START_MONOTONIC_S + 3
+    iteration.failed, iteration.is_cut_off = failed, cut_off
+    return iteration
+
+
 @pytest.mark.parametrize("failed", [False, True])
 def test_iteration(recorder: RequestRecorder, failed: bool) -> None:
     """A whole iteration is a row of its own, by both times, apart from the requests in it."""
-    recorder.record_iteration(
-        Visitor,
-        "Visitor.browse",
-        START_MONOTONIC_S,
-        START_MONOTONIC_S + 1,
-        START_MONOTONIC_S + 3,
-        failed=failed,
-        cut_off=False,
-    )
-    block = recorder.fold()
+    recorder.record_iteration(iteration_ended(failed=failed))
+    block = recorder.aggregate()
 
     assert block is not None
     assert [tuple(key) for key in block.keys] == [("Visitor", "iteration", "Visitor.browse", "")]
@@ -311,16 +293,8 @@ def test_iteration(recorder: RequestRecorder, failed: bool) -> None:
 
 def test_iteration_that_was_cut_off(recorder: RequestRecorder) -> None:
     """What was under way when its user was stopped counts as unfinished at its age, never as an answer."""
-    recorder.record_iteration(
-        Visitor,
-        "Visitor.browse",
-        START_MONOTONIC_S,
-        START_MONOTONIC_S + 1,
-        START_MONOTONIC_S + 3,
-        failed=True,
-        cut_off=True,
-    )
-    block = recorder.fold()
+    recorder.record_iteration(iteration_ended(failed=True, cut_off=True))
+    block = recorder.aggregate()
 
     assert block is not None
     assert {name: block.scalars[name].tolist() for name in ("n", "failures", "unfinished")} == {
@@ -331,14 +305,17 @@ def test_iteration_that_was_cut_off(recorder: RequestRecorder) -> None:
     assert block.over_limits["unfinished_over_limit"].tolist() == [[1]]
 
 
-def test_iterations_of_a_run_only(scheduled: Iterations, environment: Environment) -> None:
-    """What a schedule starts is recorded from the start of a run to its end."""
-    recorder = RequestRecorder([100.0], RunClock())
-    recorder.listen(environment)
-    scheduled.end(scheduled.start(delay_s=0.0), Visitor, "Visitor.browse")
-    recorder.stop(environment)
-    scheduled.end(scheduled.start(delay_s=0.0), Visitor, "Visitor.browse")
-    block = recorder.fold()
+def test_iterations_of_a_run_only(scheduled: Environment, recorder: RequestRecorder) -> None:
+    """What a schedule starts is recorded up to the end of a run."""
+
+    def flow() -> None:
+        for _ in range(2):
+            current_context().begin_iteration("Visitor.browse", 0.0)
+            current_context().end_iteration()
+            recorder.stop(scheduled)
+
+    as_user(scheduled, flow)
+    block = recorder.aggregate()
 
     assert block is not None
     assert block.scalars["n"].tolist() == [1]
@@ -350,14 +327,14 @@ def test_stopped(environment: Environment, recorder: RequestRecorder) -> None:
     recorder.stop(environment)
     fire(environment)
 
-    assert recorder.fold() is None
+    assert recorder.aggregate() is None
 
 
 def test_unfinished(recorder: RequestRecorder) -> None:
     """A request that was cut off is counted apart, with its age, in no row's n."""
     began_s = START_MONOTONIC_S
-    recorder.record_unfinished(origin_of("Visitor", ""), "GET", "home", began_s, began_s + 3)
-    block = recorder.fold()
+    recorder.record_unfinished(Attribution("Visitor"), "GET", "home", began_s, began_s + 3)
+    block = recorder.aggregate()
 
     assert block is not None
     assert [tuple(key) for key in block.keys] == [("Visitor", "GET", "home", "")]

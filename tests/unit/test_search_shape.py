@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from plimsoll.loads import arrival_shape, search_shape
+from plimsoll.loads import arrival_shape
+from plimsoll.loads.arrival_shape import NO_JUDGE, SearchShape
 from plimsoll.loads.search import Outcome
-from plimsoll.loads.search_shape import NO_JUDGE, SearchShape
 
 
 class SmallSearch(SearchShape):
@@ -32,11 +32,11 @@ class SmallSearch(SearchShape):
 def shape(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a shape at a time that the test sets, whose load is left to ArrivalShape's own tests."""
     monkeypatch.setattr(arrival_shape.ArrivalShape, "next_tick", lambda _: (1, 1.0))
-    monkeypatch.setattr(search_shape, "is_busy", lambda: made.is_busy)
+    monkeypatch.setattr(SmallSearch, "is_busy", False)
     made: Any = SmallSearch()
     options = SimpleNamespace(user_scale=0.1, time_scale=0.1)
     made.runner = SimpleNamespace(environment=SimpleNamespace(parsed_options=options))
-    made.is_busy, made.elapsed_s = False, 0.0
+    made.elapsed_s = 0.0
     made.get_run_time = lambda: made.elapsed_s
     return made
 
@@ -61,7 +61,7 @@ def test_the_search_goes_on_with_the_verdict(shape: Any) -> None:
         asked.append(step)
         return verdicts.pop(0)
 
-    shape.judge = judge
+    shape.judge_steps_by(judge)
 
     for elapsed_s in (0, 1, 2.4):
         tick_at(shape, elapsed_s)
@@ -73,9 +73,10 @@ def test_the_search_goes_on_with_the_verdict(shape: Any) -> None:
     assert stages(shape) == [("step_1", 2, 1), ("rest_1", 2.6, 0), ("step_2", 2, 2), ("rest_2", 300, 0)]
 
 
-def test_what_is_under_way_is_waited_for(shape: Any) -> None:
+def test_what_is_under_way_is_waited_for(shape: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step is not judged while its iterations go on, but for half a minute at most."""
-    shape.is_busy, shape.judge = True, lambda _: "PASS"
+    monkeypatch.setattr(SmallSearch, "is_busy", True)
+    shape.judge_steps_by(lambda _: "PASS")
 
     tick_at(shape, 31)
     assert len(stages(shape)) == 2
@@ -85,10 +86,10 @@ def test_what_is_under_way_is_waited_for(shape: Any) -> None:
 
 def test_the_search_ends(shape: Any) -> None:
     """When the highest step has passed, the schedule ends, and nobody is asked any more."""
-    shape.judge = lambda _: "PASS"
+    shape.judge_steps_by(lambda _: "PASS")
     tick_at(shape, 3)
     tick_at(shape, 7)
-    shape.judge = None
+    shape.judge_steps_by(None)
 
     assert tick_at(shape, 8) == (1, 1.0)
     assert shape.planned().duration_s == 8
@@ -103,7 +104,7 @@ def test_without_a_judge_it_ends(shape: Any, caplog: pytest.LogCaptureFixture) -
 
 def test_a_second_run_searches_anew(shape: Any) -> None:
     """The web UI uses the same shape object for every run; a master resets it when it has a judge."""
-    shape.judge = lambda _: "PASS"
+    shape.judge_steps_by(lambda _: "PASS")
     tick_at(shape, 3)
     assert len(stages(shape)) == 4
 

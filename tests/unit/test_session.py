@@ -20,7 +20,6 @@ from typing import Any
 
 import pytest
 
-from plimsoll.loads import arrival_dispatcher
 from plimsoll.loads.arrival_dispatcher import keep_intended_starts
 from plimsoll.loads.arrival_shape import _receive_reports
 from plimsoll.loads.schedule import Stage
@@ -96,11 +95,8 @@ def test_a_shape_waits_for_the_set_up(tmp_path: Path) -> None:
     assert float(rows[-1][1]) >= 14
 
 
-def test_locust_as_a_library_without_our_options(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_locust_as_a_library_without_our_options(caplog: pytest.LogCaptureFixture) -> None:
     """An Environment made by hand plays its run unrecorded, which is said, and nothing goes wrong."""
-    monkeypatch.setattr(arrival_dispatcher, "watch_task_sets", lambda: None)
     for options in (None, Namespace(headless=True)):
         environment = Environment(user_classes=[Visitor], parsed_options=options)
         for listener in (partial(_on_init, LastResort()), keep_intended_starts, _receive_reports):

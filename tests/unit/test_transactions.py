@@ -2,7 +2,6 @@
 
 import gevent
 from gevent.event import Event
-from locust import User
 from locust.env import Environment
 from locust.exception import RescheduleTask
 
@@ -12,19 +11,15 @@ from typing import Any
 
 import pytest
 
-from plimsoll.loads.iterations import ITERATIONS
+from plimsoll.context import Transaction, current_context, execution_of
+from plimsoll.loads.intended_starts import UserRegistry
 from plimsoll.recording.intervals import IntervalBlock
-from plimsoll.recording.measures import Measures
 from plimsoll.recording.recorder import RequestRecorder
 from plimsoll.recording.run_clock import RunClock
-from plimsoll.recording.transactions import UNDER_WAY, Transaction
+from tests.users_at_work import spawn_user
 from tests.virtual_time import virtual_time
 
 Figures = dict[str, tuple[float, ...]]
-
-
-class Visitor(User):
-    """A user whose class is to be seen in the rows."""
 
 
 @pytest.fixture(autouse=True)
@@ -63,9 +58,9 @@ def ask(environment: Environment, name: str, response_time: float, exception: ob
     )
 
 
-def as_user(environment: Environment, flow: Callable[[Measures], None]) -> None:
+def as_user(environment: Environment, flow: Callable[[], None]) -> None:
     """Run a flow in the greenlet of a user; what it raises ends it."""
-    gevent.spawn(lambda _: flow(Measures()), Visitor(environment)).join()
+    spawn_user(environment, flow).join()
 
 
 def figures(block: IntervalBlock | None, *columns: str) -> Figures:
@@ -81,8 +76,8 @@ def figures(block: IntervalBlock | None, *columns: str) -> Figures:
 def test_both_times(environment: Environment, recorder: RequestRecorder) -> None:
     """A transaction is a row of its whole time, and one of the requests in it."""
 
-    def flow(measures: Measures) -> None:
-        with measures.transaction("flow"):
+    def flow() -> None:
+        with Transaction("flow"):
             ask(environment, "a", 100.0)
             gevent.sleep(0.75)
             ask(environment, "b", 150.0)
@@ -90,7 +85,7 @@ def test_both_times(environment: Environment, recorder: RequestRecorder) -> None
 
     as_user(environment, flow)
 
-    assert figures(recorder.fold(), "n", "failures", "sum_ms") == {
+    assert figures(recorder.aggregate(), "n", "failures", "sum_ms") == {
         "transaction:flow": (1, 0, pytest.approx(1000)),
         "transaction_busy:flow": (1, 0, 250),
     }
@@ -99,17 +94,17 @@ def test_both_times(environment: Environment, recorder: RequestRecorder) -> None
 def test_nested(environment: Environment, recorder: RequestRecorder) -> None:
     """A transaction within another is named after both, and its requests are in both."""
 
-    def flow(measures: Measures) -> None:
-        with measures.transaction("flow"):
+    def flow() -> None:
+        with Transaction("flow"):
             ask(environment, "a", 100.0)
             gevent.sleep(1.9)
-            with measures.transaction("login"):
+            with Transaction("login"):
                 ask(environment, "b", 150.0)
                 gevent.sleep(0.85)
 
     as_user(environment, flow)
 
-    assert figures(recorder.fold(), "sum_ms") == {
+    assert figures(recorder.aggregate(), "sum_ms") == {
         "transaction:flow": (pytest.approx(3000),),
         "transaction_busy:flow": (250,),
         "transaction:flow/login": (pytest.approx(1000),),
@@ -120,12 +115,12 @@ def test_nested(environment: Environment, recorder: RequestRecorder) -> None:
 def test_failed_request(environment: Environment, recorder: RequestRecorder) -> None:
     """A failed request makes every transaction around it fail, which says which request it was."""
 
-    def flow(measures: Measures) -> None:
-        with measures.transaction("flow"), measures.transaction("login"):
+    def flow() -> None:
+        with Transaction("flow"), Transaction("login"):
             ask(environment, "b", 150.0, ValueError("wrong"))
 
     as_user(environment, flow)
-    block = recorder.fold()
+    block = recorder.aggregate()
 
     assert figures(block, "n", "failures") == dict.fromkeys(
         (f"{kind}:{name}" for kind in ("transaction", "transaction_busy") for name in ("flow", "flow/login")),
@@ -138,50 +133,50 @@ def test_failed_request(environment: Environment, recorder: RequestRecorder) -> 
 def test_exception(environment: Environment, recorder: RequestRecorder) -> None:
     """A transaction that an exception leaves has failed, whether Locust or Python raised it."""
 
-    def flow(measures: Measures) -> None:
-        with measures.transaction("flow"):
+    def flow() -> None:
+        with Transaction("flow"):
             raise RescheduleTask
 
     as_user(environment, flow)
-    block = recorder.fold()
+    block = recorder.aggregate()
 
     assert figures(block, "n", "failures")["transaction:flow"] == (1, 1)
     assert block is not None
     assert list(block.kinds) == ["RescheduleTask"]
 
 
-def test_killed_user(recorder: RequestRecorder) -> None:
+def test_killed_user(environment: Environment, recorder: RequestRecorder) -> None:
     """A transaction whose user is stopped has neither succeeded nor failed: it is unfinished."""
     begun = Event()
 
-    def flow(measures: Measures) -> None:
-        with measures.transaction("flow"):
+    def flow() -> None:
+        with Transaction("flow"):
             begun.set()
             Event().wait()
 
-    user = gevent.spawn(flow, Measures())
+    user = spawn_user(environment, flow)
     begun.wait()
     user.kill()
 
-    assert figures(recorder.fold(), "n", "failures", "unfinished")["transaction:flow"] == (0, 0, 1)
-    assert len(UNDER_WAY) == 0
+    assert figures(recorder.aggregate(), "n", "failures", "unfinished")["transaction:flow"] == (0, 0, 1)
+    assert not execution_of(environment).transactions
 
 
 def test_end_of_the_run(environment: Environment, recorder: RequestRecorder) -> None:
     """What is under way when the run ends is unfinished, once, whenever its user ends."""
     begun = Event()
 
-    def flow(measures: Measures) -> None:
-        with measures.transaction("flow"), measures.transaction("login"):
+    def flow() -> None:
+        with Transaction("flow"), Transaction("login"):
             begun.set()
             Event().wait()
 
-    user = gevent.spawn(flow, Measures())
+    user = spawn_user(environment, flow)
     begun.wait()
     recorder.stop(environment)
     user.kill()
 
-    unfinished = figures(recorder.fold(), "unfinished")
+    unfinished = figures(recorder.aggregate(), "unfinished")
     assert unfinished["transaction:flow"] == unfinished["transaction:flow/login"] == (1,)
 
 
@@ -189,38 +184,36 @@ def test_two_users(environment: Environment, recorder: RequestRecorder) -> None:
     """Requests count to the transaction of their own user only."""
     begun = Event()
 
-    def wait(measures: Measures) -> None:
-        with measures.transaction("waiting"):
+    def wait() -> None:
+        with Transaction("waiting"):
             begun.wait()
 
-    def flow(measures: Measures) -> None:
-        with measures.transaction("flow"):
+    def flow() -> None:
+        with Transaction("flow"):
             ask(environment, "a", 100.0)
         begun.set()
 
-    gevent.joinall([gevent.spawn(wait, Measures()), gevent.spawn(flow, Measures())])
-    sums = figures(recorder.fold(), "sum_ms")
+    gevent.joinall([spawn_user(environment, wait), spawn_user(environment, flow)])
+    sums = figures(recorder.aggregate(), "sum_ms")
 
     busy = {name: sums[f"transaction_busy:{name}"] for name in ("waiting", "flow")}
     assert busy == {"waiting": (0,), "flow": (100,)}
 
 
-def test_late_iteration(
-    environment: Environment, recorder: RequestRecorder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_late_iteration(environment: Environment, recorder: RequestRecorder) -> None:
     """A transaction that begins a late iteration has a response time, and its first request too."""
-    monkeypatch.setattr(ITERATIONS, "is_scheduled", True)
+    execution_of(environment).task_starts = UserRegistry()
 
-    def flow(measures: Measures) -> None:
-        iteration = ITERATIONS.start(delay_s=0.5)
+    def flow() -> None:
+        current_context().begin_iteration("User.flow", delay_s=0.5)
         for name in ("first", "second"):
-            with measures.transaction(name):
+            with Transaction(name):
                 ask(environment, "a", 100.0)
                 gevent.sleep(0.9)
-        ITERATIONS.end(iteration, User, "User.flow")
+        current_context().end_iteration()
 
     as_user(environment, flow)
-    block = recorder.fold()
+    block = recorder.aggregate()
     responses = figures(block, "response_sum_ms")
 
     assert responses["transaction:first"] == pytest.approx((1500,))
@@ -230,9 +223,13 @@ def test_late_iteration(
     assert sorted(block.scalars["response_sum_ms"][block.scalars["key"] == 0]) == [100.0, 600.0]
 
 
-def test_without_a_recording() -> None:
-    """Between runs a transaction is measured by nobody and leaves nothing behind."""
-    with Transaction("flow"):
-        assert len(UNDER_WAY) == 1
+def test_without_a_recording(environment: Environment) -> None:
+    """Between runs a transaction is not recorded and leaves nothing behind."""
 
-    assert len(UNDER_WAY) == 0
+    def flow() -> None:
+        with Transaction("flow"):
+            assert len(execution_of(environment).transactions) == 1
+
+    as_user(environment, flow)
+
+    assert not execution_of(environment).transactions

@@ -28,7 +28,7 @@ Mask = NDArray[np.bool_]
 Columns = dict[str, NDArray[Any]]
 
 
-def fold(
+def aggregate(
     samples: Floats, keys: Sequence[Key], kinds: Sequence[str], limits_ms: Sequence[float]
 ) -> IntervalBlock:
     """Group samples (rows of SAMPLE_COLUMNS) by the seconds of their start and end and by their key.

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from plimsoll.recording.fold import fold
+from plimsoll.recording.aggregate import aggregate
 from plimsoll.recording.intervals import IntervalBlock, Key
 from plimsoll.run_files.intervals import bucket_indices
 
@@ -116,7 +116,7 @@ def equal(found: Any, wanted: Any) -> bool:
 @example([(0, 0, NOW_S, NOW_S, -1.0, 0, 1.0)])  # no latency, so no response time either
 def test_fold_counts_as_one_would_by_hand(told: list[tuple[Any, ...]]) -> None:
     """Whatever the requests, the rows hold what counting them one by one gives."""
-    found = rows_of(fold(np.array(told, float), KEYS, KINDS, LIMITS_MS))
+    found = rows_of(aggregate(np.array(told, float), KEYS, KINDS, LIMITS_MS))
     wanted = counted_one_by_one(told)
 
     assert found.keys() == wanted.keys()
@@ -127,7 +127,7 @@ def test_fold_counts_as_one_would_by_hand(told: list[tuple[Any, ...]]) -> None:
 
 def test_a_stall_shows_where_it_was() -> None:
     """A request of 2.5 s belongs to the second it started in and to the one it ended in."""
-    block = fold(np.array([[0, 0, NOW_S + 2.6, NOW_S + 0.1, 2500.0, 7, math.nan]]), KEYS, KINDS, [])
+    block = aggregate(np.array([[0, 0, NOW_S + 2.6, NOW_S + 0.1, 2500.0, 7, math.nan]]), KEYS, KINDS, [])
 
     assert list(rows_of(block)) == [(NOW_S, NOW_S + 2, KEYS[0])]
 
@@ -135,6 +135,6 @@ def test_a_stall_shows_where_it_was() -> None:
 def test_limits_are_exact() -> None:
     """100 ms is not under a limit of 100 ms; only the next number after it is over "at most 100 ms"."""
     told = [[0, 0, NOW_S, NOW_S, ms, 0, math.nan] for ms in (99.999999, 100.0, 100.0000001)]
-    block = fold(np.array(told), KEYS, KINDS, LIMITS_MS)
+    block = aggregate(np.array(told), KEYS, KINDS, LIMITS_MS)
 
     assert block.over_limits["over_limit"].sum(axis=0).tolist() == [2, 1, 0]
