@@ -70,20 +70,20 @@ def print_cost() -> None:
     cost: dict[str, list[float]] = {
         "Locust alone": [],
         "with the recorder": [],
-        "of it the fold": [],
+        "of it the aggregation": [],
         "with the recorder, where a schedule starts the iterations": [],
         "knowing that it is under way, apart": [],
     }
     for _ in range(ROUNDS):
         cost["Locust alone"].append(as_user(visitor, partial(fire_requests, visitor)))
         recorder.listen(environment)
-        recording_us, fold_us = recorded_requests(visitor, recorder)
+        recording_us, aggregation_us = recorded_requests(visitor, recorder)
         execution_of(environment).task_starts = UserRegistry()
         scheduled_us = sum(recorded_requests(visitor, recorder))
         execution_of(environment).task_starts = None
         recorder.stop(environment)
-        cost["with the recorder"].append(recording_us + fold_us)
-        cost["of it the fold"].append(fold_us)
+        cost["with the recorder"].append(recording_us + aggregation_us)
+        cost["of it the aggregation"].append(aggregation_us)
         cost["with the recorder, where a schedule starts the iterations"].append(scheduled_us)
         cost["knowing that it is under way, apart"].append(as_user(visitor, watch_requests))
     medians = {name: statistics.median(values) for name, values in cost.items()}
@@ -96,7 +96,7 @@ def print_cost() -> None:
 
 
 def recorded_requests(visitor: Visitor, recorder: RequestRecorder) -> tuple[float, float]:
-    """Return the microseconds that each request took, and the fold for each of them."""
+    """Return the microseconds that each request took, and the aggregation for each of them."""
     recording_us = as_user(visitor, partial(fire_requests, visitor))
     return recording_us, timed_ms(recorder.aggregate) * 1000 / REQUESTS
 
@@ -144,7 +144,7 @@ def print_folds() -> None:
         recorder = RequestRecorder(LIMITS_MS, RunClock())
         keys = [Key("Visitor", "GET", f"journey.step{number}") for number in range(names)]
         file = IntervalFile(Path(os.devnull), LIMITS_MS)
-        times: dict[str, list[float]] = {"fold": [], "append": [], "write": []}
+        times: dict[str, list[float]] = {"aggregate": [], "append": [], "write": []}
         for second in range(ROUNDS * 4):
             for name, figure in second_of(second, keys, recorder, file).items():
                 times[name].append(figure)
@@ -152,7 +152,7 @@ def print_folds() -> None:
         rows.append(
             (str(names), *(f"{statistics.median(each):.2f} ({max(each):.2f})" for each in times.values()))
         )
-    print_table(("names", "fold ms, median (max)", "append ms", "write ms"), rows)
+    print_table(("names", "aggregate ms, median (max)", "append ms", "write ms"), rows)
 
 
 def second_of(
@@ -165,7 +165,7 @@ def second_of(
     block = recorder.aggregate()
     assert block is not None
     return {
-        "fold": (time.perf_counter() - started) * 1000,
+        "aggregate": (time.perf_counter() - started) * 1000,
         "append": timed_ms(lambda: file.append(block, LOCAL, lambda _: "hold")),
         "write": timed_ms(file.write),
     }

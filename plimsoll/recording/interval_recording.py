@@ -53,7 +53,7 @@ class IntervalRecording:
         """Take the requests of the second that has passed; call it once a second."""
         self._ticks += 1
         with self._errors.guard(INTERVALS_FILE):
-            self._fold()
+            self._aggregate()
         if self._ticks % TICKS_PER_WRITE == 0:
             with self._errors.guard(INTERVALS_FILE):
                 self._file.write()
@@ -83,7 +83,7 @@ class IntervalRecording:
             if self._recorder:
                 self._recorder.stop(self._environment)
         with self._errors.guard(INTERVALS_FILE):
-            self._fold()
+            self._aggregate()
         with self._errors.guard(INTERVALS_FILE):
             self._file.close()
 
@@ -93,7 +93,7 @@ class IntervalRecording:
         own = self._recorder.errors if self._recorder else 0
         return own + sum(self._worker_errors.values()) + self._lost_reports
 
-    def _fold(self) -> None:
+    def _aggregate(self) -> None:
         block = self._recorder.aggregate() if self._recorder else None
         if block:
             self._file.append(block, LOCAL, self._stage_of)

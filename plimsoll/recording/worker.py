@@ -105,7 +105,7 @@ class WorkerRecording:
             data[UNRECORDED_KEY] = total["num_requests"], total["num_failures"]
             return
         data[UNRECORDED_KEY], self._unrecorded = self._unrecorded, (0, 0)
-        self._fold(self._recorder)
+        self._aggregate(self._recorder)
         blocks, self._blocks = self._blocks, []
         self._reports += 1
         data[INTERVALS_KEY] = {
@@ -121,9 +121,9 @@ class WorkerRecording:
         while True:
             gevent.sleep(INTERVAL_S)
             self._health.append(monitor.take())
-            self._fold(recorder)
+            self._aggregate(recorder)
 
-    def _fold(self, recorder: RequestRecorder) -> None:
+    def _aggregate(self, recorder: RequestRecorder) -> None:
         if block := recorder.aggregate():
             self._blocks.append(block.to_message())
 

@@ -54,14 +54,7 @@ ALLOWED = {
         "graphql",
     },
 }
-PLAY_LOADS = {
-    "arrival_dispatcher",
-    "arrival_shape",
-    "intended_starts",
-    "iterations",
-    "pacing",
-    "scheduled_shape",
-}
+PLAY_LOADS = {"arrival_dispatcher", "arrival_shape", "intended_starts", "scheduled_shape"}
 
 
 def sources(folder: str) -> list[Path]:
@@ -112,19 +105,26 @@ def test_imports_stay_in_their_layer(folder: str) -> None:
     assert not foreign
 
 
-LISTENING = {"gevent", "locust", "plimsoll.listening", "plimsoll.run_files"}
+ON_LOCUST = {
+    "gevent",
+    "locust",
+    "plimsoll.context",
+    "plimsoll.listening",
+    "plimsoll.locust_internals",
+    "plimsoll.run_files",
+}
 
 
 @pytest.mark.parametrize(
     ("package", "others"),
     [
         ("http1", {"brotli", "gevent", "httptools"}),
-        ("users", LISTENING | {"plimsoll.http1", "playwright", "psutil", "websockets"}),
-        ("data", LISTENING | {"flask", "psycopg"}),
-        ("loads", LISTENING),
+        ("users", ON_LOCUST | {"plimsoll.http1", "playwright", "psutil", "websockets"}),
+        ("data", ON_LOCUST | {"flask", "psycopg"}),
+        ("loads", ON_LOCUST),
         (
             "recording",
-            LISTENING
+            ON_LOCUST
             | {
                 "plimsoll.loads",
                 "plimsoll.redact",
