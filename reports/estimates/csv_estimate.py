@@ -15,7 +15,7 @@ import pandas as pd
 
 from reports.estimates import intervals
 from reports.estimates.estimate import INDEPENDENT, SMALLEST_MEAN_N, Estimate, exact
-from reports.estimates.selecting import selected
+from reports.estimates.selection import selected
 from reports.load.locust_csv import PERCENTILE_COLUMN, before_rounding_ms
 from reports.load.run import Run
 from reports.thresholds.statement import Metric, Selector

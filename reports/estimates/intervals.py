@@ -109,26 +109,13 @@ def block_halfwidth(amounts: Floats, weights: Floats, coarser: Sequence[int] = (
 def block_halfwidths(amounts: Floats, weights: Floats, coarser: Sequence[int] = ()) -> Floats:
     """Return the half widths of the intervals of the ratios of sums, a column each, over m >= 2 blocks.
 
-    `coarser` are fewer blocks to merge them into: the widest of all is returned.
-    """
-    parts = [(amounts, weights), *((_merged(amounts, m), _merged(weights, m)) for m in coarser)]
-    widest: Floats = np.max([_halfwidths(a, w) for a, w in parts], axis=0)
-    return widest
-
-
-def _merged(rows: Floats, count: int) -> Floats:
-    """Return blocks added up to as nearly equal ones as `count` allows."""
-    merged: Floats = np.add.reduceat(rows, np.arange(count) * len(rows) // count, axis=0)
-    return merged
-
-
-def _halfwidths(amounts: Floats, weights: Floats) -> Floats:
-    """Return the half widths over the blocks as they are.
-
     se = sqrt(sum((a_i - r * w_i)^2) * m / (m - 1)) / sum(w) with r the ratio; times t with m - 1 degrees.
+    `coarser` are fewer blocks to merge them into, as nearly equal as can be: the widest of all is returned.
     """
-    m, weight = len(amounts), weights.sum(axis=0)
-    residual = amounts - amounts.sum(axis=0) / weight * weights
-    se = np.sqrt((residual**2).sum(axis=0) * m / (m - 1)) / weight
-    half: Floats = student(m - 1) * se
-    return half
+    widths, rows = [], len(amounts)
+    residual = amounts - amounts.sum(axis=0) / weights.sum(axis=0) * weights
+    for m in (rows, *coarser):
+        merged = np.add.reduceat(residual, np.arange(m) * rows // m, axis=0)
+        widths.append(student(m - 1) * np.sqrt((merged**2).sum(axis=0) * m / (m - 1)) / weights.sum(axis=0))
+    widest: Floats = np.max(widths, axis=0)
+    return widest

@@ -15,148 +15,107 @@ from numpy.typing import NDArray
 
 from plimsoll.run_files.exit_status import Outcome
 from reports.estimates import intervals
-from reports.estimates.cut_off import cut_off, hanging, hidden
-from reports.estimates.dropped import dropped
 from reports.estimates.estimate import Estimate, is_far
-from reports.estimates.part import Part
+from reports.estimates.selection import Selection, unknown_outcome_note
 from reports.estimates.step_change import find_step, with_step
-from reports.load.intervals import PRECISION, Counts, bucket_of, lower_ms, percentile_ms
+from reports.load.intervals import PRECISION, bucket_of, lower_ms, percentile_ms
 from reports.thresholds.statement import UPPER_LIMITS, Statement
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class _Over:
-    """Hold how many requests out of n were at or over some latencies (columns) in each block (rows)."""
+class SharesOver:
+    """Hold how many requests out of n were at or over some latencies (columns) in each block (rows).
+
+    `above` is the first column at or above the limit, `below` the last at or below it: the same one where
+    requests were counted at the limit itself. `low` and `high` are the ends of the intervals of the shares.
+    """
 
     at_ms: Floats
     k: Floats
     n: Floats
+    low: Floats
+    high: Floats
+    above: int
+    below: int
+    is_counted: bool
 
 
-def percentile(statement: Statement, q: float, part: Part) -> Estimate | None:
+def percentile(statement: Statement, q: float, chosen: Selection) -> Estimate | None:
     """Return the estimate of quantile q (0 < q < 1), None without a request that tells it."""
-    edge_ms, allowed = statement.first_value_outside, 1 - q
-    answered, late = part.histogram(part.latencies.histograms), hanging(part, edge_ms)
-    exact = _counted(part, edge_ms, answered.sum(axis=1))
-    shown = answered + late
-    over = _with_counted(_over(shown), exact)
-    n = int(over.n[:, 0].sum())
-    if not n:
+    limit_ms, allowed = statement.first_value_outside, 1 - q
+    answered = chosen.histogram(chosen.latencies.histograms)
+    late = chosen.unfinished_over(limit_ms)
+    over = _shares_over(chosen, limit_ms, answered, late)
+    if over is None:
         return None
-    low_share, high_share = _bounds(over, part)
-    surely_over, surely_under = over.at_ms[low_share > allowed], over.at_ms[high_share < allowed]
-    needed, value = intervals.smallest_n(q), percentile_ms(shown.sum(axis=0), 100 * q)
+    n, shown = int(over.n[:, 0].sum()), (answered + late).sum(axis=0)
+    surely_over, surely_under = over.at_ms[over.low > allowed], over.at_ms[over.high < allowed]
+    needed, value = intervals.smallest_n(q), percentile_ms(shown, 100 * q)
+    histogram = f"read from the histogram {PRECISION}, as the run was recorded for other limits"
+    share = "counted exactly" if over.is_counted else histogram
+    cut_off = f"; {late.sum():.0f} cut off in flight count as over the limit" if late.any() else ""
     found = Estimate(
         value=value,
         low=float(surely_over.max()) if len(surely_over) else 0.0,
         high=float(surely_under.min()) if len(surely_under) and n >= needed else None,
         n=n,
-        method=_percentile_method(part, int(late.sum()), counted=exact is not None),
+        method=f"share of requests over the limit, {share}, {chosen.words}; value {PRECISION}{cut_off}",
         needed_n=None if n >= needed else needed,
-        caveat=part.length.caveat,
+        caveat=chosen.length.caveat,
     )
-    decided = _decided(found, statement, over, allowed, (low_share, high_share))
+    decided = _decided(found, statement, over, allowed)
     if statement.operator not in UPPER_LIMITS:
         return decided
     if decided.outcome is not Outcome.PASS:
-        return _with_change(decided, statement, part, over, allowed)
-    young, lacking = cut_off(part, above_ms=value, below_ms=edge_ms), dropped(part)
-    unseen = young + lacking
-    if not unseen.any() or _most(over, part, edge_ms, unseen) < allowed:
+        return _broken(decided, statement, chosen, over, allowed)
+    unfinished = chosen.unfinished_between(value, limit_ms)
+    unseen = unfinished + chosen.missing
+    if not unseen.any():
         return decided
-    return replace(decided, outcome=Outcome.INCONCLUSIVE, doubt=hidden(young, lacking=lacking))
+    k, n_each = ((counts[:, over.below] + unseen)[:, None] for counts in (over.k, over.n))
+    if chosen.shares(k, n_each)[1][0] < allowed:
+        return decided
+    doubt = unknown_outcome_note(unfinished, chosen.missing)
+    return replace(decided, outcome=Outcome.INCONCLUSIVE, doubt=doubt)
 
 
-def _with_change(found: Estimate, statement: Statement, part: Part, over: _Over, allowed: float) -> Estimate:
-    """Return a limit that is open as broken where a step breaks it, or the figure is far beyond it."""
-    above, edge_ms = _above(over, statement.first_value_outside), statement.first_value_outside
-    k, n = (float(counts[:, above].sum()) for counts in (over.k, over.n))
-    alone = intervals.share(k, n)
-    share = Estimate(100 * k / n, None, None, int(n), "", independent=(100 * alone[0], 100 * alone[1]))
-    step = find_step(*_over_by_second(part, edge_ms), are_shares=True)
-    share = with_step(share, step, part.window.from_s, "% over the limit", 100)
-    found = replace(found, change=share.change)
-    if share.step is not None and share.step[0] > 100 * allowed:
-        return replace(found, low=max(found.low or 0.0, edge_ms), outcome=Outcome.FAIL)
-    if is_far(found.value, statement.operator, statement.limit) and alone[0] > allowed:
-        return replace(found, low=max(found.low or 0.0, edge_ms), outcome=Outcome.FAIL)
-    return found
+def _shares_over(chosen: Selection, limit_ms: float, answered: Floats, late: Floats) -> SharesOver | None:
+    """Return the shares at and over the lower bounds of all buckets, to the one after the last in use.
 
-
-def _over_by_second(part: Part, edge_ms: float) -> tuple[Floats, Floats]:
-    """Return the requests that were surely at or over the limit, and all, of each second."""
-    recording, answered = part.recording, part.latencies.histograms
-    if edge_ms in recording.limits_ms:
-        at = recording.limits_ms.index(edge_ms)
-        late, over = recording.unfinished_over[:, at], part.latencies.over[:, at]
-    else:
-        first = bucket_of(edge_ms) + 1
-        late, over = recording.unfinished.counted(first), answered.counted(first)
-    return part.by_second(over + late), part.by_second(answered.counted() + late)
-
-
-def _most(over: _Over, part: Part, edge_ms: float, unseen: Floats) -> float:
-    """Return the upper end of the share over the limit if the requests of unknown outcome were over it."""
-    at = _below(over, edge_ms)
-    _, high = part.shares((over.k[:, at] + unseen)[:, None], (over.n[:, at] + unseen)[:, None])
-    return float(high[0])
-
-
-def _counted(part: Part, edge_ms: float, answered: Floats) -> _Over | None:
-    """Return the exact counts at a limit, None where the recorder did not count at it.
-
-    `answered` are the successes of each block that have the latency.
+    Where the recorder counted at the limit, that is one of them. Blocks may differ more at a higher latency
+    than at a lower one; a looser limit must not do worse for that, so the ends fall as the shares do.
     """
-    recording = part.recording
-    if edge_ms not in recording.limits_ms:
+    used = np.flatnonzero((answered + late).sum(axis=0))
+    if not len(used):
         return None
-    at = recording.limits_ms.index(edge_ms)
-    late = part.sums(recording.unfinished_over[:, at], part.started)
-    k = part.sums(part.latencies.over[:, at], part.started) + late
-    return _Over(np.array([edge_ms]), k[:, None], (answered + late)[:, None])
+    first, last = int(used[0]), int(used[-1])
+    span = np.pad((answered + late)[:, first : last + 1], ((0, 0), (0, 1)))
+    at_ms, k = lower_ms(np.arange(first, last + 2)), np.cumsum(span[:, ::-1], axis=1)[:, ::-1]
+    n, recording = np.repeat(k[:, :1], k.shape[1], axis=1), chosen.recording
+    is_counted = limit_ms in recording.limits_ms
+    if is_counted:
+        limit, column = recording.limits_ms.index(limit_ms), int(np.searchsorted(at_ms, limit_ms))
+        unfinished = chosen.by_block(recording.unfinished_over[:, limit])
+        n_counted = answered.sum(axis=1) + unfinished
+        if n_counted.any():
+            at_ms = np.insert(at_ms, column, limit_ms)
+            k = np.insert(k, column, chosen.by_block(chosen.latencies.over[:, limit]) + unfinished, axis=1)
+            n = np.insert(n, column, n_counted, axis=1)
+    low, high = chosen.shares(k, n)
+    low, high = np.minimum.accumulate(low), np.maximum.accumulate(high[::-1])[::-1]
+    above = min(int(np.searchsorted(at_ms, limit_ms)), len(at_ms) - 1)
+    below = max(int(np.searchsorted(at_ms, limit_ms, side="right")) - 1, 0)
+    return SharesOver(at_ms, k, n, low, high, above, below, is_counted)
 
 
-def _over(counts: Counts) -> _Over:
-    """Return the counts at and over the lower bounds of all buckets, to the one after the last in use."""
-    used = np.flatnonzero(counts.sum(axis=0))
-    first, last = (int(used[0]), int(used[-1])) if len(used) else (0, 0)
-    span = np.pad(counts[:, first : last + 1], ((0, 0), (0, 1)))
-    k = np.cumsum(span[:, ::-1], axis=1)[:, ::-1]
-    return _Over(lower_ms(np.arange(first, last + 2)), k, np.repeat(k[:, :1], k.shape[1], axis=1))
-
-
-def _with_counted(over: _Over, exact: _Over | None) -> _Over:
-    if exact is None or not exact.n.sum():
-        return over
-    at = int(np.searchsorted(over.at_ms, exact.at_ms[0]))
-    return _Over(
-        np.insert(over.at_ms, at, exact.at_ms[0]),
-        np.insert(over.k, at, exact.k[:, 0], axis=1),
-        np.insert(over.n, at, exact.n[:, 0], axis=1),
-    )
-
-
-def _bounds(over: _Over, part: Part) -> tuple[Floats, Floats]:
-    """Return the ends of the intervals of the shares over each latency, falling with the latency as the
-    shares do.
-
-    Blocks may differ more at a higher latency than at a lower one; a looser limit must not do worse for that.
-    """
-    low, high = part.shares(over.k, over.n)
-    return np.minimum.accumulate(low), np.maximum.accumulate(high[::-1])[::-1]
-
-
-def _decided(
-    found: Estimate, statement: Statement, over: _Over, allowed: float, bounds: tuple[Floats, Floats]
-) -> Estimate:
+def _decided(found: Estimate, statement: Statement, over: SharesOver, allowed: float) -> Estimate:
     """Return the estimate with its outcome: below its limit for sure, not below it for sure, or neither.
 
     Where the limit lies between two bounds of a bucket the less certain one of each side is taken.
     """
-    above, below = _above(over, statement.first_value_outside), _below(over, statement.first_value_outside)
-    low, high = float(bounds[0][above]), float(bounds[1][below])
+    low, high = float(over.low[over.above]), float(over.high[over.below])
     wanted, unwanted = high < allowed, low > allowed
     if statement.operator not in UPPER_LIMITS:
         wanted, unwanted = unwanted, wanted
@@ -164,24 +123,35 @@ def _decided(
         return replace(found, outcome=Outcome.FAIL)
     if wanted and found.needed_n is None:
         return replace(found, outcome=Outcome.PASS)
-    share = float(over.k[:, below].sum() / over.n[:, below].sum())
+    share = float(over.k[:, over.below].sum() / over.n[:, over.below].sum())
     half, distance = (high - share if share < allowed else share - low), abs(share - allowed)
     longer = (half / distance) ** 2 if distance else math.inf
     return replace(found, outcome=Outcome.INCONCLUSIVE, longer=longer)
 
 
-def _above(over: _Over, edge_ms: float) -> int:
-    """Return the first column at or above a latency, the last where there is none."""
-    return min(int(np.searchsorted(over.at_ms, edge_ms)), len(over.at_ms) - 1)
-
-
-def _below(over: _Over, edge_ms: float) -> int:
-    """Return the last column at or below a latency, the first where there is none."""
-    return max(int(np.searchsorted(over.at_ms, edge_ms, side="right")) - 1, 0)
-
-
-def _percentile_method(part: Part, late: int, *, counted: bool) -> str:
-    histogram = f"read from the histogram {PRECISION}, as the run was recorded for other limits"
-    share = "counted exactly" if counted else histogram
-    unfinished = f"; {late} cut off in flight count as over the limit" if late else ""
-    return f"share of requests over the limit, {share}, {part.words}; value {PRECISION}{unfinished}"
+def _broken(
+    found: Estimate, statement: Statement, chosen: Selection, over: SharesOver, allowed: float
+) -> Estimate:
+    """Return a limit that is open as broken where a step breaks it, or the figure is far beyond it."""
+    limit_ms, recording, answered = (
+        statement.first_value_outside,
+        chosen.recording,
+        chosen.latencies.histograms,
+    )
+    if over.is_counted:
+        limit = recording.limits_ms.index(limit_ms)
+        late, late_answers = recording.unfinished_over[:, limit], chosen.latencies.over[:, limit]
+    else:
+        first = bucket_of(limit_ms) + 1
+        late, late_answers = recording.unfinished.counted(first), answered.counted(first)
+    by_second = chosen.by_second(late_answers + late), chosen.by_second(answered.counted() + late)
+    k, n = (float(counts[:, over.above].sum()) for counts in (over.k, over.n))
+    alone = intervals.share(k, n)
+    share = Estimate(100 * k / n, None, None, int(n), "", independent=(100 * alone[0], 100 * alone[1]))
+    step = find_step(*by_second, are_shares=True)
+    share = with_step(share, step, chosen.window.from_s, "% over the limit", 100)
+    is_step = share.step is not None and share.step[0] > 100 * allowed
+    if is_step or (is_far(found.value, statement.operator, statement.limit) and alone[0] > allowed):
+        low, outcome = max(found.low or 0.0, limit_ms), Outcome.FAIL
+        return replace(found, change=share.change, low=low, outcome=outcome)
+    return replace(found, change=share.change)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.estimates.failure_table import errors_by_second
+from reports.estimates.tables import errors_by_second
 from reports.load.intervals import Latencies, percentile_ms, summed
 from reports.load.run import REQUEST_KEYS, Run
 from reports.render.charts import MAX_POINTS, Floats

@@ -5,23 +5,21 @@ from dataclasses import dataclass, replace
 
 from plimsoll.run_files.exit_status import Outcome
 from plimsoll.run_files.intervals import VALUE_SCALE
-from reports.estimates import interval_estimate
+from reports.estimates import recorded
 from reports.estimates.csv_estimate import choose, estimate
 from reports.estimates.estimate import INDEPENDENT, Estimate, is_far
-from reports.estimates.interval_estimate import counter_total
-from reports.estimates.part import Part
-from reports.estimates.selecting import lacks, selected
-from reports.estimates.starts_estimate import estimate_of_starts
+from reports.estimates.loop_lag import IN_BROWSER
+from reports.estimates.recorded import estimate_of_starts
+from reports.estimates.selection import lacks, selected
 from reports.load.run import Run
 from reports.steady_state import SteadyState
 from reports.thresholds.reading import Threshold
 from reports.thresholds.statement import CUSTOM, UPPER_LIMITS, Clock, Scaling, Statement, Target
-from reports.verdict.subject import absent, is_timed_in_browser, subject_of
+from reports.verdict.subject import NO_SCHEDULE, absent, select
 
 DAY_S = 86_400.0
 CASES = {Target.METRICS: "values", Target.TRANSACTIONS: "successful transactions"}
 EXTREMES = ("max", "min")
-NO_SCHEDULE = "the run had no schedule, so that there is no intended start to count a response time from"
 FEWEST_FOR_EXTREMES = 30
 """The slowest of a handful of requests says nothing of the slowest that users meet."""
 
@@ -65,7 +63,10 @@ def judge_threshold(threshold: Threshold, run: Run, window: SteadyState | None, 
     """
     statement = threshold.statement
     limit, scaled = scaled_limit(statement, run)
-    in_browser = window is not None and is_timed_in_browser(statement, run)
+    in_browser = False
+    if window is not None and statement.metric.is_latency:
+        chosen, _ = select(statement, run, window)
+        in_browser = chosen is not None and chosen.types == {IN_BROWSER}
     unknown = Judgement(threshold, limit, None, Outcome.INCONCLUSIVE, in_browser=in_browser)
     verdict = _judge(unknown, run, window)
     if statement.metric.is_latency and lowered is not run:
@@ -199,23 +200,14 @@ def _from_csv(statement: Statement, run: Run) -> tuple[Estimate | None, str]:
 
 def _from_intervals(statement: Statement, run: Run, window: SteadyState) -> tuple[Estimate | None, str]:
     """Return the estimate from what was recorded in the judged window, or None and why there is none."""
-    subject = subject_of(statement, run)
-    if subject is None:
-        return None, absent(statement, run)
-    recording = subject.recording
-    latencies = recording.response if statement.metric.clock is Clock.CORRECTED else recording.service
-    if latencies is None:
-        return None, NO_SCHEDULE
-    # Arrivals that were dropped lack requests; they lack no values of a journey's own metrics.
-    health = run.health.iloc[:0] if subject.is_metric else run.health
-    part = Part(recording, window, subject.rows, latencies, health)
-    if subject.is_metric and statement.metric.name == "count":
-        return counter_total(part), ""
-    found = interval_estimate.estimate(statement.recorded, part)
+    chosen, why_not = select(statement, run, window)
+    if chosen is None:
+        return None, why_not
+    found = recorded.estimate(statement.recorded, chosen)
     if found is not None and statement.metric.kind is CUSTOM:
         found = found.divided(VALUE_SCALE)
     success = "successful " if statement.metric.is_latency else ""
-    return found, f"no {success}{subject.what} to judge in the judged time"
+    return found, f"no {success}{chosen.what} to judge in the judged time"
 
 
 def _doubt(found: Estimate, judgement: Judgement, duration_s: float | None) -> str:

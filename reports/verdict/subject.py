@@ -1,64 +1,38 @@
 """Find what a threshold is about: which recording it is of, and which rows of that it means."""
 
-from dataclasses import dataclass
-
-import numpy as np
-from numpy.typing import NDArray
-
 from plimsoll.run_files.intervals import BUSY, CHECK, COUNTER, GAUGE, RATE, TRANSACTION, TREND
 from reports.errors import nearest_hint
-from reports.estimates.loop_lag import IN_BROWSER
-from reports.estimates.selecting import selected, values_of
+from reports.estimates.selection import METRIC, Selection, selected, values_of
 from reports.load.intervals import Intervals
 from reports.load.run import Run
+from reports.steady_state import SteadyState
 from reports.thresholds.reading import takes_time, unmatched
 from reports.thresholds.statement import CUSTOM, About, Clock, Condition, Statement, Target
 
-REQUEST, ITERATION, METRIC = "request", "iteration", "metric"
+REQUEST, ITERATION = "request", "iteration"
+NO_SCHEDULE = "the run had no schedule, so that there is no intended start to count a response time from"
 KINDS = {"rate": (RATE,), "checks": (CHECK,)}
 WORDS = {About.TYPE: "is of type", About.TAG: "has the tag", About.USER: "is of the user class"}
 
 
-@dataclass(frozen=True)
-class Subject:
-    """Hold a recording, which of its rows are meant, and what they are of."""
-
-    recording: Intervals
-    rows: NDArray[np.bool_]
-    what: str
-
-    @property
-    def types(self) -> list[str]:
-        """Return the types of the rows that are meant, each once."""
-        return self.recording.rows["request_type"][self.rows].unique().tolist()
-
-    @property
-    def is_metric(self) -> bool:
-        """Tell whether it is about values that a journey measured itself."""
-        return self.what == METRIC
-
-
-def subject_of(statement: Statement, run: Run) -> Subject | None:
-    """Return what a threshold is about in a run with intervals, None where nothing of it was recorded.
+def select(statement: Statement, run: Run, window: SteadyState) -> tuple[Selection | None, str]:
+    """Return what a threshold is about in a run with intervals, or None and why there is nothing of it.
 
     A count is of requests, or of a counter where no request has such a name.
     """
-    found = [
-        Subject(recording, selected(statement.selector, recording.rows), what)
-        for what, recording in _recordings(statement, run)
-    ]
-    if statement.selector.is_all and statement.target is not Target.METRICS:
-        return found[0]
-    return next((subject for subject in found if subject.rows.any()), None)
-
-
-def is_timed_in_browser(statement: Statement, run: Run) -> bool:
-    """Tell whether all that a threshold is about was timed by a browser, not by the event loop."""
-    recorded = run.intervals.rows["request_type"].cat.categories
-    if not statement.metric.is_latency or IN_BROWSER not in recorded:
-        return False
-    subject = subject_of(statement, run)
-    return subject is not None and set(subject.types) == {IN_BROWSER}
+    is_any = statement.selector.is_all and statement.target is not Target.METRICS
+    for what, recording in _recordings(statement, run):
+        rows = selected(statement.selector, recording.rows)
+        if not rows.any() and not is_any:
+            continue
+        is_corrected = statement.metric.clock is Clock.CORRECTED
+        latencies = recording.response if is_corrected else recording.service
+        if latencies is None:
+            return None, NO_SCHEDULE
+        # Arrivals that were dropped lack requests; they lack no values of a journey's own metrics.
+        health = run.health.iloc[:0] if what == METRIC else run.health
+        return Selection(what, recording, rows, latencies, window, health), ""
+    return None, absent(statement, run)
 
 
 def absent(statement: Statement, run: Run) -> str:

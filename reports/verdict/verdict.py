@@ -7,10 +7,14 @@ from typing import Any
 import pandas as pd
 
 from plimsoll.run_files.files import VERDICT_SCHEMA_VERSION
-from reports.estimates.failure_table import failures_by_error
 from reports.estimates.loop_lag import without_lag
-from reports.estimates.own_table import metric_figures, transaction_figures
-from reports.estimates.request_table import recorded_figures, request_figures
+from reports.estimates.tables import (
+    failures_by_error,
+    metric_figures,
+    recorded_figures,
+    request_figures,
+    transaction_figures,
+)
 from reports.load.intervals import PRECISION
 from reports.load.run import Run
 from reports.steady_state import only, steady_state

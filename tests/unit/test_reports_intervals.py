@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from plimsoll.run_files.exit_status import Outcome
 from plimsoll.run_files.intervals import bucket_indices
-from reports.estimates.request_table import request_figures
+from reports.estimates.tables import request_figures
 from reports.load.interval_file import read_intervals
 from reports.load.intervals import (
     NO_HISTOGRAMS,

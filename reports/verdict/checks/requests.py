@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from reports.estimates.selecting import lacks, selected
+from reports.estimates.selection import lacks, selected
 from reports.load.intervals import bucket_of, middle_ms
 from reports.load.run import REQUEST_KEYS, Run
 from reports.steady_state import SteadyState

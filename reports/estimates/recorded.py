@@ -1,0 +1,180 @@
+"""Estimate a metric from the recorder's seconds: successes alone in latencies, intervals from blocks of time.
+
+Latencies belong to the second in which the request started, rates to the one in which it ended. Counts are of
+the whole run, and exact.
+"""
+
+import math
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from reports.estimates import intervals
+from reports.estimates.estimate import INDEPENDENT, SMALLEST_MEAN_N, Estimate, exact
+from reports.estimates.percentile import percentile
+from reports.estimates.selection import METRIC, Selection, unknown_outcome_note
+from reports.estimates.step_change import find_step, with_step
+from reports.load.intervals import lower_ms, middle_ms
+from reports.load.run import Run
+from reports.thresholds.statement import SHARE, Metric, Statement
+
+
+def estimate(statement: Statement, chosen: Selection) -> Estimate | None:
+    """Return the estimate of a statement's metric, None where nothing in the window tells it.
+
+    The limit is in ms, as the recorder has all values.
+    """
+    metric, whole_run_n = statement.metric, int(chosen.total("n"))
+    if metric.level is not None and metric.level < 100:  # p100 is the maximum
+        return percentile(statement, metric.level / 100, chosen)
+    match metric.figure:
+        case "count" if chosen.what == METRIC:
+            return exact(chosen.total("sum_ms"), whole_run_n, "added up over the whole run")
+        case "count":
+            return exact(float(whole_run_n), whole_run_n, "counted over the whole run")
+        case "failures":
+            return exact(chosen.total("failures"), whole_run_n, "counted over the whole run")
+        case "rps":
+            return _rate(chosen)
+        case "error_rate":
+            return _error_rate(statement, chosen) if chosen.n else None
+        case "rate" | "checks":
+            return _share(chosen, "hits") if chosen.n else None
+        case "mean":
+            return _mean(statement, chosen)
+        case "min":
+            n, fastest = chosen.n - chosen.failures, chosen.recording.column("min_ms")[chosen.started >= 0]
+            return exact(float(np.nanmin(fastest)), n, "the fastest successful request") if n else None
+    return _maximum(statement, chosen)
+
+
+def _mean(statement: Statement, chosen: Selection) -> Estimate | None:
+    """Return the mean of the successes, left open where requests of unknown outcome could break its limit.
+
+    One that was cut off took its age at least; one never made is taken to be as slow as the slowest.
+    """
+    latencies = chosen.latencies
+    answered = chosen.histogram(latencies.histograms)
+    successes, total_ms = answered.sum(axis=1), chosen.by_block(latencies.sum_ms)
+    n, sum_ms = int(successes.sum()), float(total_ms.sum())
+    if not n:
+        return None
+    value, middles_ms, counts = sum_ms / n, middle_ms(np.arange(answered.shape[1])), answered.sum(axis=0)
+    spread_ms = math.sqrt(
+        np.average((middles_ms - np.average(middles_ms, weights=counts)) ** 2, weights=counts)
+    )
+    alone = intervals.Z * spread_ms / math.sqrt(n)
+    half, method = alone, f"spread of the histogram, {INDEPENDENT}"
+    if chosen.blocks > 1:
+        half, method = chosen.halfwidth(total_ms, successes), f"Student's t over {chosen.length.words}"
+    found = Estimate(value, None, None, n, method, needed_n=SMALLEST_MEAN_N, caveat=chosen.length.caveat)
+    if n < SMALLEST_MEAN_N:
+        return found
+    low, high, independent = max(value - half, 0.0), value + half, (value - alone, value + alone)
+    found = replace(found, low=low, high=high, independent=independent, needed_n=None)
+    step = find_step(*map(chosen.by_second, (latencies.sum_ms, latencies.histograms.counted())))
+    found = with_step(found, step, chosen.window.from_s, " ms")
+    ages, missing = chosen.histogram(chosen.recording.unfinished).sum(axis=0), float(chosen.missing.sum())
+    slowest_ms = float(np.nanmax(latencies.max_ms[chosen.started >= 0]))
+    unseen_ms = float(ages @ lower_ms(np.arange(len(ages)))) + slowest_ms * missing
+    least = (sum_ms + unseen_ms) / (n + float(ages.sum()) + missing)
+    if not high < statement.first_value_outside <= least:
+        return found
+    return replace(found, high=max(high, least), doubt=unknown_outcome_note(ages, chosen.missing))
+
+
+def _maximum(statement: Statement, chosen: Selection) -> Estimate | None:
+    """Return the slowest success, or the age of a request that was cut off when it was over the limit."""
+    n = int(chosen.histogram(chosen.latencies.histograms).sum())
+    slowest = chosen.latencies.max_ms[chosen.started >= 0]
+    late = chosen.unfinished_over(statement.first_value_outside).sum(axis=0)
+    if late.any():
+        age_ms = float(lower_ms(int(np.flatnonzero(late)[-1])))
+        low = float(np.nanmax(np.append(slowest, max(age_ms, statement.first_value_outside))))
+        method = f"{int(late.sum())} requests were cut off when over the limit: at least their age"
+        return Estimate(low, low, None, n, method)
+    if not n:
+        return None
+    found = exact(float(np.nanmax(slowest)), n, "the slowest successful request")
+    unfinished = chosen.unfinished_between(float(np.nanmax(slowest)), statement.first_value_outside)
+    if not (unfinished.any() or chosen.missing.any()):
+        return found
+    return replace(found, high=None, doubt=unknown_outcome_note(unfinished, chosen.missing))
+
+
+def _share(chosen: Selection, of: Literal["hits", "failures"]) -> Estimate:
+    """Return the share of the values that failed, or of the hits of a rate, the checks that held."""
+    n, k = (chosen.column(column)[:, None] for column in ("n", "failures"))
+    n_by_second, k_by_second = (chosen.by_second(chosen.recording.column(c)) for c in ("n", "failures"))
+    if of == "hits":
+        k, k_by_second = n - k, n_by_second - k_by_second
+    low, high = (100 * float(end[0]) for end in chosen.shares(k, n))
+    alone = intervals.share(float(k.sum()), chosen.n)
+    found = Estimate(
+        100 * float(k.sum()) / chosen.n,
+        low,
+        high,
+        chosen.n,
+        chosen.words,
+        independent=(100 * alone[0], 100 * alone[1]),
+        caveat=chosen.length.caveat,
+    )
+    step = find_step(k_by_second, n_by_second, are_shares=True)
+    return with_step(found, step, chosen.window.from_s, "%", 100)
+
+
+def _error_rate(statement: Statement, chosen: Selection) -> Estimate:
+    """Return the share of failures; what was cut off later than any answer came may have been one."""
+    found, recording = _share(chosen, "failures"), chosen.recording
+    finished = chosen.histogram(recording.successes) + chosen.histogram(recording.failed)
+    slowest_ms = float(lower_ms(int(np.flatnonzero(finished.sum(axis=0))[-1])))
+    failures, n, hung = chosen.column("failures"), chosen.column("n"), chosen.unfinished_between(slowest_ms)
+    most = 100 * float(chosen.shares((failures + hung)[:, None], (n + hung)[:, None])[1][0])
+    if not (hung.any() and found.high is not None and found.high < statement.limit <= most):
+        return found
+    return replace(found, high=most, doubt=unknown_outcome_note(hung, what="failures"))
+
+
+def _rate(chosen: Selection) -> Estimate:
+    """Return the requests a second, as they ended."""
+    ended = chosen.by_block(chosen.recording.column("n"), "ended_s")
+    n, window = float(ended.sum()), chosen.window
+    value, alone = n / window.length_s, intervals.Z * math.sqrt(n) / window.length_s
+    half, method = alone, INDEPENDENT
+    if chosen.blocks > 1:
+        seconds = np.arange(window.first_s, window.end_s)
+        lengths_s = np.bincount(window.blocks(seconds, chosen.blocks), minlength=chosen.blocks).astype(float)
+        half, method = chosen.halfwidth(ended, lengths_s), f"Student's t over {chosen.length.words}"
+    found = Estimate(
+        value,
+        max(value - half, 0.0),
+        value + half,
+        int(n),
+        f"requests ended over seconds, {method}",
+        independent=(value - alone, value + alone),
+        caveat=chosen.length.caveat,
+    )
+    by_second = chosen.by_second(chosen.recording.column("n"), "ended_s")
+    return with_step(found, find_step(by_second, np.ones(len(by_second))), window.from_s, "/s")
+
+
+def estimate_of_starts(metric: Metric, run: Run) -> tuple[Estimate | None, str]:
+    """Return the estimate of `dropped_iterations` or `late_iterations`, or None and why there is none.
+
+    A share is of the planned iterations (dropped) or of those started (late), over the whole run. Those that
+    came by chance may be more than were planned.
+    """
+    if not run.has_schedule:
+        return None, "the run had no schedule of iterations, so that none could be late or dropped"
+    counted = run.iterations_counted
+    which = metric.name.removesuffix("_iterations")
+    started, found = counted["started"], counted[which]
+    if math.isnan(found + started):
+        return None, "health.csv has no iteration counts"
+    planned = run.meta.arrivals.planned if run.meta.arrivals is not None else 0
+    of = int(max(planned, started + counted["dropped"]) if which == "dropped" else started)
+    if metric.kind is SHARE:
+        share = f"of {of} iterations"
+        return (exact(100 * found / of, of, share), "") if of else (None, "no iteration was started")
+    return exact(found, of, "counted"), ""

@@ -1,0 +1,184 @@
+"""Select the rows of a recording that a threshold is about, within the judged time and by blocks of it.
+
+Of some requests less is known. One that was cut off in flight took its age at least. Of those that dropped
+arrivals never made nothing is known but that they would have met the service when it was at its slowest:
+they count as possible violations of a limit.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from plimsoll.run_files.intervals import TAG_SEPARATOR
+from reports.estimates import intervals
+from reports.estimates.estimate import INDEPENDENT
+from reports.estimates.intervals import BLOCKS, BlockLength
+from reports.load.intervals import Counts, Group, Histograms, Intervals, Latencies, bucket_of, summed
+from reports.steady_state import SteadyState
+from reports.thresholds.statement import About, Condition, Selector
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+METRIC = "metric"
+"""What values are called that a journey measured itself."""
+DROPPED_AT_END_S = 2
+"""What still waits when a schedule ends is dropped then, and written down within a second or two."""
+
+
+def selected(selector: Selector, rows: pd.DataFrame) -> Mask:
+    """Mark the rows in which all conditions of an alternative hold; every condition needs its column."""
+    found: Mask = np.zeros(len(rows), dtype=bool)
+    for alternative in selector.alternatives:
+        holds: Mask = np.ones(len(rows), dtype=bool)
+        for condition in alternative:
+            texts = rows[condition.about.value].array
+            if isinstance(texts, pd.Categorical):
+                code, values = texts.codes, texts.categories.tolist()
+            else:
+                code, distinct = pd.factorize(np.asarray(texts, dtype=object))
+                values = distinct.tolist()
+            # A text that is missing, as a type may be in a foreign file, fits nothing; its code is -1.
+            fits = np.array([*condition.holds([str(value) for value in values]), condition.negated])
+            holds &= fits[code]
+        found |= holds
+    return found
+
+
+def lacks(selector: Selector, rows: pd.DataFrame) -> bool:
+    """Tell whether the rows lack the column of a condition."""
+    return any(condition.about.value not in rows for condition in selector.conditions)
+
+
+def values_of(condition: Condition, rows: pd.DataFrame) -> set[str]:
+    """Return the values of what a condition is about."""
+    values = {str(value) for value in rows[condition.about.value].unique()}
+    if condition.about is About.TAG:
+        return {tag for value in values for tag in value.split(TAG_SEPARATOR)} - {""}
+    return values
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Hold the requests (or `what` else) that a threshold is about: rows of a recording, in a window.
+
+    `latencies` are the ones it is about, `health` the generator's seconds, which tell of dropped arrivals.
+    """
+
+    what: str
+    recording: Intervals
+    rows: Mask
+    latencies: Latencies
+    window: SteadyState
+    health: pd.DataFrame
+
+    @property
+    def types(self) -> set[str]:
+        """Return the types of the rows."""
+        return set(self.recording.rows["request_type"][self.rows].unique())
+
+    @property
+    def blocks(self) -> int:
+        """Return into how many blocks the window is cut: one where blocks would be shorter than a second."""
+        return BLOCKS if self.window.length_s >= BLOCKS else 1
+
+    @cached_property
+    def started(self) -> Group:
+        """Number the rows by the block in which their requests started."""
+        return self._grouped("started_s", self.blocks)
+
+    @cached_property
+    def n(self) -> int:
+        """Return how many requests that started in the window were finished."""
+        return int(self.column("n").sum())
+
+    @cached_property
+    def failures(self) -> int:
+        """Return how many of them failed."""
+        return int(self.column("failures").sum())
+
+    def total(self, column: str) -> float:
+        """Return the sum of a column over all of the run."""
+        return float(np.nansum(self.recording.column(column)[self.rows]))
+
+    def column(self, name: str) -> Floats:
+        """Return the sums of a column by the blocks in which requests started."""
+        return self.by_block(self.recording.column(name))
+
+    def by_block(self, values: Floats, which: str = "started_s") -> Floats:
+        """Return the sum of the values of rows in each block, in which their requests started or ended."""
+        group = self.started if which == "started_s" else self._grouped(which, self.blocks)
+        return summed(values, group, self.blocks)
+
+    def by_second(self, values: Floats, which: str = "started_s") -> Floats:
+        """Return the sum of the values of rows in each second of the window."""
+        return summed(values, self._grouped(which, self.window.length_s), self.window.length_s)
+
+    def _grouped(self, which: str, count: int) -> Group:
+        return np.where(self.rows, self.window.blocks(self.recording.seconds(which), count), -1)
+
+    def histogram(self, histograms: Histograms) -> Counts:
+        """Return the merged histogram of each block."""
+        return self.recording.merged(histograms, self.started, self.blocks)
+
+    @cached_property
+    def length(self) -> BlockLength:
+        """Return how long the blocks are."""
+        return BlockLength(self.blocks, self.window.length_s / self.blocks)
+
+    @property
+    def words(self) -> str:
+        """Describe the interval of a share for the method of an estimate."""
+        if self.blocks == 1:
+            return f"Wilson {INDEPENDENT}, as {self.window.length_s} s are too short for blocks"
+        return f"wider of Wilson and Student's t over {self.length.words}"
+
+    def shares(self, k: Floats, n: Floats) -> tuple[Floats, Floats]:
+        """Return the intervals of k cases in n, blocks by columns."""
+        return intervals.block_shares(k, n, self.length.coarser)
+
+    def halfwidth(self, amounts: Floats, weights: Floats) -> float:
+        """Return the half width of the interval of a ratio of sums over blocks."""
+        return intervals.block_halfwidth(amounts, weights, self.length.coarser)
+
+    def unfinished_over(self, limit_ms: float) -> Counts:
+        """Return the requests that were cut off when they were as old as a limit, by block and age."""
+        counts = self.histogram(self.recording.unfinished)
+        counts[:, : bucket_of(limit_ms)] = 0
+        return counts
+
+    def unfinished_between(self, above_ms: float, below_ms: float = math.inf) -> Floats:
+        """Return how many requests of each block were cut off at ages between, outside of both buckets."""
+        counts = self.histogram(self.recording.unfinished)
+        last = bucket_of(below_ms) if math.isfinite(below_ms) else counts.shape[1]
+        between: Floats = counts[:, bucket_of(above_ms) + 1 : last].sum(axis=1)
+        return between
+
+    @cached_property
+    def missing(self) -> Floats:
+        """Return how many requests each block lacks by dropped arrivals: as many each as made by one."""
+        starts = self.health.dropna(subset=["unix_s", "started", "dropped"])
+        # A row tells of the second before it was written.
+        second = np.floor(starts["unix_s"].to_numpy(dtype=np.float64)).astype(np.int64) - 1
+        end_s = self.window.end_s
+        second = np.where((second >= end_s) & (second < end_s + DROPPED_AT_END_S), end_s - 1, second)
+        block = self.window.blocks(second, self.blocks)
+        dropped = summed(starts["dropped"].to_numpy(dtype=np.float64), block, self.blocks)
+        started = float(starts["started"].to_numpy(dtype=np.float64)[block >= 0].sum())
+        return dropped * (self.n / started) if started else np.zeros(self.blocks)
+
+
+def unknown_outcome_note(
+    unfinished: Floats, missing: Floats | None = None, what: str = "over the limit"
+) -> str:
+    """Say what requests may have been that were cut off too early to tell, or never made."""
+    counts = {
+        "cut off in flight": int(unfinished.sum()),
+        "never made, as arrivals were dropped,": 0 if missing is None else math.ceil(missing.sum()),
+    }
+    parts = [f"{n} {'request was' if n == 1 else 'requests were'} {why}" for why, n in counts.items() if n]
+    return f"{' and '.join(parts)} that may have been {what}"
