@@ -33,7 +33,7 @@ from plimsoll.context import execution_of, give_context
 from plimsoll.loads.intended_starts import UserRegistry
 from plimsoll.recording.aggregate import aggregate
 from plimsoll.recording.in_flight import Request
-from plimsoll.recording.intervals import SCALARS, IntervalBlock, IntervalFile, Key
+from plimsoll.recording.intervals import SCALARS, IntervalBatch, IntervalFile, Key
 from plimsoll.recording.recorder import RequestRecorder
 from plimsoll.recording.run_clock import RunClock
 from plimsoll.run_files.files import INTERVALS_FILE, LOCAL
@@ -162,11 +162,11 @@ def second_of(
     for key, _, _, start_s, latency_ms, size, _ in requests_of(second, keys, REQUESTS_PER_S).tolist():
         recorder.record("GET", keys[int(key)].name, latency_ms, size, start_time=start_s)
     started = time.perf_counter()
-    block = recorder.aggregate()
-    assert block is not None
+    batch = recorder.aggregate()
+    assert batch is not None
     return {
         "aggregate": (time.perf_counter() - started) * 1000,
-        "append": timed_ms(lambda: file.append(block, LOCAL, lambda _: "hold")),
+        "append": timed_ms(lambda: file.append(batch, LOCAL, lambda _: "hold")),
         "write": timed_ms(file.write),
     }
 
@@ -191,7 +191,7 @@ def requests_of(second: int, keys: list[Key], count: int) -> Any:
     )
 
 
-def blocks() -> Iterator[IntervalBlock]:
+def batches() -> Iterator[IntervalBatch]:
     """Yield the seconds that are written in each format."""
     keys = [Key("Visitor", "GET", f"journey.step{number}", TAGS[number % len(TAGS)]) for number in range(50)]
     for second in range(SECONDS_WRITTEN):
@@ -219,8 +219,8 @@ def print_formats() -> None:
 def write_arrow(path: Path, every_s: int) -> None:
     """Write the seconds as the recorder does."""
     file = IntervalFile(path, LIMITS_MS)
-    for second, block in enumerate(blocks(), 1):
-        file.append(block, LOCAL, lambda _: "hold")
+    for second, batch in enumerate(batches(), 1):
+        file.append(batch, LOCAL, lambda _: "hold")
         if second % every_s == 0:
             file.write()
     file.close()
@@ -239,8 +239,8 @@ def rewrite_arrow(ours: Path, other: Path, compression: str | None) -> None:
 def write_msgpack(path: Path) -> None:
     """Write the seconds as compressed frames of their messages."""
     with path.open("wb") as file:
-        for block in blocks():
-            frame = zlib.compress(msgpack.dumps(block.to_message()))
+        for batch in batches():
+            frame = zlib.compress(msgpack.dumps(batch.to_message()))
             file.write(len(frame).to_bytes(4, "little") + frame)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from plimsoll.recording.intervals import IntervalBlock, Key, Tally
+from plimsoll.recording.intervals import IntervalBatch, Key, SparseHistogram
 from plimsoll.run_files.intervals import bucket_indices
 
 # The columns of a sample, all of them floats. delay_ms is by how much the request started too late, NaN where
@@ -20,17 +20,16 @@ UNFINISHED = -1
 SUCCESS = 0
 # A start further than this from the moment of recording is of another clock, and is not believed.
 PLAUSIBLE_AGE_S = 86_400.0
-_TALLY_SPAN = 65_536
+_VALUE_SPAN = 65_536
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Mask = NDArray[np.bool_]
-Columns = dict[str, NDArray[Any]]
 
 
 def aggregate(
     samples: Floats, keys: Sequence[Key], kinds: Sequence[str], limits_ms: Sequence[float]
-) -> IntervalBlock:
+) -> IntervalBatch:
     """Group samples (rows of SAMPLE_COLUMNS) by the seconds of their start and end and by their key.
 
     A latency that is not a number of 0 or more is in n but in no latency figure.
@@ -39,17 +38,48 @@ def aggregate(
     latency_ms = np.where(samples[:, 4] >= 0, samples[:, 4], np.nan)
     duration_ms = np.where(outcome == VALUE, 0.0, latency_ms)
     (row_key, started_s, ended_s), row = _group(key, *_seconds(samples[:, 2], samples[:, 3], duration_ms))
-    latencies = _by_outcome(row, len(row_key), outcome, latency_ms, samples[:, 6])
+    row_count = len(row_key)
+    latencies = _Latencies(row, latency_ms, row_count)
+    successes = latencies.of((outcome == SUCCESS) | (outcome == VALUE))
+    failed, unfinished = latencies.of(outcome > SUCCESS), latencies.of(outcome == UNFINISHED)
+    # The successes that a schedule had intended, from when it had.
+    delay_ms = samples[:, 6]
+    has_schedule = bool(np.isfinite(delay_ms).any())
+    responses = _Latencies(row, latency_ms + delay_ms, row_count).of(
+        (outcome == SUCCESS) & np.isfinite(delay_ms)
+    )
     used_keys, key_positions = np.unique(row_key, return_inverse=True)
-    failed = outcome > SUCCESS
-    used_kinds, kind_positions = np.unique(outcome[failed] - 1, return_inverse=True)
-    labels: Columns = {"started_s": started_s, "ended_s": ended_s, "key": key_positions.astype(np.int32)}
-    return IntervalBlock(
+    is_failed = outcome > SUCCESS
+    used_kinds, kind_positions = np.unique(outcome[is_failed] - 1, return_inverse=True)
+    return IntervalBatch(
         keys=[keys[position] for position in used_keys],
         kinds=[kinds[position] for position in used_kinds],
-        scalars=labels | _scalars(row, outcome, samples[:, 5], latencies),
-        tallies=_tallies(latencies) | {"failure_kinds": _tally(row[failed], kind_positions, len(row_key))},
-        over_limits=_over_limits(latencies, limits_ms, has_schedule=bool(np.isfinite(samples[:, 6]).any())),
+        scalars={
+            "started_s": started_s,
+            "ended_s": ended_s,
+            "key": key_positions.astype(np.int32),
+            "n": _count(row[outcome != UNFINISHED], row_count),
+            "failures": _count(row[is_failed], row_count),
+            "bytes": np.bincount(row, samples[:, 5], row_count).astype(np.int64),
+            "sum_ms": successes.sums(),
+            "min_ms": successes.extremes(np.minimum, np.inf),
+            "max_ms": successes.extremes(np.maximum, -np.inf),
+            "response_sum_ms": responses.sums(),
+            "response_max_ms": responses.extremes(np.maximum, -np.inf),
+            "unfinished": _count(row[outcome == UNFINISHED], row_count),
+        },
+        histograms={
+            "successes": successes.histogram(),
+            "responses": responses.histogram(),
+            "failed": failed.histogram(),
+            "unfinished": unfinished.histogram(),
+            "failure_kinds": _histogram(row[is_failed], kind_positions, row_count),
+        },
+        over_limits={
+            "over_limit": successes.over(limits_ms),
+            "response_over_limit": responses.over(limits_ms if has_schedule else ()),
+            "unfinished_over_limit": unfinished.over(limits_ms),
+        },
     )
 
 
@@ -76,9 +106,9 @@ class _Latencies(NamedTuple):
         extreme.at(found, self.row, self.latency_ms)
         return np.where(np.isinf(found), np.nan, found)
 
-    def tally(self) -> Tally:
+    def histogram(self) -> SparseHistogram:
         """Return the histogram of each row."""
-        return _tally(self.row, bucket_indices(np, self.latency_ms), self.row_count)
+        return _histogram(self.row, bucket_indices(np, self.latency_ms), self.row_count)
 
     def over(self, limits_ms: Sequence[float]) -> NDArray[np.uint32]:
         """Return how many of each row are at least as slow as each limit."""
@@ -88,67 +118,11 @@ class _Latencies(NamedTuple):
         return over
 
 
-class _ByOutcome(NamedTuple):
-    """Latencies by what came of the requests; responses are the successes that a schedule had intended."""
-
-    successes: _Latencies
-    responses: _Latencies
-    failed: _Latencies
-    unfinished: _Latencies
-
-
-def _by_outcome(
-    row: Integers, row_count: int, outcome: Integers, latency_ms: Floats, delay_ms: Floats
-) -> _ByOutcome:
-    latencies = _Latencies(row, latency_ms, row_count)
-    is_success = outcome == SUCCESS
-    return _ByOutcome(
-        latencies.of(is_success | (outcome == VALUE)),
-        _Latencies(row, latency_ms + delay_ms, row_count).of(is_success & np.isfinite(delay_ms)),
-        latencies.of(outcome > SUCCESS),
-        latencies.of(outcome == UNFINISHED),
-    )
-
-
-def _scalars(row: Integers, outcome: Integers, size_bytes: Floats, latencies: _ByOutcome) -> Columns:
-    row_count = latencies.successes.row_count
-    return {
-        "n": _count(row[outcome != UNFINISHED], row_count),
-        "failures": _count(row[outcome > SUCCESS], row_count),
-        "bytes": np.bincount(row, size_bytes, row_count).astype(np.int64),
-        "sum_ms": latencies.successes.sums(),
-        "min_ms": latencies.successes.extremes(np.minimum, np.inf),
-        "max_ms": latencies.successes.extremes(np.maximum, -np.inf),
-        "response_sum_ms": latencies.responses.sums(),
-        "response_max_ms": latencies.responses.extremes(np.maximum, -np.inf),
-        "unfinished": _count(row[outcome == UNFINISHED], row_count),
-    }
-
-
-def _tallies(latencies: _ByOutcome) -> dict[str, Tally]:
-    return {
-        "successes": latencies.successes.tally(),
-        "responses": latencies.responses.tally(),
-        "failed": latencies.failed.tally(),
-        "unfinished": latencies.unfinished.tally(),
-    }
-
-
-def _over_limits(
-    latencies: _ByOutcome, limits_ms: Sequence[float], *, has_schedule: bool
-) -> dict[str, NDArray[np.uint32]]:
-    return {
-        "over_limit": latencies.successes.over(limits_ms),
-        "response_over_limit": latencies.responses.over(limits_ms if has_schedule else ()),
-        "unfinished_over_limit": latencies.unfinished.over(limits_ms),
-    }
-
-
-def _seconds(recorded_s: Floats, told_start_s: Floats, latency_ms: Floats) -> tuple[Integers, Integers]:
+def _seconds(recorded_s: Floats, client_start_s: Floats, latency_ms: Floats) -> tuple[Integers, Integers]:
     """Return the seconds in which each request started and ended, by the client's own start if plausible."""
     duration_s = np.where(np.isfinite(latency_ms), latency_ms, 0.0).clip(0.0, PLAUSIBLE_AGE_S * 1000) / 1000
-    told = np.abs(recorded_s - told_start_s) < PLAUSIBLE_AGE_S  # False for NaN
-    start_s = np.where(told, told_start_s, recorded_s - duration_s)
+    is_plausible = np.abs(recorded_s - client_start_s) < PLAUSIBLE_AGE_S  # False for NaN
+    start_s = np.where(is_plausible, client_start_s, recorded_s - duration_s)
     return np.floor(start_s).astype(np.int64), np.floor(start_s + duration_s).astype(np.int64)
 
 
@@ -168,7 +142,8 @@ def _count(row: Integers, row_count: int) -> NDArray[np.uint32]:
     return np.bincount(row, minlength=row_count).astype(np.uint32)
 
 
-def _tally(row: Integers, value: Integers, row_count: int) -> Tally:
-    codes, counts = np.unique(row * _TALLY_SPAN + value, return_counts=True)
-    offsets = np.searchsorted(codes, np.arange(row_count + 1) * _TALLY_SPAN)
-    return Tally(offsets.astype(np.int32), (codes % _TALLY_SPAN).astype(np.uint16), counts.astype(np.uint32))
+def _histogram(row: Integers, value: Integers, row_count: int) -> SparseHistogram:
+    codes, counts = np.unique(row * _VALUE_SPAN + value, return_counts=True)
+    offsets = np.searchsorted(codes, np.arange(row_count + 1) * _VALUE_SPAN)
+    values = codes % _VALUE_SPAN
+    return SparseHistogram(offsets.astype(np.int32), values.astype(np.uint16), counts.astype(np.uint32))

@@ -53,9 +53,6 @@ class BundledService:
             # Ctrl-C ends the load; the service must answer until it has ended.
             start_new_session=True,
         )
-        self.ready = self._await_ready()
-
-    def _await_ready(self) -> ReadyLine:
         assert self._process.stdout is not None
         deadline = threading.Timer(START_LIMIT_S, self._process.kill)
         deadline.start()
@@ -67,7 +64,7 @@ class BundledService:
             status = self._process.wait()
             raise ServiceError(f"the bundled service ended with status {status}; its error is above")
         said = json.loads(line)
-        return ReadyLine(said["url"], said["version"])
+        self.ready = ReadyLine(said["url"], said["version"])
 
     def stop(self) -> None:
         """Stop the service and its database; kill it if it does not go within STOP_LIMIT_S."""

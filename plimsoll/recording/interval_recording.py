@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from plimsoll.recording.intervals import IntervalFile, block_from_message
+from plimsoll.recording.intervals import IntervalFile, batch_from_message
 from plimsoll.recording.options import declared_limits_ms
 from plimsoll.recording.recorder import RequestRecorder
 from plimsoll.recording.run_directory import RecordingErrors
@@ -74,8 +74,8 @@ class IntervalRecording:
                 logger.error("%d reports of worker %s were lost; this run cannot pass", lost, worker)
             self._clocks.note(worker, report["sent_s"], report[STEPS_KEY])
             shift_s = self._clocks.shift_s(worker)
-            for message in report["blocks"]:
-                self._file.append(block_from_message(message), worker, self._stage_of, shift_s)
+            for message in report["batches"]:
+                self._file.append(batch_from_message(message), worker, self._stage_of, shift_s)
 
     def close(self) -> None:
         """Take what came in after the last second and close the file."""
@@ -94,6 +94,6 @@ class IntervalRecording:
         return own + sum(self._worker_errors.values()) + self._lost_reports
 
     def _aggregate(self) -> None:
-        block = self._recorder.aggregate() if self._recorder else None
-        if block:
-            self._file.append(block, LOCAL, self._stage_of)
+        batch = self._recorder.aggregate() if self._recorder else None
+        if batch:
+            self._file.append(batch, LOCAL, self._stage_of)

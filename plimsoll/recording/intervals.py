@@ -1,8 +1,8 @@
 """The rows of intervals.arrow: as columns in a process, as a message between two, and in the file.
 
-A block is what one process saw in an interval; any can be read, or lost, without the others. The file has the
-blocks of all processes, appended as they come, never merged: one zstd stream around an Arrow IPC stream,
-flushed after each batch. 8 hours of 50 names make 140 MB, which pandas has in 2 to 4 s. Batches that are
+A batch is what one process saw in an interval; any can be read, or lost, without the others. The file has the
+batches of all processes, appended as they come, never merged: one zstd stream around an Arrow IPC stream,
+flushed after each record batch. 8 hours of 50 names make 140 MB, which pandas has in 2 to 4 s. Those that are
 compressed one by one make 187 MB, take twice as long to write, and would repeat in full what response times
 share with service times. `benchmarks/recorder_cost.py` measures it.
 """
@@ -34,7 +34,7 @@ Message = dict[str, Any]
 SCALARS = {name: np.dtype(kind) for name, kind in INTERVAL_COLUMNS.items() if kind in SCALAR_TYPES}
 SCALARS["key"] = np.dtype("int32")
 # Any number of (value, count) a row: buckets of latencies and ages, positions in the table of failure kinds.
-TALLIES = (*HISTOGRAMS, "failure_kinds")
+ROW_HISTOGRAMS = (*HISTOGRAMS, "failure_kinds")
 
 
 class Key(NamedTuple):
@@ -46,7 +46,7 @@ class Key(NamedTuple):
     tags: str = ""
 
 
-class Tally(NamedTuple):
+class SparseHistogram(NamedTuple):
     """How often each value occurred in each row; row i owns offsets[i] up to offsets[i + 1]."""
 
     offsets: NDArray[np.int32]
@@ -55,13 +55,13 @@ class Tally(NamedTuple):
 
 
 @dataclass(frozen=True)
-class IntervalBlock:
+class IntervalBatch:
     """Rows by (started_s, ended_s, key), with the tables of the keys and failure kinds that they point to."""
 
     keys: Sequence[Key]
     kinds: Sequence[str]
     scalars: Mapping[str, Array]
-    tallies: Mapping[str, Tally]
+    histograms: Mapping[str, SparseHistogram]
     over_limits: Mapping[str, NDArray[np.uint32]]
 
     @property
@@ -70,37 +70,37 @@ class IntervalBlock:
         return len(self.scalars["key"])
 
     def to_message(self) -> Message:
-        """Return the block as texts, lists and bytes, which Locust's messages can carry."""
+        """Return the batch as texts, lists and bytes, which Locust's messages can carry."""
         return {
             "keys": [list(key) for key in self.keys],
             "kinds": list(self.kinds),
             "scalars": {name: column.tobytes() for name, column in self.scalars.items()},
-            "tallies": {name: [part.tobytes() for part in tally] for name, tally in self.tallies.items()},
+            "histograms": {name: [part.tobytes() for part in each] for name, each in self.histograms.items()},
             "over_limits": {name: counts.tobytes() for name, counts in self.over_limits.items()},
         }
 
 
-def block_from_message(message: Message) -> IntervalBlock:
-    """Return the block that `to_message` made this of.
+def batch_from_message(message: Message) -> IntervalBatch:
+    """Return the batch that `to_message` made this of.
 
     Raises:
         KeyError, ValueError, TypeError: the message is not of this form.
     """
     scalars = {name: np.frombuffer(message["scalars"][name], kind) for name, kind in SCALARS.items()}
     row_count = len(scalars["key"])
-    tallies = {}
-    for name in TALLIES:
-        offsets, values, counts = message["tallies"][name]
-        tallies[name] = Tally(
+    histograms = {}
+    for name in ROW_HISTOGRAMS:
+        offsets, values, counts = message["histograms"][name]
+        histograms[name] = SparseHistogram(
             np.frombuffer(offsets, np.int32),
             np.frombuffer(values, np.uint16),
             np.frombuffer(counts, np.uint32),
         )
-    return IntervalBlock(
+    return IntervalBatch(
         keys=[Key(*key) for key in message["keys"]],
         kinds=list(message["kinds"]),
         scalars=scalars,
-        tallies=tallies,
+        histograms=histograms,
         over_limits={
             name: np.frombuffer(message["over_limits"][name], np.uint32).reshape(row_count, -1)
             for name in OVER_LIMITS
@@ -109,7 +109,7 @@ def block_from_message(message: Message) -> IntervalBlock:
 
 
 class IntervalFile:
-    """Collects blocks and writes them out as one record batch at a time."""
+    """Collects batches and writes them out as one record batch at a time."""
 
     def __init__(self, path: Path, limits_ms: Sequence[float]) -> None:
         self._schema = interval_schema(pa, limits_ms)
@@ -121,24 +121,24 @@ class IntervalFile:
         self._file.flush()
 
     def append(
-        self, block: IntervalBlock, worker: str, stage_of: Callable[[int], str], shift_s: int = 0
+        self, batch: IntervalBatch, worker: str, stage_of: Callable[[int], str], shift_s: int = 0
     ) -> None:
-        """Take a block of *worker*, whose clock is *shift_s* behind ours; `write` puts it into the file."""
-        scalars = dict(block.scalars)
+        """Take a batch of *worker*, whose clock is *shift_s* behind ours; `write` puts it into the file."""
+        scalars = dict(batch.scalars)
         key = scalars.pop("key")
         started_s = scalars["started_s"] = scalars["started_s"] + shift_s
         scalars["ended_s"] = scalars["ended_s"] + shift_s
         seconds, second = np.unique(started_s, return_inverse=True)
         stages = self._numbers("stage", [stage_of(each) for each in seconds.tolist()])
         texts = {
-            "worker": np.repeat(self._numbers("worker", [worker]), block.row_count),
+            "worker": np.repeat(self._numbers("worker", [worker]), batch.row_count),
             "stage": stages[second],
             **{
-                column: self._numbers(column, [getattr(each, column) for each in block.keys])[key]
+                column: self._numbers(column, [getattr(each, column) for each in batch.keys])[key]
                 for column in Key._fields
             },
         }
-        self._pending.append({**scalars, **texts, **_list_columns(block)})
+        self._pending.append({**scalars, **texts, **_list_columns(batch)})
 
     def write(self) -> None:
         """Write what was appended since, as one batch that is with the operating system afterwards."""
@@ -147,7 +147,7 @@ class IntervalFile:
         pending, self._pending = self._pending, []
         columns = []
         for field in self._schema:
-            parts = [block[field.name] for block in pending]
+            parts = [batch[field.name] for batch in pending]
             if field.name in self._texts:
                 numbers = _array(np.concatenate(parts), pa.int32())
                 texts = _text_array(self._texts[field.name])
@@ -171,17 +171,17 @@ class IntervalFile:
         return np.array([known.setdefault(text, len(known)) for text in texts], np.int32)
 
 
-def _list_columns(block: IntervalBlock) -> dict[str, pa.Array]:
+def _list_columns(batch: IntervalBatch) -> dict[str, pa.Array]:
     columns = {}
-    for tally_name, (buckets, counts) in HISTOGRAMS.items():
-        tally = block.tallies[tally_name]
-        columns[buckets] = _lists(tally.offsets, _array(tally.values, pa.uint16()))
-        columns[counts] = _lists(tally.offsets, _array(tally.counts, pa.uint32()))
-    kinds = block.tallies["failure_kinds"]
-    columns["failure_kinds"] = _lists(kinds.offsets, _text_array([block.kinds[n] for n in kinds.values]))
+    for histogram_name, (buckets, counts) in HISTOGRAMS.items():
+        histogram = batch.histograms[histogram_name]
+        columns[buckets] = _lists(histogram.offsets, _array(histogram.values, pa.uint16()))
+        columns[counts] = _lists(histogram.offsets, _array(histogram.counts, pa.uint32()))
+    kinds = batch.histograms["failure_kinds"]
+    columns["failure_kinds"] = _lists(kinds.offsets, _text_array([batch.kinds[n] for n in kinds.values]))
     columns["failure_counts"] = _lists(kinds.offsets, _array(kinds.counts, pa.uint32()))
-    for name, over in block.over_limits.items():
-        offsets = np.arange(block.row_count + 1) * over.shape[1]
+    for name, over in batch.over_limits.items():
+        offsets = np.arange(batch.row_count + 1) * over.shape[1]
         columns[name] = _lists(offsets, _array(over.ravel(), pa.uint32()))
     return columns
 

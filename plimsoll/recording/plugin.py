@@ -54,28 +54,21 @@ def record_run() -> None:
         last_resort.settle = None  # Locust may have nothing to do but to print its help
         add_options(parser)
 
-    if _is_called_by_a_command():
-        last_resort.settle = _status_while_loading
+    def status_while_loading(error: BaseException | None) -> int | None:
+        if error is not None:  # it has said so, and its status is 1
+            return None
+        _say(["no load was made: the process ended while its locustfiles were being loaded"])
+        return ExitStatus.INCONCLUSIVE
+
+    frame = inspect.currentframe()
+    while frame and frame.f_globals.get("__name__") not in COMMANDS:
+        frame = frame.f_back
+    if frame:  # a command calls, and no script, which may end as it likes
+        last_resort.settle = status_while_loading
     events.init_command_line_parser.add_listener(on_loaded)
     events.init.add_listener(partial(_on_init, last_resort))
     surround(events.init, partial(_around_init, last_resort))
     start_after_init(events)
-
-
-def _is_called_by_a_command() -> bool:
-    """Tell whether `locust` or `plimsoll run` calls, and no script, which may end as it likes."""
-    frame = inspect.currentframe()
-    while frame and frame.f_globals.get("__name__") not in COMMANDS:
-        frame = frame.f_back
-    return frame is not None
-
-
-def _status_while_loading(error: BaseException | None) -> int | None:
-    """Return the status of a process that has ended before its locustfiles were loaded, as by sys.exit()."""
-    if error is not None:  # it has said so, and its status is 1
-        return None
-    _say(["no load was made: the process ended while its locustfiles were being loaded"])
-    return ExitStatus.INCONCLUSIVE
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from plimsoll.context import Attribution, Execution, Iteration, Transaction, current_context, execution_of
 from plimsoll.listening import listen_first
 from plimsoll.recording.aggregate import SAMPLE_COLUMNS, SUCCESS, UNFINISHED, VALUE, aggregate
-from plimsoll.recording.intervals import IntervalBlock
+from plimsoll.recording.intervals import IntervalBatch
 from plimsoll.recording.run_clock import RunClock
 from plimsoll.recording.series import ErrorTypes, SeriesRegistry
 from plimsoll.run_files.intervals import (
@@ -192,7 +192,7 @@ class RequestRecorder:
     ) -> None:
         self._samples += _SAMPLE.pack(series, outcome, ended_s, _NOT_KNOWN, latency_ms, 0, delay_ms)
 
-    def aggregate(self) -> IntervalBlock | None:
+    def aggregate(self) -> IntervalBatch | None:
         """Return what was recorded since the last call as rows, or None where there is nothing."""
         packed, self._samples = self._samples, bytearray()
         if not packed:

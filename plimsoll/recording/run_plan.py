@@ -122,14 +122,22 @@ class RunPlan:
         Without a schedule the plan is what Locust was asked for last: a number of users, and a spawn rate.
         """
         schedule, position_s = self._schedule, self._position_s
-        if schedule is None:
-            users = self._asked_users(runner) if runner else None
-            return Planned(self._stage_without_shape(self.elapsed_s), users, None)
-        if position_s is None:
-            return Planned(None, None, None)
-        return Planned(
-            schedule.stage_at(position_s), schedule.users_at(position_s), schedule.rate_at(position_s)
-        )
+        if schedule is not None:
+            if position_s is None:
+                return Planned(None, None, None)
+            return Planned(
+                schedule.stage_at(position_s), schedule.users_at(position_s), schedule.rate_at(position_s)
+            )
+        users = None
+        if runner:
+            spawn_rate = options_of(self._environment).spawn_rate or 1.0
+            if isinstance(runner, MasterRunner):
+                spawn_rate = runner.spawn_rate
+            elif runner.shape_last_tick:
+                spawn_rate = runner.shape_last_tick[1]
+            wanted = runner.target_user_count
+            users = self._ramp.users_at(self.elapsed_s, wanted, spawn_rate, runner.user_count)
+        return Planned(self._stage_without_shape(self.elapsed_s), users, None)
 
     def stage_of(self, unix_s: int) -> str:
         """Return the stage that was played in the middle of a second, empty where there was none."""
@@ -170,14 +178,6 @@ class RunPlan:
             }
         return facts
 
-    def _asked_users(self, runner: Runner) -> int:
-        spawn_rate = options_of(self._environment).spawn_rate or 1.0
-        if isinstance(runner, MasterRunner):
-            spawn_rate = runner.spawn_rate
-        elif runner.shape_last_tick:
-            spawn_rate = runner.shape_last_tick[1]
-        return self._ramp.users_at(self.elapsed_s, runner.target_user_count, spawn_rate, runner.user_count)
-
     def _stage_without_shape(self, elapsed_s: float) -> str | None:
         if not self._warm_up_s:
             return None
@@ -206,13 +206,11 @@ def stage_facts(schedule: Schedule | ArrivalSchedule | None, begins_s: float) ->
     start_s = begins_s
     for stage in schedule.stages if schedule else ():
         end_s = start_s + stage.duration_s
-        bounds = {"name": stage.name, "from_s": round(start_s, 3), "to_s": round(end_s, 3)}
-        facts.append({**bounds, **_levels(stage)})
+        fact = {"name": stage.name, "from_s": round(start_s, 3), "to_s": round(end_s, 3)}
+        if isinstance(stage, RateStage):
+            fact |= {"from_rate": stage.from_rate, "to_rate": stage.to_rate}
+        else:
+            fact |= {"from_users": stage.from_users, "to_users": stage.to_users}
+        facts.append(fact)
         start_s = end_s
     return facts
-
-
-def _levels(stage: Stage | RateStage) -> dict[str, object]:
-    if isinstance(stage, RateStage):
-        return {"from_rate": stage.from_rate, "to_rate": stage.to_rate}
-    return {"from_users": stage.from_users, "to_users": stage.to_users}

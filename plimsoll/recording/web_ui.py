@@ -170,8 +170,15 @@ def form_faults(form: Form, environment: Environment, named: Mapping[str, str | 
     available = cast(dict[str, type[User]], environment.available_user_classes or {})
     chosen = [available[name] for name in form.getlist("user_classes") if name in available]
     classes = chosen or list(environment.user_classes)
+    faults = []
+    for field, value in form.items(multi=True):
+        if "\0" in field or "\0" in value:
+            faults.append(f"{shown(field)} has a NUL character in it, got {shown(value)}")
+        elif len(value) > MAX_FIELD_LENGTH:
+            most = f"at most {MAX_FIELD_LENGTH} characters"
+            faults.append(f"{shown(field)} must have {most}, got {len(value)}")
     faults = (
-        list(_text_faults(form))
+        faults
         or [*_value_faults(form, environment), *_choice_faults(form, environment), *_path_faults(form, named)]
         or task_faults(environment, classes)
     )
@@ -185,14 +192,6 @@ def form_faults(form: Form, environment: Environment, named: Mapping[str, str | 
             return [*faults, f"run '{command}' in a terminal for the full message, which quotes the file"]
     declare_limits_ms(environment, limits_ms)
     return []
-
-
-def _text_faults(form: Form) -> Iterator[str]:
-    for field, value in form.items(multi=True):
-        if "\0" in field or "\0" in value:
-            yield f"{shown(field)} has a NUL character in it, got {shown(value)}"
-        elif len(value) > MAX_FIELD_LENGTH:
-            yield f"{shown(field)} must have at most {MAX_FIELD_LENGTH} characters, got {len(value)}"
 
 
 def _value_faults(form: Form, environment: Environment) -> Iterator[str]:

@@ -55,7 +55,7 @@ class WorkerRecording:
         self._recorder: RequestRecorder | None = None
         self._monitor: HealthMonitor | None = None
         self._measuring: gevent.Greenlet | None = None
-        self._blocks: list[Message] = []
+        self._batches: list[Message] = []
         self._health: list[HealthRow] = []
         self._unrecorded = 0, 0
         self._reports = 0
@@ -68,7 +68,7 @@ class WorkerRecording:
 
     def _on_test_start(self, **_: Any) -> None:
         self._stop_measuring()
-        self._blocks, self._health = [], []
+        self._batches, self._health = [], []
         self._reports, self._is_final = 0, False
         self._clock = RunClock()
         total = self._environment.stats.total
@@ -106,14 +106,14 @@ class WorkerRecording:
             return
         data[UNRECORDED_KEY], self._unrecorded = self._unrecorded, (0, 0)
         self._aggregate(self._recorder)
-        blocks, self._blocks = self._blocks, []
+        batches, self._batches = self._batches, []
         self._reports += 1
         data[INTERVALS_KEY] = {
             NUMBER_KEY: self._reports,
             "sent_s": self._clock.now_unix_s,
             STEPS_KEY: self._clock.steps,
             "errors": self._recorder.errors,
-            "blocks": blocks,
+            "batches": batches,
             FINAL_KEY: self._is_final,
         }
 
@@ -124,8 +124,8 @@ class WorkerRecording:
             self._aggregate(recorder)
 
     def _aggregate(self, recorder: RequestRecorder) -> None:
-        if block := recorder.aggregate():
-            self._blocks.append(block.to_message())
+        if batch := recorder.aggregate():
+            self._batches.append(batch.to_message())
 
 
 def reported_health(data: Mapping[str, Any], shift_s: int) -> list[HealthRow]:

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from plimsoll.recording.aggregate import aggregate
-from plimsoll.recording.intervals import IntervalBlock, Key
+from plimsoll.recording.intervals import IntervalBatch, Key
 from plimsoll.run_files.intervals import bucket_indices
 
 KEYS = [Key("Shopper", "GET", "home"), Key("Shopper", "POST", "order"), Key("", "WS", "update")]
@@ -34,19 +34,21 @@ samples = st.lists(
 )
 
 
-def rows_of(block: IntervalBlock) -> dict[tuple[Any, ...], dict[str, Any]]:
-    """Return the rows of a block as plain Python, by seconds and key."""
+def rows_of(batch: IntervalBatch) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """Return the rows of a batch as plain Python, by seconds and key."""
     rows = {}
-    for i in range(block.row_count):
-        row: dict[str, Any] = {name: column[i].item() for name, column in block.scalars.items()}
-        for name, tally in block.tallies.items():
-            own = slice(tally.offsets[i], tally.offsets[i + 1])
-            counted = zip(tally.values[own].tolist(), tally.counts[own].tolist(), strict=True)
-            row[f"{name}_tally"] = dict(counted)
-        row["failure_kinds_tally"] = {block.kinds[kind]: n for kind, n in row["failure_kinds_tally"].items()}
-        for name, over in block.over_limits.items():
+    for i in range(batch.row_count):
+        row: dict[str, Any] = {name: column[i].item() for name, column in batch.scalars.items()}
+        for name, histogram in batch.histograms.items():
+            own = slice(histogram.offsets[i], histogram.offsets[i + 1])
+            counted = zip(histogram.values[own].tolist(), histogram.counts[own].tolist(), strict=True)
+            row[f"{name}_histogram"] = dict(counted)
+        row["failure_kinds_histogram"] = {
+            batch.kinds[kind]: n for kind, n in row["failure_kinds_histogram"].items()
+        }
+        for name, over in batch.over_limits.items():
             row[name] = over[i].tolist()
-        key = block.keys[row.pop("key")]
+        key = batch.keys[row.pop("key")]
         rows[row.pop("started_s"), row.pop("ended_s"), key] = row
     return rows
 
@@ -89,18 +91,20 @@ def counted_row(
         "max_ms": max(good, default=math.nan),
         "response_sum_ms": math.fsum(responses) if responses else math.nan,
         "response_max_ms": max(responses, default=math.nan),
-        "successes_tally": tally(good),
-        "responses_tally": tally(responses),
-        "failed_tally": tally(latencies_of(failed)),
-        "unfinished_tally": tally(cut_off),
-        "failure_kinds_tally": dict(Counter(KINDS[outcome - 1] for outcome, *_ in requests if outcome > 0)),
+        "successes_histogram": histogram(good),
+        "responses_histogram": histogram(responses),
+        "failed_histogram": histogram(latencies_of(failed)),
+        "unfinished_histogram": histogram(cut_off),
+        "failure_kinds_histogram": dict(
+            Counter(KINDS[outcome - 1] for outcome, *_ in requests if outcome > 0)
+        ),
         "over_limit": [sum(ms >= limit for ms in good) for limit in LIMITS_MS],
         "response_over_limit": [sum(ms >= limit for ms in responses) for limit in response_limits_ms],
         "unfinished_over_limit": [sum(ms >= limit for ms in cut_off) for limit in LIMITS_MS],
     }
 
 
-def tally(latencies_ms: list[float]) -> dict[int, int]:
+def histogram(latencies_ms: list[float]) -> dict[int, int]:
     """Return the histogram of latencies."""
     return dict(Counter(bucket_indices(np, np.array(latencies_ms)).tolist()))
 
@@ -114,7 +118,7 @@ def equal(found: Any, wanted: Any) -> bool:
 
 @given(samples)
 @example([(0, 0, NOW_S, NOW_S, -1.0, 0, 1.0)])  # no latency, so no response time either
-def test_fold_counts_as_one_would_by_hand(told: list[tuple[Any, ...]]) -> None:
+def test_aggregate_counts_as_one_would_by_hand(told: list[tuple[Any, ...]]) -> None:
     """Whatever the requests, the rows hold what counting them one by one gives."""
     found = rows_of(aggregate(np.array(told, float), KEYS, KINDS, LIMITS_MS))
     wanted = counted_one_by_one(told)
@@ -127,14 +131,14 @@ def test_fold_counts_as_one_would_by_hand(told: list[tuple[Any, ...]]) -> None:
 
 def test_a_stall_shows_where_it_was() -> None:
     """A request of 2.5 s belongs to the second it started in and to the one it ended in."""
-    block = aggregate(np.array([[0, 0, NOW_S + 2.6, NOW_S + 0.1, 2500.0, 7, math.nan]]), KEYS, KINDS, [])
+    batch = aggregate(np.array([[0, 0, NOW_S + 2.6, NOW_S + 0.1, 2500.0, 7, math.nan]]), KEYS, KINDS, [])
 
-    assert list(rows_of(block)) == [(NOW_S, NOW_S + 2, KEYS[0])]
+    assert list(rows_of(batch)) == [(NOW_S, NOW_S + 2, KEYS[0])]
 
 
 def test_limits_are_exact() -> None:
     """100 ms is not under a limit of 100 ms; only the next number after it is over "at most 100 ms"."""
     told = [[0, 0, NOW_S, NOW_S, ms, 0, math.nan] for ms in (99.999999, 100.0, 100.0000001)]
-    block = aggregate(np.array(told), KEYS, KINDS, LIMITS_MS)
+    batch = aggregate(np.array(told), KEYS, KINDS, LIMITS_MS)
 
-    assert block.over_limits["over_limit"].sum(axis=0).tolist() == [2, 1, 0]
+    assert batch.over_limits["over_limit"].sum(axis=0).tolist() == [2, 1, 0]

@@ -199,7 +199,7 @@ def test_next_run_of_a_worker(worker: Worker) -> None:
         fire(worker.environment)
         worker.tell("test_stop")
 
-    assert [len(data[INTERVALS_KEY]["blocks"]) for data in worker.reports] == [1, 1]
+    assert [len(data[INTERVALS_KEY]["batches"]) for data in worker.reports] == [1, 1]
 
 
 def test_idle_worker(worker: Worker) -> None:
@@ -216,7 +216,7 @@ def test_limits_reach_the_worker(worker: Worker) -> None:
     fire(worker.environment)
     worker.tell("test_stop")
 
-    assert worker.reports[0][INTERVALS_KEY]["blocks"][0]["over_limits"]["over_limit"] == bytes(
+    assert worker.reports[0][INTERVALS_KEY]["batches"][0]["over_limits"]["over_limit"] == bytes(
         [1, 0, 0, 0, 0, 0, 0, 0]
     )
 
@@ -239,7 +239,7 @@ def test_clock_offset(
     worker.report()
     report = worker.reports[0][INTERVALS_KEY]
     report["sent_s"] = time.time() - behind_s
-    started_s = int.from_bytes(report["blocks"][0]["scalars"]["started_s"], "little")
+    started_s = int.from_bytes(report["batches"][0]["scalars"]["started_s"], "little")
     intervals.on_worker_report("w1", {INTERVALS_KEY: report})
     intervals.close()
     worker.tell("test_stop")
@@ -287,7 +287,7 @@ def test_lost_reports(master: Environment, worker: Worker, tmp_path: Path) -> No
 def test_strange_report(master: Environment, tmp_path: Path) -> None:
     """A report that cannot be understood is an error of the recording, and no more than that."""
     intervals = start(master, tmp_path / "run")
-    strange = {"blocks": [{}], "sent_s": time.time(), "clock_steps": [], "errors": 2, "number": 1}
+    strange = {"batches": [{}], "sent_s": time.time(), "clock_steps": [], "errors": 2, "number": 1}
     intervals.on_worker_report("w1", {INTERVALS_KEY: strange})
     intervals.on_worker_report("w2", {INTERVALS_KEY: None})
     intervals.on_worker_report("w3", {})

@@ -12,15 +12,15 @@ import pyarrow as pa
 import pytest
 
 from plimsoll.recording.aggregate import aggregate
-from plimsoll.recording.intervals import IntervalBlock, IntervalFile, Key
+from plimsoll.recording.intervals import IntervalBatch, IntervalFile, Key
 from reports.load.interval_file import read_intervals
 
 KEYS = [Key("Shopper", "GET", "home", "content,slow"), Key("Shopper", "POST", "order")]
 KINDS = ["other", "wrong total"]
 
 
-def block(second: int, *requests: tuple[int, int, float], delay_ms: float = math.nan) -> IntervalBlock:
-    """Return a block of requests (key, outcome, latency_ms), all started in one second."""
+def batch(second: int, *requests: tuple[int, int, float], delay_ms: float = math.nan) -> IntervalBatch:
+    """Return a batch of requests (key, outcome, latency_ms), all started in one second."""
     told = [[key, outcome, second + 0.9, second + 0.1, ms, 20, delay_ms] for key, outcome, ms in requests]
     return aggregate(np.array(told), KEYS, KINDS, [100.0, 200.0])
 
@@ -53,7 +53,7 @@ def path(tmp_path: Path) -> Path:
 def test_rows(path: Path) -> None:
     """Each row says where, when and how often, with the exact latencies and the counts over the limits."""
     file = IntervalFile(path, [100.0, 200.0])
-    file.append(block(50, (0, 0, 64.0), (0, 0, 256.0), (0, 2, 1.0), (1, -1, 128.0)), "w1", lambda _: "hold")
+    file.append(batch(50, (0, 0, 64.0), (0, 0, 256.0), (0, 2, 1.0), (1, -1, 128.0)), "w1", lambda _: "hold")
     file.close()
     _, rows, ended = read_batches(path)
 
@@ -97,7 +97,7 @@ def test_rows(path: Path) -> None:
 def test_response_times(path: Path) -> None:
     """Where a schedule says when requests should have started, their response times are beside the others."""
     file = IntervalFile(path, [100.0, 200.0])
-    file.append(block(50, (0, 0, 64.0), (0, 0, 128.0), (0, 2, 9.0), delay_ms=64.0), "w1", no_stage)
+    file.append(batch(50, (0, 0, 64.0), (0, 0, 128.0), (0, 2, 9.0), delay_ms=64.0), "w1", no_stage)
     file.close()
     _, (row,), _ = read_batches(path)
 
@@ -127,7 +127,7 @@ def test_new_texts_later(path: Path) -> None:
     """Names, workers and stages that first appear in later batches are read like those of the first."""
     file = IntervalFile(path, [100.0, 200.0])
     for second in range(3):
-        file.append(block(second, (second % 2, 0, 5.0)), f"w{second}", "stage {}".format)
+        file.append(batch(second, (second % 2, 0, 5.0)), f"w{second}", "stage {}".format)
         file.write()
     file.close()
     _, rows, _ = read_batches(path)
@@ -143,7 +143,7 @@ def test_one_batch_a_write(path: Path) -> None:
     """Blocks of many workers become one batch, with the rows of each."""
     file = IntervalFile(path, [100.0, 200.0])
     for worker in range(3):
-        file.append(block(7, (worker % 2, 2, 5.0)), f"w{worker}", no_stage)
+        file.append(batch(7, (worker % 2, 2, 5.0)), f"w{worker}", no_stage)
     file.write()
     file.close()
     with pa.input_stream(str(path), compression="zstd") as source:
@@ -156,7 +156,7 @@ def test_one_batch_a_write(path: Path) -> None:
 def test_written_is_readable_at_once(path: Path) -> None:
     """What was written can be read although the file was never closed, as after kill -9."""
     file = IntervalFile(path, [100.0, 200.0])
-    file.append(block(7, (0, 0, 5.0)), "local", no_stage)
+    file.append(batch(7, (0, 0, 5.0)), "local", no_stage)
     file.write()
     _, rows, _ = read_batches(path)
     file.close()
@@ -167,7 +167,7 @@ def test_written_is_readable_at_once(path: Path) -> None:
 def test_the_judge_reads_it(path: Path) -> None:
     """What is written here is what `python -m reports` understands."""
     file = IntervalFile(path, [100.0, 200.0])
-    file.append(block(7, (0, 0, 150.0)), "local", no_stage)
+    file.append(batch(7, (0, 0, 150.0)), "local", no_stage)
     file.close()
     found, oddities = read_intervals(path)
 
@@ -181,7 +181,7 @@ def test_truncated(path: Path) -> None:
     file = IntervalFile(path, [100.0, 200.0])
     ends = []
     for second in range(3):
-        file.append(block(second, (0, 0, 5.0)), "local", no_stage)
+        file.append(batch(second, (0, 0, 5.0)), "local", no_stage)
         file.write()
         ends.append(path.stat().st_size)
     file.close()
@@ -195,7 +195,7 @@ def test_truncated(path: Path) -> None:
 def test_clock_shift(path: Path) -> None:
     """Seconds of a worker whose clock is 3 s behind are put right, and the stage with them."""
     file = IntervalFile(path, [100.0, 200.0])
-    file.append(block(50, (0, 0, 5.0)), "late", str, shift_s=3)
+    file.append(batch(50, (0, 0, 5.0)), "late", str, shift_s=3)
     file.close()
     _, rows, _ = read_batches(path)
 

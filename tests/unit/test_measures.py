@@ -10,7 +10,7 @@ import pytest
 
 from plimsoll.context import tagged
 from plimsoll.recording import series
-from plimsoll.recording.intervals import IntervalBlock
+from plimsoll.recording.intervals import IntervalBatch
 from plimsoll.recording.recorder import RequestRecorder
 from plimsoll.recording.run_clock import RunClock
 from plimsoll.run_files.intervals import VALUE_SCALE
@@ -25,7 +25,7 @@ def recorder() -> Iterator[RequestRecorder]:
     recorder.stop(environment)
 
 
-def rows(block: IntervalBlock | None, *columns: str) -> dict[tuple[str, str], tuple[float, ...]]:
+def rows(block: IntervalBatch | None, *columns: str) -> dict[tuple[str, str], tuple[float, ...]]:
     """Return columns of the rows by type and name."""
     assert block is not None
     return {

@@ -162,7 +162,7 @@ def test_latency_that_is_none(
 
     assert block is not None
     assert block.scalars["n"].tolist() == [1]
-    assert block.tallies["successes"].counts.sum() == 0
+    assert block.histograms["successes"].counts.sum() == 0
     assert math.isnan(block.scalars["sum_ms"][0])
     assert recorder.errors == 0
 
@@ -174,13 +174,13 @@ def test_failure_kinds(environment: Environment, recorder: RequestRecorder) -> N
     block = recorder.aggregate()
 
     assert block is not None
-    kinds = block.tallies["failure_kinds"]
+    kinds = block.histograms["failure_kinds"]
     counts = {
         block.kinds[kind]: n for kind, n in zip(kinds.values.tolist(), kinds.counts.tolist(), strict=True)
     }
     assert counts == {"ValueError: no stock": 2, "status 500": 1}
-    assert block.tallies["failed"].counts.sum() == 3
-    assert block.tallies["successes"].counts.sum() == 0
+    assert block.histograms["failed"].counts.sum() == 3
+    assert block.histograms["successes"].counts.sum() == 0
 
 
 def test_no_secrets_in_names(environment: Environment, recorder: RequestRecorder) -> None:
@@ -264,7 +264,7 @@ def test_no_response_time_without_a_schedule(environment: Environment, recorder:
 
     assert block is not None
     assert math.isnan(block.scalars["response_sum_ms"][0])
-    assert block.tallies["responses"].counts.sum() == 0
+    assert block.histograms["responses"].counts.sum() == 0
     assert block.over_limits["response_over_limit"].shape == (1, 0)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from plimsoll.context import Transaction, current_context, execution_of
 from plimsoll.loads.intended_starts import UserRegistry
-from plimsoll.recording.intervals import IntervalBlock
+from plimsoll.recording.intervals import IntervalBatch
 from plimsoll.recording.recorder import RequestRecorder
 from plimsoll.recording.run_clock import RunClock
 from tests.users_at_work import spawn_user
@@ -63,7 +63,7 @@ def as_user(environment: Environment, flow: Callable[[], None]) -> None:
     spawn_user(environment, flow).join()
 
 
-def figures(block: IntervalBlock | None, *columns: str) -> Figures:
+def figures(block: IntervalBatch | None, *columns: str) -> Figures:
     """Return columns of the rows by type and name, without those of requests."""
     assert block is not None
     return {
