@@ -100,9 +100,10 @@ def _worst_lag_ms(recorded: Intervals, health: pd.DataFrame) -> Floats:
         written_s = written["unix_s"].to_numpy(dtype=np.float64)
         first = np.searchsorted(written_s, started_s[of_process])
         last = np.searchsorted(written_s, ended_s[of_process] + 1)
-        spans, span = np.unique(np.stack([first, last]), axis=1, return_inverse=True)
-        worst = [worst_ms[start : end + 1].max(initial=0.0) for start, end in spans.T]
-        lag_ms[of_process] = np.array(worst)[span.ravel()] if len(of_process) else 0.0
+        spans, span = np.unique(first * (len(written) + 1) + last, return_inverse=True)
+        ends = zip(*np.divmod(spans, len(written) + 1), strict=True)
+        worst = np.array([worst_ms[start : end + 1].max(initial=0.0) for start, end in ends])
+        lag_ms[of_process] = worst[span] if len(of_process) else 0.0
     return lag_ms
 
 

@@ -75,7 +75,7 @@ def _mean(statement: Statement, chosen: Selection) -> Estimate | None:
     found = replace(found, low=low, high=high, independent=independent, needed_n=None)
     step = find_step(*map(chosen.by_second, (latencies.sum_ms, latencies.histograms.counted())))
     found = with_step(found, step, chosen.window.from_s, " ms")
-    ages, missing = chosen.histogram(chosen.recording.unfinished).sum(axis=0), float(chosen.missing.sum())
+    ages, missing = chosen.unfinished.sum(axis=0), float(chosen.missing.sum())
     slowest_ms = float(np.nanmax(latencies.max_ms[chosen.started >= 0]))
     unseen_ms = float(ages @ lower_ms(np.arange(len(ages)))) + slowest_ms * missing
     least = (sum_ms + unseen_ms) / (n + float(ages.sum()) + missing)

@@ -145,30 +145,31 @@ class Selection:
         """Return the half width of the interval of a ratio of sums over blocks."""
         return intervals.block_halfwidth(amounts, weights, self.length.coarser)
 
+    @cached_property
+    def unfinished(self) -> Counts:
+        """Return the requests that were cut off in flight, by block and age."""
+        return self.histogram(self.recording.unfinished)
+
     def unfinished_over(self, limit_ms: float) -> Counts:
         """Return the requests that were cut off when they were as old as a limit, by block and age."""
-        counts = self.histogram(self.recording.unfinished)
-        counts[:, : bucket_of(limit_ms)] = 0
-        return counts
+        return np.where(np.arange(self.recording.width) < bucket_of(limit_ms), 0.0, self.unfinished)
 
     def unfinished_between(self, above_ms: float, below_ms: float = math.inf) -> Floats:
         """Return how many requests of each block were cut off at ages between, outside of both buckets."""
-        counts = self.histogram(self.recording.unfinished)
-        last = bucket_of(below_ms) if math.isfinite(below_ms) else counts.shape[1]
-        between: Floats = counts[:, bucket_of(above_ms) + 1 : last].sum(axis=1)
+        last = bucket_of(below_ms) if math.isfinite(below_ms) else self.recording.width
+        between: Floats = self.unfinished[:, bucket_of(above_ms) + 1 : last].sum(axis=1)
         return between
 
     @cached_property
     def missing(self) -> Floats:
         """Return how many requests each block lacks by dropped arrivals: as many each as made by one."""
-        starts = self.health.dropna(subset=["unix_s", "started", "dropped"])
+        columns = self.health[["unix_s", "started", "dropped"]].to_numpy(dtype=np.float64)
+        written_s, starts, drops = columns[~np.isnan(columns).any(axis=1)].T
         # A row tells of the second before it was written.
-        second = np.floor(starts["unix_s"].to_numpy(dtype=np.float64)).astype(np.int64) - 1
-        end_s = self.window.end_s
+        second, end_s = np.floor(written_s).astype(np.int64) - 1, self.window.end_s
         second = np.where((second >= end_s) & (second < end_s + DROPPED_AT_END_S), end_s - 1, second)
         block = self.window.blocks(second, self.blocks)
-        dropped = summed(starts["dropped"].to_numpy(dtype=np.float64), block, self.blocks)
-        started = float(starts["started"].to_numpy(dtype=np.float64)[block >= 0].sum())
+        dropped, started = summed(drops, block, self.blocks), float(starts[block >= 0].sum())
         return dropped * (self.n / started) if started else np.zeros(self.blocks)
 
 

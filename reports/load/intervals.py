@@ -80,12 +80,17 @@ class Histograms:
         """Return how many buckets it takes to hold every entry."""
         return int(self.buckets.max()) + 1 if len(self.buckets) else 1
 
+    @cached_property
+    def row(self) -> NDArray[np.int64]:
+        """Return the row of each entry."""
+        return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
+
     def counted(self, first: int = 0) -> Counts:
         """Return how many each row holds from a bucket on."""
-        row = np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
         used = self.buckets >= first
-        counts = self.counts[used].astype(np.float64)
-        counted: Counts = np.bincount(row[used], counts, len(self.starts) - 1).astype(np.float64)
+        counted: Counts = np.bincount(self.row[used], self.counts[used], len(self.starts) - 1).astype(
+            np.float64
+        )
         return counted
 
     def only(self, rows: NDArray[np.bool_]) -> "Histograms":
@@ -100,12 +105,11 @@ class Histograms:
 
         `width` must be at least that of the histograms.
         """
-        sizes = np.where(group >= 0, np.diff(self.starts), 0)
-        entries = np.repeat(self.starts[:-1] - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
-        flat = np.repeat(group, sizes) * width + self.buckets[entries]
-        counts = self.counts[entries].astype(np.float64)
-        summed: Counts = np.bincount(flat, weights=counts, minlength=groups * width).astype(np.float64)
-        return summed.reshape(groups, width)
+        into = group[self.row]
+        used = into >= 0
+        bucket = into[used] * width + self.buckets[used]
+        merged: Counts = np.bincount(bucket, self.counts[used], groups * width).astype(np.float64)
+        return merged.reshape(groups, width)
 
 
 NO_HISTOGRAMS = Histograms(
