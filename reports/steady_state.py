@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.load.intervals import SECONDS, Group, Intervals, percentile_ms
+from reports.load.intervals import SECONDS, Group, Intervals, percentile_ms, summed
 from reports.load.run import Run
 
 SHORTEST_S = 5.0
@@ -60,18 +60,18 @@ class SteadyState:
 def steady_state(run: Run) -> SteadyState:
     """Return the window in which a run with intervals is judged."""
     whole = SteadyState(run.started_unix_s, run.intervals.first_s, _end_s(run), "whole run")
-    from_s, to_s, ramps = _planned(run) if run.meta.stages else _most_users(run)
+    from_s, to_s, ramps = _without_ramps(run)
     if run.meta.warm_up_s > from_s:
         from_s, ramps = run.meta.warm_up_s, f"{ramps}, and {run.meta.warm_up_s:.0f} s of planned warm-up"
     first_s = max(math.ceil(whole.start_unix_s + from_s), whole.first_s)
     end_s = min(math.floor(whole.start_unix_s + to_s), whole.end_s) if math.isfinite(to_s) else whole.end_s
     if end_s - first_s < SHORTEST_S:
-        return _named(whole, f"whole run: less than {SHORTEST_S:.0f} s remain {ramps}")
+        return replace(whole, method=f"whole run: less than {SHORTEST_S:.0f} s remain {ramps}")
     cut = SteadyState(whole.start_unix_s, first_s, end_s, ramps)
     if not _is_constant(run, cut):
-        return _named(cut, f"{ramps}; no warm-up sought, as the load changes")
+        return replace(cut, method=f"{ramps}; no warm-up sought, as the load changes")
     if cut.length_s < FEWEST_BATCHES * BATCH_S:
-        return _named(cut, f"{ramps}; no warm-up sought in less than {FEWEST_BATCHES * BATCH_S} s")
+        return replace(cut, method=f"{ramps}; no warm-up sought in less than {FEWEST_BATCHES * BATCH_S} s")
     return _without_warm_up(run, cut)
 
 
@@ -102,27 +102,21 @@ def _within(recorded: Intervals, window: SteadyState) -> Intervals:
 def _end_s(run: Run) -> int:
     """Return the second after the last recorded one, or after the last with users: they may all hang."""
     at_s, users = (run.stages[column].to_numpy(dtype=np.float64) for column in ("unix_s", "users"))
-    peopled_s = at_s[(users > 0) & ~np.isnan(at_s)]
+    with_users_s = at_s[(users > 0) & ~np.isnan(at_s)]
+    if not len(with_users_s):
+        return run.intervals.end_s
     planned_s = run.meta.planned_duration_s
     until_s = run.started_unix_s + planned_s if planned_s is not None else math.inf
-    last_s = min(float(peopled_s.max()), until_s) if len(peopled_s) else -math.inf
-    return max(run.intervals.end_s, math.floor(last_s)) if math.isfinite(last_s) else run.intervals.end_s
+    return max(run.intervals.end_s, math.floor(min(float(with_users_s.max()), until_s)))
 
 
-def _named(window: SteadyState, method: str) -> SteadyState:
-    return SteadyState(window.start_unix_s, window.first_s, window.end_s, method)
-
-
-def _planned(run: Run) -> tuple[float, float, str]:
-    """Return the plan without the ramp from zero at its start and the one to zero at its end."""
-    first, last = run.meta.stages[0], run.meta.stages[-1]
-    from_s = first.to_s if first.from_load == 0 < first.to_load else first.from_s
-    to_s = last.from_s if last.to_load == 0 < last.from_load else last.to_s
-    return from_s, to_s, "without the planned ramps from and to zero"
-
-
-def _most_users(run: Run) -> tuple[float, float, str]:
-    """Return the time from the first moment of the most users on, as schedule.csv saw them."""
+def _without_ramps(run: Run) -> tuple[float, float, str]:
+    """Return the time without the ramps from and to zero: by the plan, else from the most users on."""
+    if run.meta.stages:
+        first, last = run.meta.stages[0], run.meta.stages[-1]
+        from_s = first.to_s if first.from_load == 0 < first.to_load else first.from_s
+        to_s = last.from_s if last.to_load == 0 < last.from_load else last.to_s
+        return from_s, to_s, "without the planned ramps from and to zero"
     at_s, users = (run.stages[column].to_numpy(dtype=np.float64) for column in ("elapsed_s", "users"))
     known = ~np.isnan(at_s) & ~np.isnan(users)
     if not known.any():
@@ -132,6 +126,7 @@ def _most_users(run: Run) -> tuple[float, float, str]:
 
 
 def _is_constant(run: Run, window: SteadyState) -> bool:
+    """Tell whether the load was planned, or at least seen, to be the same all over a window."""
     if run.meta.stages:
         inside = [s for s in run.meta.stages if s.from_s < window.to_s and s.to_s > window.from_s]
         return len({load for stage in inside for load in (stage.from_load, stage.to_load)}) == 1
@@ -142,38 +137,19 @@ def _is_constant(run: Run, window: SteadyState) -> bool:
 
 
 def _without_warm_up(run: Run, window: SteadyState) -> SteadyState:
-    batches = window.length_s // BATCH_S
-    cut = max(mser(series) for series in _series(run, window, batches))
+    """Return the window without what MSER-5 cuts, of the medians and the finished requests of its batches."""
+    intervals, batches = run.intervals, window.length_s // BATCH_S
+    whole_batches = replace(window, end_s=window.first_s + batches * BATCH_S)
+    started, ended = (whole_batches.blocks(intervals.seconds(which), batches) for which in SECONDS)
+    medians = [percentile_ms(row, 50) for row in intervals.merged(intervals.successes, started, batches)]
+    known = np.array([median for median in medians if not math.isnan(median)])
+    cut = max(mser(known), mser(summed(intervals.column("n"), ended, batches)))
     cut_s, most_s = cut * BATCH_S, batches // 2 * BATCH_S
-    first_s = window.first_s + (cut_s if cut_s < most_s else 0)
-    method = f"{window.method}; MSER-5 on p50 and requests/s cut {cut_s} s of warm-up"
+    found = replace(window, cut_s=float(cut_s), most_s=float(most_s))
     if cut_s >= most_s:
-        method = f"{window.method}; MSER-5 found no steady part"
-    return SteadyState(
-        window.start_unix_s, first_s, window.end_s, method, cut_s=float(cut_s), most_s=float(most_s)
-    )
-
-
-def _series(run: Run, window: SteadyState, batches: int) -> list[NDArray[np.float64]]:
-    """Return the median latency and the finished requests of each whole batch of the window."""
-    intervals = run.intervals
-    group = {
-        which: np.where(block < batches, block, -1)
-        for which in ("started_s", "ended_s")
-        for block in [_batch(intervals.seconds(which), window)]
-    }
-    medians = [
-        percentile_ms(row, 50) for row in intervals.merged(intervals.successes, group["started_s"], batches)
-    ]
-    used = group["ended_s"] >= 0
-    n = np.bincount(group["ended_s"][used], weights=intervals.column("n")[used], minlength=batches)
-    known = [median for median in medians if not math.isnan(median)]
-    return [np.array(known), n.astype(np.float64)]
-
-
-def _batch(seconds: NDArray[np.int64], window: SteadyState) -> Group:
-    inside = (seconds >= window.first_s) & (seconds < window.end_s)
-    return np.where(inside, (seconds - window.first_s) // BATCH_S, -1)
+        return replace(found, method=f"{window.method}; MSER-5 found no steady part")
+    method = f"{window.method}; MSER-5 on p50 and requests/s cut {cut_s} s of warm-up"
+    return replace(found, first_s=window.first_s + cut_s, method=method)
 
 
 def mser(batches: NDArray[np.float64]) -> int:

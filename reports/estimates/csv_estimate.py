@@ -48,20 +48,16 @@ def estimate(metric: Metric, rows: pd.DataFrame, run: Run) -> Estimate | None:
         low, high = (100 * end for end in intervals.share(failures, n))
         return Estimate(100 * failures / n, low, high, n, f"Wilson {INDEPENDENT}", caveat=CAVEAT)
     if metric.figure == "rps":
-        return _rate(n, run)
+        whole_s = run.duration_s
+        if not whole_s:
+            return None
+        # Over the time up to the last request, as Locust does; at least over all of it. A recorded time is
+        # known, and that of Locust's history alone has no other beside it.
+        length_s = whole_s if run.requests_s is None or run.meta.ended else min(run.requests_s, whole_s)
+        doubt = f"the last request was answered after {length_s:.0f} of {whole_s:.0f} s"
+        value, least = n / length_s, n / whole_s
+        return Estimate(value, least, value, n, "requests over seconds", doubt=doubt, caveat=CAVEAT)
     return _mean(rows) if metric.figure == "mean" else _ranked(metric, rows)
-
-
-def _rate(n: int, run: Run) -> Estimate | None:
-    """Return the requests over the time up to the last, as Locust does; at least those over all of it."""
-    whole_s = run.duration_s
-    if not whole_s:
-        return None
-    # A recorded duration is known, and that of Locust's history alone has no other beside it.
-    length_s = whole_s if run.requests_s is None or run.meta.ended else min(run.requests_s, whole_s)
-    doubt = f"the last request was answered after {length_s:.0f} of {whole_s:.0f} s"
-    value = n / length_s
-    return Estimate(value, n / whole_s, value, n, "requests over seconds", doubt=doubt, caveat=CAVEAT)
 
 
 def _mean(rows: pd.DataFrame) -> Estimate | None:

@@ -8,6 +8,7 @@ limit.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -48,15 +49,22 @@ def find_step(amounts: Floats, weights: Floats, *, are_shares: bool = False) -> 
 
     Of shares, k in n cases, the scatter is taken to be at least that of chance.
     """
-    found = _stretch(amounts, weights)
+    seconds = len(weights)
+    stride = max(math.ceil(seconds / GRID), 1)
+    grid = np.unique(np.append(np.arange(0, seconds, stride), seconds))
+    found = _stretch(amounts, weights, grid, grid)
+    if found is not None and stride > 1:
+        near = [np.arange(max(at - stride, 0), min(at + stride, seconds) + 1) for at in found]
+        found = _stretch(amounts, weights, *near)
     if found is None:
         return None
     first, end = found
-    inside = np.zeros(len(weights), dtype=bool)
-    inside[first:end] = True
-    parts = [_grouped(amounts, weights, mask & (weights > 0)) for mask in (inside, ~inside)]
-    if any(len(part_weights) < 2 for _, part_weights in parts):
-        return None
+    at, parts = np.arange(seconds), []
+    for mask in ((at >= first) & (at < end), (at < first) | (at >= end)):
+        groups = [g for g in np.array_split(np.flatnonzero(mask & (weights > 0)), PARTS) if len(g)]
+        if len(groups) < 2:
+            return None
+        parts.append(tuple(np.array([values[g].sum() for g in groups]) for values in (amounts, weights)))
     level, other = (float(a.sum() / w.sum()) for a, w in parts)
     scatter = _scatter(parts, are_shares=are_shares)
     if abs(level - other) <= max(CONTRAST * scatter, SMALLEST_RATIO * max(level, other)):
@@ -65,8 +73,8 @@ def find_step(amounts: Floats, weights: Floats, *, are_shares: bool = False) -> 
     ratio = float(amounts.sum()) / total
     half = math.hypot(*(block_halfwidth(a, w) * float(w.sum()) / total for a, w in parts))
     if first == 0:
-        first, end, level, other = end, len(weights), other, level
-    return StepChange(first, end if end < len(weights) else None, level, other, ratio - half, ratio + half)
+        first, end, level, other = end, seconds, other, level
+    return StepChange(first, end if end < seconds else None, level, other, ratio - half, ratio + half)
 
 
 def with_step(
@@ -80,7 +88,8 @@ def with_step(
         return found
     alone = found.independent or (math.inf, -math.inf)
     ends = min(factor * step.low, alone[0]), max(factor * step.high, alone[1])
-    level, other = (_shown(factor * ratio) + unit for ratio in (step.level, step.other))
+    figures = (factor * step.level, factor * step.other)
+    level, other = (f"{x:.0f}{unit}" if x >= 100 else f"{x:.3g}{unit}" for x in figures)
     since = f"{level} from second {from_s + step.first_s:.0f}"
     if step.end_s is None:
         return replace(found, step=ends, change=f"{since} on, {other} before")
@@ -88,25 +97,10 @@ def with_step(
     return replace(found, step=ends, change=f"{since} to {until}, {other} before and after")
 
 
-def _shown(figure: float) -> str:
-    return f"{figure:.0f}" if figure >= 100 else f"{figure:.3g}"
-
-
-def _stretch(amounts: Floats, weights: Floats) -> tuple[int, int] | None:
-    """Return the first second of the stretch that differs most from the rest, and the one after its last."""
-    seconds = len(weights)
-    stride = max(math.ceil(seconds / GRID), 1)
-    grid = np.unique(np.append(np.arange(0, seconds, stride), seconds))
-    found = _best(amounts, weights, grid, grid)
-    if found is None or stride == 1:
-        return found
-    starts, ends = (np.arange(max(at - stride, 0), min(at + stride, seconds) + 1) for at in found)
-    return _best(amounts, weights, starts, ends)
-
-
-def _best(
+def _stretch(
     amounts: Floats, weights: Floats, starts: NDArray[np.int64], ends: NDArray[np.int64]
 ) -> tuple[int, int] | None:
+    """Return the first second of the stretch that differs most from the rest, and the one after its last."""
     amount, weight = (np.concatenate(([0.0], np.cumsum(values))) for values in (amounts, weights))
     length = ends[None, :] - starts[:, None]
     inside, inside_weight = amount[ends] - amount[starts][:, None], weight[ends] - weight[starts][:, None]
@@ -122,13 +116,7 @@ def _best(
     return int(starts[start]), int(ends[end])
 
 
-def _grouped(amounts: Floats, weights: Floats, mask: NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Return the sums of up to PARTS groups of neighbouring seconds."""
-    groups = [group for group in np.array_split(np.flatnonzero(mask), PARTS) if len(group)]
-    return np.array([amounts[group].sum() for group in groups]), np.array([weights[g].sum() for g in groups])
-
-
-def _scatter(parts: list[tuple[Floats, Floats]], *, are_shares: bool) -> float:
+def _scatter(parts: Sequence[tuple[Floats, ...]], *, are_shares: bool) -> float:
     """Return the standard deviation of the groups around the level of their part, pooled over both."""
     squares, chance, freedom = 0.0, 0.0, 0
     for amounts, weights in parts:
