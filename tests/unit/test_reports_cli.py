@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from plimsoll.run_files.files import RUN_SCHEMA_VERSION
 from reports.cli import main
 from reports.commands import judge as judge_command
 from reports.errors import DataError
@@ -34,7 +35,7 @@ def run_directory(tmp_path: Path) -> Path:
     """A run directory of the same run that ended as planned."""
     for path in DATA.glob("full_*"):
         shutil.copy(path, tmp_path / path.name.replace("full", "locust"))
-    seal(tmp_path, {"id": "here", "ended": "2026-11-21T00:50:10Z"})
+    seal(tmp_path, {"schema_version": RUN_SCHEMA_VERSION, "id": "here", "ended": "2026-11-21T00:50:10Z"})
     return tmp_path
 
 
