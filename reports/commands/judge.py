@@ -19,7 +19,7 @@ from reports.load.run_files import Place, load, locate
 from reports.render.html import write_report
 from reports.render.terminal import terminal_text
 from reports.thresholds.reading import Threshold, read_thresholds
-from reports.verdict.check import Check
+from reports.verdict.checks import Check
 from reports.verdict.trust import Reason
 from reports.verdict.verdict import reach_verdict
 

@@ -83,7 +83,7 @@ class Capacity:
 
 
 def find_capacity(run: Run, thresholds: Sequence[Threshold]) -> Capacity | None:
-    """Return the capacity as the steps of a run tell it, None where it has none or was not recorded."""
+    """Return the capacity by the steps of a run, None where it has none or was not recorded."""
     if not run.meta.steps or not run.intervals:
         return None
     lowered = without_lag(run)
@@ -99,7 +99,12 @@ def find_capacity(run: Run, thresholds: Sequence[Threshold]) -> Capacity | None:
 
 
 def _judged(run: Run, lowered: Run, stage: Stage, thresholds: Sequence[Threshold]) -> StepVerdict:
-    window = _window(run, stage)
+    """Judge a step that was played to its end."""
+    warm_up_s = WARM_UP_RATIO * (stage.to_s - stage.from_s)
+    first_s = math.ceil(run.started_unix_s + stage.from_s + warm_up_s)
+    end_s = max(math.floor(run.started_unix_s + stage.to_s), first_s + 1)
+    method = f"{stage.name} without its first {WARM_UP_RATIO:.0%}"
+    window = SteadyState(run.started_unix_s, first_s, end_s, method)
     step = only(run, window)
     checks = window_checks(run, step, window, thresholds)
     found = conclude(step, only(lowered, window), window, thresholds, checks)
@@ -108,11 +113,3 @@ def _judged(run: Run, lowered: Run, stage: Stage, thresholds: Sequence[Threshold
     if outcome is Outcome.INCONCLUSIVE and doubts == ["arrival_rate_kept"]:
         outcome = Outcome.FAIL  # what cannot be started at a rate is no capacity of it
     return StepVerdict(stage.name, stage.to_load, window, outcome, reason)
-
-
-def _window(run: Run, stage: Stage) -> SteadyState:
-    warm_up_s = WARM_UP_RATIO * (stage.to_s - stage.from_s)
-    first_s = math.ceil(run.started_unix_s + stage.from_s + warm_up_s)
-    end_s = max(math.floor(run.started_unix_s + stage.to_s), first_s + 1)
-    method = f"{stage.name} without its first {WARM_UP_RATIO:.0%}"
-    return SteadyState(run.started_unix_s, first_s, end_s, method)

@@ -4,18 +4,13 @@ import math
 from dataclasses import dataclass, replace
 
 from plimsoll.run_files.exit_status import Outcome
-from plimsoll.run_files.intervals import VALUE_SCALE
-from reports.estimates import recorded
-from reports.estimates.csv_estimate import choose, estimate
 from reports.estimates.estimate import INDEPENDENT, Estimate, is_far
 from reports.estimates.loop_lag import IN_BROWSER
-from reports.estimates.recorded import estimate_of_starts
-from reports.estimates.selection import lacks, selected
 from reports.load.run import Run
 from reports.steady_state import SteadyState
 from reports.thresholds.reading import Threshold
-from reports.thresholds.statement import CUSTOM, UPPER_LIMITS, Clock, Scaling, Statement, Target
-from reports.verdict.subject import NO_SCHEDULE, absent, select
+from reports.thresholds.statement import UPPER_LIMITS, Scaling, Statement, Target
+from reports.verdict.measured import measured, select
 
 DAY_S = 86_400.0
 CASES = {Target.METRICS: "values", Target.TRANSACTIONS: "successful transactions"}
@@ -134,7 +129,7 @@ def _sides(ends: tuple[float | None, float | None], operator: str, limit: float)
 
 def _judge(judgement: Judgement, run: Run, window: SteadyState | None) -> Judgement:
     statement = judgement.threshold.statement
-    found, why_not, length_s = _estimated(statement, run, window)
+    found, why_not, length_s = measured(statement, run, window)
     if found is None:
         return replace(judgement, reason=why_not)
     is_extreme = statement.metric.is_latency and statement.metric.figure in EXTREMES
@@ -149,65 +144,24 @@ def _judge(judgement: Judgement, run: Run, window: SteadyState | None) -> Judgem
     return replace(judgement, estimate=found, outcome=outcome, reason=reason)
 
 
-def _with_lag(measured: Judgement, lowered: Judgement) -> Judgement:
+def _with_lag(judged: Judgement, lowered: Judgement) -> Judgement:
     """Return the judgement with the lower end of its interval as it is without the event loop's lag.
 
     An outcome for which the figure must be above the limit has to hold without the lag as well.
     """
-    found, least = measured.estimate, lowered.estimate
+    found, least = judged.estimate, lowered.estimate
     if found is None or least is None:
-        return measured
+        return judged
     low = None if found.low is None or least.low is None else min(found.low, least.low)
-    wide = replace(measured, estimate=replace(found, low=low))
-    is_upper = measured.threshold.statement.operator in UPPER_LIMITS
-    is_above = measured.outcome is (Outcome.FAIL if is_upper else Outcome.PASS)
-    if not is_above or lowered.outcome is measured.outcome:
+    wide = replace(judged, estimate=replace(found, low=low))
+    is_upper = judged.threshold.statement.operator in UPPER_LIMITS
+    is_above = judged.outcome is (Outcome.FAIL if is_upper else Outcome.PASS)
+    if not is_above or lowered.outcome is judged.outcome:
         return wide
     figure = "" if least.value is None else f" (then {least.value:.4g} ms)"
     is_not = "is not surely broken" if is_upper else "does not surely hold"
     reason = f"without the generator's event-loop lag the limit {is_not}{figure}"
     return replace(wide, outcome=Outcome.INCONCLUSIVE, reason=reason)
-
-
-def _estimated(
-    statement: Statement, run: Run, window: SteadyState | None
-) -> tuple[Estimate | None, str, float | None]:
-    """Return the estimate, or None and why there is none, and the seconds that it is from."""
-    if statement.target is Target.SCHEDULE:
-        return *estimate_of_starts(statement.metric, run), run.duration_s
-    if window is None:
-        return *_from_csv(statement, run), run.duration_s
-    return *_from_intervals(statement, run, window), float(window.length_s)
-
-
-def _from_csv(statement: Statement, run: Run) -> tuple[Estimate | None, str]:
-    """Return the estimate from Locust's figures, or None and why there is none."""
-    metric, selector = statement.metric, statement.selector
-    if metric.clock is Clock.CORRECTED:
-        return None, NO_SCHEDULE
-    if statement.target is not Target.REQUESTS or lacks(selector, run.requests):
-        return None, "Locust's CSV files tell only of requests, their types and names"
-    are_meant = bool(selected(selector, run.requests).any())
-    if not are_meant and not selector.is_all:
-        return None, absent(statement, run)
-    rows = choose(run, selector, metric)
-    made, failures = rows["n"].sum(), rows["failures"].sum()
-    if made == 0 or (metric.is_latency and made == failures):
-        success = "successful " if metric.is_latency and (are_meant or made) else ""
-        return None, f"no {success}request to judge"
-    return estimate(metric, rows, run), "the files do not tell this figure"
-
-
-def _from_intervals(statement: Statement, run: Run, window: SteadyState) -> tuple[Estimate | None, str]:
-    """Return the estimate from what was recorded in the judged window, or None and why there is none."""
-    chosen, why_not = select(statement, run, window)
-    if chosen is None:
-        return None, why_not
-    found = recorded.estimate(statement.recorded, chosen)
-    if found is not None and statement.metric.kind is CUSTOM:
-        found = found.divided(VALUE_SCALE)
-    success = "successful " if statement.metric.is_latency else ""
-    return found, f"no {success}{chosen.what} to judge in the judged time"
 
 
 def _doubt(found: Estimate, judgement: Judgement, duration_s: float | None) -> str:

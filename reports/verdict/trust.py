@@ -9,8 +9,7 @@ from reports.load.run import Run
 from reports.steady_state import SteadyState
 from reports.thresholds.reading import Threshold
 from reports.thresholds.statement import CUSTOM, LATENCY, RATE, UPPER_LIMITS, Clock, Target
-from reports.verdict.check import Check, Family
-from reports.verdict.checks import generator, load, recording, requests
+from reports.verdict.checks import Check, Family, generator, load, recording, requests
 from reports.verdict.judge import Judgement, judge_threshold
 
 ONLY_GROW = {"count", "failures", "dropped_iterations", "late_iterations"}

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from reports.load.run import HEALTH_COLUMNS, STAGE_COLUMNS, Run, Stage
 from reports.steady_state import steady_state
 from reports.thresholds.reading import parse_thresholds
-from reports.verdict.check import Check
+from reports.verdict.checks import Check
 from reports.verdict.checks.requests import Gap, longest_random_gap, response_gap, worst_gap
 from reports.verdict.verdict import reach_verdict
 from tests.make_intervals import START_S, requests

@@ -17,7 +17,7 @@ from reports.load.run import Arrivals, Run, Stage
 from reports.steady_state import steady_state
 from reports.thresholds.grammar import parse
 from reports.thresholds.reading import Known, limits_ms, parse_thresholds, validate
-from reports.verdict.check import Check
+from reports.verdict.checks import Check
 from reports.verdict.checks.load import arrival_rate_kept, pace_kept
 from reports.verdict.verdict import reach_verdict
 from tests.judged import checks_of, judged, numbers

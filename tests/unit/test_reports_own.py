@@ -150,7 +150,7 @@ def test_without_intervals(source: str) -> None:
     """Locust's own files know nothing of any of it, but types."""
     run = csv_run({"a": csv_even(100)})
 
-    assert judged(run, source).reason == "Locust's CSV files tell only of requests, their types and names"
+    assert judged(run, source).reason == "Locust's CSV files hold only requests, by type and name"
     assert numbers(judged(run, "count of type:GET and not b > 50"))[0] == 100
 
 

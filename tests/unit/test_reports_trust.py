@@ -14,7 +14,7 @@ from reports.load.interval_file import intervals_of
 from reports.load.run import HEALTH_COLUMNS, STAGE_COLUMNS, ClockStep, Run, Stage
 from reports.steady_state import SteadyState, steady_state
 from reports.thresholds.reading import parse_thresholds
-from reports.verdict.check import Check
+from reports.verdict.checks import Check
 from reports.verdict.checks.requests import error_rate_unchecked
 from reports.verdict.verdict import reach_verdict
 from tests.judged import checks_of, judged, numbers, reasons_of

@@ -14,7 +14,7 @@ from reports.estimates.estimate import Estimate
 from reports.load.run import REQUEST_COLUMNS, STAGE_COLUMNS, Run, RunMeta, Stage, empty_frame
 from reports.thresholds.grammar import OPERATORS
 from reports.thresholds.reading import Threshold, parse_thresholds
-from reports.verdict.check import Check
+from reports.verdict.checks import Check
 from reports.verdict.judge import decide, judge_threshold
 from reports.verdict.verdict import reach_verdict
 from tests.judged import checks_of, reasons_of
@@ -192,7 +192,7 @@ def test_length_is_not_said_when_unknown() -> None:
     run = replace(run, history=run.history.iloc[:0], total=run.total.assign(rps=math.nan))
     assert judged(run, "error_rate < 1%")[1].startswith("the figure is exactly at its limit; Locust's CSV")
     assert judged(run, "error_rate < 2%")[1].startswith("the limit lies inside the interval; Locust's CSV")
-    assert judged(run, "rps > 1")[1] == "the files do not tell this figure"
+    assert judged(run, "rps > 1")[1] == "the CSV files lack this figure"
 
 
 def test_limits_of_rates_and_counts_follow_the_scales() -> None:

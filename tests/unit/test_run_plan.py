@@ -21,7 +21,7 @@ from plimsoll.loads.scheduled_shape import ScheduledShape
 from plimsoll.recording.run_clock import RunClock
 from plimsoll.recording.run_plan import Planned, RunPlan, SpawnRamp, stage_facts, warm_up_of
 from reports.load.run import STAGE_COLUMNS
-from reports.verdict.check import Check
+from reports.verdict.checks import Check
 from shapes.ramp import RampShape
 from tests.judged import checks_of
 from tests.samples import even, run_of

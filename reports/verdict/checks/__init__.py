@@ -1,4 +1,56 @@
 """The checks of a run: of its load, its generator, its requests and its recording.
 
-A check that cannot be made (no plan, no run.json) is left out: it is not passed.
+Each says what it undermines where it fails. A check that cannot be made (no plan, no run.json) is left out:
+it is not passed.
 """
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Family(StrEnum):
+    """Name what thresholds measure, as checks undermine it; a threshold may be of several families."""
+
+    LATENCY = "latency"
+    LOOP_TIMED = "loop_timed_latency"  # by the generator's event loop, and not by a browser
+    CORRECTED = "corrected_latency"  # from the intended start of a schedule
+    RATE = "rate"
+    COUNT = "count"
+    ERRORS = "errors"
+    SCHEDULE = "schedule"  # iterations that were dropped or late
+
+
+LOAD = (Family.LATENCY, Family.RATE, Family.COUNT)
+"""What says nothing under another load than planned; errors seen under it are errors all the same."""
+EVERYTHING = tuple(Family)
+
+
+@dataclass(frozen=True)
+class Check:
+    """Hold one check: what was measured, what it is held against, and why it failed.
+
+    `hides_worse` tells that what the check did not see can only have been worse, so that a FAIL stands. A
+    reason beside `ok` is a fact worth knowing.
+    """
+
+    check: str
+    value: float | None
+    limit: float | None
+    ok: bool
+    reason: str = ""
+    undermines: Collection[Family] = ()
+    hides_worse: bool = False
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Return the check as verdict.json has it."""
+        return {
+            "check": self.check,
+            "value": self.value,
+            "limit": self.limit,
+            "ok": self.ok,
+            "reason": self.reason,
+            "undermines": [family.value for family in self.undermines],
+        }

@@ -9,7 +9,7 @@ import pandas as pd
 from plimsoll.run_files.files import HEALTH_FILE, MASTER, SCHEDULE_FILE, VERY_LATE_MS
 from reports.load.run import ClockStep, Run
 from reports.steady_state import SteadyState, judged_health
-from reports.verdict.check import LOAD, Check, Family
+from reports.verdict.checks import LOAD, Check, Family
 
 CPU_RATIO = 0.8
 PEAK_RATIO = 0.9
@@ -34,6 +34,11 @@ def generator_checks(run: Run, window: SteadyState | None) -> list[Check]:
     """Return the checks of the generator's processes, of those in the judged window where there is one."""
     health = run.health if window is None else judged_health(run, window)
     processes = {str(name): rows for name, rows in health.groupby("process")}
+    means = {name: rows["cpu_ratio"].mean() for name, rows in processes.items()}
+    peaks = {
+        name: rows.sort_values("unix_s")["cpu_ratio"].rolling(PEAK_S, min_periods=PEAK_S).mean().max()
+        for name, rows in processes.items()
+    }
     waits = {name: rows["wait_ratio"].mean() for name, rows in processes.items()}
     stalls = {
         name: float(rows["stalled_ms"].sum(min_count=1)) / 1000 / (float(np.ptp(rows["unix_s"])) + 1)
@@ -41,7 +46,8 @@ def generator_checks(run: Run, window: SteadyState | None) -> list[Check]:
     }
     found = [
         health_coverage(run, window) if window is not None and not run.health.empty else None,
-        *_loads(processes),
+        _worst("generator_cpu", means, CPU_RATIO, "used {value:.0%} of its CPU on average"),
+        _worst("generator_cpu_peak", peaks, PEAK_RATIO, f"used {{value:.0%}} of its CPU for {PEAK_S} s"),
         _loop_lag(processes),
         # An answer that waited for a CPU is that much late.
         _worst("generator_cpu_wait", waits, WAIT_RATIO, "waited for a CPU for {value:.0%} of the time"),
@@ -91,19 +97,6 @@ def _unknown_ratio(written_s: "pd.Series[float] | None", window: SteadyState, si
     inside = np.sort(at_s[(at_s >= from_s) & (at_s <= end_s)])
     gaps_s = np.diff(np.concatenate(([from_s], inside, [end_s])))
     return float(np.maximum(gaps_s - MAX_GAP_S, 0.0).sum()) / max(end_s - from_s, 1.0)
-
-
-def _loads(processes: dict[str, pd.DataFrame]) -> list[Check | None]:
-    """Return the checks of the CPU that each process used: on average, and in its worst seconds."""
-    means = {name: rows["cpu_ratio"].mean() for name, rows in processes.items()}
-    peaks = {
-        name: rows.sort_values("unix_s")["cpu_ratio"].rolling(PEAK_S, min_periods=PEAK_S).mean().max()
-        for name, rows in processes.items()
-    }
-    return [
-        _worst("generator_cpu", means, CPU_RATIO, "used {value:.0%} of its CPU on average"),
-        _worst("generator_cpu_peak", peaks, PEAK_RATIO, f"used {{value:.0%}} of its CPU for {PEAK_S} s"),
-    ]
 
 
 def _loop_lag(processes: dict[str, pd.DataFrame]) -> Check | None:

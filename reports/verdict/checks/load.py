@@ -21,7 +21,7 @@ from reports.load.run import Run
 from reports.steady_state import SteadyState, judged_health
 from reports.thresholds.reading import Threshold
 from reports.thresholds.statement import Clock
-from reports.verdict.check import LOAD, Check, Family
+from reports.verdict.checks import LOAD, Check, Family
 
 SHORTEST_S = 5.0
 """Locust writes once a second: fewer figures cannot tell a trend from chance."""
@@ -52,7 +52,13 @@ def load_reached(run: Run) -> Check | None:
     if plan.empty:
         return None
     if not run.meta.stages:
-        plan, peak = _since_reached(plan), float(plan["users"].max())
+        # No shape of the suite plans the way there: Locust starts users as fast as they can be made. Of each
+        # number of planned users those rows count since it was reached, or all where it never was.
+        planned, users = plan["planned_users"], plan["users"]
+        peak = float(users.max())
+        there = users.between(planned * (1 - TOLERANCE_RATIO), planned * (1 + TOLERANCE_RATIO))
+        stretch = there.groupby(planned.ne(planned.shift()).cumsum())
+        plan = plan[stretch.cummax() | ~stretch.transform("any")] if there.any() else plan.iloc[:0]
     if plan.empty:
         reason = f"the planned number of users was never reached; peak {peak:.0f}"
         return Check("load_reached", 0.0, REACHED_RATIO, ok=False, reason=reason, undermines=LOAD)
@@ -65,18 +71,6 @@ def load_reached(run: Run) -> Check | None:
     begin_s = float(plan["elapsed_s"].iloc[0])
     fact = f"the planned users were there from {begin_s:.0f} s on" if begin_s > SHORTEST_S else ""
     return Check("load_reached", reached, 1 - most_off / seconds, ok, fact if ok else reason, LOAD)
-
-
-def _since_reached(plan: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of each number of planned users since it was there, or all where it never was.
-
-    No shape of the suite plans the way there: Locust starts users as fast as they can be made. Where none of
-    these numbers ever was there, there are no rows.
-    """
-    planned, users = plan["planned_users"], plan["users"]
-    there = users.between(planned * (1 - TOLERANCE_RATIO), planned * (1 + TOLERANCE_RATIO))
-    stretch = there.groupby(planned.ne(planned.shift()).cumsum())
-    return plan[stretch.cummax() | ~stretch.transform("any")] if there.any() else plan.iloc[:0]
 
 
 def _on_plan(plan: pd.DataFrame) -> "NDArray[np.bool_]":

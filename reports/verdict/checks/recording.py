@@ -13,7 +13,7 @@ from plimsoll.run_files.files import CLOSED
 from reports.load.intervals import Group, mean_ms, summed
 from reports.load.run import Run
 from reports.steady_state import SteadyState, judged_health
-from reports.verdict.check import EVERYTHING, Check, Family
+from reports.verdict.checks import EVERYTHING, Check, Family
 
 OUTSIDE = 5
 OUTSIDE_RATIO = 0.001

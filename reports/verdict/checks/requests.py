@@ -26,7 +26,7 @@ from reports.load.run import REQUEST_KEYS, Run
 from reports.steady_state import SteadyState
 from reports.thresholds.reading import Threshold
 from reports.thresholds.statement import UPPER_LIMITS, Target
-from reports.verdict.check import EVERYTHING, LOAD, Check, Family
+from reports.verdict.checks import EVERYTHING, LOAD, Check, Family
 
 EXCEPTIONS_RATIO = 0.01
 FAILED_RATIO = 0.01
@@ -140,15 +140,19 @@ def unfinished_requests(run: Run, window: SteadyState) -> Check | None:
 
 def response_gap(run: Run, window: SteadyState) -> Check | None:
     """Return the check of the gap that is most beyond its limit; both in seconds."""
-    has_users = _has_users(run, window)
+    seconds = np.arange(window.first_s, window.end_s)
+    seen = run.stages.dropna(subset=["unix_s", "users"])
+    users = seen["users"].groupby(np.floor(seen["unix_s"])).max().reindex(seconds)
+    # Where the users are not known, some are taken to run.
+    has_users = np.asarray(users.ffill().bfill().fillna(1.0) > 0)
     if not has_users.any():
         return None
     recorded = run.intervals
     ended_s = recorded.seconds("ended_s")[recorded.column("n") > 0]
-    answered = np.isin(np.arange(window.first_s, window.end_s), ended_s)
+    answered = np.isin(seconds, ended_s)
     failed_ms = float(middle_ms(recorded.failed.width)) if len(recorded.failed.buckets) else 0.0
     slowest_ms = max(float(np.nanmax(recorded.column("max_ms"), initial=0.0)), failed_ms)
-    worst = worst_gap(answered, has_users, _under_way(run, window), slowest_ms / 1000)
+    worst = worst_gap(answered, has_users, _under_way(run, seconds), slowest_ms / 1000)
     where = "" if worst.ended else " up to the end of the judged time"
     reason = f"no request was finished for {worst.length_s:.0f} s{where}, while users were running"
     ok = worst.length_s <= worst.limit_s
@@ -198,19 +202,10 @@ def gaps_of(silent: Seconds) -> list[tuple[int, int]]:
     return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
 
 
-def _has_users(run: Run, window: SteadyState) -> Seconds:
-    """Mark the seconds of the window in which users were running; all where that is unknown."""
-    seen = run.stages.dropna(subset=["unix_s", "users"])
-    users = seen["users"].groupby(np.floor(seen["unix_s"])).max()
-    by_second = users.reindex(np.arange(window.first_s, window.end_s)).ffill().bfill().fillna(1.0)
-    return np.asarray(by_second > 0)
-
-
-def _under_way(run: Run, window: SteadyState) -> Seconds | None:
-    """Mark the seconds of the window with a request in flight; None where no client tells."""
+def _under_way(run: Run, seconds: NDArray[np.int64]) -> Seconds | None:
+    """Mark the seconds with a request in flight; None where no client reported any."""
     busy_s = run.health["unix_s"][run.health["in_flight"] > 0]
     if busy_s.empty:
         return None
-    # A row tells of the second before it was written, which lies in two of the clock's.
-    told = np.concatenate((np.floor(busy_s), np.floor(busy_s) - 1))
-    return np.isin(np.arange(window.first_s, window.end_s), told)
+    # A row is of the second before it was written, which lies in two of the clock's.
+    return np.isin(seconds, np.concatenate((np.floor(busy_s), np.floor(busy_s) - 1)))

@@ -1,0 +1,121 @@
+"""Find what a threshold is about, in which recording and which of its rows, and estimate its figure there."""
+
+from plimsoll.run_files.intervals import (
+    BUSY,
+    CHECK,
+    COUNTER,
+    GAUGE,
+    RATE,
+    TRANSACTION,
+    TREND,
+    VALUE_SCALE,
+)
+from reports.errors import nearest_hint
+from reports.estimates import recorded
+from reports.estimates.csv_estimate import choose, estimate
+from reports.estimates.estimate import Estimate
+from reports.estimates.recorded import estimate_of_starts
+from reports.estimates.selection import METRIC, Selection, lacks, selected, values_of
+from reports.load.intervals import Intervals
+from reports.load.run import Run
+from reports.steady_state import SteadyState
+from reports.thresholds.reading import takes_time, unmatched
+from reports.thresholds.statement import CUSTOM, About, Clock, Statement, Target
+
+REQUEST, ITERATION = "request", "iteration"
+NO_SCHEDULE = "the run had no schedule, so that there is no intended start to count a response time from"
+KINDS = {"rate": (RATE,), "checks": (CHECK,)}
+WORDS = {About.TYPE: "is of type", About.TAG: "has the tag", About.USER: "is of the user class"}
+
+
+def measured(
+    statement: Statement, run: Run, window: SteadyState | None
+) -> tuple[Estimate | None, str, float | None]:
+    """Return the estimate, or None and why there is none, and the seconds that it is from."""
+    if statement.target is Target.SCHEDULE:
+        return *estimate_of_starts(statement.metric, run), run.duration_s
+    if window is None:
+        return *_from_csv(statement, run), run.duration_s
+    chosen, why_not = select(statement, run, window)
+    length_s = float(window.length_s)
+    if chosen is None:
+        return None, why_not, length_s
+    found = recorded.estimate(statement.recorded, chosen)
+    if found is not None and statement.metric.kind is CUSTOM:
+        found = found.divided(VALUE_SCALE)
+    success = "successful " if statement.metric.is_latency else ""
+    return found, f"no {success}{chosen.what} to judge in the judged time", length_s
+
+
+def _from_csv(statement: Statement, run: Run) -> tuple[Estimate | None, str]:
+    """Return the estimate from Locust's figures, or None and why there is none."""
+    metric, selector = statement.metric, statement.selector
+    if metric.clock is Clock.CORRECTED:
+        return None, NO_SCHEDULE
+    if statement.target is not Target.REQUESTS or lacks(selector, run.requests):
+        return None, "Locust's CSV files hold only requests, by type and name"
+    are_meant = bool(selected(selector, run.requests).any())
+    if not are_meant and not selector.is_all:
+        return None, _absent(statement, run)
+    rows = choose(run, selector, metric)
+    made, failures = rows["n"].sum(), rows["failures"].sum()
+    if made == 0 or (metric.is_latency and made == failures):
+        success = "successful " if metric.is_latency and (are_meant or made) else ""
+        return None, f"no {success}request to judge"
+    return estimate(metric, rows, run), "the CSV files lack this figure"
+
+
+def select(statement: Statement, run: Run, window: SteadyState) -> tuple[Selection | None, str]:
+    """Return what a threshold is about in a run with intervals, or None and why there is nothing of it.
+
+    A count is of requests, or of a counter where no request has such a name.
+    """
+    is_any = statement.selector.is_all and statement.target is not Target.METRICS
+    for what, recording in _recordings(statement, run):
+        rows = selected(statement.selector, recording.rows)
+        if not rows.any() and not is_any:
+            continue
+        is_corrected = statement.metric.clock is Clock.CORRECTED
+        latencies = recording.response if is_corrected else recording.service
+        if latencies is None:
+            return None, NO_SCHEDULE
+        # Arrivals that were dropped lack requests; they lack no values of a journey's own metrics.
+        health = run.health.iloc[:0] if what == METRIC else run.health
+        return Selection(what, recording, rows, latencies, window, health), ""
+    return None, _absent(statement, run)
+
+
+def _recordings(statement: Statement, run: Run) -> list[tuple[str, Intervals]]:
+    """Return what the threshold may be about, in the order of preference; there may be nothing in it."""
+    metric, selector = statement.metric, statement.selector
+    if statement.target is Target.METRICS:
+        return [(METRIC, run.recorded(kind)) for kind in KINDS.get(metric.name, (TREND, GAUGE))]
+    if statement.target is Target.TRANSACTIONS:
+        return [(TRANSACTION, run.recorded(BUSY if metric.clock is Clock.CUMULATED else TRANSACTION))]
+    if statement.target is Target.ITERATIONS:
+        return [(ITERATION, run.iterations)]
+    found, counters = [(REQUEST, run.intervals)], run.recorded(COUNTER)
+    names_some = any(c.about is About.NAME and not c.negated for c in selector.conditions)
+    if metric.name == "count" and counters and names_some:
+        found.append((METRIC, counters))
+    return found
+
+
+def _absent(statement: Statement, run: Run) -> str:
+    """Say why a selector found nothing: a journey may declare a name and never come to request it."""
+    recordings = _recordings(statement, run)
+    what = " or ".join(dict.fromkeys(what for what, _ in recordings))
+    tables = [each.rows for _, each in recordings] if run.intervals else [run.requests]
+    for condition in statement.selector.conditions:
+        known = sorted({value for rows in tables for value in values_of(condition, rows)})
+        if condition.negated or condition.choose(known):
+            continue
+        pattern, names = condition.pattern, run.meta.request_names or ()
+        if condition.about is not About.NAME:
+            return f"no {what} {WORDS[condition.about]} {pattern!r}{nearest_hint(pattern, known)}"
+        if statement.metric.kind is CUSTOM and condition.choose(run.names):
+            return takes_time(statement, pattern)
+        if statement.selector.target is Target.REQUESTS and condition.choose(names):
+            return f"no request to judge: {pattern!r} is known but was never requested"
+        return unmatched(what, pattern, known)
+    return f"no {what} matches {statement.selector.pattern!r}"
