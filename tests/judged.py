@@ -5,12 +5,12 @@ from typing import Any
 
 from reports.estimates.loop_lag import without_lag
 from reports.load.run import Run
-from reports.render.wording import reason_words
 from reports.steady_state import SteadyState, steady_state
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.checks import Check
 from reports.verdict.judge import Judgement, judge_threshold
 from reports.verdict.trust import run_checks, window_checks
+from reports.wording import reason_words
 
 
 def judged(run: Run, source: str) -> Judgement:

@@ -17,7 +17,7 @@ from reports.render.charts import (
     time_ticks,
 )
 from reports.render.timelines import Timeline
-from reports.render.wording import clock, duration, figure, latency, quantity
+from reports.wording import clock, duration, format_number, quantity
 
 HEIGHT_PX = 190
 LABEL_GAP_PX = 14
@@ -138,7 +138,7 @@ class Sketch:
             lines=[_line(s, t, x_scale, y_scale) for s, t in zip(series, cut, strict=True)],
             limits=[_from_top(y_scale, limit.value) for limit in self.limits],
             limit_notes=[
-                f"{_figure(limit.value, self.axis.unit)} ({', '.join(limit.sources)})"
+                f"{quantity(limit.value, self.axis.unit)} ({', '.join(limit.sources)})"
                 for limit in self.limits
             ],
             labels=_labels(series, cut, self.limits, self.axis),
@@ -162,7 +162,7 @@ def _labels(
     """Name each line at its right end and each limit at its height, moved apart where they would touch."""
     ends = [float(c.mean[~np.isnan(c.mean)][-1]) for c in cut]
     words = [(s.name, s.style, end) for s, end in zip(series, ends, strict=True)]
-    words += [(f"limit {_figure(limit.value, axis.unit)}", "limit", limit.value) for limit in limits]
+    words += [(f"limit {quantity(limit.value, axis.unit)}", "limit", limit.value) for limit in limits]
     heights = [HEIGHT_PX * (1 - axis.scale.fraction(value)) for _, _, value in words]
     placed = spread(heights, LABEL_GAP_PX, 0, HEIGHT_PX)
     return [Label(text, style, round(y, 1)) for (text, style, _), y in zip(words, placed, strict=True)]
@@ -171,10 +171,6 @@ def _labels(
 def _tick(value: float, unit: str) -> str:
     """Write a round figure briefly: 5 s rather than 5,000 ms."""
     return f"{value / 1000:g} s" if unit == "ms" and value >= 1000 else quantity(value, unit)
-
-
-def _figure(value: float, unit: str) -> str:
-    return latency(value) if unit == "ms" else quantity(value, unit)
 
 
 def _rows(cut: Sequence[Thinned]) -> list[tuple[float, Sequence[str]]]:
@@ -186,12 +182,16 @@ def _rows(cut: Sequence[Thinned]) -> list[tuple[float, Sequence[str]]]:
 
 
 def _cell(mean: float, low: float, high: float) -> str:
-    return figure(mean) if low == high or np.isnan(mean) else f"{figure(mean)} ({figure(low)}–{figure(high)})"
+    return (
+        format_number(mean)
+        if low == high or np.isnan(mean)
+        else f"{format_number(mean)} ({format_number(low)}–{format_number(high)})"
+    )
 
 
 def _summary(series: Series, unit: str) -> str:
     y = series.y[~np.isnan(series.y)]
-    low, high, last = (_figure(v, unit) for v in (float(y.min()), float(y.max()), float(y[-1])))
+    low, high, last = (quantity(v, unit) for v in (float(y.min()), float(y.max()), float(y[-1])))
     return f"{series.name} between {low} and {high}, at the end {last}"
 
 

@@ -9,18 +9,25 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from plimsoll.run_files.files import CLOSED, OPEN, PACED
+from reports import wording
 from reports.load.run import Run, RunMeta
-from reports.render import wording
-from reports.render.answers import GLYPHS, answer, deciding_row
-from reports.render.capacity import capacity_words, step_rows
 from reports.render.charts import LinearScale, line_path, thinned
 from reports.render.drawing import HEIGHT_PX
-from reports.render.ranking import failure_ratio, most_frequent, worst_first
 from reports.render.recorded import recorded_failures, recorded_rates_by_request
-from reports.render.threshold_rows import threshold_rows
+from reports.render.rows import (
+    GLYPHS,
+    capacity_words,
+    deciding_row,
+    failure_ratio,
+    headline,
+    most_frequent,
+    step_rows,
+    threshold_rows,
+    worst_first,
+)
 from reports.render.time_charts import generator_charts, time_charts
 from reports.render.timelines import Timeline, rates_by_request
-from reports.render.wording import known, plain, plain_lines, shortened
+from reports.wording import finite_or_none, sanitize, sanitize_lines, shortened
 
 MAX_REQUESTS = 500
 MAX_ERRORS = 50
@@ -44,10 +51,10 @@ ENVIRONMENT = Environment(
     lstrip_blocks=True,
 )
 ENVIRONMENT.filters |= {
-    "plain": plain,
-    "plain_lines": plain_lines,
+    "sanitize": sanitize,
+    "sanitize_lines": sanitize_lines,
     "count": wording.count,
-    "figure": wording.figure,
+    "number": wording.format_number,
     "percent": wording.percent,
     "duration": wording.duration,
 }
@@ -76,15 +83,15 @@ def report_html(run: Run, verdict: dict[str, Any]) -> str:
     rows = threshold_rows(verdict)
     return ENVIRONMENT.get_template("report.html").render(
         verdict=verdict,
-        answer=answer(verdict, rows),
+        answer=headline(verdict, rows),
         deciding=deciding_row(rows),
         reasons=[wording.reason_words(reason) for reason in verdict["reasons"][:MAX_REASONS]],
         capacity=_capacity(verdict["capacity"]),
         thresholds=rows,
         load_model=_load_model(verdict["run"]["load_model"]),
-        lost_workers=[plain(worker, 80) for worker in run.meta.lost_workers],
+        lost_workers=[sanitize(worker, 80) for worker in run.meta.lost_workers],
         unfinished=run.intervals.total("unfinished"),
-        warnings=[plain(warning) for warning in run.warnings],
+        warnings=[sanitize(warning) for warning in run.warnings],
         charts=time_charts(run, verdict),
         generator=generator_charts(run),
         requests=_request_rows(run, verdict["requests"]),
@@ -107,7 +114,7 @@ def _capacity(capacity: dict[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _load_model(name: str | None) -> str:
-    return LOAD_MODELS.get(name or "", plain(name or "not recorded"))
+    return LOAD_MODELS.get(name or "", sanitize(name or "not recorded"))
 
 
 def _request_rows(run: Run, requests: Sequence[dict[str, Any]]) -> list[RequestRow]:
@@ -132,9 +139,9 @@ def _error_rows(run: Run, errors: Sequence[dict[str, Any]]) -> list[dict[str, An
 
 
 def _request_row(request: dict[str, Any], rate: Timeline | None, end_s: float) -> RequestRow:
-    full_name = plain(request["name"])
+    full_name = sanitize(request["name"])
     return RequestRow(
-        kind=plain(request["type"] or "", 20),
+        kind=sanitize(request["type"] or "", 20),
         name=shortened(full_name, NAME_WIDTH),
         full_name=full_name,
         failure_ratio=failure_ratio(request),
@@ -158,7 +165,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         "profile": meta.profile,
         "journeys": ", ".join(meta.journeys),
         "shape": meta.shape,
-        "planned": known(meta.planned_duration_s) and wording.duration(meta.planned_duration_s),
+        "planned": finite_or_none(meta.planned_duration_s) and wording.duration(meta.planned_duration_s),
         "scale": _scale(meta) if meta.recorded else "",
         "host": meta.host,
         "started": meta.started,
@@ -170,7 +177,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         "versions": _pairs(meta.versions),
         "environment": _pairs(meta.environment),
     }
-    return [(name, plain(value, 1000)) for name, value in facts.items() if value]
+    return [(name, sanitize(value, 1000)) for name, value in facts.items() if value]
 
 
 def _scale(meta: RunMeta) -> str:

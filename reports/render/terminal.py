@@ -4,21 +4,27 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from reports.render.answers import answer
-from reports.render.capacity import capacity_words, step_rows
-from reports.render.ranking import failure_ratio, most_frequent, worst_first
-from reports.render.threshold_rows import ThresholdRow, threshold_rows
-from reports.render.wording import (
+from reports.render.rows import (
+    ThresholdRow,
+    capacity_words,
+    failure_ratio,
+    headline,
+    most_frequent,
+    step_rows,
+    threshold_rows,
+    worst_first,
+)
+from reports.wording import (
     UNKNOWN,
     count,
     display_width,
     duration,
-    figure,
-    known,
+    finite_or_none,
+    format_number,
     padded,
     percent,
-    plain,
     reason_words,
+    sanitize,
     shortened,
 )
 
@@ -60,22 +66,22 @@ def terminal_text(verdict: dict[str, Any], *, colour: bool = False) -> str:
 def _headline(verdict: dict[str, Any], rows: Sequence[ThresholdRow], *, colour: bool) -> list[str]:
     run = verdict["run"]
     word = _coloured(verdict["verdict"], verdict["verdict"], colour=colour)
-    failures, requests = known(run["failures"]) or 0.0, known(run["requests"]) or 0.0
+    failures, requests = finite_or_none(run["failures"]) or 0.0, finite_or_none(run["requests"]) or 0.0
     share = f" ({percent(failures / requests)})" if requests else ""
     facts = [
-        shortened(plain(run["id"]), 40),
+        shortened(sanitize(run["id"]), 40),
         f"{count(requests)} requests",
         f"{count(failures)} failed{share}",
         duration(run["duration_s"]),
     ]
-    return [f"{word}  {answer(verdict, rows)}", *_wrapped(" · ".join(facts), "  ")]
+    return [f"{word}  {headline(verdict, rows)}", *_wrapped(" · ".join(facts), "  ")]
 
 
 def _reasons(verdict: dict[str, Any]) -> list[str]:
     """Return those reasons that no threshold or check below will repeat."""
     said = {each["source"] for each in verdict["thresholds"]} | {c["check"] for c in verdict["validity"]}
     new = [reason for reason in verdict["reasons"] if reason["subject"] not in said]
-    return [line for reason in new for line in _wrapped(plain(reason_words(reason)), "  ")]
+    return [line for reason in new for line in _wrapped(sanitize(reason_words(reason)), "  ")]
 
 
 def _open_threshold(row: ThresholdRow, *, colour: bool) -> Iterator[str]:
@@ -92,22 +98,22 @@ def _passed_threshold(row: ThresholdRow, *, colour: bool) -> Iterator[str]:
 
 
 def _first_line(row: ThresholdRow, *, colour: bool, note: str = "") -> str:
-    level = "" if row.level == "fail" else f" [{plain(row.level, 10)}]"
+    level = "" if row.level == "fail" else f" [{sanitize(row.level, 10)}]"
     tail = f"  {note}" if note else ""
     source = shortened(row.source, WIDTH - 15 - display_width(level + tail))
     return f"  {_coloured(padded(row.verdict, 12), row.verdict, colour=colour)} {source}{level}{tail}"
 
 
 def _failed_check(check: dict[str, Any]) -> list[str]:
-    measured = f"{figure(check['value'])} (limit {figure(check['limit'])})"
-    return _wrapped(f"check {plain(check['check'], 40)}: {plain(check['reason'])}: {measured}", "  ")
+    measured = f"{format_number(check['value'])} (limit {format_number(check['limit'])})"
+    return _wrapped(f"check {sanitize(check['check'], 40)}: {sanitize(check['reason'])}: {measured}", "  ")
 
 
 def _note(check: dict[str, Any]) -> list[str]:
     """Say what a check that holds found worth knowing of this run."""
     if not check["ok"] or not check["reason"] or check["check"] in ALWAYS_EXPLAINED:
         return []
-    return _wrapped(f"note {plain(check['check'], 40)}: {plain(check['reason'])}", "  ")
+    return _wrapped(f"note {sanitize(check['check'], 40)}: {sanitize(check['reason'])}", "  ")
 
 
 def _capacity(capacity: dict[str, Any] | None) -> list[str]:
@@ -137,13 +143,15 @@ def _metrics(metrics: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _metric_line(metric: dict[str, Any]) -> str:
-    start = f"  {padded(metric['kind'], 8)}{padded(shortened(plain(metric['name']), NAME_WIDTH), NAME_WIDTH)}"
+    start = (
+        f"  {padded(metric['kind'], 8)}{padded(shortened(sanitize(metric['name']), NAME_WIDTH), NAME_WIDTH)}"
+    )
     if metric["passed"] is not None:
         told = f"{percent(metric['value'] / 100)}, {count(metric['passed'])} of {count(metric['n'])}"
     elif metric["kind"] == "counter":
-        told = figure(metric["value"])
+        told = format_number(metric["value"])
     else:
-        told = ", ".join(f"{name} {figure(metric[name])}" for name in ("min", "p50", "p95", "max"))
+        told = ", ".join(f"{name} {format_number(metric[name])}" for name in ("min", "p50", "p95", "max"))
     return f"{start} {told}"
 
 
@@ -160,20 +168,20 @@ def _request_table(requests: Sequence[dict[str, Any]], what: str = "request") ->
 
 
 def _request_line(request: dict[str, Any]) -> str:
-    kind = plain(request["type"] or "", 12)
-    name = shortened(f"{kind} {plain(request['name'])}".strip(), NAME_WIDTH)
-    latencies = "".join(f"{figure(request[key]):>8}" for key in FIGURES)
+    kind = sanitize(request["type"] or "", 12)
+    name = shortened(f"{kind} {sanitize(request['name'])}".strip(), NAME_WIDTH)
+    latencies = "".join(f"{format_number(request[key]):>8}" for key in FIGURES)
     return (
         f"  {padded(name, NAME_WIDTH)} {count(request['n']):>9} {percent(failure_ratio(request)):>8}"
-        f" {figure(request['rps']):>8}{latencies}"
+        f" {format_number(request['rps']):>8}{latencies}"
     )
 
 
 def _errors(errors: Sequence[dict[str, Any]]) -> list[str]:
     lines = [
         shortened(
-            f"  {count(error['occurrences']):>6} × {plain(error['type'] or '', 12)}"
-            f" {plain(error['name'], 40)}: {plain(error['error'], 200)}",
+            f"  {count(error['occurrences']):>6} × {sanitize(error['type'] or '', 12)}"
+            f" {sanitize(error['name'], 40)}: {sanitize(error['error'], 200)}",
             WIDTH,
         )
         for error in most_frequent(errors)[:MAX_ERRORS]

@@ -17,9 +17,9 @@ from reports.render.recorded import (
     starts_timeline,
 )
 from reports.render.timelines import PERCENTILES, Timeline, stage_bounds, total_timeline, users_timeline
-from reports.render.wording import known, plain
 from reports.thresholds.statement import ITERATIONS, TRANSACTIONS, Clock
 from reports.verdict.checks.generator import CPU_RATIO
+from reports.wording import finite_or_none, sanitize
 
 MAX_LIMITS = 6
 MAX_STAGES = 60
@@ -36,7 +36,7 @@ def time_charts(run: Run, verdict: dict[str, Any]) -> list[Chart]:
     sketches = [_users(users), *_starts(run), rates, latencies, *_responses(run, verdict)]
     end_s = max(*(sketch.timeline.end_s for sketch in sketches), 1.0)
     bands = [
-        Band(plain(name, 80), 100 * from_s / end_s, 100 * (to_s - from_s) / end_s)
+        Band(sanitize(name, 80), 100 * from_s / end_s, 100 * (to_s - from_s) / end_s)
         for name, from_s, to_s in stage_bounds(run, end_s)[:MAX_STAGES]
     ]
     return [sketch.drawn(end_s, bands) for sketch in sketches]
@@ -206,12 +206,12 @@ def stated_limits(
     """
     sources: dict[float, list[str]] = {}
     for entry in verdict["thresholds"]:
-        limit = known(entry["limit"])
+        limit = finite_or_none(entry["limit"])
         is_request = not any(prefix in entry["selector"] for prefix in (ITERATIONS, TRANSACTIONS))
         if entry["metric"].startswith(Clock.CORRECTED.value) != is_corrected or not is_request:
             continue
         if limit and entry["unit"] == unit and selector in (None, entry["selector"]):
-            sources.setdefault(limit, []).append(plain(entry["source"], 80))
+            sources.setdefault(limit, []).append(sanitize(entry["source"], 80))
     return [Limit(value, sources[value]) for value in sorted(sources)[:MAX_LIMITS]]
 
 

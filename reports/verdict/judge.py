@@ -11,6 +11,7 @@ from reports.steady_state import SteadyState
 from reports.thresholds.reading import Threshold
 from reports.thresholds.statement import UPPER_LIMITS, Scaling, Statement, Target
 from reports.verdict.measured import measured, select
+from reports.wording import quantity
 
 DAY_S = 86_400.0
 CASES = {Target.METRICS: "values", Target.TRANSACTIONS: "successful transactions"}
@@ -43,11 +44,9 @@ class Judgement:
         """Say what was measured where the limit is broken."""
         if self.estimate is None or self.estimate.value is None:
             return "the whole interval is beyond the limit"
-        value, unit = self.estimate.value, self.threshold.statement.metric.kind.unit
-        # Four digits, but never a power of ten.
-        figure = f"{value:.0f}" if value >= 1000 else f"{value:.4g}"
+        unit = self.threshold.statement.metric.kind.unit
         change = self.estimate.change and f", {self.estimate.change}"
-        return f"measured {figure}{unit and ' '}{unit}{change}"
+        return f"measured {quantity(self.estimate.value, unit, digits=4)}{change}"
 
 
 def judge_threshold(threshold: Threshold, run: Run, window: SteadyState | None, lowered: Run) -> Judgement:
@@ -158,7 +157,7 @@ def _with_lag(judged: Judgement, lowered: Judgement) -> Judgement:
     is_above = judged.outcome is (Outcome.FAIL if is_upper else Outcome.PASS)
     if not is_above or lowered.outcome is judged.outcome:
         return wide
-    figure = "" if least.value is None else f" (then {least.value:.4g} ms)"
+    figure = "" if least.value is None else f" (then {quantity(least.value, 'ms', digits=4)})"
     is_not = "is not surely broken" if is_upper else "does not surely hold"
     reason = f"without the generator's event-loop lag the limit {is_not}{figure}"
     return replace(wide, outcome=Outcome.INCONCLUSIVE, reason=reason)

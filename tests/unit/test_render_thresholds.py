@@ -4,13 +4,16 @@ from typing import Any
 
 import pytest
 
-from reports.render.answers import answer, deciding_row
-from reports.render.ranking import failure_ratio, most_frequent, worst_first
-from reports.render.threshold_rows import (
+from reports.render.rows import (
+    deciding_row,
+    failure_ratio,
+    headline,
     interval_bar,
     margin,
+    most_frequent,
     relative_distance,
     threshold_rows,
+    worst_first,
 )
 from tests.make_run import make_verdict, request, threshold
 
@@ -141,7 +144,7 @@ def test_the_answer_counts_what_decides(word: str, parts: dict[str, Any], senten
     """Only thresholds that can fail the run are counted."""
     verdict = make_verdict(word, **parts)
 
-    assert answer(verdict, threshold_rows(verdict)) == sentence
+    assert headline(verdict, threshold_rows(verdict)) == sentence
 
 
 def test_warnings_never_decide() -> None:

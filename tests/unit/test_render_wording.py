@@ -8,20 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.render.wording import (
+from reports.wording import (
     UNPRINTABLE,
     clock,
     count,
     display_width,
     duration,
-    figure,
-    known,
-    latency,
+    finite_or_none,
+    format_number,
     padded,
     percent,
-    plain,
-    plain_lines,
     quantity,
+    sanitize,
+    sanitize_lines,
     shortened,
 )
 
@@ -42,13 +41,13 @@ from reports.render.wording import (
 )
 def test_text_from_outside_becomes_harmless(text: object, harmless: str) -> None:
     """Whatever could move a cursor or reverse text is shown as an escape; HTML is left to the template."""
-    assert plain(text) == harmless
+    assert sanitize(text) == harmless
 
 
 @given(st.text(), st.integers(1, 60))
 def test_plain_text_is_one_bounded_printable_line(text: str, limit: int) -> None:
     """No control character survives and the length is bounded, also by escapes."""
-    line = plain(text, limit)
+    line = sanitize(text, limit)
 
     assert len(line) <= limit
     assert not {unicodedata.category(c) for c in line} & UNPRINTABLE
@@ -56,14 +55,14 @@ def test_plain_text_is_one_bounded_printable_line(text: str, limit: int) -> None
 
 def test_long_text_ends_in_an_ellipsis() -> None:
     """Ten characters of eleven are nine and an ellipsis; a megabyte costs no more."""
-    assert plain("abcdefghijk", 10) == "abcdefghi…"
-    assert plain("x" * 1_000_000, 5) == "xxxx…"
+    assert sanitize("abcdefghijk", 10) == "abcdefghi…"
+    assert sanitize("x" * 1_000_000, 5) == "xxxx…"
 
 
 def test_tracebacks_keep_their_lines() -> None:
     """Lines stay, escapes do not; what is cut off is announced."""
-    assert plain_lines("File a\n  \x1b[0mline 2\n") == "File a\n  \\x1b[0mline 2"
-    assert plain_lines("abcdef", 3) == "abc\n…"
+    assert sanitize_lines("File a\n  \x1b[0mline 2\n") == "File a\n  \\x1b[0mline 2"
+    assert sanitize_lines("abcdef", 3) == "abc\n…"
 
 
 @pytest.mark.parametrize(
@@ -97,8 +96,8 @@ def test_padding_counts_terminal_cells() -> None:
 @pytest.mark.parametrize("value", [None, math.nan, math.inf, "12", [1]])
 def test_what_is_no_number_is_a_dash(value: object) -> None:
     """Unknown values are never 0 and never nan."""
-    assert known(value) is None
-    assert [f(value) for f in (count, figure, latency, percent, duration)] == ["–"] * 5
+    assert finite_or_none(value) is None
+    assert [f(value) for f in (count, format_number, percent, duration)] == ["–"] * 4
     assert quantity(value, "ms") == "–"
 
 
@@ -122,13 +121,13 @@ def test_what_is_no_number_is_a_dash(value: object) -> None:
 )
 def test_figures_have_three_digits_and_no_exponent(value: object, text: str) -> None:
     """Three significant digits are what a person compares; whole digits are never cut."""
-    assert figure(value) == text
+    assert format_number(value) == text
 
 
 def test_units_stand_where_people_write_them() -> None:
     """Milliseconds and seconds after a space; per cent and rates without."""
-    assert latency(212.0) == "212 ms"
-    assert latency(12_300.0) == "12.3 s"
+    assert quantity(212.0, "ms") == "212 ms"
+    assert quantity(12_300.0, "ms") == "12.3 s"
     assert quantity(0.5, "%") == "0.5%"
     assert quantity(80.3, "/s") == "80.3/s"
     assert quantity(1200.0, "") == "1,200"

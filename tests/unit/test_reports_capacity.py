@@ -109,7 +109,7 @@ def test_a_step_that_few_could_arrive_in_fails() -> None:
     (step,) = capacity_of(searched((20, 50), dropped=0.1)).steps
 
     assert step.outcome is Outcome.FAIL
-    assert step.reason == "dropped_iterations < 5%: measured 10 %"
+    assert step.reason == "dropped_iterations < 5%: measured 10%"
 
 
 @pytest.mark.parametrize("failing", [0, 1])

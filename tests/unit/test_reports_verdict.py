@@ -227,7 +227,7 @@ def test_one_failed_threshold_fails_the_run() -> None:
     verdict = reach_verdict(run, thresholds("p95 < 50 ms", "p99.9 < 1 s", "p95 < 1 s", "count < 9"))
     assert verdict["verdict"] == "FAIL"
     assert verdict["reasons"][0] == {"kind": "threshold", "subject": "p95 < 50 ms", "text": "measured 100 ms"}
-    assert reasons_of(verdict)[1] == "count < 9: measured 1000"
+    assert reasons_of(verdict)[1] == "count < 9: measured 1,000"
     assert reasons_of(verdict)[2].startswith("p99.9 < 1 s: 1000 successful requests are too few")
 
 
