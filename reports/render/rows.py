@@ -84,12 +84,16 @@ def margin(distance: float | None) -> str:
 
 
 def _interval(interval: Sequence[float | None] | None, unit: str) -> str:
+    """Write both ends in one unit; a lower end of under a thousandth of the upper one is as good as 0."""
     low, high = interval or (None, None)
     if low is None and high is None:
         return UNKNOWN
     if low is None or high is None:
         return f"at most {quantity(high, unit)}" if low is None else f"at least {quantity(low, unit)}"
-    return f"{format_number(low)} to {quantity(high, unit)}" if low != high else quantity(low, unit)
+    if low == high:
+        return quantity(low, unit)
+    factor = 1000 if unit == "ms" and high >= 10_000 else 1
+    return f"{format_number(low / factor if low >= high / 1000 else 0)} to {quantity(high, unit)}"
 
 
 def interval_bar(entry: dict[str, Any]) -> Bar | None:

@@ -81,6 +81,22 @@ def test_open_intervals_reach_the_edge(
     assert row.interval == text
 
 
+@pytest.mark.parametrize(
+    ("interval", "unit", "text"),
+    [
+        ([0.001, 12.0], "ms", "0 to 12 ms"),
+        ([0.001, 0.8], "ms", "0.001 to 0.8 ms"),
+        ([99.6, 104.0], "ms", "99.6 to 104 ms"),
+        ([950.0, 12_000.0], "ms", "0.95 to 12 s"),
+        ([0.0, 0.0], "%", "0%"),
+    ],
+)
+def test_ends_of_an_interval_have_one_unit(interval: list[float], unit: str, text: str) -> None:
+    """Both are in the unit of the upper end, and a lower one of under a thousandth of it is 0."""
+    entry = threshold(limit=80, value=interval[1], interval=interval, unit=unit)
+    assert threshold_rows(make_verdict(thresholds=[entry]))[0].interval == text
+
+
 def test_without_figures_there_is_no_bar() -> None:
     """A threshold that matched nothing has neither value nor interval."""
     row = threshold_rows(make_verdict(thresholds=[threshold(value=None, interval=None, n=0)]))[0]
