@@ -1,11 +1,12 @@
 """The command line: `plimsoll judge RUN`, `steps RUN`, `check --thresholds FILE`, `export RUN …`.
 
-Each command's module is imported when it is called, so that `check` does not wait for pandas.
+The module of a command is imported when it is called, so that `check` does not wait for pandas.
 """
 
 import argparse
 import importlib
 import io
+import json
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -17,16 +18,18 @@ from plimsoll.run_files.exit_status import ExitStatus
 from plimsoll.run_files.files import INTERVALS_FILE, THRESHOLDS_FILE
 from reports.console import open_closed_streams, say, shortened
 from reports.errors import ConfigError, ReportError
+from reports.thresholds.reading import Known, as_yaml, limits_ms, read_thresholds
 
 Command = Callable[[argparse.Namespace], tuple[int, str]]
 """Returns the exit status and the text for stdout."""
 
 COMMANDS = {
-    "judge": "reports.commands.judge",
-    "steps": "reports.commands.steps",
-    "check": "reports.commands.check",
-    "export": "reports.commands.export",
+    "judge": "reports.judging",
+    "steps": "reports.judging",
+    "check": "reports.cli",
+    "export": "reports.export",
 }
+"""The module of each command, in which a function has its name."""
 
 
 def command_line() -> int:
@@ -47,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         # Only the words of COMMANDS get here: argparse refuses all others.
-        command = cast("Command", importlib.import_module(COMMANDS[options.command]).run)
+        module = importlib.import_module(COMMANDS[options.command])
+        command = cast("Command", getattr(module, options.command))
         status, text = command(options)
     except ReportError as error:
         return _refuse(error, options)
@@ -64,6 +68,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return ExitStatus.CRASH
     say(sys.stdout, text)
     return status
+
+
+def check(options: argparse.Namespace) -> tuple[int, str]:
+    """Refuse thresholds that could never be judged, before any load starts.
+
+    Selectors are held against `--name` and the other options of names where any `--name` is given. Return 0
+    for good thresholds, and a line of JSON that says what a recorder should count; with `--masked` the same
+    thresholds file without its secrets.
+
+    Raises ConfigError with every fault.
+    """
+    known = Known(
+        options.name, options.metric, options.user, options.tag, options.transaction, options.iteration
+    )
+    thresholds = read_thresholds(options.thresholds, known if options.name else None)
+    if options.masked:
+        return 0, as_yaml(thresholds)
+    return 0, json.dumps({"thresholds": len(thresholds), "limits_ms": limits_ms(thresholds)}) + "\n"
 
 
 def _refuse(error: ReportError, options: argparse.Namespace) -> int:
@@ -96,12 +118,12 @@ def _parser() -> argparse.ArgumentParser:
         "steps", help="judge each step of a run, also while it goes on", allow_abbrev=False
     )
     steps.add_argument("run", type=Path, metavar="RUN", help="a run directory")
-    check = commands.add_parser("check", help="check thresholds without a run", allow_abbrev=False)
-    check.add_argument("--thresholds", type=Path, metavar="FILE", required=True)
-    check.add_argument(
+    checked = commands.add_parser("check", help="check thresholds without a run", allow_abbrev=False)
+    checked.add_argument("--thresholds", type=Path, metavar="FILE", required=True)
+    checked.add_argument(
         "--unquoted", action="store_true", help="say where a fault is without quoting the file, for strangers"
     )
-    check.add_argument(
+    checked.add_argument(
         "--masked", action="store_true", help="print the thresholds as YAML, with secrets masked, to be kept"
     )
     for option, what in (
@@ -112,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
         ("--transaction", "a name or glob of the journeys' transactions"),
         ("--iteration", "a name of the journeys' iterations, USER_CLASS.TASK"),
     ):
-        check.add_argument(option, action="append", default=[], metavar="NAME", help=f"{what}; repeatable")
+        checked.add_argument(option, action="append", default=[], metavar="NAME", help=f"{what}; repeatable")
     export = commands.add_parser("export", help="hand a run to other tools", allow_abbrev=False)
     export.add_argument("run", type=Path, metavar="RUN", help=f"a run directory with {INTERVALS_FILE}")
     export.add_argument(

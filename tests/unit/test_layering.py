@@ -37,6 +37,7 @@ ALLOWED = {
         "markupsafe",
         "yaml",
         "pyarrow",
+        "hdrh",
     },
     "service": {
         "fastapi",

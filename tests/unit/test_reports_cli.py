@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from plimsoll.run_files.files import RUN_SCHEMA_VERSION
+from reports import judging
 from reports.cli import main
-from reports.commands import judge as judge_command
 from reports.errors import DataError
 from reports.files import replaced
 from tests.make_directory import seal
@@ -169,7 +169,7 @@ def test_crash_is_no_verdict(
     def explode(*_: object) -> None:
         raise ZeroDivisionError("planned")
 
-    monkeypatch.setattr(judge_command, "reach_verdict", explode)
+    monkeypatch.setattr(judging, "reach_verdict", explode)
     assert main(["judge", str(prefix)]) == 1
     printed = capsys.readouterr().err
     assert printed.startswith("plimsoll: this is a bug, please report it: ZeroDivisionError('planned')\n")
@@ -184,7 +184,7 @@ def test_a_crash_leaves_no_earlier_verdict(run_directory: Path, monkeypatch: pyt
     def explode(*_: object) -> None:
         raise ZeroDivisionError("planned")
 
-    monkeypatch.setattr(judge_command, "reach_verdict", explode)
+    monkeypatch.setattr(judging, "reach_verdict", explode)
     assert main(["judge", str(run_directory)]) == 1
     left = {path.name for path in run_directory.iterdir()}
     assert not {name for name in left if "verdict" in name or "report" in name}
@@ -202,7 +202,7 @@ def test_a_judging_that_is_killed_leaves_no_earlier_verdict(
         found.extend(run_directory.iterdir())
         raise MemoryError
 
-    monkeypatch.setattr(judge_command, "load", die)
+    monkeypatch.setattr(judging, "load", die)
     assert main(["judge", str(run_directory)]) == 1
     assert found
     assert not {path.name for path in found} & {"verdict.json", "report.html"}
@@ -218,7 +218,7 @@ def test_an_earlier_verdict_stays_where_nothing_is_judged(
     before = {path.name: path.read_bytes() for path in run_directory.iterdir()}
     capsys.readouterr()
     if fault == "run":
-        monkeypatch.setattr(judge_command, "load", refuse_to_load)
+        monkeypatch.setattr(judging, "load", refuse_to_load)
     else:
         path = run_directory.parent / "other.yaml"
         path.write_text("thresholds: [p95 < 1]")
@@ -311,7 +311,7 @@ def test_an_interruption_is_no_verdict(
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(judge_command, "reach_verdict", interrupt)
+    monkeypatch.setattr(judging, "reach_verdict", interrupt)
     assert main(["judge", str(prefix)]) == 77
     assert capsys.readouterr().err == "plimsoll: interrupted before there was a result\n"
 

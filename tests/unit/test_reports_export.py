@@ -1,19 +1,16 @@
 """The HdrHistogram interval log, read back by HdrHistogram's own library."""
 
-import base64
-import zlib
+import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from hdrh.histogram import HdrHistogram
-from hypothesis import given
-from hypothesis import strategies as st
+from hdrh.log import HistogramLogReader
 
 from reports.cli import main
-from reports.commands.hdr_log import encode, place_of, values_us
-from reports.load.intervals import bucket_of
+from reports.export import HIGHEST_US
 from tests.make_intervals import interval_table, requests, write_intervals
 
 START_S = 1_800_000_000
@@ -55,23 +52,39 @@ def test_log_is_read_back(run_directory: Path, capsys: pytest.CaptureFixture[str
         assert float(row[3]) * 1000 == pytest.approx(us, rel=0.005)
 
 
-@given(latencies_ms=st.lists(st.floats(0.01, 3_000_000), min_size=1, max_size=50))
-def test_encoding_is_that_of_the_library(latencies_ms: list[float]) -> None:
-    """What we encode is, place by place, what HdrHistogram itself counts of the same values."""
-    buckets = np.array([bucket_of(latency) for latency in latencies_ms], dtype=np.uint16)
-    places, counts = np.unique(place_of(buckets), return_counts=True)
-    own = HdrHistogram.decode(encode(places, counts.astype(np.int64)))
-    theirs = HdrHistogram(1, 3_600_000_000, 3)
-    for place, count in zip(places, counts, strict=True):
-        theirs.record_value(int(values_us(np.array([place]))[0]), int(count))
+def test_library_reads_back_what_was_recorded(tmp_path: Path) -> None:
+    """Its percentiles are those of the latencies themselves, within a bucket and three digits."""
+    latencies_ms = np.geomspace(0.05, 3_000_000, 999)
+    made = requests(np.full(999, float(START_S)), latencies_ms)
+    write_intervals(tmp_path / "intervals.arrow", interval_table(made))
+    (tmp_path / "run.json").write_text("{}")
+    log = tmp_path / "run.hlog"
+    assert main(["export", str(tmp_path), "--hlog", str(log)]) == 0
 
-    assert own.get_total_count() == len(latencies_ms)
-    assert payload(encode(places, counts.astype(np.int64))) == payload(theirs.encode())
+    reader = HistogramLogReader(str(log), HdrHistogram(1, HIGHEST_US, 3))
+    histogram = reader.get_next_interval_histogram()
+    reader.close()
+
+    assert histogram.get_total_count() == 999
+    theirs = HdrHistogram(1, HIGHEST_US, 3)
+    for latency_ms in latencies_ms:
+        theirs.record_value(int(latency_ms * 1000))
+    for level in (1, 50, 90, 95, 99, 99.9):
+        expected_us = theirs.get_value_at_percentile(level)
+        assert histogram.get_value_at_percentile(level) == pytest.approx(expected_us, rel=0.005, abs=1)
 
 
-def payload(encoded: bytes) -> bytes:
-    """Return the counts of an encoded histogram, without its headers."""
-    return zlib.decompress(base64.b64decode(encoded)[8:])[40:]
+def test_export_without_its_package_is_refused(
+    run_directory: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line says what to install, and nothing is written."""
+    monkeypatch.setitem(sys.modules, "hdrh.histogram", None)
+
+    assert main(["export", str(run_directory), "--hlog", str(run_directory / "x.hlog")]) == 2
+
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "plimsoll: export needs the package hdrhistogram: pip install 'plimsoll[hdr]'"
+    assert not list(run_directory.glob("*hlog*"))
 
 
 def test_run_without_intervals_cannot_be_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""`plimsoll judge`: load a run, reach the verdict, write it and its report."""
+"""`plimsoll judge` judges a run and writes its views; `plimsoll steps` judges the steps that are over."""
 
 import argparse
 import json
@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 from plimsoll.run_files.exit_status import ExitStatus, Outcome
@@ -18,25 +17,33 @@ from reports.load.run import Run
 from reports.load.run_files import Place, load, locate
 from reports.render.html import write_report
 from reports.render.terminal import terminal_text
-from reports.thresholds.reading import Threshold, read_thresholds
+from reports.thresholds.reading import read_thresholds
+from reports.verdict.capacity import find_capacity
 from reports.verdict.checks import Check
 from reports.verdict.trust import Reason
 from reports.verdict.verdict import reach_verdict
 
 
-def run(options: argparse.Namespace) -> tuple[int, str]:
+def judge(options: argparse.Namespace) -> tuple[int, str]:
     """Judge the run named by `options`, write verdict.json and report.html, return exit status and summary.
 
     Raises ConfigError for bad thresholds, DataError where there is no run.
     """
     place = locate(options.run)
     with _earlier_views_aside(place):
-        thresholds = _thresholds(place, options.thresholds)
+        own = place.folder / THRESHOLDS_FILE
+        named = options.thresholds or (own if place.is_run_directory and own.exists() else None)
+        thresholds = read_thresholds(named) if named is not None else []
         judged = load(place, with_thresholds=options.thresholds is None)
         verdict = reach_verdict(judged, thresholds)
         fault = _write(place, judged, verdict)
     if fault:
-        verdict = _unwritten(verdict, fault)
+        # No pass, as the reader cannot look it up.
+        check = Check("verdict_written", 0.0, 1.0, ok=False, reason=fault)
+        if verdict["verdict"] == Outcome.PASS:
+            verdict["verdict"] = Outcome.INCONCLUSIVE.value
+        verdict["reasons"].append(Reason("check", check.check, fault).facts)
+        verdict["validity"].append(check.facts)
     for warning in judged.warnings:
         say(sys.stderr, f"note: {shortened(warning)}\n")
     colour = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
@@ -71,14 +78,6 @@ def _earlier_views_aside(place: Place) -> Iterator[None]:
             hidden.unlink(missing_ok=True)
 
 
-def _thresholds(place: Place, named: Path | None) -> list[Threshold]:
-    """Return the thresholds of the named file, else of the run directory, else none."""
-    if named is not None:
-        return read_thresholds(named)
-    own = place.folder / THRESHOLDS_FILE
-    return read_thresholds(own) if place.is_run_directory and own.exists() else []
-
-
 def _write(place: Place, judged: Run, verdict: dict[str, Any]) -> str:
     """Write the report, and then the verdict; return which of them could not be written and why, if any."""
     report, file = place.view(REPORT_FILE), place.view(VERDICT_FILE)
@@ -94,12 +93,12 @@ def _write(place: Place, judged: Run, verdict: dict[str, Any]) -> str:
     return ""
 
 
-def _unwritten(verdict: dict[str, Any], reason: str) -> dict[str, Any]:
-    """Return the verdict without a pass, as the reader cannot look it up."""
-    check = Check("verdict_written", 0.0, 1.0, ok=False, reason=reason)
-    outcome = Outcome.FAIL if verdict["verdict"] == Outcome.FAIL else Outcome.INCONCLUSIVE
-    return verdict | {
-        "verdict": outcome.value,
-        "reasons": [*verdict["reasons"], Reason("check", check.check, reason).facts],
-        "validity": [*verdict["validity"], check.facts],
-    }
+def steps(options: argparse.Namespace) -> tuple[int, str]:
+    """Return 0 and a line of JSON that maps the name of each step that is over to its verdict.
+
+    Raises ConfigError for bad thresholds, DataError where there is no run.
+    """
+    place = locate(options.run)
+    capacity = find_capacity(load(place), read_thresholds(place.folder / THRESHOLDS_FILE))
+    found = capacity.steps if capacity is not None else ()
+    return 0, json.dumps({step.stage: step.outcome.value for step in found}) + "\n"
