@@ -159,7 +159,12 @@ class RunFollower:
     def __init__(self, environment: Environment, runner: Runner) -> None:
         self._environment, self._runner = environment, runner
         self._dispatcher: ArrivalDispatcher | None = None
-        runner.register_message(ASSIGNMENT_MESSAGE, self._on_assignment)
+
+        def on_assignment(environment: Environment, msg: Message) -> None:  # noqa: ARG001 - Locust's names
+            if self._dispatcher:
+                self._dispatcher.apply_assignment(Assignment(**msg.data))
+
+        runner.register_message(ASSIGNMENT_MESSAGE, on_assignment)
         environment.events.test_start.add_listener(self._on_test_start)
         listen_first(environment.events.test_stop, self._close)
 
@@ -175,10 +180,6 @@ class RunFollower:
         if self._dispatcher:
             self._dispatcher.close()
         self._dispatcher = None
-
-    def _on_assignment(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's names
-        if self._dispatcher:
-            self._dispatcher.apply_assignment(Assignment(**msg.data))
 
 
 def keep_intended_starts(environment: Environment, runner: Runner | None, **_: Any) -> None:

@@ -112,7 +112,13 @@ class ArrivalSchedule(StagedLoad[RateStage]):
         if not 0 <= index < count:
             raise ValueError(f"part must be 0 to {count - 1} of {count}, got {index!r}")
         # From a little before, as which side of from_s an arrival is on must not hang on a rounding error.
-        levels = self._levels(index, count, self.arrivals_until(from_s) - 1)
+        from_level = self.arrivals_until(from_s) - 1
+        if self.spacing == "poisson":
+            numbered = _poisson_levels(self.seed, from_level)
+        else:
+            first = max(0, math.ceil(from_level - 0.5))
+            numbered = ((number, number + 0.5) for number in itertools.count(first))
+        levels = (level for number, level in numbered if number % count == index)
         return (start_s for start_s in self._times(levels) if start_s >= from_s)
 
     def scaled(self, user_scale: float, time_scale: float) -> ArrivalSchedule:
@@ -133,26 +139,23 @@ class ArrivalSchedule(StagedLoad[RateStage]):
         )
         return replace(self, stages=tuple(stages), max_users=scaled_users(self.max_users, user_scale))
 
-    def _levels(self, index: int, count: int, from_level: float) -> Iterator[float]:
-        numbered = (
-            _even_levels(from_level) if self.spacing == "even" else _poisson_levels(self.seed, from_level)
-        )
-        return (level for number, level in numbered if number % count == index)
-
     def _times(self, levels: Iterator[float]) -> Iterator[float]:
-        """Yield when the integral of the rate reaches each of these ascending levels."""
+        """Yield when the integral of the rate reaches each of these ascending levels.
+
+        Within a stage that is the smaller root of from_rate·t + slope·t²/2 = arrivals, in the form that also
+        holds for a slope of 0.
+        """
         stage_start_s = stage_level = 0.0
         level = next(levels)
         for stage in self.stages:
-            while level < stage_level + stage.arrivals:
-                yield stage_start_s + _reached_s(stage, level - stage_level)
+            slope = (stage.to_rate - stage.from_rate) / stage.duration_s
+            while (arrivals := level - stage_level) < stage.arrivals:
+                root = math.sqrt(max(0.0, stage.from_rate**2 + 2 * slope * arrivals))
+                after_s = 2 * arrivals / (stage.from_rate + root) if arrivals > 0 else 0.0
+                yield stage_start_s + min(stage.duration_s, after_s)
                 level = next(levels)
             stage_start_s += stage.duration_s
             stage_level += stage.arrivals
-
-
-def _even_levels(from_level: float) -> Iterator[tuple[int, float]]:
-    return ((number, number + 0.5) for number in itertools.count(max(0, math.ceil(from_level - 0.5))))
 
 
 def _poisson_levels(seed: int, from_level: float) -> Iterator[tuple[int, float]]:
@@ -164,13 +167,3 @@ def _poisson_levels(seed: int, from_level: float) -> Iterator[tuple[int, float]]
             yield number, level
             number += 1
             level += draw(1.0)
-
-
-def _reached_s(stage: RateStage, arrivals: float) -> float:
-    """Return when the integral of the rate of a stage reaches *arrivals*, in seconds from its start.
-
-    The smaller root of from_rate·t + slope·t²/2 = arrivals, in the form that also holds for a slope of 0.
-    """
-    slope = (stage.to_rate - stage.from_rate) / stage.duration_s
-    root = math.sqrt(max(0.0, stage.from_rate**2 + 2 * slope * arrivals))
-    return min(stage.duration_s, 2 * arrivals / (stage.from_rate + root)) if arrivals > 0 else 0.0

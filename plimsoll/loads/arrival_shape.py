@@ -107,11 +107,15 @@ class ArrivalShape(PlannedShape[ArrivalSchedule]):
         planned, runner = self.planned(), self.runner
         assert isinstance(runner, LocalRunner | MasterRunner)
         setattr(runner.environment.parsed_options, ARRIVALS_OPTION, True)
-        present = _present(runner)
+        present = {"local"}
+        if isinstance(runner, MasterRunner):
+            present = {client.id for client in runner.clients.all if client.state != STATE_MISSING}
         reports = {worker: report for worker, report in self._reports.items() if worker in present}
         if self._began_s is None and self._is_prepared(present, reports):
             self._began_s = perf_counter() + LEAD_S
-        if self._has_ended(planned, list(reports.values())):
+        over_s = self.get_run_time() - planned.duration_s
+        is_done = all(report.is_over and not report.busy for report in reports.values())
+        if over_s >= LAST_ITERATIONS_S or (over_s >= 0 and is_done):
             return None
         self._ask_for_users(planned, runner, list(reports.values()), len(present))
         if self._began_s is not None:
@@ -128,19 +132,16 @@ class ArrivalShape(PlannedShape[ArrivalSchedule]):
             and not any(report.starting for report in reports.values())
         )
 
-    def _has_ended(self, planned: ArrivalSchedule, reports: list[Report]) -> bool:
-        over_s = self.get_run_time() - planned.duration_s
-        return over_s >= LAST_ITERATIONS_S or (
-            over_s >= 0 and all(report.is_over and not report.busy for report in reports)
-        )
-
     def _ask_for_users(
         self, planned: ArrivalSchedule, runner: Runner, reports: list[Report], workers: int
     ) -> None:
         elapsed_s = self.get_run_time()
         arrivals = planned.arrivals_until(elapsed_s + RESERVE_S) - planned.arrivals_until(elapsed_s)
         needed = sum(report.needed for report in reports) + math.ceil(arrivals)
-        least = max(workers, _users_of_all_classes(runner))
+        weights = [each.weight for each in runner.user_classes if not each.fixed_count and each.weight > 0]
+        # So many that Locust's weights give each class one.
+        for_each_class = math.ceil(sum(weights) / min(weights)) if weights else 0
+        least = max(workers, min(MOST_FOR_RARE_CLASSES, for_each_class))
         users = min(planned.max_users, max(self._users, least, needed))
         if users != self._users:
             fixed = sum(user_class.fixed_count for user_class in runner.user_classes)
@@ -215,26 +216,22 @@ class SearchShape(ArrivalShape):
 
     def next_tick(self) -> tuple[int, float] | None:
         """Go on with the search where it is time to, and return the users that it takes by now."""
-        self._course = self._course or self._first_course()
-        if not self._course.is_over and self._has_rested(self._course):
+        course = self._course = self._course or self._first_course()
+        rested_s = course.rested_s(self.get_run_time())
+        # What the step left over is done with, or has had its time.
+        has_rested = rested_s >= LAST_ITERATIONS_S or not self.is_busy
+        if not course.is_over and has_rested and rested_s >= self.search.scaled(*self.scales()).rest_s:
             if self.judge is None:
                 logger.error(NO_JUDGE)
                 return None
-            outcome = self.judge(self._course.step)
+            outcome = self.judge(course.step)
             if outcome is not None:
                 # Not before the workers have their assignments.
-                self._course.go_on(outcome, self.get_run_time() + 2 * LEAD_S)
+                course.go_on(outcome, self.get_run_time() + 2 * LEAD_S)
         return super().next_tick()
 
     def _first_course(self) -> StepCourse:
         return StepCourse(self.search.scaled(*self.scales()))
-
-    def _has_rested(self, course: StepCourse) -> bool:
-        """Return whether what the step left over is done with, or has had its time."""
-        rested_s = course.rested_s(self.get_run_time())
-        return rested_s >= self.search.scaled(*self.scales()).rest_s and (
-            rested_s >= LAST_ITERATIONS_S or not self.is_busy
-        )
 
 
 def load_model(environment: Environment) -> str:
@@ -242,20 +239,6 @@ def load_model(environment: Environment) -> str:
     if isinstance(environment.shape_class, ArrivalShape):
         return OPEN
     return PACED if is_paced(environment.user_classes) else CLOSED
-
-
-def _present(runner: Runner) -> set[str]:
-    """Return the ids of the processes that have users, as their reports have them."""
-    if isinstance(runner, MasterRunner):
-        return {client.id for client in runner.clients.all if client.state != STATE_MISSING}
-    return {"local"}
-
-
-def _users_of_all_classes(runner: Runner) -> int:
-    """Return how many users there must be to have one of each class by Locust's weights."""
-    weights = [user_class.weight for user_class in runner.user_classes if not user_class.fixed_count]
-    weights = [weight for weight in weights if weight > 0]
-    return min(MOST_FOR_RARE_CLASSES, math.ceil(sum(weights) / min(weights))) if weights else 0
 
 
 def _receive_reports(environment: Environment, runner: Runner | None, **_: Any) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
-from plimsoll.loads.schedule import HOUR, MINUTE, Schedule, Stage
+from plimsoll.loads.arrival_schedule import ArrivalSchedule
+from plimsoll.loads.schedule import HOUR, MINUTE, Schedule
 
 COLUMNS = 72
 ROWS = 10
@@ -16,9 +14,7 @@ _BARS = " ▁▂▃▄▅▆▇█"
 def plot(name: str, schedule: Schedule | ArrivalSchedule) -> str:
     """Return a schedule as lines of text: what it comes to, its course, and each of its stages."""
     heading = f"{name}: {summary(schedule)}"
-    return "\n\n".join(
-        ["\n".join([heading]), "\n".join(_course(schedule)), "\n".join(_stage_table(schedule))]
-    )
+    return "\n\n".join([heading, "\n".join(_course(schedule)), "\n".join(_stage_table(schedule))])
 
 
 def summary(schedule: Schedule | ArrivalSchedule) -> str:
@@ -41,32 +37,22 @@ def duration(seconds: float) -> str:
 
 
 def _course(schedule: Schedule | ArrivalSchedule) -> list[str]:
-    levels = _levels(schedule)
+    level_at = schedule.rate_at if isinstance(schedule, ArrivalSchedule) else schedule.users_at
+    step_s = schedule.duration_s / (COLUMNS * LOOKS_PER_COLUMN)
+    looks = [level_at((look + 0.5) * step_s) or 0.0 for look in range(COLUMNS * LOOKS_PER_COLUMN)]
+    # The highest load within each column, so that none is too short to be seen.
+    levels = [max(looks[at : at + LOOKS_PER_COLUMN]) for at in range(0, len(looks), LOOKS_PER_COLUMN)]
     peak = max(levels)
     labels = [_number(peak), _number(peak / 2), "0"]
     width = max(map(len, labels))
     rows = []
     for row in reversed(range(ROWS)):
         label = {ROWS - 1: labels[0], ROWS // 2 - 1: labels[1]}.get(row, "")
-        rows.append(
-            f"{label:>{width}} ┤{''.join(_bar(level / peak * ROWS - row) for level in levels)}".rstrip()
-        )
+        # How much of each cell is filled from below.
+        filled = (min(max(level / peak * ROWS - row, 0.0), 1.0) for level in levels)
+        rows.append(f"{label:>{width}} ┤{''.join(_BARS[round(ratio * 8)] for ratio in filled)}".rstrip())
     end = duration(schedule.duration_s)
     return [*rows, f"{labels[2]:>{width}} ┼{'─' * COLUMNS}", f"{'':{width}} 0 s{end:>{COLUMNS - 2}}"]
-
-
-def _levels(schedule: Schedule | ArrivalSchedule) -> list[float]:
-    """Return the highest load within each column, so that none is too short to be seen."""
-    level_at = schedule.rate_at if isinstance(schedule, ArrivalSchedule) else schedule.users_at
-    step_s = schedule.duration_s / (COLUMNS * LOOKS_PER_COLUMN)
-    levels = [level_at((look + 0.5) * step_s) or 0.0 for look in range(COLUMNS * LOOKS_PER_COLUMN)]
-    return [max(levels[at : at + LOOKS_PER_COLUMN]) for at in range(0, len(levels), LOOKS_PER_COLUMN)]
-
-
-def _bar(rows: float) -> str:
-    """Return what fills a cell from below to a height in rows, at most the whole of it."""
-    eighths = round(min(max(rows, 0.0), 1.0) * 8)
-    return _BARS[eighths]
 
 
 def _stage_table(schedule: Schedule | ArrivalSchedule) -> list[str]:
@@ -74,17 +60,10 @@ def _stage_table(schedule: Schedule | ArrivalSchedule) -> list[str]:
     rows = [("stage", "from", "for", unit)]
     start_s = 0.0
     for stage in schedule.stages:
-        rows.append((stage.name, duration(start_s), duration(stage.duration_s), _load(stage)))
+        _, _, low, high = stage
+        load = _number(low) if low == high else f"{_number(low)} → {_number(high)}"
+        rows.append((stage.name, duration(start_s), duration(stage.duration_s), load))
         start_s += stage.duration_s
-    return _aligned(rows)
-
-
-def _load(stage: Stage | RateStage) -> str:
-    _, _, low, high = stage
-    return _number(low) if low == high else f"{_number(low)} → {_number(high)}"
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip()

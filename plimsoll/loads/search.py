@@ -51,7 +51,24 @@ class StepSearch:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be run."""
-        faults = _faults(self)
+        least = {
+            "first_rate": (self.first_rate, 0.0),
+            "factor": (self.factor, 1.0),
+            "resolution": (self.resolution, 0.0),
+            "step_s": (self.step_s, 0.0),
+            "rest_s": (self.rest_s, 0.0),
+            "max_steps": (self.max_steps, 0.0),
+        }
+        faults = [
+            f"{name} must be a number above {low:g}, got {value!r}"
+            for name, (value, low) in least.items()
+            if not (is_number(value) and value > low)
+        ]
+        first, most = self.first_rate, self.max_rate
+        if is_number(first) and not (is_number(most) and first <= most):
+            faults.append(f"max_rate must be a number of at least first_rate, {first!r}, got {most!r}")
+        if not (is_whole(self.max_users) and self.max_users >= 1):
+            faults.append(f"max_users must be a whole number of at least 1, got {self.max_users!r}")
         if faults:
             raise ScheduleError("\n".join(faults))
 
@@ -141,25 +158,3 @@ class StepCourse:
             RateStage(f"step_{number}", self._search.step_s, rate, rate),
             RateStage(f"rest_{number}", LONGEST_REST_S, 0.0, 0.0),
         ]
-
-
-def _faults(search: StepSearch) -> list[str]:
-    least = {
-        "first_rate": (search.first_rate, 0.0),
-        "factor": (search.factor, 1.0),
-        "resolution": (search.resolution, 0.0),
-        "step_s": (search.step_s, 0.0),
-        "rest_s": (search.rest_s, 0.0),
-        "max_steps": (search.max_steps, 0.0),
-    }
-    faults = [
-        f"{name} must be a number above {low:g}, got {value!r}"
-        for name, (value, low) in least.items()
-        if not (is_number(value) and value > low)
-    ]
-    first, most = search.first_rate, search.max_rate
-    if is_number(first) and not (is_number(most) and first <= most):
-        faults.append(f"max_rate must be a number of at least first_rate, {first!r}, got {most!r}")
-    if not (is_whole(search.max_users) and search.max_users >= 1):
-        faults.append(f"max_users must be a whole number of at least 1, got {search.max_users!r}")
-    return faults

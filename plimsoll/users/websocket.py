@@ -23,6 +23,7 @@ from contextlib import contextmanager, nullcontext
 from functools import cache
 from typing import NamedTuple, Protocol, TypeVar
 
+from plimsoll.context import give_context
 from plimsoll.http1.connect import default_ssl_context
 from plimsoll.http1.errors import HttpFailure
 from plimsoll.http1.url import parse_url
@@ -112,8 +113,8 @@ class WebSocket:
         self._has_opened = Event()
         self._reply: AsyncResult[bytes] | None = None
         self._was_lost = False
-        # The first argument of the greenlet says whose requests these are, as in Locust's own greenlets.
         self._greenlet = Greenlet.spawn(self.run)
+        give_context(user, self._greenlet)  # of its own: it outlives the task that opens it
 
     @property
     def is_open(self) -> bool:

@@ -257,4 +257,3 @@ def test_listeners() -> None:
 
     assert shape._reports["local"]._asdict() == report
     assert not getattr(environment.parsed_options, ARRIVALS_OPTION)
-    assert arrival_shape._present(runner) == {"local"}

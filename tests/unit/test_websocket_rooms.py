@@ -5,6 +5,7 @@ from __future__ import annotations
 import gevent
 from gevent import socket as gevent_socket
 from gevent.pool import Group
+from locust.env import Environment
 from locust.exception import RescheduleTask
 
 from collections.abc import Iterator
@@ -16,8 +17,10 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from locustfiles.school import StampedListener
+from plimsoll.context import Transaction, execution_of, tagged
 from plimsoll.users import websocket
 from plimsoll.users.websocket import WebSocket, WebSocketUser, websocket_request_names
+from tests.users_at_work import as_user
 
 SOON_S = 5.0
 
@@ -32,7 +35,7 @@ class StubUser:
     connection_timeout = SOON_S
 
     def __init__(self, host: str) -> None:
-        self.host = host
+        self.host, self.environment = host, Environment()
         self.events: list[dict[str, Any]] = []
         self.tokens = ["old"]
 
@@ -259,3 +262,19 @@ def test_leaving_before_there_is_a_connection_is_quiet(user: StubUser) -> None:
 
     assert not club.is_open
     assert user.events == []
+
+
+def test_it_outlives_the_task_that_opens_it(user: StubUser) -> None:
+    """Its requests are the user's, and not under the tags or in the transaction in which it was opened."""
+
+    def flow() -> Any:
+        with tagged(["content"]), Transaction("sign in"):
+            return connect(user)
+
+    club = as_user(user.environment, flow)
+    context = club._greenlet.plimsoll_context
+    club.close()
+
+    assert context.attribution == ("StubUser", "")
+    assert context.transaction is None
+    assert context.execution is execution_of(user.environment)
