@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from plimsoll.users.answers import identifier as identifier
     from plimsoll.users.answers import status_only as status_only
     from plimsoll.users.api import ApiUser as ApiUser
+    from plimsoll.users.api import GraphqlQuery as GraphqlQuery
+    from plimsoll.users.api import GraphqlUser as GraphqlUser
     from plimsoll.users.browser import BrowserUser as BrowserUser
     from plimsoll.users.browser import page_metric_names as page_metric_names
     from plimsoll.users.browser import page_request_names as page_request_names
-    from plimsoll.users.graphql import GraphqlQuery as GraphqlQuery
-    from plimsoll.users.graphql import GraphqlUser as GraphqlUser
     from plimsoll.users.http import LeanHttpUser as LeanHttpUser
     from plimsoll.users.measuring import Measuring as Measuring
     from plimsoll.users.scheduled_check import ScheduledCheckUser as ScheduledCheckUser
@@ -61,8 +61,8 @@ _EXPORTS = {
     "FeedError": "plimsoll.data.sources",
     "Feeder": "plimsoll.data.feeder",
     "FeederExhausted": "plimsoll.data.feeder",
-    "GraphqlQuery": "plimsoll.users.graphql",
-    "GraphqlUser": "plimsoll.users.graphql",
+    "GraphqlQuery": "plimsoll.users.api",
+    "GraphqlUser": "plimsoll.users.api",
     "HOUR": "plimsoll.loads.schedule",
     "Identifier": "plimsoll.users.answers",
     "LeanHttpUser": "plimsoll.users.http",

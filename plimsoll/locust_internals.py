@@ -13,6 +13,7 @@ from gevent.pool import Group
 from locust import TaskSet, User, argument_parser, constant_pacing
 from locust.clients import HttpSession
 from locust.contrib.fasthttp import FastHttpSession
+from locust.env import Environment
 from locust.event import Events
 from locust.exception import StopUser
 from locust.rpc import Message
@@ -104,8 +105,9 @@ def pacing_s(wait_time: Callable[..., Any] | None) -> float | None:
     return float(function.__closure__[0].cell_contents)
 
 
+@cache
 def around_client_requests(track: Callable[[str, str], AbstractContextManager[None]]) -> None:
-    """Hold `track(method, name)` around each request of HttpUser and FastHttpUser; call it once.
+    """Hold `track(method, name)` around each request of HttpUser and FastHttpUser; idempotent.
 
     Locust tells of a request only when it has ended. Upstream: an event of its start.
     """
@@ -235,10 +237,14 @@ class _RedactedStats(RequestStats):
         super().log_error(redact_name(str(method)), redact_name(str(name)), shown if has_secret else error)
 
 
-def redact_statistics(stats: RequestStats, runner: Runner | None) -> None:
-    """Have requests, failures and exceptions counted without secrets from now on; again is fine."""
-    known = stats.entries
-    stats.__class__ = _RedactedStats  # the object stays: listeners of Locust's hold it
+def redact_locust(environment: Environment) -> None:
+    """Have Locust count and log without secrets from now on; again is fine.
+
+    What a user class prints by itself stays as it is, and so do host and profile in Locust's web UI and HTML
+    file, as fields of its form.
+    """
+    stats, runner = environment.stats, environment.runner
+    known, stats.__class__ = stats.entries, _RedactedStats  # the object stays: listeners of Locust's hold it
     stats.entries = _RedactedEntries(stats)
     stats.entries.update(known)
     if runner is not None:
@@ -248,6 +254,21 @@ def redact_statistics(stats: RequestStats, runner: Runner | None) -> None:
             log_exception(runner, node_id, redact_log(msg), redact_log(formatted_tb))
 
         runner.log_exception = log_redacted  # type: ignore[method-assign] # of this one runner
+    for handler in (*logging.getLogger().handlers, *logging.getLogger("locust").handlers):
+        handler.addFilter(_redact_record)
+
+
+def _redact_record(record: logging.LogRecord) -> bool:
+    if record.name == "locust.stats_logger":
+        return True  # tables of masked names; as prose, their other columns would be masked with a name
+    try:
+        record.msg, record.args = redact_log(record.getMessage()), None
+    except Exception:  # noqa: BLE001 - logging itself says what is wrong with such a record
+        return True
+    if record.exc_info:
+        text = record.exc_text or logging.Formatter().formatException(record.exc_info)
+        record.exc_text = redact_log(text)
+    return True
 
 
 class ClockedCsvWriter(StatsCSVFileWriter):

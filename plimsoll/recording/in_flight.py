@@ -13,7 +13,7 @@ from locust.event import EventHook
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache, partial
+from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -54,18 +54,15 @@ class Request:
         self._execution.ended_request_s += time.monotonic() - self.started_s
         # Whatever else is raised, Locust has seen the request end.
         if error is not None and isinstance(error, GreenletExit | Timeout):
-            self._record()
+            recorder, ended_s = self._execution.recorder, time.monotonic()
+            if recorder is not None:
+                recorder.record_unfinished(
+                    self._attribution, self._request_type, self._name, self.started_s, ended_s
+                )
 
     def cut_off(self) -> None:
         """End it as unfinished."""
         self.__exit__(GreenletExit, GreenletExit(), None)
-
-    def _record(self) -> None:
-        recorder = self._execution.recorder
-        if recorder is not None:
-            recorder.record_unfinished(
-                self._attribution, self._request_type, self._name, self.started_s, time.monotonic()
-            )
 
 
 track_request = Request  # by its public name
@@ -107,17 +104,12 @@ def track_requests(environment: Environment) -> None:
 
     Those have an attribute `request_tracker`, which their client calls.
     """
-    _track_clients()
+    around_client_requests(Request)
     hook = environment.events.request
     hook.measure = partial(measure, hook)  # type: ignore[method-assign] # of this one event
     for user_class in environment.user_classes:
         if hasattr(user_class, "request_tracker"):
             user_class.request_tracker = Request
-
-
-@cache
-def _track_clients() -> None:
-    around_client_requests(Request)
 
 
 @contextmanager

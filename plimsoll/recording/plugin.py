@@ -20,11 +20,10 @@ import psutil
 
 from plimsoll.context import follow_users
 from plimsoll.listening import put_locust_first, surround
-from plimsoll.locust_internals import keep_default_options, start_after_init
+from plimsoll.locust_internals import keep_default_options, redact_locust, start_after_init
 from plimsoll.recording.bundled_service import ServiceError
 from plimsoll.recording.exits import LastResort, where_raised
 from plimsoll.recording.in_flight import track_requests
-from plimsoll.recording.locust_redaction import redact_locust
 from plimsoll.recording.options import add_options, has_options, options_of
 from plimsoll.recording.process_end import Interrupted, ProcessEnd
 from plimsoll.recording.session import say

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from plimsoll.context import Attribution, Execution, Iteration, Transaction, current_context, execution_of
 from plimsoll.listening import listen_first
@@ -199,18 +198,15 @@ class RequestRecorder:
             return None
         try:
             samples = np.frombuffer(packed).reshape(-1, len(SAMPLE_COLUMNS))
-            self._place_in_time(samples)
+            # When they were recorded and started, in seconds since the epoch.
+            self._clock.look()
+            recorded_s = self._clock.unix_s(samples[:, _RECORDED])
+            age_s = self._clock.true_age_s(recorded_s, samples[:, _STARTED], samples[:, _LATENCY] / 1000)
+            samples[:, _RECORDED], samples[:, _STARTED] = recorded_s, recorded_s - age_s
             return aggregate(samples, self._series.keys, self._error_types.texts, self._limits_ms)
         except Exception as error:  # noqa: BLE001 - measuring must never break the load
             self.note_error(error)
             return None
-
-    def _place_in_time(self, samples: NDArray[np.float64]) -> None:
-        """Have packed samples say when they were recorded and started, in seconds since the epoch."""
-        self._clock.look()
-        recorded_s = self._clock.unix_s(samples[:, _RECORDED])
-        age_s = self._clock.true_age_s(recorded_s, samples[:, _STARTED], samples[:, _LATENCY] / 1000)
-        samples[:, _RECORDED], samples[:, _STARTED] = recorded_s, recorded_s - age_s
 
     def note_error(self, error: Exception) -> None:
         """Count a fault of the recording itself, and log the first."""

@@ -104,7 +104,11 @@ class ErrorTypes:
         seen = (type(failure), str(failure)[:_MAX_READ])
         number = self._seen.get(seen)
         if number is None:
-            text = _error_type(*seen)
+            # What a journey said was wrong, or the class of an exception with its text.
+            failure_class, text = seen
+            if not (text and issubclass(failure_class, str | CatchResponseError)):
+                text = ": ".join(filter(None, (failure_class.__name__, text)))
+            text = redact(text)[:MAX_ERROR_TYPE_LENGTH]
             if len(self.texts) < MAX_ERROR_TYPES and text not in self._ids:
                 self._ids[text] = len(self.texts)
                 self.texts.append(text)
@@ -112,10 +116,3 @@ class ErrorTypes:
             if len(self._seen) < _MAX_CACHED:
                 self._seen[seen] = number
         return number
-
-
-def _error_type(failure_class: type, text: str) -> str:
-    """Return what a journey said was wrong, or the class of an exception with its text."""
-    said_by_journey = issubclass(failure_class, str | CatchResponseError)
-    words = text if said_by_journey and text else ": ".join(filter(None, (failure_class.__name__, text)))
-    return redact(words)[:MAX_ERROR_TYPE_LENGTH]

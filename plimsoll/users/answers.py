@@ -47,16 +47,13 @@ class Answer:
         try:
             return self._body
         except AttributeError:
-            self._body = self._parse()
-            return self._body
-
-    def _parse(self) -> Any:
-        if not self._content:
-            raise WrongAnswerError("the body is empty, expected JSON")
+            if not self._content:
+                raise WrongAnswerError("the body is empty, expected JSON") from None
         try:
-            return loads(self._content)
+            self._body = loads(self._content)
         except (ValueError, RecursionError):
             raise WrongAnswerError("the body is not JSON") from None
+        return self._body
 
 
 def field(owner: Any, key: str, kind: type[T]) -> T:

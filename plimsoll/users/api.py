@@ -1,4 +1,4 @@
-"""The Locust user every HTTP journey is built on: it asks, and checks the answer."""
+"""The Locust users that HTTP journeys are built on: they ask, in JSON or GraphQL, and check the answer."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import gevent
 from locust.exception import RescheduleTask
 
 import random
+import re
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, TypeVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
 
 from plimsoll.http1.errors import BadStatus
 from plimsoll.users.answers import (
     MAX_REASON_CHARS,
     Answer,
     WrongAnswerError,
+    field,
+    filled,
     reason_of,
     status_only,
 )
@@ -22,6 +26,8 @@ from plimsoll.users.http_response import LeanResponse
 from plimsoll.users.measuring import Measuring
 
 T = TypeVar("T")
+
+_NUMBER = re.compile(r"\d+")
 
 
 class ApiUser(Measuring, LeanHttpUser):
@@ -128,3 +134,41 @@ def _answer_to(response: LeanResponse, statuses: tuple[int, ...]) -> Answer:
         expected = " or ".join(str(status) for status in statuses if status)
         raise WrongAnswerError(f"got status {response.status_code}, expected {expected}")
     return Answer(response.status_code, response.headers, response.content, response.elapsed_s * 1000)
+
+
+@dataclass(frozen=True)
+class GraphqlQuery(Generic[T]):
+    """A query under the name of its request; *read* makes something of the data, or says what is wrong."""
+
+    name: str
+    text: str
+    read: Callable[[Any], T]
+
+
+class GraphqlUser(ApiUser):
+    """A user who asks one GraphQL endpoint."""
+
+    abstract = True
+    path = "/graphql"
+
+    def query(self, query: GraphqlQuery[T], **variables: object) -> T:
+        """Ask a query and return what it reads from the data.
+
+        Raises RescheduleTask after a wrong answer.
+        """
+        body = {"query": query.text, "variables": variables}
+        return self.ask(
+            query.name, "POST", self.path, lambda answer: self.read_answer(query, answer), json=body
+        )
+
+    def read_answer(self, query: GraphqlQuery[T], answer: Answer) -> T:
+        """Return what a query reads from an answer; a subclass may check more of it, such as `extensions`.
+
+        Raises WrongAnswerError.
+        """
+        body = answer.body
+        if "errors" in body:
+            message = filled(filled(body, "errors", list)[0], "message", str)
+            # Without its numbers, so that equal faults group.
+            raise WrongAnswerError(f"errors: {_NUMBER.sub('…', message)}")
+        return query.read(field(body, "data", dict))

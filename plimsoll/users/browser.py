@@ -23,7 +23,7 @@ from typing import Any, ClassVar
 from plimsoll.run_files.exit_status import ExitStatus
 from plimsoll.users.api import ApiUser
 from plimsoll.users.browser_process import BROWSER, BrowserFailure, Tab, missing_parts
-from plimsoll.users.vitals import KINDS, Vitals, over_budget, read_vitals
+from plimsoll.users.vitals import KINDS, over_budget, read_vitals
 
 PAGE, VITAL = "PAGE", "VITAL"
 TIMES = ("ttfb", "fcp", "lcp", "inp", "tti")
@@ -151,9 +151,6 @@ class BrowserUser(ApiUser):
             if duration_ms is not None:
                 self.report_request(VITAL, f"{page}.{name}", duration_ms, left_s - duration_ms / 1000)
         self.observe(f"{page}.cls", vitals.cls)
-        self._weigh(page, vitals)
-
-    def _weigh(self, page: str, vitals: Vitals) -> None:
         for kind, size_bytes in vitals.weights_bytes.items():
             self.observe(f"{page}.{kind}_bytes", size_bytes)
         excess = over_budget(vitals.weights_bytes, self.budgets_bytes)
@@ -176,9 +173,5 @@ def _refuse_without_browser(environment: Environment, **_: Any) -> None:
         sys.exit(ExitStatus.BAD_CONFIGURATION)
 
 
-def _stop_browser(**_: Any) -> None:
-    BROWSER.stop()
-
-
 events.init.add_listener(_refuse_without_browser)
-events.quit.add_listener(_stop_browser)
+events.quit.add_listener(lambda **_: BROWSER.stop())

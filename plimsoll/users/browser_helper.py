@@ -29,7 +29,7 @@ from playwright.async_api import (
 )
 from playwright.async_api import TimeoutError as BrowserTimeout
 
-from plimsoll.users.vitals_script import BINDING, COLLECT, SCRIPT, SETTLE
+from plimsoll.users.vitals import BINDING, COLLECT, SCRIPT, SETTLE
 
 # A page that is left is gone, as its vitals are reported when it is left.
 ARGUMENTS = [
@@ -65,40 +65,39 @@ class Tab:
         await context.add_init_script(SCRIPT)
         page = await context.new_page()
         tab = Tab(context, page, await context.new_cdp_session(page))
-        await tab._watch()
+        await tab._follow()
         return tab
 
-    async def _watch(self) -> None:
-        for event, listener in (
-            ("Runtime.bindingCalled", self._on_interaction),
-            ("Network.requestWillBeSent", self._on_request),
-            ("Network.loadingFinished", self._on_loaded),
-            ("Page.frameNavigated", self._on_navigated),
-        ):
-            self._session.on(event, listener)
+    async def _follow(self) -> None:
+        """Follow what the page loads, which page it is, and what its script calls out."""
+
+        def on_interaction(event: dict[str, Any]) -> None:
+            if event["name"] == BINDING:
+                interaction = json.loads(event["payload"])
+                self._inps[interaction["id"]] = interaction["inp"]
+
+        def on_request(event: dict[str, Any]) -> None:
+            self._loader[event["requestId"]] = event["loaderId"]
+            load = {"url": event["request"]["url"], "kind": event.get("type", "Other"), "bytes": 0}
+            self._loads[event["loaderId"]][event["requestId"]] = load
+
+        def on_loaded(event: dict[str, Any]) -> None:
+            loader = self._loader.pop(event["requestId"], "")
+            load = self._loads[loader].get(event["requestId"])
+            if load is not None:  # else its page has been left before it came
+                load["bytes"] = event["encodedDataLength"]
+
+        def on_navigated(event: dict[str, Any]) -> None:
+            if "parentId" not in event["frame"]:
+                self._current_loader = event["frame"]["loaderId"]
+
+        self._session.on("Runtime.bindingCalled", on_interaction)
+        self._session.on("Network.requestWillBeSent", on_request)
+        self._session.on("Network.loadingFinished", on_loaded)
+        self._session.on("Page.frameNavigated", on_navigated)
         for domain in ("Runtime", "Network", "Page"):
             await self._session.send(f"{domain}.enable")
         await self._session.send("Runtime.addBinding", {"name": BINDING})
-
-    def _on_interaction(self, event: dict[str, Any]) -> None:
-        if event["name"] == BINDING:
-            told = json.loads(event["payload"])
-            self._inps[told["id"]] = told["inp"]
-
-    def _on_request(self, event: dict[str, Any]) -> None:
-        self._loader[event["requestId"]] = event["loaderId"]
-        load = {"url": event["request"]["url"], "kind": event.get("type", "Other"), "bytes": 0}
-        self._loads[event["loaderId"]][event["requestId"]] = load
-
-    def _on_loaded(self, event: dict[str, Any]) -> None:
-        loader = self._loader.pop(event["requestId"], "")
-        load = self._loads[loader].get(event["requestId"])
-        if load is not None:  # else its page has been left before it came
-            load["bytes"] = event["encodedDataLength"]
-
-    def _on_navigated(self, event: dict[str, Any]) -> None:
-        if "parentId" not in event["frame"]:
-            self._current_loader = event["frame"]["loaderId"]
 
     async def goto(self, path: str, wait_for: str) -> Any:
         """Go to a path; return the page that is left, if any, and how the new one came.
@@ -164,7 +163,14 @@ class Helper:
 
     async def serve(self, lines: asyncio.StreamReader) -> None:
         """Serve until the lines end."""
-        telling = asyncio.create_task(_tell_cpu())
+
+        async def tell_cpu() -> None:
+            # Here, as Locust's event loop would be late by the look through all processes.
+            while True:
+                _say({"cpu_s": used_cpu_s()})
+                await asyncio.sleep(CPU_INTERVAL_S)
+
+        telling = asyncio.create_task(tell_cpu())
         while line := await lines.readline():
             task = asyncio.create_task(self._answer(json.loads(line)))
             self._tasks.add(task)
@@ -173,33 +179,23 @@ class Helper:
 
     async def _answer(self, order: dict[str, Any]) -> None:
         try:
-            value = await self._do(order["tab"], order["do"], order["arguments"])
+            number, verb, value = order["tab"], order["do"], None
+            if verb == "open":
+                self._tabs[number] = await Tab.open(self._browser, *order["arguments"])
+            elif number not in self._tabs:
+                raise TabClosedError  # noqa: TRY301 - as what a tab may raise
+            else:
+                tab = self._tabs.pop(number) if verb in {"leave", "drop"} else self._tabs[number]
+                value = await getattr(tab, verb)(*order["arguments"])
             answer = {"id": order["id"], "value": value}
         except Exception as error:  # noqa: BLE001 - whatever goes wrong is the answer to the order
             answer = {"id": order["id"], "error": reason_of(error)}
         _say(answer)
 
-    async def _do(self, number: int, verb: str, arguments: list[Any]) -> Any:
-        if verb == "open":
-            self._tabs[number] = await Tab.open(self._browser, *arguments)
-            return None
-        if number not in self._tabs:
-            raise TabClosedError
-        if verb in {"leave", "drop"}:
-            return await getattr(self._tabs.pop(number), verb)()
-        return await getattr(self._tabs[number], verb)(*arguments)
-
 
 def _say(answer: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(answer) + "\n")
     sys.stdout.flush()
-
-
-async def _tell_cpu() -> None:
-    # Here rather than in Locust's process, whose event loop would be late by the look through all processes.
-    while True:
-        _say({"cpu_s": used_cpu_s()})
-        await asyncio.sleep(CPU_INTERVAL_S)
 
 
 def used_cpu_s() -> float:

@@ -51,11 +51,14 @@ class ScheduledCheckUser(ApiUser):
     def play_and_tell(self) -> None:
         """Play the scenario; when it fails, say so."""
         started_s = time.monotonic()
-        self._next_s = started_s + self.every_s * self._time_scale
+        time_scale = float(getattr(self.environment.parsed_options, "time_scale", 1.0))
+        self._next_s = started_s + self.every_s * time_scale
         try:
             with self.transaction(self.scenario):
                 self.play()
-                self._require_in_time(time.monotonic() - started_s)
+                if time.monotonic() - started_s > self.limit_s:
+                    self._step, self._reason = "total", f"took over {self.limit_s:g} s"
+                    raise WrongAnswerError(self._alert)  # noqa: TRY301 - as a step may raise
         except (RescheduleTask, WrongAnswerError):
             self.rate(f"{self.scenario}.available", hit=False)
             logger.error("%s", self._alert)  # noqa: TRY400 - the text says it all
@@ -78,22 +81,10 @@ class ScheduledCheckUser(ApiUser):
         self._reason = reason
         return self._alert
 
-    def _require_in_time(self, took_s: float) -> None:
-        if took_s > self.limit_s:
-            self._step, self._reason = "total", f"took over {self.limit_s:g} s"
-            raise WrongAnswerError(self._alert)
-
     @property
     def _alert(self) -> str:
-        return f"{self.scenario} at {self._location!r} failed at step {self._step!r}: {self._reason}"
-
-    @property
-    def _location(self) -> str:
-        return str(getattr(self.environment.parsed_options, "location", DEFAULT_LOCATION))
-
-    @property
-    def _time_scale(self) -> float:
-        return float(getattr(self.environment.parsed_options, "time_scale", 1.0))
+        location = str(getattr(self.environment.parsed_options, "location", DEFAULT_LOCATION))
+        return f"{self.scenario} at {location!r} failed at step {self._step!r}: {self._reason}"
 
 
 def within(limit_ms: float, read: Callable[[Answer], T]) -> Callable[[Answer], T]:

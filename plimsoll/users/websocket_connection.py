@@ -158,7 +158,15 @@ class WebSocketConnection:
         for event in self._protocol.events_received():
             self._on_event(event, received_s)
         self._flush()
-        self._note_end(is_over=data is None)
+        closed = self._protocol.close_rcvd
+        if self._protocol.handshake_exc is not None:
+            self._lose("no handshake")
+        elif closed is not None:
+            self._lose(f"closed by the server with {int(closed.code)}")
+        elif self._protocol.parser_exc is not None and data is not None:
+            self._lose("the server broke the protocol")
+        elif data is None:
+            self._lose("closed by the server without a word")
 
     def _receive(self) -> bytes | None:
         """Return what came, decrypted, which may be nothing yet; None at the end of the connection."""
@@ -183,17 +191,6 @@ class WebSocketConnection:
     def _take(self, heard: Message | Pong) -> None:
         self._waiting.append(heard)
         self._has_news.set()
-
-    def _note_end(self, *, is_over: bool) -> None:
-        closed = self._protocol.close_rcvd
-        if self._protocol.handshake_exc is not None:
-            self._lose("no handshake")
-        elif closed is not None:
-            self._lose(f"closed by the server with {int(closed.code)}")
-        elif self._protocol.parser_exc is not None and not is_over:
-            self._lose("the server broke the protocol")
-        elif is_over:
-            self._lose("closed by the server without a word")
 
     def _flush(self) -> None:
         for data in self._protocol.data_to_send():

@@ -12,7 +12,7 @@ import pytest
 
 from locustfiles.school import AccountPool, BudgetedGraphqlUser, PricedQuery
 from plimsoll.users.answers import Answer, WrongAnswerError, field
-from plimsoll.users.graphql import GraphqlQuery, GraphqlUser
+from plimsoll.users.api import GraphqlQuery, GraphqlUser
 from plimsoll.users.http_response import LeanResponse
 
 DUCKS = PricedQuery("pond.ducks", "{ ducks }", lambda data: data["ducks"], points=3)

@@ -78,7 +78,7 @@ INSIDES = {
         "web.WebUI._cancel_run_time_timer": ["self._run_time_greenlet.kill(block=False)"],
         "web.WebUI._stop_runners": ["self.environment.runner.stop()"],
     },
-    "redact_statistics": {
+    "redact_locust": {
         "stats.RequestStats.log_request": ["self.entries[(name, method)].log("],
         "stats.RequestStats.log_error": ["self.entries[(name, method)].log_error(error)"],
         "stats.RequestStats.clear_all": ["self.entries = EntriesDict(self)"],
@@ -258,9 +258,9 @@ def test_a_waiting_user_is_stopped_at_once() -> None:
 def test_statistics_stay_the_ones_that_locust_holds() -> None:
     """Locust's own listeners count into the statistics that are masked, also after a run has cleared them."""
     environment = Environment()
-    runner = LocalRunner(environment)
+    LocalRunner(environment)
     stats: Any = environment.stats
-    locust_internals.redact_statistics(stats, runner)
+    locust_internals.redact_locust(environment)
     for _ in range(2):
         for secret in ("abc", "def"):
             event: Any = environment.events.request

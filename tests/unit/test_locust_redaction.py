@@ -32,7 +32,7 @@ from typing import Any
 
 import pytest
 
-from plimsoll.recording.locust_redaction import redact_locust
+from plimsoll.locust_internals import redact_locust
 from plimsoll.recording.recording import Recording
 from reports.load.interval_file import read_intervals
 from tests.virtual_time import virtual_time
