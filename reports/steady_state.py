@@ -59,15 +59,23 @@ class SteadyState:
 
 def steady_state(run: Run) -> SteadyState:
     """Return the window in which a run with intervals is judged."""
-    whole = SteadyState(run.started_unix_s, run.intervals.first_s, _end_s(run), "whole run")
+    start_s, end_s = run.started_unix_s, run.intervals.end_s
+    at_s, users = (run.stages[column].to_numpy(dtype=np.float64) for column in ("unix_s", "users"))
+    with_users_s = at_s[(users > 0) & ~np.isnan(at_s)]
+    if len(with_users_s):  # whose requests may all hang, so that none ended
+        planned_s = run.meta.planned_duration_s
+        until_s = math.inf if planned_s is None else start_s + planned_s
+        end_s = max(end_s, math.floor(min(float(with_users_s.max()), until_s)))
+    whole = SteadyState(start_s, run.intervals.first_s, end_s, "whole run")
     from_s, to_s, ramps = _without_ramps(run)
     if run.meta.warm_up_s > from_s:
         from_s, ramps = run.meta.warm_up_s, f"{ramps}, and {run.meta.warm_up_s:.0f} s of planned warm-up"
-    first_s = max(math.ceil(whole.start_unix_s + from_s), whole.first_s)
-    end_s = min(math.floor(whole.start_unix_s + to_s), whole.end_s) if math.isfinite(to_s) else whole.end_s
+    first_s = max(math.ceil(start_s + from_s), whole.first_s)
+    if math.isfinite(to_s):
+        end_s = min(math.floor(start_s + to_s), end_s)
     if end_s - first_s < SHORTEST_S:
         return replace(whole, method=f"whole run: less than {SHORTEST_S:.0f} s remain {ramps}")
-    cut = SteadyState(whole.start_unix_s, first_s, end_s, ramps)
+    cut = SteadyState(start_s, first_s, end_s, ramps)
     if not _is_constant(run, cut):
         return replace(cut, method=f"{ramps}; no warm-up sought, as the load changes")
     if cut.length_s < FEWEST_BATCHES * BATCH_S:
@@ -97,17 +105,6 @@ def only(run: Run, window: SteadyState) -> Run:
 def _within(recorded: Intervals, window: SteadyState) -> Intervals:
     started, ended = (window.blocks(recorded.seconds(which), 1) >= 0 for which in SECONDS)
     return recorded.only(np.logical_or(started, ended)) if recorded else recorded
-
-
-def _end_s(run: Run) -> int:
-    """Return the second after the last recorded one, or after the last with users: they may all hang."""
-    at_s, users = (run.stages[column].to_numpy(dtype=np.float64) for column in ("unix_s", "users"))
-    with_users_s = at_s[(users > 0) & ~np.isnan(at_s)]
-    if not len(with_users_s):
-        return run.intervals.end_s
-    planned_s = run.meta.planned_duration_s
-    until_s = run.started_unix_s + planned_s if planned_s is not None else math.inf
-    return max(run.intervals.end_s, math.floor(min(float(with_users_s.max()), until_s)))
 
 
 def _without_ramps(run: Run) -> tuple[float, float, str]:

@@ -19,6 +19,7 @@ from reports.estimates.selection import selected
 from reports.load.locust_csv import PERCENTILE_COLUMN, before_rounding_ms
 from reports.load.run import Run
 from reports.thresholds.statement import Metric, Selector
+from reports.wording import quantity
 
 CAVEAT = "Locust's CSV cannot bound the sampling error: record with Plimsoll for that"
 
@@ -79,44 +80,36 @@ def _mean(rows: pd.DataFrame) -> Estimate | None:
 def _ranked(metric: Metric, rows: pd.DataFrame) -> Estimate | None:
     """Return a percentile, the maximum (p100 too) or the minimum.
 
-    A percentile of several names lies between the least and the greatest of theirs.
+    A percentile of several names lies between the least and the greatest of theirs, and has no value.
     """
     level = metric.level if metric.level is not None and metric.level < 100 else None
-    found = [_of_row(row, metric.figure, level) for _, row in rows.iterrows()]
-    known = [each for each in found if each is not None]
-    if len(known) < len(found):
-        return None
-    values, lows, highs = zip(*known, strict=True)
+    values, lows, highs = [], [], []
+    for _, row in rows.iterrows():
+        n, failures, fastest, slowest = int(row["n"]), int(row["failures"]), row["min_ms"], row["max_ms"]
+        stated = {
+            float(match[1]): float(row[column])
+            for column in row.index
+            if (match := PERCENTILE_COLUMN.fullmatch(str(column))) and not math.isnan(row[column])
+        }
+        value, rank = (fastest, 1) if metric.figure == "min" else (slowest, n - failures)
+        if level is not None:
+            value = stated.get(level, math.nan)
+            rank = min(int((n - failures) * level / 100) + 1, n - failures)
+        if math.isnan(value) and (level is None or not stated):
+            return None
+        points = [(min(int(n * at / 100) + 1, n), *before_rounding_ms(stated[at])) for at in stated]
+        points += [(at, exact_ms, exact_ms) for at, exact_ms in ((1, fastest), (n, slowest)) if exact_ms >= 0]
+        # Every failure may have been slower than it, or every one faster.
+        lows.append(max((least for at, least, _ in points if at <= rank), default=0.0))
+        highs.append(min((most for at, _, most in points if at >= rank + failures), default=math.inf))
+        values.append(min(max(value, lows[-1]), highs[-1]))
     if level is None:
         extreme = min if metric.figure == "min" else max
         return _of_successes(rows, (extreme(values), extreme(lows), extreme(highs)), None)
-    value = values[0] if len(set(values)) == 1 and not math.isnan(values[0]) else None
+    common = values[0] if len(set(values)) == 1 and not math.isnan(values[0]) else None
     fewest = intervals.smallest_n(level / 100)
     needed = None if (rows["n"] - rows["failures"]).min() >= fewest else fewest
-    return _of_successes(rows, (value, min(lows), max(highs)), needed)
-
-
-def _of_row(row: "pd.Series[float]", figure: str, level: float | None) -> tuple[float, float, float] | None:
-    """Return a figure of one row, NaN where Locust does not state it, and the ends between which it is."""
-    n, fastest, slowest = int(row["n"]), float(row["min_ms"]), float(row["max_ms"])
-    failures = int(row["failures"])
-    successes = n - failures
-    stated = {
-        float(match[1]): float(row[column])
-        for column in row.index
-        if (match := PERCENTILE_COLUMN.fullmatch(str(column))) and not math.isnan(row[column])
-    }
-    value, rank = (fastest, 1) if figure == "min" else (slowest, successes)
-    if level is not None:
-        value, rank = stated.get(level, math.nan), min(int(successes * level / 100) + 1, successes)
-    if math.isnan(value) and (level is None or not stated):
-        return None
-    points = [(min(int(n * at / 100) + 1, n), *before_rounding_ms(stated[at])) for at in stated]
-    points += [(at, exact_ms, exact_ms) for at, exact_ms in ((1, fastest), (n, slowest)) if exact_ms >= 0]
-    # Every failure may have been slower than it, or every one faster.
-    low = max((least for at, least, _ in points if at <= rank), default=0.0)
-    high = min((most for at, _, most in points if at >= rank + failures), default=math.inf)
-    return min(max(value, low), high), low, high
+    return _of_successes(rows, (common, min(lows), max(highs)), needed)
 
 
 def _of_successes(
@@ -131,7 +124,9 @@ def _of_successes(
         known = "percentiles of several names cannot be merged (use one threshold per name):"
     elif value is None:
         known = "Locust does not write this percentile:"
-    low_shown, high_shown = (f"{end:.0f}" if end >= 1000 else f"{end:.4g}" for end in (low, high))
-    doubt = f"{known} it is between {low_shown} and {high_shown} ms"
+    where = f"between {quantity(low, 'ms', 4)} and {quantity(high, 'ms', 4)}"
+    if math.isinf(high):
+        where = f"at least {quantity(low, 'ms', 4)}"
+    doubt = f"{known} it is {where}"
     method = f"Locust's figure within its rounding{'; failures are among its requests' if failures else ''}"
     return Estimate(value, low, high, n - failures, method, needed_n=needed, doubt=doubt, caveat=CAVEAT)

@@ -59,8 +59,24 @@ def _waits(recorded: Intervals, made: "pd.Series[float]", keys: list[str]) -> Fl
 
 
 def _lowered(recorded: Intervals, health: pd.DataFrame, waits: Floats) -> Intervals:
-    """Return a recording whose latencies are lowered; the same one where no process was late."""
-    lag_ms = _worst_lag_ms(recorded, health)
+    """Return a recording whose latencies are lowered; the same one where no process was late.
+
+    The lag of a row is the worst of its process from the start to the end of its requests. A row of
+    health.csv tells of the time since the one before it.
+    """
+    lag_ms, (started_s, ended_s) = np.zeros(len(recorded.rows)), map(recorded.seconds, SECONDS)
+    worker = recorded.rows["worker"].astype(object).to_numpy()
+    for process, written in health.sort_values("unix_s").groupby("process"):
+        of_process = np.flatnonzero(worker == process)
+        known_ms = written["lag_max_ms"].fillna(written["lag_p99_ms"])
+        worst_ms = known_ms.fillna(UNKNOWN_MS).to_numpy(dtype=np.float64)
+        written_s = written["unix_s"].to_numpy(dtype=np.float64)
+        first = np.searchsorted(written_s, started_s[of_process])
+        last = np.searchsorted(written_s, ended_s[of_process] + 1)
+        spans, span = np.unique(first * (len(written) + 1) + last, return_inverse=True)
+        ends = zip(*np.divmod(spans, len(written) + 1), strict=True)
+        worst = np.array([worst_ms[start : end + 1].max(initial=0.0) for start, end in ends])
+        lag_ms[of_process] = worst[span] if len(of_process) else 0.0
     if not lag_ms.any():
         return recorded
     less_ms, less_responses_ms = waits * lag_ms, (waits + (waits > 0)) * lag_ms
@@ -84,27 +100,6 @@ def _lowered(recorded: Intervals, health: pd.DataFrame, waits: Floats) -> Interv
         unfinished_over=np.empty((len(rows), 0)),
         response_over=np.empty((len(rows), 0)),
     )
-
-
-def _worst_lag_ms(recorded: Intervals, health: pd.DataFrame) -> Floats:
-    """Return for each row the worst lag of its process from the start to the end of its requests.
-
-    A row of health.csv tells of the time since the one before it.
-    """
-    lag_ms, (started_s, ended_s) = np.zeros(len(recorded.rows)), map(recorded.seconds, SECONDS)
-    worker = recorded.rows["worker"].astype(object).to_numpy()
-    for process, written in health.sort_values("unix_s").groupby("process"):
-        of_process = np.flatnonzero(worker == process)
-        known_ms = written["lag_max_ms"].fillna(written["lag_p99_ms"])
-        worst_ms = known_ms.fillna(UNKNOWN_MS).to_numpy(dtype=np.float64)
-        written_s = written["unix_s"].to_numpy(dtype=np.float64)
-        first = np.searchsorted(written_s, started_s[of_process])
-        last = np.searchsorted(written_s, ended_s[of_process] + 1)
-        spans, span = np.unique(first * (len(written) + 1) + last, return_inverse=True)
-        ends = zip(*np.divmod(spans, len(written) + 1), strict=True)
-        worst = np.array([worst_ms[start : end + 1].max(initial=0.0) for start, end in ends])
-        lag_ms[of_process] = worst[span] if len(of_process) else 0.0
-    return lag_ms
 
 
 def _lower(histograms: Histograms, less_ms: Floats) -> Histograms:

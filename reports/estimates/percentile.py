@@ -41,13 +41,43 @@ class SharesOver:
     below: int
     is_counted: bool
 
+    @classmethod
+    def of(cls, chosen: Selection, limit_ms: float, answered: Floats, late: Floats) -> "SharesOver | None":
+        """Return the shares at and over the lower bounds of all buckets, to the one after the last in use.
+
+        Where the recorder counted at the limit, that is one of them. Blocks may differ more at a higher
+        latency than at a lower one; a looser limit must not do worse for that, so the ends fall as shares do.
+        """
+        used = np.flatnonzero((answered + late).sum(axis=0))
+        if not len(used):
+            return None
+        first, last = int(used[0]), int(used[-1])
+        span = np.pad((answered + late)[:, first : last + 1], ((0, 0), (0, 1)))
+        at_ms, k = lower_ms(np.arange(first, last + 2)), np.cumsum(span[:, ::-1], axis=1)[:, ::-1]
+        n, recording = np.repeat(k[:, :1], k.shape[1], axis=1), chosen.recording
+        is_counted = limit_ms in recording.limits_ms
+        if is_counted:
+            limit, column = recording.limits_ms.index(limit_ms), int(np.searchsorted(at_ms, limit_ms))
+            unfinished = chosen.by_block(recording.unfinished_over[:, limit])
+            n_counted = answered.sum(axis=1) + unfinished
+            if n_counted.any():
+                at_ms = np.insert(at_ms, column, limit_ms)
+                k_counted = chosen.by_block(chosen.latencies.over[:, limit]) + unfinished
+                k = np.insert(k, column, k_counted, axis=1)
+                n = np.insert(n, column, n_counted, axis=1)
+        low, high = chosen.shares(k, n)
+        low, high = np.minimum.accumulate(low), np.maximum.accumulate(high[::-1])[::-1]
+        above = min(int(np.searchsorted(at_ms, limit_ms)), len(at_ms) - 1)
+        below = max(int(np.searchsorted(at_ms, limit_ms, side="right")) - 1, 0)
+        return cls(at_ms, k, n, low, high, above, below, is_counted)
+
 
 def percentile(statement: Statement, q: float, chosen: Selection) -> Estimate | None:
     """Return the estimate of quantile q (0 < q < 1), None without a request that tells it."""
     limit_ms, allowed = statement.first_value_outside, 1 - q
     answered = chosen.histogram(chosen.latencies.histograms)
     late = chosen.unfinished_over(limit_ms)
-    over = _shares_over(chosen, limit_ms, answered, late)
+    over = SharesOver.of(chosen, limit_ms, answered, late)
     if over is None:
         return None
     n, shown = int(over.n[:, 0].sum()), (answered + late).sum(axis=0)
@@ -81,35 +111,6 @@ def percentile(statement: Statement, q: float, chosen: Selection) -> Estimate | 
     return replace(decided, outcome=Outcome.INCONCLUSIVE, doubt=doubt)
 
 
-def _shares_over(chosen: Selection, limit_ms: float, answered: Floats, late: Floats) -> SharesOver | None:
-    """Return the shares at and over the lower bounds of all buckets, to the one after the last in use.
-
-    Where the recorder counted at the limit, that is one of them. Blocks may differ more at a higher latency
-    than at a lower one; a looser limit must not do worse for that, so the ends fall as the shares do.
-    """
-    used = np.flatnonzero((answered + late).sum(axis=0))
-    if not len(used):
-        return None
-    first, last = int(used[0]), int(used[-1])
-    span = np.pad((answered + late)[:, first : last + 1], ((0, 0), (0, 1)))
-    at_ms, k = lower_ms(np.arange(first, last + 2)), np.cumsum(span[:, ::-1], axis=1)[:, ::-1]
-    n, recording = np.repeat(k[:, :1], k.shape[1], axis=1), chosen.recording
-    is_counted = limit_ms in recording.limits_ms
-    if is_counted:
-        limit, column = recording.limits_ms.index(limit_ms), int(np.searchsorted(at_ms, limit_ms))
-        unfinished = chosen.by_block(recording.unfinished_over[:, limit])
-        n_counted = answered.sum(axis=1) + unfinished
-        if n_counted.any():
-            at_ms = np.insert(at_ms, column, limit_ms)
-            k = np.insert(k, column, chosen.by_block(chosen.latencies.over[:, limit]) + unfinished, axis=1)
-            n = np.insert(n, column, n_counted, axis=1)
-    low, high = chosen.shares(k, n)
-    low, high = np.minimum.accumulate(low), np.maximum.accumulate(high[::-1])[::-1]
-    above = min(int(np.searchsorted(at_ms, limit_ms)), len(at_ms) - 1)
-    below = max(int(np.searchsorted(at_ms, limit_ms, side="right")) - 1, 0)
-    return SharesOver(at_ms, k, n, low, high, above, below, is_counted)
-
-
 def _decided(found: Estimate, statement: Statement, over: SharesOver, allowed: float) -> Estimate:
     """Return the estimate with its outcome: below its limit for sure, not below it for sure, or neither.
 
@@ -133,11 +134,8 @@ def _broken(
     found: Estimate, statement: Statement, chosen: Selection, over: SharesOver, allowed: float
 ) -> Estimate:
     """Return a limit that is open as broken where a step breaks it, or the figure is far beyond it."""
-    limit_ms, recording, answered = (
-        statement.first_value_outside,
-        chosen.recording,
-        chosen.latencies.histograms,
-    )
+    limit_ms, recording = statement.first_value_outside, chosen.recording
+    answered = chosen.latencies.histograms
     if over.is_counted:
         limit = recording.limits_ms.index(limit_ms)
         late, late_answers = recording.unfinished_over[:, limit], chosen.latencies.over[:, limit]

@@ -6,7 +6,6 @@ the whole run, and exact.
 
 import math
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 
@@ -37,10 +36,8 @@ def estimate(statement: Statement, chosen: Selection) -> Estimate | None:
             return exact(chosen.total("failures"), whole_run_n, "counted over the whole run")
         case "rps":
             return _rate(chosen)
-        case "error_rate":
-            return _error_rate(statement, chosen) if chosen.n else None
-        case "rate" | "checks":
-            return _share(chosen, "hits") if chosen.n else None
+        case "error_rate" | "rate" | "checks":
+            return _share(statement, chosen)
         case "mean":
             return _mean(statement, chosen)
         case "min":
@@ -74,7 +71,7 @@ def _mean(statement: Statement, chosen: Selection) -> Estimate | None:
     low, high, independent = max(value - half, 0.0), value + half, (value - alone, value + alone)
     found = replace(found, low=low, high=high, independent=independent, needed_n=None)
     step = find_step(*map(chosen.by_second, (latencies.sum_ms, latencies.histograms.counted())))
-    found = with_step(found, step, chosen.window.from_s, " ms")
+    found = with_step(found, step, chosen.window.from_s, "ms")
     ages, missing = chosen.unfinished.sum(axis=0), float(chosen.missing.sum())
     slowest_ms = float(np.nanmax(latencies.max_ms[chosen.started >= 0]))
     unseen_ms = float(ages @ lower_ms(np.arange(len(ages)))) + slowest_ms * missing
@@ -103,13 +100,18 @@ def _maximum(statement: Statement, chosen: Selection) -> Estimate | None:
     return replace(found, high=None, doubt=unknown_outcome_note(unfinished, chosen.missing))
 
 
-def _share(chosen: Selection, of: Literal["hits", "failures"]) -> Estimate:
-    """Return the share of the values that failed, or of the hits of a rate, the checks that held."""
-    n, k = (chosen.column(column)[:, None] for column in ("n", "failures"))
-    n_by_second, k_by_second = (chosen.by_second(chosen.recording.column(c)) for c in ("n", "failures"))
-    if of == "hits":
-        k, k_by_second = n - k, n_by_second - k_by_second
-    low, high = (100 * float(end[0]) for end in chosen.shares(k, n))
+def _share(statement: Statement, chosen: Selection) -> Estimate | None:
+    """Return the share of failures; or of what did not fail: hits of a rate, checks that held.
+
+    A request that was cut off later than any answer came may have been a failure.
+    """
+    if not chosen.n:
+        return None
+    recording, is_errors = chosen.recording, statement.metric.figure == "error_rate"
+    columns = [recording.column(column) for column in ("n", "failures")]
+    columns[1] = columns[1] if is_errors else columns[0] - columns[1]
+    n, k = map(chosen.by_block, columns)
+    low, high = (100 * float(end[0]) for end in chosen.shares(k[:, None], n[:, None]))
     alone = intervals.share(float(k.sum()), chosen.n)
     found = Estimate(
         100 * float(k.sum()) / chosen.n,
@@ -120,18 +122,16 @@ def _share(chosen: Selection, of: Literal["hits", "failures"]) -> Estimate:
         independent=(100 * alone[0], 100 * alone[1]),
         caveat=chosen.length.caveat,
     )
+    n_by_second, k_by_second = map(chosen.by_second, columns)
     step = find_step(k_by_second, n_by_second, are_shares=True)
-    return with_step(found, step, chosen.window.from_s, "%", 100)
-
-
-def _error_rate(statement: Statement, chosen: Selection) -> Estimate:
-    """Return the share of failures; what was cut off later than any answer came may have been one."""
-    found, recording = _share(chosen, "failures"), chosen.recording
+    found = with_step(found, step, chosen.window.from_s, "%", 100)
+    if not is_errors:
+        return found
     finished = chosen.histogram(recording.successes) + chosen.histogram(recording.failed)
     slowest_ms = float(lower_ms(int(np.flatnonzero(finished.sum(axis=0))[-1])))
-    failures, n, hung = chosen.column("failures"), chosen.column("n"), chosen.unfinished_between(slowest_ms)
-    most = 100 * float(chosen.shares((failures + hung)[:, None], (n + hung)[:, None])[1][0])
-    if not (hung.any() and found.high is not None and found.high < statement.limit <= most):
+    hung = chosen.unfinished_between(slowest_ms)
+    most = 100 * float(chosen.shares((k + hung)[:, None], (n + hung)[:, None])[1][0])
+    if not (hung.any() and high < statement.limit <= most):
         return found
     return replace(found, high=most, doubt=unknown_outcome_note(hung, what="failures"))
 

@@ -8,7 +8,6 @@ limit.
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from reports.estimates.estimate import Estimate
 from reports.estimates.intervals import block_halfwidth
+from reports.wording import quantity
 
 Floats = NDArray[np.float64]
 
@@ -59,14 +59,21 @@ def find_step(amounts: Floats, weights: Floats, *, are_shares: bool = False) -> 
     if found is None:
         return None
     first, end = found
-    at, parts = np.arange(seconds), []
+    at, parts, squares, chance, freedom = np.arange(seconds), [], 0.0, 0.0, 0
     for mask in ((at >= first) & (at < end), (at < first) | (at >= end)):
         groups = [g for g in np.array_split(np.flatnonzero(mask & (weights > 0)), PARTS) if len(g)]
         if len(groups) < 2:
             return None
-        parts.append(tuple(np.array([values[g].sum() for g in groups]) for values in (amounts, weights)))
+        a, w = (np.array([values[g].sum() for g in groups]) for values in (amounts, weights))
+        squares += float((w / w.mean() * (a / w - a.sum() / w.sum()) ** 2).sum())
+        # Of none, or all, in a few cases it is not known that it could not be another.
+        likely = (a.sum() + 0.5) / (w.sum() + 1)
+        chance += (len(groups) - 1) * float(likely * (1 - likely) / w.mean())
+        freedom += len(groups) - 1
+        parts.append((a, w))
     level, other = (float(a.sum() / w.sum()) for a, w in parts)
-    scatter = _scatter(parts, are_shares=are_shares)
+    # The standard deviation of the groups around the level of their part, pooled over both.
+    scatter = math.sqrt(max(squares, chance if are_shares else 0.0) / freedom)
     if abs(level - other) <= max(CONTRAST * scatter, SMALLEST_RATIO * max(level, other)):
         return None
     total = float(weights.sum())
@@ -88,8 +95,7 @@ def with_step(
         return found
     alone = found.independent or (math.inf, -math.inf)
     ends = min(factor * step.low, alone[0]), max(factor * step.high, alone[1])
-    figures = (factor * step.level, factor * step.other)
-    level, other = (f"{x:.0f}{unit}" if x >= 100 else f"{x:.3g}{unit}" for x in figures)
+    level, other = (quantity(factor * ratio, unit) for ratio in (step.level, step.other))
     since = f"{level} from second {from_s + step.first_s:.0f}"
     if step.end_s is None:
         return replace(found, step=ends, change=f"{since} on, {other} before")
@@ -114,16 +120,3 @@ def _stretch(
     squares = np.where(fits, inside_weight * outside_weight * apart**2, -1.0)
     start, end = np.unravel_index(int(squares.argmax()), squares.shape)
     return int(starts[start]), int(ends[end])
-
-
-def _scatter(parts: Sequence[tuple[Floats, ...]], *, are_shares: bool) -> float:
-    """Return the standard deviation of the groups around the level of their part, pooled over both."""
-    squares, chance, freedom = 0.0, 0.0, 0
-    for amounts, weights in parts:
-        level = amounts.sum() / weights.sum()
-        squares += float((weights / weights.mean() * (amounts / weights - level) ** 2).sum())
-        # Of none, or all, in a few cases it is not known that it could not be another.
-        likely = (amounts.sum() + 0.5) / (weights.sum() + 1)
-        chance += (len(weights) - 1) * float(likely * (1 - likely) / weights.mean())
-        freedom += len(weights) - 1
-    return math.sqrt(max(squares, chance if are_shares else 0.0) / freedom)

@@ -65,6 +65,12 @@ def _meta(content: dict[str, Any], run_id: str, version: float) -> RunMeta:
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     offsets_s = {key: _number(value) for key, value in _mapping(content.get("clock_offsets_s")).items()}
     lost = [_mapping(worker).get("id") for worker in _list(content.get("lost_workers"))]
+    clock_steps = []
+    for step in map(_mapping, _list(content.get("clock_steps"))):
+        at_s, forward_s = _number(step.get("at_s")), _number(step.get("forward_s"))
+        if at_s is not None and forward_s is not None:
+            process, suspended_s = _text(step.get("process")) or "", _number(step.get("suspended_s"))
+            clock_steps.append(ClockStep(process, at_s, forward_s, suspended_s))
     known: dict[str, Any] = {key: _text(content.get(key)) for key in TEXTS}
     known |= {key: _texts(content.get(key)) or () for key in LISTS}
     known |= {key: _positive(content.get(key)) or 1.0 for key in SCALES}
@@ -83,7 +89,7 @@ def _meta(content: dict[str, Any], run_id: str, version: float) -> RunMeta:
         has_intervals="lost_workers" in content,
         lost_workers=_texts(lost) or (),
         clock_offsets_s={key: offset_s for key, offset_s in offsets_s.items() if offset_s is not None},
-        clock_steps=_clock_steps(content.get("clock_steps")),
+        clock_steps=tuple(clock_steps),
         stats_reset=content.get("stats_reset") is True,
         recording_errors=int(_positive(content.get("recording_errors")) or 0),
         locust_totals=None if requests is None or failures is None else (int(requests), int(failures)),
@@ -110,16 +116,6 @@ def _stages(value: object) -> Sequence[Stage]:
         if all(map(math.isfinite, loads)):
             stages.append(stage)
     return tuple(stages)
-
-
-def _clock_steps(value: object) -> Sequence[ClockStep]:
-    steps = []
-    for item in map(_mapping, _list(value)):
-        at_s, forward_s = _number(item.get("at_s")), _number(item.get("forward_s"))
-        if at_s is not None and forward_s is not None:
-            process, suspended_s = _text(item.get("process")) or "", _number(item.get("suspended_s"))
-            steps.append(ClockStep(process, at_s, forward_s, suspended_s))
-    return tuple(steps)
 
 
 def _text(value: object) -> str | None:

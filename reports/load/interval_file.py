@@ -43,13 +43,31 @@ def read_intervals(path: Path) -> tuple[Intervals, list[str]]:
     """Return what the recorder wrote, and what was odd about its file; a missing file is no oddity."""
     if not path.is_file():
         return NO_INTERVALS, [f"{path.name}: it is not a regular file"] if path.exists() else []
+    batches, notes, unread = [], [], f"{path.name}: cannot be read, so Locust's CSV files are judged"
     try:
-        table, is_cut_off = _table(path)
+        with _opened(path) as source:
+            schema = pa.ipc.open_stream(source).schema
+        missing = [name for name in INTERVAL_COLUMNS if name not in (*schema.names, *LATER)]
+        if missing:
+            return NO_INTERVALS, [f"{unread}: it lacks the columns {', '.join(missing)}"]
+        wanted = [schema.get_field_index(name) for name in INTERVAL_COLUMNS if name in schema.names]
+        # Threads cost more than they save on batches this small: 6 s against 3 s for 8 hours of 50 names.
+        options = pa.ipc.IpcReadOptions(included_fields=wanted, use_threads=False)
+        with _opened(path) as source:
+            reader = pa.ipc.open_stream(source, options=options)
+            try:
+                while True:
+                    batches.append(reader.read_next_batch())
+            except StopIteration:
+                pass
+            except (OSError, pa.ArrowException):
+                notes.append(f"{path.name}: its end is cut off: the last second or two are lost")
+        table = pa.Table.from_batches(batches, reader.schema).unify_dictionaries().combine_chunks()
+        table.validate(full=True)
         found = intervals_of(table) if len(table) else NO_INTERVALS
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        return NO_INTERVALS, [f"{path.name}: cannot be read, so Locust's CSV files are judged: {error}"]
-    cut_off = f"{path.name}: its end is cut off: the last second or two are lost"
-    return found, [cut_off] if is_cut_off else []
+        return NO_INTERVALS, [f"{unread}: {error}"]
+    return found, notes
 
 
 def intervals_of(table: pa.Table) -> Intervals:
@@ -76,14 +94,17 @@ def intervals_of(table: pa.Table) -> Intervals:
             labeled = _one_chunk(table[name])
             code, labels = labeled.indices.to_numpy(), labeled.dictionary.to_pylist()
         columns[name] = pd.Categorical.from_codes(code, pd.Index(np.array(labels, dtype=object)))
-    rows = pd.DataFrame(columns)
+    rows, kinds, counts = pd.DataFrame(columns), table["failure_kinds"], table["failure_counts"]
+    failed = np.repeat(np.arange(len(rows)), np.diff(_starts(kinds, counts)))
+    errors = {name: rows[name].array[failed] for name in ERROR_COLUMNS[:3]}
+    errors |= {"error": _one_chunk(kinds).flatten().to_pylist(), "n": _values(counts)}
     return Intervals(
         rows=rows,
         limits_ms=limits_ms,
         over=_over(table, "over_limit", len(limits_ms)),
         unfinished_over=_over(table, "unfinished_over_limit", len(limits_ms)),
         response_over=_over(table, "response_over_limit", len(limits_ms)),
-        errors=_errors(rows, table["failure_kinds"], table["failure_counts"]),
+        errors=pd.DataFrame(errors),
         **{
             kind: Histograms(
                 _starts(table[buckets], table[counts]),
@@ -109,31 +130,6 @@ def parted(recorded: Intervals) -> tuple[Intervals, Intervals, dict[str, Interva
     return requests, parts.pop(ITERATION, NO_INTERVALS), parts
 
 
-def _table(path: Path) -> tuple[pa.Table, bool]:
-    """Return the whole batches of a file, and whether its end is cut off."""
-    with _opened(path) as source:
-        schema = pa.ipc.open_stream(source).schema
-    missing = [name for name in INTERVAL_COLUMNS if name not in (*schema.names, *LATER)]
-    if missing:
-        raise ValueError(f"it lacks the columns {', '.join(missing)}")
-    wanted = [schema.get_field_index(name) for name in INTERVAL_COLUMNS if name in schema.names]
-    # Threads cost more than they save on batches this small: 6 s against 3 s for 8 hours of 50 names.
-    options = pa.ipc.IpcReadOptions(included_fields=wanted, use_threads=False)
-    batches, is_cut_off = [], False
-    with _opened(path) as source:
-        reader = pa.ipc.open_stream(source, options=options)
-        try:
-            while True:
-                batches.append(reader.read_next_batch())
-        except StopIteration:
-            pass
-        except (OSError, pa.ArrowException):
-            is_cut_off = True
-    whole = pa.Table.from_batches(batches, reader.schema).unify_dictionaries().combine_chunks()
-    whole.validate(full=True)
-    return whole, is_cut_off
-
-
 def _opened(path: Path) -> pa.NativeFile:
     """Return the Arrow stream of a file, uncompressed where it is compressed as a whole."""
     with path.open("rb") as file:
@@ -152,13 +148,6 @@ def _over(table: pa.Table, name: str, limits: int) -> NDArray[np.float64]:
     if limits:
         over[sizes > 0] = _values(table[name]).astype(np.float64).reshape(-1, limits)
     return over
-
-
-def _errors(rows: pd.DataFrame, errors: pa.ChunkedArray, counts: pa.ChunkedArray) -> pd.DataFrame:
-    """Return how many failures with an error each row has, in ERROR_COLUMNS."""
-    row = np.repeat(np.arange(len(rows)), np.diff(_starts(errors, counts)))
-    columns = {name: rows[name].array[row] for name in ERROR_COLUMNS[:3]}
-    return pd.DataFrame({**columns, "error": _one_chunk(errors).flatten().to_pylist(), "n": _values(counts)})
 
 
 def _starts(*columns: pa.ChunkedArray) -> NDArray[np.int64]:

@@ -7,7 +7,6 @@ or odd. Times of day are Unix seconds (UTC), latencies milliseconds.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -243,9 +242,4 @@ class Run:
 
 def empty_frame(columns: Sequence[str]) -> pd.DataFrame:
     """Return a table without rows: text columns of type object, all others float."""
-    return _template(tuple(columns)).copy(deep=False)
-
-
-@cache
-def _template(columns: tuple[str, ...]) -> pd.DataFrame:
     return pd.DataFrame({c: pd.Series(dtype="object" if c in TEXTS else "float64") for c in columns})

@@ -154,7 +154,7 @@ def test_percentile_is_known_within_its_rounding(source: str, outcome: Outcome) 
     found = estimate_of(run_of({"a": ramp(999)}), source)
     assert (found.value, found.low, found.high, found.n) == (950, 945, 955, 999)
     assert decide(found, statement.operator, statement.limit) is outcome
-    assert found.doubt == "Locust rounds response times: it is between 945 and 955 ms"
+    assert found.doubt == "Locust rounds response times: it is between 945 ms and 955 ms"
     assert found.caveat == "Locust's CSV cannot bound the sampling error: record with Plimsoll for that"
 
 
@@ -168,7 +168,7 @@ def test_percentile_locust_does_not_write_is_between_its_neighbours() -> None:
     """p97 has no value: it is between p95 and p98, rounded to 950 and 980 ms."""
     found = estimate_of(run_of({"a": ramp(999)}), "p97 < 1 s")
     assert (found.value, found.low, found.high) == (None, 945, 985)
-    assert found.doubt == "Locust does not write this percentile: it is between 945 and 985 ms"
+    assert found.doubt == "Locust does not write this percentile: it is between 945 ms and 985 ms"
 
 
 def test_too_few_requests_never_pass() -> None:

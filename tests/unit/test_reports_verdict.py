@@ -144,7 +144,7 @@ def test_thresholds_are_judged(source: str, outcome: Outcome) -> None:
         (
             run_of({"a": even(1000, 104), "b": even(10)}),
             "p95 < 101 ms",
-            "Locust rounds response times: it is between 100 and 104 ms; Locust's CSV cannot",
+            "Locust rounds response times: it is between 100 ms and 104 ms; Locust's CSV cannot",
         ),
         (
             run_of({"a": even(100)}),

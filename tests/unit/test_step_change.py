@@ -122,7 +122,7 @@ def test_words_name_the_seconds_of_the_run_and_both_levels() -> None:
     assert with_step(found, was_out, 0.0, "%", 100).change == "100% from second 20 to 29, 0% before and after"
     assert with_step(found, None, 0.0, "%") is found
     slower = find_step(np.repeat([1e3, 2e4], 30), np.full(60, 10.0))
-    assert with_step(found, slower, 0.0, " ms").change == "2000 ms from second 30 on, 100 ms before"
+    assert with_step(found, slower, 0.0, "ms").change == "2,000 ms from second 30 on, 100 ms before"
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_service_killed_in_the_middle_fails_from_its_second_on(
     (limit,) = verdict["thresholds"]
     assert (verdict["verdict"], limit["verdict"]) == ("FAIL", "FAIL")
     assert words in limit["reason"]
-    assert reasons_of(verdict)[0].startswith(f"error_rate < 1%: measured {100 * failed.mean():.4g} %, ")
+    assert reasons_of(verdict)[0].startswith(f"error_rate < 1%: measured {100 * failed.mean():.4g}%, ")
     assert words in reasons_of(verdict)[0]
     assert limit["interval"][0] > 1
 
@@ -257,7 +257,7 @@ def test_words_for_a_figure_that_failures_hide_are_true() -> None:
         judgement = judged(run, source)
         assert judgement.outcome is INCONCLUSIVE
         assert judgement.reason.startswith("700 of 1000 requests failed, and Locust's figures include them")
-        assert "without them it is between 100 and 3000 ms" in judgement.reason
+        assert "without them it is between 100 ms and 3,000 ms" in judgement.reason
 
 
 RUNS = 400
