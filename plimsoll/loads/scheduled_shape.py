@@ -15,8 +15,7 @@ from typing import Generic, TypeVar
 from plimsoll.loads import arrival_dispatcher
 from plimsoll.loads.arrival_schedule import ArrivalSchedule
 from plimsoll.loads.schedule import Schedule, ScheduleError, Stage, check_scales
-from plimsoll.loads.search import Outcome
-from plimsoll.run_files.exit_status import ExitStatus
+from plimsoll.run_files.exit_status import ExitStatus, Outcome
 
 # Locust asks once a second.
 TICK_S = 1.0

@@ -8,12 +8,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
 from plimsoll.loads.schedule import ScheduleError, check_scales, is_number, is_whole, scaled_users
-
-Outcome = Literal["PASS", "FAIL", "INCONCLUSIVE"]
+from plimsoll.run_files.exit_status import Outcome
 
 # Within this time after a step its verdict has to come; without one the search ends there.
 LONGEST_REST_S = 300.0
@@ -78,7 +77,7 @@ class StepSearch:
             return self.first_rate
         if len(tried) >= self.max_steps:
             return None
-        failed = [rate for rate, outcome in tried if outcome == "FAIL"]
+        failed = [rate for rate, outcome in tried if outcome == Outcome.FAIL]
         if not failed:
             highest = max(rate for rate, _ in tried)
             return min(highest * self.factor, self.max_rate) if highest < self.max_rate else None
@@ -86,8 +85,8 @@ class StepSearch:
 
     def _between(self, tried: Sequence[Tried], failed: float) -> float | None:
         """Return the middle of the widest gap that is left below the lowest rate that failed."""
-        below = [Tried(0.0, "PASS"), *(step for step in tried if step.rate < failed)]
-        passed = max(rate for rate, outcome in below if outcome == "PASS")
+        below = [Tried(0.0, Outcome.PASS), *(step for step in tried if step.rate < failed)]
+        passed = max(rate for rate, outcome in below if outcome == Outcome.PASS)
         levels = sorted({failed, *(rate for rate, _ in below if rate >= passed)})
         low, high = max(pairwise(levels), key=lambda gap: gap[1] - gap[0])
         return (low + high) / 2 if high - low > self.resolution * failed else None
@@ -112,7 +111,7 @@ class StepSearch:
         """Return the load of a service that nothing breaks: every step up to the highest."""
         course = StepCourse(self)
         while not course.is_over:
-            course.go_on("PASS", course.schedule.duration_s - LONGEST_REST_S + self.rest_s)
+            course.go_on(Outcome.PASS, course.schedule.duration_s - LONGEST_REST_S + self.rest_s)
         return course.schedule
 
 

@@ -17,9 +17,8 @@ from typing import Any, NamedTuple
 
 from plimsoll.context import tag_words
 from plimsoll.loads.intended_starts import iteration_name
-from plimsoll.loads.search import Outcome
 from plimsoll.redact import has_secret, redact_name
-from plimsoll.run_files.exit_status import VERDICTS, ExitStatus
+from plimsoll.run_files.exit_status import VERDICTS, ExitStatus, Outcome
 
 SUITE_FOLDER = Path(__file__).resolve().parents[2]
 # The folder is searched for our packages alone: site-packages must not come before the standard library.
@@ -236,13 +235,13 @@ class StepJudge:
 
     def _judge(self, step: str) -> Outcome:
         gevent.sleep(self._recorded_after_s)
-        verdicts: dict[str, Outcome] = {}
+        verdicts: dict[str, str] = {}
         judged = run_reports(["steps", str(self._run_directory.resolve())])
         if judged.returncode == ExitStatus.PASS:
             verdicts = json.loads(judged.stdout)
         else:
             logger.error("the steps cannot be judged: %s", judged.stderr.strip() or judged.returncode)
-        verdict = verdicts.get(step, "INCONCLUSIVE")
+        verdict = Outcome(verdicts.get(step, Outcome.INCONCLUSIVE))
         logger.info("%s: %s", step, verdict)
         return verdict
 

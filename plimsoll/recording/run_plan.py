@@ -14,9 +14,9 @@ from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
 from plimsoll.loads.arrival_shape import load_model
 from plimsoll.loads.schedule import Schedule, Stage
 from plimsoll.loads.scheduled_shape import PlannedShape
-from plimsoll.loads.search import Outcome
 from plimsoll.recording.options import options_of, warm_up_s
 from plimsoll.recording.run_clock import RunClock
+from plimsoll.run_files.exit_status import Outcome
 
 WARM_UP_STAGE, LOAD_STAGE = "warm_up", "load"
 

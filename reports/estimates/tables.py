@@ -40,18 +40,15 @@ def recorded_figures(intervals: Intervals, levels: Sequence[float] = LEVELS) -> 
         summed(intervals.column(c), group, len(keys)) for c in ("n", "failures", "sum_ms")
     )
     successes = np.where(n > failures, n - failures, np.nan)
-    percentiles = _levels(intervals, intervals.service, group, levels)
-    response = intervals.response
-    if response is not None:
-        percentiles |= {
-            f"corrected_{name}": values
-            for name, values in _levels(intervals, response, group, CORRECTED_LEVELS).items()
-        }
+    percentiles = _levels(intervals, intervals.latencies, group, levels)
+    if intervals.corrected is not None:
+        corrected = _levels(intervals, intervals.corrected, group, CORRECTED_LEVELS)
+        percentiles |= {f"corrected_{name}": values for name, values in corrected.items()}
     return keys.assign(
         n=n,
         failures=failures,
         mean_ms=total_ms / successes,
-        max_ms=_slowest_ms(intervals.service, group),
+        max_ms=_slowest_ms(intervals.latencies, group),
         rps=n / (intervals.end_s - intervals.first_s),
         **percentiles,
     )

@@ -138,7 +138,7 @@ def _opened(path: Path) -> pa.NativeFile:
 
 
 def _over(table: pa.Table, name: str, limits: int) -> NDArray[np.float64]:
-    """Return the counts over each limit, row by row; 0 in rows without response times."""
+    """Return the counts over each limit, row by row; 0 in rows without corrected latencies."""
     over = np.zeros((len(table), limits))
     if name in LATER and name not in table.column_names:
         return over

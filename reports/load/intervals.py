@@ -2,8 +2,8 @@
 
 A request belongs to the second in which it started and to the one in which it ended. Latencies are taken by
 the start, so that a stall shows where it was; rates by the end, because that is when something got through.
-A load with a schedule has two latencies: the service time from the actual start, and the response time from
-the intended one. Iterations, transactions and the metrics of a journey are recorded in rows like those of
+A load with a schedule has two latencies: one from the actual start, and the corrected one from the intended
+start. Iterations, transactions and the metrics of a journey are recorded in rows like those of
 requests, under types of their own.
 
 Latencies are counted in histograms of one layout: counts add up, percentiles never average.
@@ -134,7 +134,7 @@ class Intervals:
     `rows` has ROW_COLUMNS: Unix seconds; labels as categories; finished requests with failures included,
     failures, and requests cut off in flight; sum, least and most of the successes' latencies (NaN without
     one). `over` and `unfinished_over` count, row by row, those at least as slow as each of `limits_ms`.
-    `responses` and `response_over` are of the response times, without entries where there was no schedule.
+    `responses` and `response_over` are of corrected latencies, without entries where there was no schedule.
     `errors` has ERROR_COLUMNS: how many failures with an error ended in a second.
     """
 
@@ -169,13 +169,13 @@ class Intervals:
         )
 
     @property
-    def service(self) -> Latencies:
-        """Return the service times: from the actual start."""
+    def latencies(self) -> Latencies:
+        """Return the latencies from the actual start."""
         return Latencies(self.successes, self.over, self.column("sum_ms"), self.column("max_ms"))
 
     @property
-    def response(self) -> Latencies | None:
-        """Return the response times: from the intended start; None where there was no schedule."""
+    def corrected(self) -> Latencies | None:
+        """Return the latencies from the intended start; None where there was no schedule."""
         if not len(self.responses.buckets):
             return None
         sums, slowest = (self.column(column) for column in RESPONSES)

@@ -148,7 +148,7 @@ def _rates(run: Run, verdict: dict[str, Any]) -> Sketch:
 
 def _latencies(run: Run, verdict: dict[str, Any]) -> Sketch:
     recorded = run.intervals
-    timeline = recorded_percentiles(run, recorded.service) if recorded else total_timeline(run)
+    timeline = recorded_percentiles(run, recorded.latencies) if recorded else total_timeline(run)
     return _percentiles_sketch(
         "latency",
         "When did it get slow?",
@@ -160,13 +160,13 @@ def _latencies(run: Run, verdict: dict[str, Any]) -> Sketch:
 
 def _responses(run: Run, verdict: dict[str, Any]) -> list[Sketch]:
     """Return the chart of latencies from the intended start; none without a schedule."""
-    if run.intervals.response is None:
+    if run.intervals.corrected is None:
         return []
     sketch = _percentiles_sketch(
         "response",
         "How long did those wait who arrived?",
         f"Latencies from the intended start of the iteration; {_covered(run)}, on a logarithmic scale.",
-        recorded_percentiles(run, run.intervals.response),
+        recorded_percentiles(run, run.intervals.corrected),
         stated_limits(verdict, "ms", is_corrected=True),
     )
     return [sketch]

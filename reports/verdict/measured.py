@@ -76,7 +76,7 @@ def select(statement: Statement, run: Run, window: SteadyState) -> tuple[Selecti
         if not rows.any() and not is_any:
             continue
         is_corrected = statement.metric.clock is Clock.CORRECTED
-        latencies = recording.response if is_corrected else recording.service
+        latencies = recording.corrected if is_corrected else recording.latencies
         if latencies is None:
             return None, NO_SCHEDULE
         # Arrivals that were dropped lack requests; they lack no values of a journey's own metrics.

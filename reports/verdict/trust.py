@@ -53,7 +53,7 @@ def conclude(
 
     `lowered` is the run without the lag of the generator's event loop.
     """
-    judgements = [trusted(judge_threshold(t, run, window, lowered), checks) for t in thresholds]
+    judgements = [downgraded(judge_threshold(t, run, window, lowered), checks) for t in thresholds]
     deciding = [judgement for judgement in judgements if judgement.threshold.level == "fail"]
     failed = [
         Reason("threshold", each.source, each.measured) for each in deciding if each.outcome is Outcome.FAIL
@@ -70,7 +70,7 @@ def conclude(
     return Conclusion(outcome, [*failed, *doubts], judgements)
 
 
-def trusted(judgement: Judgement, checks: Sequence[Check]) -> Judgement:
+def downgraded(judgement: Judgement, checks: Sequence[Check]) -> Judgement:
     """Return the judgement, INCONCLUSIVE if a failed check undermines it."""
     statement, has_failed = judgement.threshold.statement, judgement.outcome is Outcome.FAIL
     is_upper = statement.operator in UPPER_LIMITS

@@ -83,7 +83,7 @@ def reach_verdict(run: Run, thresholds: Sequence[Threshold]) -> dict[str, Any]:
     found = conclude(part, lowered, window, thresholds, checks)
     is_cut = window is not None
     beside = LOCUST_FIGURES if run.intervals else {}
-    if run.intervals.response is not None:
+    if run.intervals.corrected is not None:
         beside = beside | CORRECTED_FIGURES
     whole_iterations = recorded_figures(run.iterations) if run.iterations else pd.DataFrame()
     return {

@@ -60,7 +60,7 @@ def test_rates_are_by_end() -> None:
 def test_percentiles_are_by_start() -> None:
     """Blocks of five seconds hold what started in them, drawn at their ends."""
     run = run_of(slow_then_fast())
-    timeline = recorded_percentiles(run, run.intervals.service)
+    timeline = recorded_percentiles(run, run.intervals.latencies)
 
     assert timeline.elapsed_s.tolist() == [6, 11]
     assert timeline.columns["p95"].tolist() == pytest.approx([1500, 10], rel=0.004)
@@ -72,7 +72,7 @@ def test_long_runs_have_longer_blocks() -> None:
 
     assert block_s(run_of(long)) == 12
     run = run_of(long)
-    assert len(recorded_percentiles(run, run.intervals.service).elapsed_s) == 600
+    assert len(recorded_percentiles(run, run.intervals.latencies).elapsed_s) == 600
 
 
 def test_rates_of_each_request() -> None:

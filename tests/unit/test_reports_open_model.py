@@ -362,7 +362,7 @@ def test_files_of_before_the_open_model_are_read(tmp_path: Path) -> None:
 
     found, notes = read_intervals(tmp_path / "intervals.arrow")
 
-    assert (notes, found.total("n"), found.response) == ([], 60, None)
+    assert (notes, found.total("n"), found.corrected) == ([], 60, None)
 
 
 def test_response_columns_are_read_back(tmp_path: Path) -> None:
@@ -372,11 +372,11 @@ def test_response_columns_are_read_back(tmp_path: Path) -> None:
 
     found, _ = read_intervals(tmp_path / "intervals.arrow")
 
-    response = found.response
-    assert response is not None
-    assert response.over.sum(axis=0).tolist() == [60, 0]
-    assert np.nansum(response.sum_ms) == 6000
-    merged = found.merged(response.histograms, np.zeros(len(found.rows), dtype=np.int64), 1)[0]
+    corrected = found.corrected
+    assert corrected is not None
+    assert corrected.over.sum(axis=0).tolist() == [60, 0]
+    assert np.nansum(corrected.sum_ms) == 6000
+    merged = found.merged(corrected.histograms, np.zeros(len(found.rows), dtype=np.int64), 1)[0]
     assert merged.sum() == 60
     assert percentile_ms(merged, 50) == pytest.approx(100, rel=0.004)
 

@@ -12,7 +12,7 @@ import pytest
 
 from plimsoll.loads import arrival_shape
 from plimsoll.loads.arrival_shape import NO_JUDGE, SearchShape
-from plimsoll.loads.search import Outcome
+from plimsoll.run_files.exit_status import Outcome
 
 
 class SmallSearch(SearchShape):
@@ -55,7 +55,7 @@ def tick_at(shape: Any, elapsed_s: float) -> Any:
 def test_the_search_goes_on_with_the_verdict(shape: Any) -> None:
     """While there is no verdict the rest goes on; it ends, with the next step, a second after it has come."""
     asked: list[str] = []
-    verdicts: list[Outcome | None] = [None, "PASS"]
+    verdicts: list[Outcome | None] = [None, Outcome.PASS]
 
     def judge(step: str) -> Outcome | None:
         asked.append(step)
@@ -76,7 +76,7 @@ def test_the_search_goes_on_with_the_verdict(shape: Any) -> None:
 def test_what_is_under_way_is_waited_for(shape: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step is not judged while its iterations go on, but for half a minute at most."""
     monkeypatch.setattr(SmallSearch, "is_busy", True)
-    shape.judge_steps_by(lambda _: "PASS")
+    shape.judge_steps_by(lambda _: Outcome.PASS)
 
     tick_at(shape, 31)
     assert len(stages(shape)) == 2
@@ -86,7 +86,7 @@ def test_what_is_under_way_is_waited_for(shape: Any, monkeypatch: pytest.MonkeyP
 
 def test_the_search_ends(shape: Any) -> None:
     """When the highest step has passed, the schedule ends, and nobody is asked any more."""
-    shape.judge_steps_by(lambda _: "PASS")
+    shape.judge_steps_by(lambda _: Outcome.PASS)
     tick_at(shape, 3)
     tick_at(shape, 7)
     shape.judge_steps_by(None)
@@ -104,7 +104,7 @@ def test_without_a_judge_it_ends(shape: Any, caplog: pytest.LogCaptureFixture) -
 
 def test_a_second_run_searches_anew(shape: Any) -> None:
     """The web UI uses the same shape object for every run; a master resets it when it has a judge."""
-    shape.judge_steps_by(lambda _: "PASS")
+    shape.judge_steps_by(lambda _: Outcome.PASS)
     tick_at(shape, 3)
     assert len(stages(shape)) == 4
 

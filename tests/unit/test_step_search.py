@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plimsoll.loads.schedule import ScheduleError
-from plimsoll.loads.search import LONGEST_REST_S, Outcome, StepCourse, StepSearch, Tried
+from plimsoll.loads.search import LONGEST_REST_S, StepCourse, StepSearch, Tried
+from plimsoll.run_files.exit_status import Outcome
 from shapes.breakpoint import BreakpointShape
 
 BREAKPOINT = BreakpointShape().search
@@ -26,16 +27,16 @@ SEARCH = StepSearch(
 )
 
 
-def tried(**outcomes: Outcome) -> list[Tried]:
+def tried(**outcomes: str) -> list[Tried]:
     """Return steps from keywords such as r10="PASS"."""
-    return [Tried(float(rate[1:]), outcome) for rate, outcome in outcomes.items()]
+    return [Tried(float(rate[1:]), Outcome(outcome)) for rate, outcome in outcomes.items()]
 
 
 def search_for(capacity: float, search: StepSearch = SEARCH) -> list[Tried]:
     """Return all steps of a search against a service that is good for exactly this rate."""
     steps: list[Tried] = []
     while (rate := search.next_rate(steps)) is not None:
-        steps.append(Tried(rate, "PASS" if rate <= capacity else "FAIL"))
+        steps.append(Tried(rate, Outcome.PASS if rate <= capacity else Outcome.FAIL))
     return steps
 
 
@@ -81,7 +82,7 @@ def test_every_search_ends(data: st.DataObject) -> None:
     steps: list[Tried] = []
     while (rate := SEARCH.next_rate(steps)) is not None:
         assert 0 < rate <= SEARCH.max_rate
-        steps.append(Tried(rate, data.draw(st.sampled_from(("PASS", "FAIL", "INCONCLUSIVE")))))
+        steps.append(Tried(rate, data.draw(st.sampled_from(Outcome))))
 
     assert len(steps) <= SEARCH.max_steps
 
@@ -92,7 +93,7 @@ def test_the_course() -> None:
     assert course.schedule.duration_s == 60 + LONGEST_REST_S
     assert (course.step, course.rested_s(59), course.rested_s(95)) == ("step_1", -1, 35)
 
-    course.go_on("FAIL", 96)
+    course.go_on(Outcome.FAIL, 96)
 
     assert [tuple(stage) for stage in course.schedule.stages] == [
         ("step_1", 60, 10, 10), ("rest_1", 36, 0, 0), ("step_2", 60, 5, 5), ("rest_2", LONGEST_REST_S, 0, 0),
@@ -104,7 +105,7 @@ def test_the_end_of_the_course() -> None:
     """When the search is over its last rest ends where it is."""
     course = StepCourse(replace(SEARCH, first_rate=320))
 
-    course.go_on("PASS", 100)
+    course.go_on(Outcome.PASS, 100)
 
     assert course.is_over
     assert course.schedule.duration_s == 100
