@@ -1,4 +1,4 @@
-"""Geometry of charts: scales, ticks, thinning and SVG paths, as pure functions of numbers.
+"""Lay out one chart over time: from columns of numbers to scales, ticks, SVG paths, labels and a table.
 
 A plot is a square of `GRID` by `GRID` units with the origin at the top left, stretched to its real size by
 the browser; positions outside of paths are fractions from 0 (left, bottom) to 1 (right, top).
@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from reports.render.timelines import Floats, Thinned, Timeline, thinned
+from reports.wording import clock, duration, format_number, quantity
 
 GRID = 1000
-MAX_POINTS = 600
+HEIGHT_PX = 190
+LABEL_GAP_PX = 14
 MAX_LOG_TICKS = 10
 NOTHING = 1e-6
 """Values up to here are drawn as 0: no figure of a run is that small."""
@@ -40,7 +41,7 @@ class LinearScale:
 
     def fraction(self, value: float) -> float:
         """Return (value - low) / (high - low), held within 0…1."""
-        return _held((value - self.low) / (self.high - self.low))
+        return min(1.0, max(0.0, (value - self.low) / (self.high - self.low)))
 
 
 @dataclass(frozen=True)
@@ -52,11 +53,7 @@ class LogScale:
 
     def fraction(self, value: float) -> float:
         """Return log(value / low) / log(high / low), held within 0…1; values up to `low` give 0."""
-        return _held(math.log(max(value, self.low) / self.low) / math.log(self.high / self.low))
-
-
-def _held(fraction: float) -> float:
-    return min(1.0, max(0.0, fraction))
+        return min(1.0, math.log(max(value, self.low) / self.low) / math.log(self.high / self.low))
 
 
 def linear_axis(high: float, wanted: int = 4) -> tuple[LinearScale, list[float]]:
@@ -89,38 +86,13 @@ def time_ticks(end_s: float, wanted: int = 8) -> list[float]:
     return [float(t) for t in range(0, math.floor(end_s) + 1, step)]
 
 
-@dataclass(frozen=True)
-class Thinned:
-    """Hold a series cut to few points: the mean of each bin, and its smallest and largest value."""
-
-    x: Floats
-    mean: Floats
-    low: Floats
-    high: Floats
-    banded: bool
-
-
-def thinned(x: Floats, y: Floats, limit: int = MAX_POINTS) -> Thinned:
-    """Cut a series to at most `limit` points by bins of equally many rows, keeping each bin's extremes.
-
-    NaN means unknown and is left out of its bin; a bin of NaN alone stays NaN. A bin's x is its last row's.
-    """
-    size = math.ceil(len(x) / limit) if len(x) else 1
-    if size == 1:
-        return Thinned(x, y, y, y, banded=False)
-    starts = np.arange(0, len(x), size)
-    known = ~np.isnan(y)
-    n = np.add.reduceat(known.astype(np.float64), starts)
-    total = np.add.reduceat(np.where(known, y, 0.0), starts)
-    mean = np.divide(total, n, out=np.full(len(n), np.nan), where=n > 0)
-    low, high = np.fmin.reduceat(y, starts), np.fmax.reduceat(y, starts)
-    ends = np.minimum(starts + size, len(x)) - 1
-    return Thinned(x[ends], mean, low, high, banded=True)
-
-
 def line_path(x: Floats, y: Floats, x_scale: Scale, y_scale: Scale) -> str:
     """Return the SVG path of a line; NaN interrupts it, and a point between two NaN becomes a dot."""
-    return "".join(_polyline(x[run], y[run], x_scale, y_scale) for run in _known_runs(y))
+    parts = []
+    for run in _known_runs(y):
+        points = _points(x[run], y[run], x_scale, y_scale)
+        parts.append(f"M{points[0]}h0" if len(points) == 1 else "M" + "L".join(points))
+    return "".join(parts)
 
 
 def band_path(x: Floats, low: Floats, high: Floats, x_scale: Scale, y_scale: Scale) -> str:
@@ -131,11 +103,6 @@ def band_path(x: Floats, low: Floats, high: Floats, x_scale: Scale, y_scale: Sca
         back = _points(x[run], low[run], x_scale, y_scale)[::-1]
         parts.append("M" + "L".join([*there, *back]) + "Z")
     return "".join(parts)
-
-
-def _polyline(x: Floats, y: Floats, x_scale: Scale, y_scale: Scale) -> str:
-    points = _points(x, y, x_scale, y_scale)
-    return f"M{points[0]}h0" if len(points) == 1 else "M" + "L".join(points)
 
 
 def _points(x: Floats, y: Floats, x_scale: Scale, y_scale: Scale) -> list[str]:
@@ -167,3 +134,164 @@ def spread(positions: Sequence[float], gap: float, low: float, high: float) -> l
         placed[i] = min(placed[i], ceiling)
         ceiling = placed[i] - gap
     return placed
+
+
+@dataclass(frozen=True)
+class Series:
+    """Hold one column to draw; `style` is its CSS class, which gives colour and dashes."""
+
+    name: str
+    style: str
+    y: Floats
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Hold a value axis: scale, ticks, and how its values are written."""
+
+    scale: Scale
+    ticks: Sequence[float]
+    unit: str
+
+    def written(self, tick: float) -> str:
+        """Write a tick briefly: 5 s rather than 5,000 ms."""
+        is_long = self.unit == "ms" and tick >= 1000
+        return f"{tick / 1000:g} s" if is_long else quantity(tick, self.unit)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Hold one limit to draw, with the thresholds that state it."""
+
+    value: float
+    sources: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Line:
+    """Hold the paths of one series."""
+
+    name: str
+    style: str
+    path: str
+    band: str
+
+
+@dataclass(frozen=True)
+class Label:
+    """Hold a word to the right of the plot, `y_px` below its top."""
+
+    text: str
+    style: str
+    y_px: float
+
+
+@dataclass(frozen=True)
+class Band:
+    """Hold one stage behind the plot; positions in per cent of its width."""
+
+    name: str
+    left: float
+    width: float
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Hold everything a template needs to draw one chart; without lines `note` says why there is nothing.
+
+    Ticks are pairs of a position in per cent, from the left or from the top, and a word.
+    """
+
+    key: str
+    question: str
+    note: str
+    description: str = ""
+    end_s: float = 1.0
+    x_ticks: Sequence[tuple[float, str]] = ()
+    y_ticks: Sequence[tuple[float, str]] = ()
+    bands: Sequence[Band] = ()
+    lines: Sequence[Line] = ()
+    limits: Sequence[float] = ()
+    limit_notes: Sequence[str] = ()
+    labels: Sequence[Label] = ()
+    header: Sequence[str] = ()
+    rows: Sequence[tuple[float, Sequence[str]]] = ()
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """Hold what a chart shows before it is laid out."""
+
+    key: str
+    question: str
+    note: str
+    nothing: str
+    timeline: Timeline
+    series: Sequence[Series]
+    axis: Axis
+    limits: Sequence[Limit] = ()
+
+    def drawn(self, end_s: float, bands: Sequence[Band]) -> Chart:
+        """Lay the chart out for an x axis from 0 to `end_s`, or say that there is nothing to draw."""
+        series = [s for s in self.series if not np.isnan(s.y).all()]
+        if not series:
+            return Chart(self.key, self.question, self.nothing)
+        x_scale, y_scale = LinearScale(0.0, end_s), self.axis.scale
+        cut = [thinned(self.timeline.elapsed_s, s.y) for s in series]
+        note, lines, ranges = self.note, [], []
+        if cut[0].banded:
+            each_s = (cut[0].x[-1] - cut[0].x[0]) / max(1, len(cut[0].x) - 1)
+            note += f" {len(self.timeline.elapsed_s):,} rows are drawn as {len(cut[0].x)} means of"
+            note += f" {duration(each_s)} with bands from least to most."
+        for each, thin in zip(series, cut, strict=True):
+            band = band_path(thin.x, thin.low, thin.high, x_scale, y_scale) if thin.banded else ""
+            path = line_path(thin.x, thin.mean, x_scale, y_scale)
+            y = each.y[~np.isnan(each.y)]
+            low, high, last = (quantity(float(v), self.axis.unit) for v in (y.min(), y.max(), y[-1]))
+            ranges.append(f"{each.name} between {low} and {high}, at the end {last}")
+            lines.append(Line(each.name, each.style, path, band))
+        return Chart(
+            key=self.key,
+            question=self.question,
+            note=note,
+            description="; ".join(ranges),
+            end_s=end_s,
+            x_ticks=[(100 * x_scale.fraction(t), clock(t)) for t in time_ticks(end_s)],
+            y_ticks=[(100 * (1 - y_scale.fraction(t)), self.axis.written(t)) for t in self.axis.ticks],
+            bands=bands,
+            lines=lines,
+            limits=[100 * (1 - y_scale.fraction(limit.value)) for limit in self.limits],
+            limit_notes=[
+                f"{quantity(limit.value, self.axis.unit)} ({', '.join(limit.sources)})"
+                for limit in self.limits
+            ],
+            labels=_labels(series, cut, self.limits, self.axis),
+            header=[s.name for s in series],
+            rows=_rows(cut),
+        )
+
+
+def _labels(
+    series: Sequence[Series], cut: Sequence[Thinned], limits: Sequence[Limit], axis: Axis
+) -> list[Label]:
+    """Name each line at its right end and each limit at its height, moved apart where they would touch."""
+    ends = [float(c.mean[~np.isnan(c.mean)][-1]) for c in cut]
+    words = [(s.name, s.style, end) for s, end in zip(series, ends, strict=True)]
+    words += [(f"limit {quantity(limit.value, axis.unit)}", "limit", limit.value) for limit in limits]
+    heights = [HEIGHT_PX * (1 - axis.scale.fraction(value)) for _, _, value in words]
+    placed = spread(heights, LABEL_GAP_PX, 0, HEIGHT_PX)
+    return [Label(text, style, round(y, 1)) for (text, style, _), y in zip(words, placed, strict=True)]
+
+
+def _rows(cut: Sequence[Thinned]) -> list[tuple[float, Sequence[str]]]:
+    """Return the table of a chart: elapsed seconds, and each series as its mean and extremes."""
+    columns = [
+        [
+            format_number(mean)
+            if low == high or np.isnan(mean)
+            else f"{format_number(mean)} ({format_number(low)}–{format_number(high)})"
+            for mean, low, high in zip(c.mean.tolist(), c.low.tolist(), c.high.tolist(), strict=True)
+        ]
+        for c in cut
+    ]
+    return list(zip(np.round(cut[0].x, 1).tolist(), zip(*columns, strict=True), strict=True))

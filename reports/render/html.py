@@ -10,10 +10,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from plimsoll.run_files.files import CLOSED, OPEN, PACED
 from reports import wording
-from reports.load.run import Run, RunMeta
-from reports.render.charts import LinearScale, line_path, thinned
-from reports.render.drawing import HEIGHT_PX
-from reports.render.recorded import recorded_failures, recorded_rates_by_request
+from reports.load.run import Run
+from reports.render.charts import HEIGHT_PX, LinearScale, line_path
 from reports.render.rows import (
     GLYPHS,
     capacity_words,
@@ -26,7 +24,13 @@ from reports.render.rows import (
     worst_first,
 )
 from reports.render.time_charts import generator_charts, time_charts
-from reports.render.timelines import Timeline, rates_by_request
+from reports.render.timelines import (
+    Timeline,
+    rates_by_request,
+    recorded_failures,
+    recorded_rates_by_request,
+    thinned,
+)
 from reports.wording import finite_or_none, sanitize, sanitize_lines, shortened
 
 MAX_REQUESTS = 500
@@ -80,21 +84,22 @@ def write_report(run: Run, verdict: dict[str, Any], path: Path) -> None:
 
 def report_html(run: Run, verdict: dict[str, Any]) -> str:
     """Return the report of a run: at most about a megabyte, whatever the run's names and errors are."""
-    rows = threshold_rows(verdict)
+    rows, capacity, load_model = threshold_rows(verdict), verdict["capacity"], verdict["run"]["load_model"]
+    rates = recorded_rates_by_request(run) if run.intervals else rates_by_request(run)
     return ENVIRONMENT.get_template("report.html").render(
         verdict=verdict,
         answer=headline(verdict, rows),
         deciding=deciding_row(rows),
         reasons=[wording.reason_words(reason) for reason in verdict["reasons"][:MAX_REASONS]],
-        capacity=_capacity(verdict["capacity"]),
+        capacity=capacity and {"words": capacity_words(capacity), "steps": step_rows(capacity)},
         thresholds=rows,
-        load_model=_load_model(verdict["run"]["load_model"]),
+        load_model=LOAD_MODELS.get(load_model or "", sanitize(load_model or "not recorded")),
         lost_workers=[sanitize(worker, 80) for worker in run.meta.lost_workers],
         unfinished=run.intervals.total("unfinished"),
         warnings=[sanitize(warning) for warning in run.warnings],
         charts=time_charts(run, verdict),
         generator=generator_charts(run),
-        requests=_request_rows(run, verdict["requests"]),
+        requests=_rows(verdict["requests"], rates),
         requests_left_out=max(0, len(verdict["requests"]) - MAX_REQUESTS),
         iterations=_rows(verdict["iterations"], {}),
         transactions=_rows(verdict["transactions"], {}),
@@ -109,22 +114,22 @@ def report_html(run: Run, verdict: dict[str, Any]) -> str:
     )
 
 
-def _capacity(capacity: dict[str, Any] | None) -> dict[str, Any] | None:
-    return capacity and {"words": capacity_words(capacity), "steps": step_rows(capacity)}
-
-
-def _load_model(name: str | None) -> str:
-    return LOAD_MODELS.get(name or "", sanitize(name or "not recorded"))
-
-
-def _request_rows(run: Run, requests: Sequence[dict[str, Any]]) -> list[RequestRow]:
-    return _rows(requests, recorded_rates_by_request(run) if run.intervals else rates_by_request(run))
-
-
 def _rows(figures: Sequence[dict[str, Any]], rates: dict[tuple[str, str], Timeline]) -> list[RequestRow]:
-    shown = worst_first(figures)[:MAX_REQUESTS]
+    """Return the worst requests, each with the path of its requests/s where known."""
     end_s = max((timeline.end_s for timeline in rates.values()), default=1.0)
-    return [_request_row(r, rates.get((r["type"] or "", r["name"])), end_s) for r in shown]
+    rows = []
+    for request in worst_first(figures)[:MAX_REQUESTS]:
+        full_name, rate = sanitize(request["name"]), rates.get((request["type"] or "", request["name"]))
+        row = RequestRow(
+            kind=sanitize(request["type"] or "", 20),
+            name=shortened(full_name, NAME_WIDTH),
+            full_name=full_name,
+            failure_ratio=failure_ratio(request),
+            figures=request,
+            spark="" if rate is None else _spark(rate, end_s),
+        )
+        rows.append(row)
+    return rows
 
 
 def _error_rows(run: Run, errors: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -138,18 +143,6 @@ def _error_rows(run: Run, errors: Sequence[dict[str, Any]]) -> list[dict[str, An
     return rows
 
 
-def _request_row(request: dict[str, Any], rate: Timeline | None, end_s: float) -> RequestRow:
-    full_name = sanitize(request["name"])
-    return RequestRow(
-        kind=sanitize(request["type"] or "", 20),
-        name=shortened(full_name, NAME_WIDTH),
-        full_name=full_name,
-        failure_ratio=failure_ratio(request),
-        figures=request,
-        spark="" if rate is None else _spark(rate, end_s),
-    )
-
-
 def _spark(rate: Timeline, end_s: float) -> str:
     (column,) = rate.columns.values()
     cut = thinned(rate.elapsed_s, column, SPARK_POINTS)
@@ -160,13 +153,16 @@ def _spark(rate: Timeline, end_s: float) -> str:
 def _facts(run: Run) -> list[tuple[str, str]]:
     """Return what was run, with what, where and when; facts that are not known are left out."""
     meta = run.meta
+    scale = f"users × {meta.user_scale:g}, time × {meta.time_scale:g}"
+    if meta.user_scale == meta.time_scale == 1:
+        scale = "full size"
     facts = {
         "run": meta.id,
         "profile": meta.profile,
         "journeys": ", ".join(meta.journeys),
         "shape": meta.shape,
         "planned": finite_or_none(meta.planned_duration_s) and wording.duration(meta.planned_duration_s),
-        "scale": _scale(meta) if meta.recorded else "",
+        "scale": scale if meta.recorded else "",
         "host": meta.host,
         "started": meta.started,
         "ended": meta.ended,
@@ -178,12 +174,6 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         "environment": _pairs(meta.environment),
     }
     return [(name, sanitize(value, 1000)) for name, value in facts.items() if value]
-
-
-def _scale(meta: RunMeta) -> str:
-    if meta.user_scale == meta.time_scale == 1:
-        return "full size"
-    return f"users × {meta.user_scale:g}, time × {meta.time_scale:g}"
 
 
 def _pairs(values: dict[str, Any]) -> str:

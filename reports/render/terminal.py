@@ -45,19 +45,38 @@ def terminal_text(verdict: dict[str, Any], *, colour: bool = False) -> str:
 
     Names from outside are neutralised; ANSI colours appear only where `colour` asks for them.
     """
-    rows = threshold_rows(verdict)
+    rows, checks, arrivals = threshold_rows(verdict), verdict["validity"], verdict["run"]["arrivals"]
+    repeated = {each["source"] for each in verdict["thresholds"]} | {check["check"] for check in checks}
+    reasons = [reason_words(each) for each in verdict["reasons"] if each["subject"] not in repeated]
+    open_rows = [row for row in rows if row.verdict != "PASS"]
+    passed = [(row, f"{row.value} ({row.limit})") for row in rows if row.verdict == "PASS"]
+    failed, notes = [], []
+    for check in checks:
+        name, reason = sanitize(check["check"], 40), sanitize(check["reason"])
+        if not check["ok"]:
+            limit = format_number(check["limit"])
+            failed += _wrapped(
+                f"check {name}: {reason}: {format_number(check['value'])} (limit {limit})", "  "
+            )
+        elif check["reason"] and check["check"] not in ALWAYS_EXPLAINED:
+            notes += _wrapped(f"note {name}: {reason}", "  ")
+    iterations = []
+    if arrivals is not None:
+        planned = "" if arrivals["planned"] is None else f"{count(arrivals['planned'])} planned, "
+        counts = ", ".join(f"{count(arrivals[key])} {key}" for key in ("started", "late", "dropped"))
+        iterations = [f"  iterations: {planned}{counts}"]
     parts = [
         _headline(verdict, rows, colour=colour),
-        _reasons(verdict),
+        [line for reason in reasons for line in _wrapped(sanitize(reason), "  ")],
         _capacity(verdict["capacity"]),
-        [line for row in rows if row.verdict != "PASS" for line in _open_threshold(row, colour=colour)],
-        [line for row in rows if row.verdict == "PASS" for line in _passed_threshold(row, colour=colour)],
-        [line for check in verdict["validity"] if not check["ok"] for line in _failed_check(check)],
-        [line for check in verdict["validity"] for line in _note(check)],
+        [line for row in open_rows for line in _open_threshold(row, colour=colour)],
+        [_first_line(row, colour=colour, note=note) for row, note in passed],
+        failed,
+        notes,
         _request_table(verdict["requests"]),
         _request_table(verdict["transactions"], "transaction"),
         _metrics(verdict["metrics"]),
-        _arrivals(verdict["run"]["arrivals"]),
+        iterations,
         _errors(verdict["errors"]),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
@@ -77,13 +96,6 @@ def _headline(verdict: dict[str, Any], rows: Sequence[ThresholdRow], *, colour: 
     return [f"{word}  {headline(verdict, rows)}", *_wrapped(" · ".join(facts), "  ")]
 
 
-def _reasons(verdict: dict[str, Any]) -> list[str]:
-    """Return those reasons that no threshold or check below will repeat."""
-    said = {each["source"] for each in verdict["thresholds"]} | {c["check"] for c in verdict["validity"]}
-    new = [reason for reason in verdict["reasons"] if reason["subject"] not in said]
-    return [line for reason in new for line in _wrapped(sanitize(reason_words(reason)), "  ")]
-
-
 def _open_threshold(row: ThresholdRow, *, colour: bool) -> Iterator[str]:
     """Quote a failed or undecided threshold with its value, interval, limit and reason."""
     yield _first_line(row, colour=colour)
@@ -93,27 +105,11 @@ def _open_threshold(row: ThresholdRow, *, colour: bool) -> Iterator[str]:
         yield from _wrapped(row.reason, " " * 15)
 
 
-def _passed_threshold(row: ThresholdRow, *, colour: bool) -> Iterator[str]:
-    yield _first_line(row, colour=colour, note=f"{row.value} ({row.limit})")
-
-
 def _first_line(row: ThresholdRow, *, colour: bool, note: str = "") -> str:
     level = "" if row.level == "fail" else f" [{sanitize(row.level, 10)}]"
     tail = f"  {note}" if note else ""
     source = shortened(row.source, WIDTH - 15 - display_width(level + tail))
     return f"  {_coloured(padded(row.verdict, 12), row.verdict, colour=colour)} {source}{level}{tail}"
-
-
-def _failed_check(check: dict[str, Any]) -> list[str]:
-    measured = f"{format_number(check['value'])} (limit {format_number(check['limit'])})"
-    return _wrapped(f"check {sanitize(check['check'], 40)}: {sanitize(check['reason'])}: {measured}", "  ")
-
-
-def _note(check: dict[str, Any]) -> list[str]:
-    """Say what a check that holds found worth knowing of this run."""
-    if not check["ok"] or not check["reason"] or check["check"] in ALWAYS_EXPLAINED:
-        return []
-    return _wrapped(f"note {sanitize(check['check'], 40)}: {sanitize(check['reason'])}", "  ")
 
 
 def _capacity(capacity: dict[str, Any] | None) -> list[str]:
@@ -126,68 +122,50 @@ def _capacity(capacity: dict[str, Any] | None) -> list[str]:
     return lines
 
 
-def _arrivals(arrivals: dict[str, Any] | None) -> list[str]:
-    """Say what became of the iterations that a schedule wanted started."""
-    if arrivals is None:
-        return []
-    planned = "" if arrivals["planned"] is None else f"{count(arrivals['planned'])} planned, "
-    told = f"{count(arrivals['started'])} started, {count(arrivals['late'])} late"
-    return [f"  iterations: {planned}{told}, {count(arrivals['dropped'])} dropped"]
-
-
 def _metrics(metrics: Sequence[dict[str, Any]]) -> list[str]:
     """Say what the journeys measured in figures of their own."""
-    lines = [_metric_line(metric) for metric in metrics[:MAX_METRICS]]
-    rest = len(metrics) - MAX_METRICS
-    return lines if rest <= 0 else [*lines, f"  … and {rest} more in the report"]
-
-
-def _metric_line(metric: dict[str, Any]) -> str:
-    start = (
-        f"  {padded(metric['kind'], 8)}{padded(shortened(sanitize(metric['name']), NAME_WIDTH), NAME_WIDTH)}"
-    )
-    if metric["passed"] is not None:
-        told = f"{percent(metric['value'] / 100)}, {count(metric['passed'])} of {count(metric['n'])}"
-    elif metric["kind"] == "counter":
-        told = format_number(metric["value"])
-    else:
-        told = ", ".join(f"{name} {format_number(metric[name])}" for name in ("min", "p50", "p95", "max"))
-    return f"{start} {told}"
+    lines = []
+    for metric in metrics[:MAX_METRICS]:
+        name = padded(shortened(sanitize(metric["name"]), NAME_WIDTH), NAME_WIDTH)
+        if metric["passed"] is not None:
+            figures = f"{percent(metric['value'] / 100)}, {count(metric['passed'])} of {count(metric['n'])}"
+        elif metric["kind"] == "counter":
+            figures = format_number(metric["value"])
+        else:
+            figures = ", ".join(f"{key} {format_number(metric[key])}" for key in ("min", "p50", "p95", "max"))
+        lines.append(f"  {padded(metric['kind'], 8)}{name} {figures}")
+    return [*lines, *_left_out(metrics, MAX_METRICS)]
 
 
 def _request_table(requests: Sequence[dict[str, Any]], what: str = "request") -> list[str]:
     if not requests:
         return []
     rate = "req/s" if what == "request" else "per s"
-    header = f"  {padded(what, NAME_WIDTH)} {'n':>9} {'failed':>8} {rate:>8}" + "".join(
-        f"{name + ' ms':>8}" for name in FIGURES
-    )
-    lines = [header, *map(_request_line, worst_first(requests)[:MAX_REQUESTS])]
-    rest = len(requests) - MAX_REQUESTS
-    return lines if rest <= 0 else [*lines, f"  … and {rest} more in the report"]
-
-
-def _request_line(request: dict[str, Any]) -> str:
-    kind = sanitize(request["type"] or "", 12)
-    name = shortened(f"{kind} {sanitize(request['name'])}".strip(), NAME_WIDTH)
-    latencies = "".join(f"{format_number(request[key]):>8}" for key in FIGURES)
-    return (
-        f"  {padded(name, NAME_WIDTH)} {count(request['n']):>9} {percent(failure_ratio(request)):>8}"
-        f" {format_number(request['rps']):>8}{latencies}"
-    )
+    header = f"  {padded(what, NAME_WIDTH)} {'n':>9} {'failed':>8} {rate:>8}"
+    lines = [header + "".join(f"{name + ' ms':>8}" for name in FIGURES)]
+    for request in worst_first(requests)[:MAX_REQUESTS]:
+        kind = sanitize(request["type"] or "", 12)
+        name = shortened(f"{kind} {sanitize(request['name'])}".strip(), NAME_WIDTH)
+        latencies = "".join(f"{format_number(request[key]):>8}" for key in FIGURES)
+        lines.append(
+            f"  {padded(name, NAME_WIDTH)} {count(request['n']):>9} {percent(failure_ratio(request)):>8}"
+            f" {format_number(request['rps']):>8}{latencies}"
+        )
+    return [*lines, *_left_out(requests, MAX_REQUESTS)]
 
 
 def _errors(errors: Sequence[dict[str, Any]]) -> list[str]:
-    lines = [
-        shortened(
-            f"  {count(error['occurrences']):>6} × {sanitize(error['type'] or '', 12)}"
-            f" {sanitize(error['name'], 40)}: {sanitize(error['error'], 200)}",
-            WIDTH,
-        )
-        for error in most_frequent(errors)[:MAX_ERRORS]
-    ]
-    rest = len(errors) - MAX_ERRORS
-    return lines if rest <= 0 else [*lines, f"  … and {rest} more kinds of error in the report"]
+    lines = []
+    for error in most_frequent(errors)[:MAX_ERRORS]:
+        kind, name = sanitize(error["type"] or "", 12), sanitize(error["name"], 40)
+        line = f"  {count(error['occurrences']):>6} × {kind} {name}: {sanitize(error['error'], 200)}"
+        lines.append(shortened(line, WIDTH))
+    return [*lines, *_left_out(errors, MAX_ERRORS, " kinds of error")]
+
+
+def _left_out(rows: Sequence[object], limit: int, what: str = "") -> list[str]:
+    rest = len(rows) - limit
+    return [f"  … and {rest} more{what} in the report"] if rest > 0 else []
 
 
 def _wrapped(text: str, indent: str) -> list[str]:

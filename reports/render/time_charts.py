@@ -1,22 +1,25 @@
 """The charts over time: users, rates and latencies on one common axis of seconds since the start."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from plimsoll.run_files.files import VERY_LATE_MS
 from reports.load.run import Run
-from reports.render.charts import NOTHING, Floats, linear_axis, log_axis
-from reports.render.drawing import Axis, Band, Chart, Limit, Series, Sketch
-from reports.render.recorded import (
+from reports.render.charts import NOTHING, Axis, Band, Chart, Limit, Series, Sketch, linear_axis, log_axis
+from reports.render.timelines import (
+    PERCENTILES,
+    Floats,
+    Timeline,
     block_s,
     generator_timeline,
     recorded_percentiles,
     recorded_rates,
     starts_timeline,
+    total_timeline,
+    users_timeline,
 )
-from reports.render.timelines import PERCENTILES, Timeline, stage_bounds, total_timeline, users_timeline
 from reports.thresholds.statement import ITERATIONS, TRANSACTIONS, Clock
 from reports.verdict.checks.generator import CPU_RATIO
 from reports.wording import finite_or_none, sanitize
@@ -26,19 +29,56 @@ MAX_STAGES = 60
 HEALTH_NOTES = {
     "cpu": "The busiest of the generator's processes, second by second, in per cent of one core.",
     "lag": "By how much the event loop woke late in each second (p99 of the worst process).",
-    "flight": "Requests under way in all processes, as counted once a second.",
+    "flight": "Requests in flight in all processes, as counted once a second.",
 }
 
 
 def time_charts(run: Run, verdict: dict[str, Any]) -> list[Chart]:
     """Return the charts of users, starts, rates and latencies, all ending at the last second known."""
-    users, rates, latencies = users_timeline(run), _rates(run, verdict), _latencies(run, verdict)
-    sketches = [_users(users), *_starts(run), rates, latencies, *_responses(run, verdict)]
-    end_s = max(*(sketch.timeline.end_s for sketch in sketches), 1.0)
-    bands = [
-        Band(sanitize(name, 80), 100 * from_s / end_s, 100 * (to_s - from_s) / end_s)
-        for name, from_s, to_s in stage_bounds(run, end_s)[:MAX_STAGES]
+    recorded, corrected = run.intervals, run.intervals.corrected
+    counted = (
+        "by the second in which they ended"
+        if recorded
+        else "from Locust's counts as they grew; its own rate column would stand still while the service does"
+    )
+    latencies = recorded_percentiles(run, recorded.latencies) if recorded else total_timeline(run)
+    sketches = [
+        _users(run),
+        *_starts(run),
+        _sketch(
+            "rates",
+            "How much got through, and when did it fail?",
+            f"Requests and failures a second, {counted}.",
+            "There is no history of request counts (locust_stats_history.csv).",
+            recorded_rates(run) if recorded else total_timeline(run),
+            {"rps": ("requests/s", "rps"), "failures_per_s": ("failures/s", "failed")},
+            "/s",
+            stated_limits(verdict, "/s", selector="*"),
+        ),
+        _percentiles(
+            "latency",
+            "When did it get slow?",
+            f"How long all requests together took, {_covered(run)}, on a logarithmic scale.",
+            latencies,
+            stated_limits(verdict, "ms"),
+        ),
     ]
+    if corrected is not None:
+        sketches.append(
+            _percentiles(
+                "response",
+                "How long was the wait from the intended start?",
+                f"Latencies from the intended start; {_covered(run)}, on a logarithmic scale.",
+                recorded_percentiles(run, corrected),
+                stated_limits(verdict, "ms", is_corrected=True),
+            )
+        )
+    end_s = max(*(sketch.timeline.end_s for sketch in sketches), 1.0)
+    bands = []
+    for stage in run.meta.stages[:MAX_STAGES]:
+        if stage.from_s < end_s:
+            width = 100 * (min(stage.to_s, end_s) - stage.from_s) / end_s
+            bands.append(Band(sanitize(stage.name, 80), 100 * stage.from_s / end_s, width))
     return [sketch.drawn(end_s, bands) for sketch in sketches]
 
 
@@ -47,52 +87,60 @@ def generator_charts(run: Run) -> list[Chart]:
     if run.health.empty:
         return []
     timeline = generator_timeline(run)
-    cpu, lag, in_flight = (timeline.columns[key] for key in ("cpu", "lag", "in_flight"))
-    full = [Limit(100 * CPU_RATIO, ["generator_cpu, on average"])]
-    late = [Limit(VERY_LATE_MS, ["generator_loop_lag: 5 % of all samples"])]
     sketches = [
-        _health_sketch(
-            "cpu", "Had the generator CPU to spare?", timeline, Series("CPU", "rps", cpu), "%", full
-        ),
-        _health_sketch("lag", "Was its clock on time?", timeline, Series("lag p99", "p95", lag), "ms", late),
-        _health_sketch(
-            "flight", "How much was under way?", timeline, Series("in flight", "p99", in_flight), "", []
-        ),
+        _sketch(
+            key, question, HEALTH_NOTES[key], "health.csv has no such column.", timeline, names, unit, limits
+        )
+        for key, question, names, unit, limits in (
+            (
+                "cpu",
+                "Had the generator CPU to spare?",
+                {"cpu": ("CPU", "rps")},
+                "%",
+                [Limit(100 * CPU_RATIO, ["generator_cpu, on average"])],
+            ),
+            (
+                "lag",
+                "Was the generator's event loop on time?",
+                {"lag": ("lag p99", "p95")},
+                "ms",
+                [Limit(VERY_LATE_MS, ["generator_loop_lag: 5 % of all samples"])],
+            ),
+            ("flight", "How many requests were in flight?", {"in_flight": ("in flight", "p99")}, "", []),
+        )
     ]
     return [sketch.drawn(max(timeline.end_s, 1.0), ()) for sketch in sketches]
 
 
-def _health_sketch(
-    key: str, question: str, timeline: Timeline, series: Series, unit: str, limits: Sequence[Limit]
+def _sketch(
+    key: str,
+    question: str,
+    note: str,
+    nothing: str,
+    timeline: Timeline,
+    names: Mapping[str, tuple[str, str]],
+    unit: str,
+    limits: Sequence[Limit] = (),
 ) -> Sketch:
-    return Sketch(
-        key=key,
-        question=question,
-        note=HEALTH_NOTES[key],
-        nothing="health.csv does not tell.",
-        timeline=timeline,
-        series=[series],
-        axis=_linear([series.y], limits, unit),
-        limits=limits,
-    )
+    """Return a chart of some columns of a timeline, named and styled, on a linear axis."""
+    columns = [timeline.columns[column] for column in names]
+    series = [Series(name, style, y) for (name, style), y in zip(names.values(), columns, strict=True)]
+    scale, ticks = linear_axis(max(_known_values(columns, limits), default=1.0))
+    return Sketch(key, question, note, nothing, timeline, series, Axis(scale, ticks, unit), limits)
 
 
-def _users(timeline: Timeline) -> Sketch:
-    columns = timeline.columns
-    planned = not np.isnan(columns["planned_users"]).all()
-    axis = _linear(list(columns.values()), (), "")
-    return Sketch(
-        key="users",
-        question="Did the test apply the load I planned?",
-        note="Users running, second by second"
-        + (", against those the shape planned." if planned else ". There was no plan to compare with."),
-        nothing="Neither schedule.csv nor Locust's history tells how many users ran.",
-        timeline=timeline,
-        series=[
-            Series("planned", "planned", columns["planned_users"]),
-            Series("users", "users", columns["users"]),
-        ],
-        axis=axis,
+def _users(run: Run) -> Sketch:
+    timeline = users_timeline(run)
+    is_planned = not np.isnan(timeline.columns["planned_users"]).all()
+    plan = ", against those the shape planned." if is_planned else ". There was no plan to compare with."
+    return _sketch(
+        "users",
+        "Did the test apply the load I planned?",
+        f"Users running, second by second{plan}",
+        "Neither schedule.csv nor Locust's history has the number of users.",
+        timeline,
+        {"planned_users": ("planned", "planned"), "users": ("users", "users")},
+        "",
     )
 
 
@@ -101,81 +149,34 @@ def _starts(run: Run) -> list[Sketch]:
     if not run.has_schedule:
         return []
     timeline = starts_timeline(run)
-    planned, started, late, dropped = timeline.columns.values()
     return [
-        Sketch(
-            key="starts",
-            question="Did everybody arrive when planned?",
-            note="Iterations started a second, against those the schedule planned.",
-            nothing="health.csv does not tell which iterations were started.",
-            timeline=timeline,
-            series=[Series("planned", "planned", planned), Series("started", "users", started)],
-            axis=_linear([planned, started], (), "/s"),
+        _sketch(
+            "starts",
+            "Did iterations start when planned?",
+            "Iterations started a second, against those the schedule planned.",
+            "health.csv has no iteration counts.",
+            timeline,
+            {"planned_rate": ("planned", "planned"), "started": ("started", "users")},
+            "/s",
         ),
-        Sketch(
-            key="waits",
-            question="Who came late, or never?",
-            note="Iterations a second that started over 10 ms after their intended start, and those dropped"
+        _sketch(
+            "waits",
+            "Which iterations were late or dropped?",
+            "Iterations a second that started over 10 ms after their intended start, and those dropped"
             " because no user was free.",
-            nothing="health.csv does not tell which iterations were late or dropped.",
-            timeline=timeline,
-            series=[Series("late", "p95", late), Series("dropped", "failed", dropped)],
-            axis=_linear([late, dropped], (), "/s"),
+            "health.csv has no counts of late and dropped iterations.",
+            timeline,
+            {"late": ("late", "p95"), "dropped": ("dropped", "failed")},
+            "/s",
         ),
     ]
 
 
-def _rates(run: Run, verdict: dict[str, Any]) -> Sketch:
-    timeline = recorded_rates(run) if run.intervals else total_timeline(run)
-    columns = [timeline.columns["rps"], timeline.columns["failures_per_s"]]
-    limits = stated_limits(verdict, "/s", selector="*")
-    counted = (
-        "by the second in which they ended"
-        if run.intervals
-        else "from Locust's counts as they grew; its own rate column would stand still while the service does"
-    )
-    return Sketch(
-        key="rates",
-        question="How much got through, and when did it fail?",
-        note=f"Requests and failures a second, {counted}.",
-        nothing="There is no history of request counts (locust_stats_history.csv).",
-        timeline=timeline,
-        series=[Series("requests/s", "rps", columns[0]), Series("failures/s", "failed", columns[1])],
-        axis=_linear(columns, limits, "/s"),
-        limits=limits,
-    )
-
-
-def _latencies(run: Run, verdict: dict[str, Any]) -> Sketch:
-    recorded = run.intervals
-    timeline = recorded_percentiles(run, recorded.latencies) if recorded else total_timeline(run)
-    return _percentiles_sketch(
-        "latency",
-        "When did it get slow?",
-        f"How long all requests together took, {_covered(run)}, on a logarithmic scale.",
-        timeline,
-        stated_limits(verdict, "ms"),
-    )
-
-
-def _responses(run: Run, verdict: dict[str, Any]) -> list[Sketch]:
-    """Return the chart of latencies from the intended start; none without a schedule."""
-    if run.intervals.corrected is None:
-        return []
-    sketch = _percentiles_sketch(
-        "response",
-        "How long did those wait who arrived?",
-        f"Latencies from the intended start of the iteration; {_covered(run)}, on a logarithmic scale.",
-        recorded_percentiles(run, run.intervals.corrected),
-        stated_limits(verdict, "ms", is_corrected=True),
-    )
-    return [sketch]
-
-
-def _percentiles_sketch(
-    key: str, question: str, note: str, timeline: Timeline, limits: Sequence[Limit]
-) -> Sketch:
+def _percentiles(key: str, question: str, note: str, timeline: Timeline, limits: Sequence[Limit]) -> Sketch:
     columns = [timeline.columns[name] for name in PERCENTILES]
+    # Locust writes 0 for all below half a millisecond.
+    values = [v for v in _known_values(columns, limits) if v > NOTHING] or [1.0]
+    scale, ticks = log_axis(min(values), max(values))
     return Sketch(
         key=key,
         question=question,
@@ -183,7 +184,7 @@ def _percentiles_sketch(
         nothing="There is no history of latencies (locust_stats_history.csv).",
         timeline=timeline,
         series=[Series(name, name, y) for name, y in zip(PERCENTILES, columns, strict=True)],
-        axis=_logarithmic(columns, limits),
+        axis=Axis(scale, ticks, "ms"),
         limits=limits,
     )
 
@@ -213,18 +214,6 @@ def stated_limits(
         if limit and entry["unit"] == unit and selector in (None, entry["selector"]):
             sources.setdefault(limit, []).append(sanitize(entry["source"], 80))
     return [Limit(value, sources[value]) for value in sorted(sources)[:MAX_LIMITS]]
-
-
-def _linear(columns: Sequence[Floats], limits: Sequence[Limit], unit: str) -> Axis:
-    scale, ticks = linear_axis(max(_known_values(columns, limits), default=1.0))
-    return Axis(scale, ticks, unit)
-
-
-def _logarithmic(columns: Sequence[Floats], limits: Sequence[Limit]) -> Axis:
-    """Return an axis from the smallest value there is; Locust writes 0 for all below half a millisecond."""
-    values = [v for v in _known_values(columns, limits) if v > NOTHING] or [1.0]
-    scale, ticks = log_axis(min(values), max(values))
-    return Axis(scale, ticks, "ms")
 
 
 def _known_values(columns: Sequence[Floats], limits: Sequence[Limit]) -> list[float]:

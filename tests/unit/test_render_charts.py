@@ -15,9 +15,9 @@ from reports.render.charts import (
     linear_axis,
     log_axis,
     spread,
-    thinned,
     time_ticks,
 )
+from reports.render.timelines import thinned
 
 NAN = math.nan
 TEN = LinearScale(0.0, 10.0)

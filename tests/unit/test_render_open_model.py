@@ -9,9 +9,9 @@ import pytest
 
 from reports.load.run import HEALTH_COLUMNS, STAGE_COLUMNS, Arrivals, Run, Stage
 from reports.render.html import report_html
-from reports.render.recorded import recorded_failures, starts_timeline
 from reports.render.terminal import terminal_text
 from reports.render.time_charts import stated_limits, time_charts
+from reports.render.timelines import recorded_failures, starts_timeline
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.verdict import reach_verdict
 from tests.make_intervals import START_S, even, requests, run_of
@@ -79,7 +79,7 @@ def test_health_that_tells_nothing_says_so() -> None:
     """Without health.csv the charts of the schedule say what is missing."""
     run = replace(open_run(), health=empty_run().health)
     charts = {chart.key: chart for chart in time_charts(run, reach_verdict(run, []))}
-    assert charts["starts"].note == "health.csv does not tell which iterations were started."
+    assert charts["starts"].note == "health.csv has no iteration counts."
     assert not charts["waits"].lines
 
 

@@ -9,14 +9,14 @@ import pytest
 from reports.load.interval_file import intervals_of
 from reports.load.run import HEALTH_COLUMNS, Run
 from reports.render.html import report_html
-from reports.render.recorded import (
+from reports.render.time_charts import generator_charts, time_charts
+from reports.render.timelines import (
     block_s,
     generator_timeline,
     recorded_percentiles,
     recorded_rates,
     recorded_rates_by_request,
 )
-from reports.render.time_charts import generator_charts, time_charts
 from reports.verdict.verdict import reach_verdict
 from tests.make_intervals import interval_table, requests
 from tests.make_run import empty_run

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from reports.load.run import AGGREGATED, Run, Stage
-from reports.render.charts import MAX_POINTS
-from reports.render.drawing import HEIGHT_PX, Chart, Limit
+from reports.render.charts import HEIGHT_PX, Chart, Limit
 from reports.render.time_charts import MAX_LIMITS, MAX_STAGES, stated_limits, time_charts
+from reports.render.timelines import MAX_POINTS
 from tests.make_run import STARTED, empty_run, history_rows, make_run, make_verdict, threshold
 
 QUIET = make_verdict(thresholds=[])
@@ -33,8 +33,8 @@ def test_rates_are_drawn_on_a_scale_from_nothing() -> None:
 
     assert requests.path == "M0 1000L333 500L667 0L1000 1000"
     assert failures.path == "M0 1000L333 1000L667 1000L1000 1000"
-    assert chart.ticks.y == [(100, "0/s"), (75, "5/s"), (50, "10/s"), (25, "15/s"), (0, "20/s")]
-    assert [word for _, word in chart.ticks.x] == ["0:00", "0:01", "0:02", "0:03"]
+    assert chart.y_ticks == [(100, "0/s"), (75, "5/s"), (50, "10/s"), (25, "15/s"), (0, "20/s")]
+    assert [word for _, word in chart.x_ticks] == ["0:00", "0:01", "0:02", "0:03"]
     assert chart.description.startswith("requests/s between 0/s and 20/s, at the end 0/s; failures/s")
 
 
@@ -59,6 +59,19 @@ def test_all_charts_share_their_axis_and_stages() -> None:
     ]
 
 
+def test_stages_end_where_the_run_ended() -> None:
+    """A run stopped at 3 s shows one stage in full, one in part, and none that never began."""
+    stages = (Stage("up", 0, 2, 0, 9), Stage("hold", 2, 6, 9, 9), Stage("down", 6, 7, 9, 0))
+    run = replace(short_run(), meta=replace(short_run().meta, stages=stages))
+
+    bands = charts(run)["rates"].bands
+
+    assert [(band.name, round(band.left), round(band.width)) for band in bands] == [
+        ("up", 0, 67),
+        ("hold", 67, 33),
+    ]
+
+
 def test_users_are_compared_with_the_plan_where_there_is_one() -> None:
     """Two lines with schedule.csv; one, and a sentence saying so, without."""
     planned, alone = charts(make_run())["users"], charts(short_run(users=[0, 1, 2, 3]))["users"]
@@ -78,8 +91,8 @@ def test_latencies_are_logarithmic_with_the_limits_in_them() -> None:
     """Percentiles 10, 40, 90 and the limit 1000 ms: the scale is 10…1000, the limit at the top."""
     chart = charts(short_run(), make_verdict(thresholds=[threshold(limit=1000.0)]))["latency"]
 
-    assert [word for _, word in chart.ticks.y][:3] == ["10 ms", "20 ms", "50 ms"]
-    assert [chart.ticks.y[i] for i in (3, -1)] == [(50, "100 ms"), (0, "1 s")]
+    assert [word for _, word in chart.y_ticks][:3] == ["10 ms", "20 ms", "50 ms"]
+    assert [chart.y_ticks[i] for i in (3, -1)] == [(50, "100 ms"), (0, "1 s")]
     assert chart.limits == [0]
     assert chart.limit_notes == ["1,000 ms (p95 of careers.select < 500 ms)"]
     assert [label.text for label in chart.labels] == ["p50", "p95", "p99", "limit 1,000 ms"]

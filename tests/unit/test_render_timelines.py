@@ -5,10 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from reports.load.run import AGGREGATED, Run, Stage
+from reports.load.run import AGGREGATED, Run
 from reports.render.timelines import (
     rates_by_request,
-    stage_bounds,
     total_timeline,
     users_timeline,
 )
@@ -117,15 +116,6 @@ def test_rates_by_request_are_kept_apart_by_type_and_name() -> None:
         ("", "a"): [5, 0],
     }
     assert rates_by_request(empty_run()) == {}
-
-
-def test_stages_end_where_the_run_ended() -> None:
-    """A run stopped at 30 s shows one stage in full, one in part, and none that never began."""
-    run = empty_run(
-        stages=(Stage("up", 0, 20, 0, 9), Stage("hold", 20, 60, 9, 9), Stage("down", 60, 70, 9, 0))
-    )
-
-    assert stage_bounds(run, 30) == [("up", 0, 20), ("hold", 20, 30)]
 
 
 def test_an_empty_history_is_an_empty_timeline() -> None:
