@@ -157,9 +157,9 @@ def _with_lag(judged: Judgement, lowered: Judgement) -> Judgement:
     is_above = judged.outcome is (Outcome.FAIL if is_upper else Outcome.PASS)
     if not is_above or lowered.outcome is judged.outcome:
         return wide
-    figure = "" if least.value is None else f" (then {quantity(least.value, 'ms', digits=4)})"
-    is_not = "is not surely broken" if is_upper else "does not surely hold"
-    reason = f"without the generator's event-loop lag the limit {is_not}{figure}"
+    figure = "" if least.value is None else f" (without it {quantity(least.value, 'ms', digits=4)})"
+    side = "broken" if is_upper else "kept"
+    reason = f"the limit may be {side} by no more than the generator's event-loop lag{figure}"
     return replace(wide, outcome=Outcome.INCONCLUSIVE, reason=reason)
 
 

@@ -43,6 +43,21 @@ class Check:
     undermines: Collection[Family] = ()
     hides_worse: bool = False
 
+    @classmethod
+    def of(
+        cls,
+        check: str,
+        value: float,
+        limit: float,
+        ok: bool,
+        reason: str,
+        undermines: Collection[Family] = (),
+        *,
+        hides_worse: bool = False,
+    ) -> "Check":
+        """Return a check that gives its reason only where it fails."""
+        return cls(check, value, limit, ok, "" if ok else reason, undermines, hides_worse)
+
     @property
     def facts(self) -> dict[str, Any]:
         """Return the check as verdict.json has it."""

@@ -127,7 +127,7 @@ def _worst(
     ok = value < limit
     measured = words.format(value=value)
     reason = f"the load generator (process {process!r}) {measured}: it measured itself, not the service"
-    return Check(check, value, limit, ok, "" if ok else reason, undermines)
+    return Check.of(check, value, limit, ok, reason, undermines)
 
 
 def workers_lost(run: Run) -> Check | None:
@@ -148,7 +148,7 @@ def clock_skew(run: Run) -> Check | None:
     ok = abs(offset_s) < CLOCK_S
     reason = f"the clock of worker {worker!r} is {offset_s:+.1f} s off the master's"
     undermines = (Family.LATENCY, Family.RATE)
-    return Check("clock_skew", abs(offset_s), CLOCK_S, ok, "" if ok else reason, undermines)
+    return Check.of("clock_skew", abs(offset_s), CLOCK_S, ok, reason, undermines)
 
 
 def clock_steps(run: Run, window: SteadyState | None) -> Check | None:

@@ -12,8 +12,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
 
 from plimsoll.run_files.files import OPEN, PACED, PLANNED_ENDS
 from reports.load.intervals import summed
@@ -54,15 +52,22 @@ def load_reached(run: Run) -> Check | None:
     if not run.meta.stages:
         # No shape of the suite plans the way there: Locust starts users as fast as they can be made. Of each
         # number of planned users those rows count since it was reached, or all where it never was.
-        planned, users = plan["planned_users"], plan["users"]
-        peak = float(users.max())
-        there = users.between(planned * (1 - TOLERANCE_RATIO), planned * (1 + TOLERANCE_RATIO))
-        stretch = there.groupby(planned.ne(planned.shift()).cumsum())
+        wanted, peak = plan["planned_users"], float(plan["users"].max())
+        there = plan["users"].between(wanted * (1 - TOLERANCE_RATIO), wanted * (1 + TOLERANCE_RATIO))
+        stretch = there.groupby(wanted.ne(wanted.shift()).cumsum())
         plan = plan[stretch.cummax() | ~stretch.transform("any")] if there.any() else plan.iloc[:0]
     if plan.empty:
         reason = f"the planned number of users was never reached; peak {peak:.0f}"
         return Check("load_reached", 0.0, REACHED_RATIO, ok=False, reason=reason, undermines=LOAD)
-    on_plan = _on_plan(plan)
+    # The users of a second must fit the plan of a near moment; beyond its ends the plan is no users.
+    at_s, users = plan["elapsed_s"].to_numpy(), plan["users"].to_numpy()
+    planned = np.concatenate(([0.0], plan["planned_users"].to_numpy(), [0.0]))
+    moments_s = np.concatenate(([at_s[0] - 1], at_s, [at_s[-1] + 1]))
+    first = np.searchsorted(moments_s, at_s - DELAY_S, side="left")
+    last = np.searchsorted(moments_s, at_s + DELAY_S, side="right")
+    near = [planned[start:end] for start, end in zip(first, last, strict=True)]
+    low, high = np.array([part.min() for part in near]), np.array([part.max() for part in near])
+    on_plan = (users >= low * (1 - TOLERANCE_RATIO)) & (users <= high * (1 + TOLERANCE_RATIO))
     reached, seconds = float(on_plan.mean()), len(on_plan)
     # Of few seconds one may be off the plan, in which one user ends and the next begins.
     most_off = max(1.0, (1 - REACHED_RATIO) * seconds)
@@ -71,18 +76,6 @@ def load_reached(run: Run) -> Check | None:
     begin_s = float(plan["elapsed_s"].iloc[0])
     fact = f"the planned users were there from {begin_s:.0f} s on" if begin_s > SHORTEST_S else ""
     return Check("load_reached", reached, 1 - most_off / seconds, ok, fact if ok else reason, LOAD)
-
-
-def _on_plan(plan: pd.DataFrame) -> "NDArray[np.bool_]":
-    """Mark the seconds whose users fit the plan of a near moment; beyond it the plan is no users."""
-    at_s, users = plan["elapsed_s"].to_numpy(), plan["users"].to_numpy()
-    planned = np.concatenate(([0.0], plan["planned_users"].to_numpy(), [0.0]))
-    moments_s = np.concatenate(([at_s[0] - 1], at_s, [at_s[-1] + 1]))
-    first = np.searchsorted(moments_s, at_s - DELAY_S, side="left")
-    last = np.searchsorted(moments_s, at_s + DELAY_S, side="right")
-    near = [planned[start:end] for start, end in zip(first, last, strict=True)]
-    low, high = np.array([part.min() for part in near]), np.array([part.max() for part in near])
-    return np.logical_and(users >= low * (1 - TOLERANCE_RATIO), users <= high * (1 + TOLERANCE_RATIO))
 
 
 def run_completed(run: Run) -> Check | None:
@@ -132,7 +125,7 @@ def min_duration(run: Run, window: SteadyState | None) -> Check | None:
         return None
     ok = duration_s >= SHORTEST_S
     reason = f"only {duration_s:.1f} s were judged, at least {SHORTEST_S:.0f} s are needed"
-    return Check("min_duration", duration_s, SHORTEST_S, ok, "" if ok else reason)
+    return Check.of("min_duration", duration_s, SHORTEST_S, ok, reason)
 
 
 def steady_state(window: SteadyState | None) -> Check | None:
@@ -141,9 +134,7 @@ def steady_state(window: SteadyState | None) -> Check | None:
         return None
     ok = window.cut_s < window.most_s
     reason = f"the figures still changed after {window.most_s:.0f} s of constant load, half of the run"
-    return Check(
-        "steady_state", window.cut_s, window.most_s, ok, "" if ok else reason, (Family.LATENCY, Family.RATE)
-    )
+    return Check.of("steady_state", window.cut_s, window.most_s, ok, reason, (Family.LATENCY, Family.RATE))
 
 
 def arrival_rate_kept(run: Run, window: SteadyState) -> Check | None:
@@ -152,8 +143,16 @@ def arrival_rate_kept(run: Run, window: SteadyState) -> Check | None:
     if run.meta.load_model != OPEN or rows.empty:
         return None
     started, dropped = float(rows["started"].sum()), float(rows["dropped"].sum())
-    planned = _planned(run, float(rows["unix_s"].min()) - 1, float(rows["unix_s"].max()))
-    due = max(started + dropped, planned)
+    due = started + dropped
+    plan = run.stages.dropna(subset=["unix_s", "planned_rate"]).sort_values("unix_s")
+    if not plan.empty:
+        # What the plan wants in these seconds, less what edges and chance may take.
+        from_s, to_s = float(rows["unix_s"].min()) - 1, float(rows["unix_s"].max())
+        rates = np.interp(np.arange(from_s, to_s, 0.1), plan["unix_s"], plan["planned_rate"])
+        planned = float(rates.mean()) * (to_s - from_s)
+        by_chance = run.meta.arrivals is not None and run.meta.arrivals.spacing == "poisson"
+        chance = CHANCE_SIGMAS * math.sqrt(planned) if by_chance else 1.0
+        due = max(due, planned - EDGE_S * float(rates.max()) - chance)
     if not due:
         return None
     value = started / due
@@ -163,21 +162,7 @@ def arrival_rate_kept(run: Run, window: SteadyState) -> Check | None:
         " overload, not a latency estimate"
     )
     undermines = (Family.LATENCY, Family.SCHEDULE)
-    said = "" if ok else reason
-    return Check("arrival_rate_kept", value, STARTED_RATIO, ok, said, undermines, hides_worse=True)
-
-
-def _planned(run: Run, from_s: float, to_s: float) -> float:
-    """Return how many arrivals the plan wants between two moments, less what edges and chance may take."""
-    plan = run.stages.dropna(subset=["unix_s", "planned_rate"]).sort_values("unix_s")
-    if plan.empty:
-        return 0.0
-    moments_s = np.arange(from_s, to_s, 0.1)
-    rates = np.interp(moments_s, plan["unix_s"], plan["planned_rate"])
-    planned = float(rates.mean()) * (to_s - from_s)
-    by_chance = run.meta.arrivals is not None and run.meta.arrivals.spacing == "poisson"
-    chance = CHANCE_SIGMAS * math.sqrt(planned) if by_chance else 1.0
-    return max(planned - EDGE_S * float(rates.max()) - chance, 0.0)
+    return Check.of("arrival_rate_kept", value, STARTED_RATIO, ok, reason, undermines, hides_worse=True)
 
 
 def pace_kept(run: Run, window: SteadyState, thresholds: Sequence[Threshold]) -> Check | None:

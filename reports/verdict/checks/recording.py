@@ -52,8 +52,7 @@ def csv_totals_add_up(run: Run) -> Check | None:
         f" Locust's total says {whole['n']:.0f} with {whole['failures']:.0f}"
     )
     ok = bool((parts == whole).all())
-    said = "" if ok else reason
-    return Check("csv_totals_add_up", float(parts["n"]), float(whole["n"]), ok, said, EVERYTHING)
+    return Check.of("csv_totals_add_up", float(parts["n"]), float(whole["n"]), ok, reason, EVERYTHING)
 
 
 def recording_errors(run: Run) -> Check:
@@ -77,8 +76,7 @@ def locust_totals_match(run: Run) -> Check | None:
         f"the intervals hold {n} requests with {failures} failures,"
         f" Locust counted {their_n} with {their_failures}"
     )
-    said = "" if ok else reason
-    return Check("locust_totals_match", float(n), float(their_n), ok, said, EVERYTHING)
+    return Check.of("locust_totals_match", float(n), float(their_n), ok, reason, EVERYTHING)
 
 
 def littles_law(run: Run, window: SteadyState) -> Check:
@@ -97,7 +95,7 @@ def littles_law(run: Run, window: SteadyState) -> Check:
         f"{seen:.1f} requests were seen in flight, but requests/s times mean latency makes {expected:.1f}:"
         f" {why} latencies are not those that the clients saw"
     )
-    return Check("littles_law", seen, expected, ok, "" if ok else reason, undermines)
+    return Check.of("littles_law", seen, expected, ok, reason, undermines)
 
 
 def user_concurrency(run: Run, window: SteadyState) -> Check | None:

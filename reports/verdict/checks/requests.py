@@ -80,7 +80,7 @@ def task_exceptions(run: Run) -> Check | None:
     first = str(run.exceptions["message"].iloc[0])[:200]
     reason = f"{broken:.0f} tasks raised an exception; first: {first!r}"
     ok = ratio <= EXCEPTIONS_RATIO
-    return Check("task_exceptions", ratio, EXCEPTIONS_RATIO, ok, "" if ok else reason, LOAD)
+    return Check.of("task_exceptions", ratio, EXCEPTIONS_RATIO, ok, reason, LOAD)
 
 
 def error_rate_unchecked(run: Run, thresholds: Sequence[Threshold]) -> Check | None:
@@ -111,7 +111,7 @@ def error_rate_unchecked(run: Run, thresholds: Sequence[Threshold]) -> Check | N
         subject, example = f"the {n[worst]:.0f} requests {name!r}", f'error_rate of "{name}" < 1%'
     ok = ratio <= FAILED_RATIO
     reason = f"{ratio:.1%} of {subject} failed, and no threshold limits their failures; add '{example}'"
-    return Check("error_rate_unchecked", ratio, FAILED_RATIO, ok, "" if ok else reason)
+    return Check.of("error_rate_unchecked", ratio, FAILED_RATIO, ok, reason)
 
 
 def unfinished_requests(run: Run, window: SteadyState) -> Check | None:
@@ -135,7 +135,7 @@ def unfinished_requests(run: Run, window: SteadyState) -> Check | None:
     reason = (
         f"{left:.0f} of {finished + left:.0f} requests were unfinished and older than the slowest response"
     )
-    return Check("unfinished_requests", ratio, UNFINISHED_RATIO, ok, "" if ok else reason)
+    return Check.of("unfinished_requests", ratio, UNFINISHED_RATIO, ok, reason)
 
 
 def response_gap(run: Run, window: SteadyState) -> Check | None:
@@ -152,16 +152,19 @@ def response_gap(run: Run, window: SteadyState) -> Check | None:
     answered = np.isin(seconds, ended_s)
     failed_ms = float(middle_ms(recorded.failed.width)) if len(recorded.failed.buckets) else 0.0
     slowest_ms = max(float(np.nanmax(recorded.column("max_ms"), initial=0.0)), failed_ms)
-    worst = worst_gap(answered, has_users, _under_way(run, seconds), slowest_ms / 1000)
+    busy_s, in_flight = np.floor(run.health["unix_s"][run.health["in_flight"] > 0]), None
+    if not busy_s.empty:
+        # A row is of the second before it was written, which lies in two of the clock's.
+        in_flight = np.isin(seconds, np.concatenate((busy_s, busy_s - 1)))
+    worst = worst_gap(answered, has_users, in_flight, slowest_ms / 1000)
     where = "" if worst.ended else " up to the end of the judged time"
     reason = f"no request was finished for {worst.length_s:.0f} s{where}, while users were running"
     ok = worst.length_s <= worst.limit_s
     undermines = (Family.LATENCY, Family.RATE, Family.ERRORS)
-    said = "" if ok else reason
-    return Check("response_gap", worst.length_s, worst.limit_s, ok, said, undermines, hides_worse=True)
+    return Check.of("response_gap", worst.length_s, worst.limit_s, ok, reason, undermines, hides_worse=True)
 
 
-def worst_gap(answered: Seconds, has_users: Seconds, under_way: Seconds | None, slowest_s: float) -> Gap:
+def worst_gap(answered: Seconds, has_users: Seconds, in_flight: Seconds | None, slowest_s: float) -> Gap:
     """Return the gap that is most beyond its limit, or the nearest to it.
 
     The arrays mark the seconds with an answer, with users, and with a request in flight (None: not known).
@@ -173,9 +176,9 @@ def worst_gap(answered: Seconds, has_users: Seconds, under_way: Seconds | None, 
     for start, end in found:
         other = second if end - start == first else first
         limit_s = max(SHORTEST_S, chance_s, float(TIMES_OTHERS * other))
-        waited = 1.0 if under_way is None else under_way[start:end].mean()
+        waited = 1.0 if in_flight is None else in_flight[start:end].mean()
         if end == len(has_users):
-            if under_way is not None and waited == 1:
+            if in_flight is not None and waited == 1:
                 limit_s = min(limit_s, max(SHORTEST_S, TIMES_SLOWEST * slowest_s))
             held.append(Gap(float(end - start), limit_s, ended=False))
         elif waited > IN_FLIGHT_RATIO:
@@ -200,12 +203,3 @@ def gaps_of(silent: Seconds) -> list[tuple[int, int]]:
     """Return each stretch of silent seconds as its first second and the one after its last."""
     edges = np.flatnonzero(np.diff(np.concatenate(([False], silent, [False])).astype(np.int8)))
     return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
-
-
-def _under_way(run: Run, seconds: NDArray[np.int64]) -> Seconds | None:
-    """Mark the seconds with a request in flight; None where no client reported any."""
-    busy_s = run.health["unix_s"][run.health["in_flight"] > 0]
-    if busy_s.empty:
-        return None
-    # A row is of the second before it was written, which lies in two of the clock's.
-    return np.isin(seconds, np.concatenate((np.floor(busy_s), np.floor(busy_s) - 1)))
