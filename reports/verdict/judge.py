@@ -57,8 +57,8 @@ def judge_threshold(threshold: Threshold, run: Run, window: SteadyState | None, 
     """
     statement = threshold.statement
     limit, scaled = scaled_limit(statement, run)
-    in_browser = False
-    if window is not None and statement.metric.is_latency:
+    in_browser, types = False, run.intervals.rows["request_type"]
+    if window is not None and statement.metric.is_latency and IN_BROWSER in types.cat.categories:
         chosen, _ = select(statement, run, window)
         in_browser = chosen is not None and chosen.types == {IN_BROWSER}
     unknown = Judgement(threshold, limit, None, Outcome.INCONCLUSIVE, in_browser=in_browser)
