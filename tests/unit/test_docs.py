@@ -34,7 +34,7 @@ ROOT = Path(__file__).parents[2]
 CHECKS = {
     name
     for path in ROOT.glob("reports/verdict/checks/*.py")
-    for name in re.findall(r'(?:Check|_worst)\(\s*"(\w+)"', path.read_text(encoding="utf-8"))
+    for name in re.findall(r'(?:Check(?:\.of)?|_worst)\(\s*"(\w+)"', path.read_text(encoding="utf-8"))
 }
 ENDINGS = (ROOT / "docs" / "endings.md").read_text(encoding="utf-8")
 RUN_DIRECTORY = (ROOT / "docs" / "run-directory.md").read_text(encoding="utf-8")

@@ -159,7 +159,7 @@ def checks() -> set[str]:
     """Return the names of all checks in the code of the judge."""
     return {
         name
-        for function in ("Check", "_worst")
+        for function in ("Check", "of", "_worst")
         for call in calls(function, "reports")
         for name in texts(call.args[:1])
     }
