@@ -7,8 +7,11 @@ from hypothesis import HealthCheck, settings
 # Locust would patch pytest's own process for gevent; the tests start real locust processes without this.
 os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"
 
-# A busy machine is no fault of a property.
-settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# The same examples each time, and all the time they take: a busy machine is no fault of a property. To look
+# for new counterexamples: `pytest --hypothesis-profile explore`.
+FOR_ALL = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
+settings.register_profile("suite", derandomize=True, **FOR_ALL)
+settings.register_profile("explore", **FOR_ALL)
 settings.load_profile("suite")
 
 pytest_plugins = [

@@ -94,7 +94,7 @@ def nginx(certificates: Certificates, tmp_path_factory: pytest.TempPathFactory) 
         )
     yield Nginx(f"http://127.0.0.1:{ports['plain_port']}", f"https://127.0.0.1:{ports['tls_port']}")
     process.terminate()
-    process.wait(timeout=10)
+    process.wait(timeout=60)
 
 
 @pytest.fixture(autouse=True)

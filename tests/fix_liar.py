@@ -62,7 +62,7 @@ class _LiarHandler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        self.upstream = HTTPConnection(self.server.upstream_address, timeout=10)
+        self.upstream = HTTPConnection(self.server.upstream_address, timeout=120)
 
     def finish(self) -> None:
         self.upstream.close()

@@ -48,7 +48,7 @@ class Hasty(NamedTuple):
     task: str | None = None
 
 
-HASTY_LIMIT_S = 240
+HASTY_LIMIT_S = 400
 """Longer than any of their run times; those that know what is enough hardly ever take theirs."""
 
 

@@ -17,7 +17,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from enum import Enum, auto
 from typing import NamedTuple
 
-PATIENCE_S = 20  # longer than any test may take, however busy the machine is
+PATIENCE_S = 60  # longer than any test may take, however busy the machine is
 FILLERS = 3  # more than a backlog of 0 takes
 SO_ATTACH_FILTER = 26  # of Linux; the socket module does not name it
 BPF_RETURN_NOTHING = struct.pack("HBBI", 0x06, 0, 0, 0)

@@ -30,7 +30,7 @@ def test_every_declared_request_is_sent_and_right(
     requests -= of_sockets - {"classroom.connect", "student.connect"}
     declared = {name for journey in journeys for name in journey.transaction_names or ()}
 
-    result = run_hastily(users, tmp_path, "120s", number=36, enough=requests | declared)
+    result = run_hastily(users, tmp_path, "240s", number=36, enough=requests | declared)
     with psycopg.connect(database_url) as connection:
         enrolled = connection.execute(ENROLLED).fetchone()
 

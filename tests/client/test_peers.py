@@ -161,8 +161,7 @@ def session() -> Iterator[requests.Session]:
         yield session
 
 
-# The same 200 each time: a strange habit of `requests` is no news.
-@settings(max_examples=200, derandomize=True)
+@settings(max_examples=200)
 @given(request=requests_to_send())
 def test_same_as_requests(
     echo_server: ScriptedServer, session: requests.Session, request: tuple[str, str, dict[str, Any]]

@@ -29,8 +29,8 @@ from plimsoll import (
 from plimsoll.users.browser_process import BROWSER, missing_parts
 from tests.plain_service import PlainService, running_plain_service
 
-SOON_S = 20.0
-PAGES_SOON_S = 90.0
+SOON_S = 60.0
+PAGES_SOON_S = 120.0
 DUCKS = GraphqlQuery("pond.ducks", "{ ducks }", lambda data: field(data, "ducks", int))
 SWANS = GraphqlQuery("pond.swans", "{ swans }", lambda data: field(data, "swans", int))
 

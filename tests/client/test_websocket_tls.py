@@ -27,7 +27,7 @@ from plimsoll.users.websocket_connection import (
 )
 from tests.certificates import Certificates
 
-SOON_S = 10.0
+SOON_S = 60.0
 BIG = b"x" * 700_000
 """Many records of TLS, and more than a socket takes at once."""
 CLOSE = "close"

@@ -14,7 +14,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.fix_bundled_service import STOP_TIMEOUT_S, Visitor, new_student, running_service
 
-RECEIVE_S = 5
+RECEIVE_S = 60
 SILENCE_S = 0.2
 
 

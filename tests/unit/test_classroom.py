@@ -16,7 +16,7 @@ from locustfiles import classroom
 from locustfiles.classroom import ClassroomUser
 from tests.lying_rooms import LyingRooms, Talk
 
-SOON_S = 20.0
+SOON_S = 60.0
 SAID = '{"type": "KIND", "sender": "a", "seq": %d, "sentAt": %d}'
 # name: (what is said in each room, what it is counted as)
 LIES: dict[str, tuple[Talk, set[str]]] = {

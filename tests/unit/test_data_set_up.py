@@ -13,8 +13,16 @@ import pytest
 from plimsoll.data.preparation import Preparation
 from plimsoll.data.set_up import DECLARED, SetUp, SetUpError, set_up
 from plimsoll.data.sources import CsvFile, FeedError
+from tests.virtual_time import virtual_time
 
 Steps = Callable[[Environment], Generator[Any, None, None]]
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[None]:
+    """Let time be virtual to the limits of set-ups."""
+    with virtual_time():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -233,16 +233,17 @@ def test_clock_offset(
     master: Environment, worker: Worker, tmp_path: Path, behind_s: float, shift_s: int
 ) -> None:
     """A worker's seconds are put right by whole seconds when its clock is off by more than half of one."""
-    intervals = start(master, tmp_path / "run")
-    worker.tell("test_start")
-    fire(worker.environment)
-    worker.report()
-    report = worker.reports[0][INTERVALS_KEY]
-    report["sent_s"] = time.time() - behind_s
-    started_s = int.from_bytes(report["batches"][0]["scalars"]["started_s"], "little")
-    intervals.on_worker_report("w1", {INTERVALS_KEY: report})
-    intervals.close()
-    worker.tell("test_stop")
+    with virtual_time():
+        intervals = start(master, tmp_path / "run")
+        worker.tell("test_start")
+        fire(worker.environment)
+        worker.report()
+        report = worker.reports[0][INTERVALS_KEY]
+        report["sent_s"] = time.time() - behind_s
+        started_s = int.from_bytes(report["batches"][0]["scalars"]["started_s"], "little")
+        intervals.on_worker_report("w1", {INTERVALS_KEY: report})
+        intervals.close()
+        worker.tell("test_stop")
 
     assert rows(tmp_path / "run")[0]["started_s"] == started_s + shift_s
 

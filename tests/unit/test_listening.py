@@ -169,7 +169,7 @@ def test_users_who_end_their_task_at_a_failure(environment: Environment, recorde
         )
 
     user: Any = Careful(environment)
-    gevent.spawn(user.run).get(timeout=5)
+    gevent.spawn(user.run).get(timeout=60)
 
     assert recorded(recorder) == (3, 3)
 

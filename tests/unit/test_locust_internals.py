@@ -203,7 +203,7 @@ def test_the_order_to_spawn_waits_for_init(monkeypatch: pytest.MonkeyPatch) -> N
     gevent.sleep(0.01)
     before = list(worker.handled)
     worker.events.init.fire()
-    taking.join(timeout=5)
+    taking.join(timeout=60)
 
     assert before == ["ack"]
     assert worker.handled == ["ack", "spawn", "stop"]
@@ -214,7 +214,7 @@ def test_no_worker_waits_for_ever(monkeypatch: pytest.MonkeyPatch, caplog: pytes
     monkeypatch.setattr(locust_internals, "INIT_LIMIT_S", 0.01)
     worker = Worker(monkeypatch)
     with caplog.at_level(logging.ERROR, "plimsoll"):
-        worker.take("spawn").join(timeout=5)
+        worker.take("spawn").join(timeout=60)
 
     assert worker.handled == ["spawn"]
     assert "init listeners did not finish within 0 s; starting users anyway" in caplog.text

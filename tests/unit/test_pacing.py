@@ -119,7 +119,7 @@ def played(monkeypatch: pytest.MonkeyPatch, user_class: type[User], durations_s:
     clock.execution.task_starts = UserRegistry()
     users = Group()
     user_class(environment).start(users)
-    users.join(timeout=5)
+    users.join(timeout=60)
     return clock
 
 

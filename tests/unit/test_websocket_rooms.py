@@ -21,8 +21,10 @@ from plimsoll.context import Transaction, execution_of, tagged
 from plimsoll.users import websocket
 from plimsoll.users.websocket import WebSocket, WebSocketUser, websocket_request_names
 from tests.users_at_work import as_user
+from tests.virtual_time import virtual_time
 
-SOON_S = 5.0
+SOON_S = 60.0
+ANSWER_S = 0.01
 
 
 class StubUser:
@@ -125,6 +127,7 @@ class RoomServer:
                 if answer == b"":
                     return
                 if answer is not None:
+                    gevent.sleep(ANSWER_S)
                     protocol.send_text(answer)
                     connection.sendall(b"".join(protocol.data_to_send()))
 
@@ -132,6 +135,13 @@ class RoomServer:
         """Stop serving."""
         self._serving.kill()
         self._listener.close()
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[None]:
+    """Let time be virtual: a message is there before the clock goes on."""
+    with virtual_time():
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -224,7 +234,7 @@ def test_an_answer_is_asked_for_over_an_open_connection(server: RoomServer, user
     (asked,) = user.named("club.sum")
     club.close()
     assert asked["exception"] is None
-    assert asked["response_time"] > 0
+    assert asked["response_time"] == pytest.approx(1000 * ANSWER_S)
     assert asked["response_length"] == 2
 
 
