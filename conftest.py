@@ -9,9 +9,8 @@ os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"
 
 # The same examples each time, and all the time they take: a busy machine is no fault of a property. To look
 # for new counterexamples: `pytest --hypothesis-profile explore`.
-FOR_ALL = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
-settings.register_profile("suite", derandomize=True, **FOR_ALL)
-settings.register_profile("explore", **FOR_ALL)
+settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("suite", settings.get_profile("explore"), derandomize=True)
 settings.load_profile("suite")
 
 pytest_plugins = [
