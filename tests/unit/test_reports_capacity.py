@@ -64,9 +64,11 @@ def searched(*steps: tuple[float, float], dropped: float = 0.0, failing: int = 0
     )
 
 
-def capacity_of(run: Run) -> Capacity:
-    """Return the capacity of a run that has one."""
-    found = find_capacity(run, THRESHOLDS)
+def capacity_of(run: Run, *limits: str) -> Capacity:
+    """Return the capacity of a run that has one, by these limits or by THRESHOLDS."""
+    found = find_capacity(
+        run, parse_thresholds(f"thresholds: {json.dumps(limits)}") if limits else THRESHOLDS
+    )
     assert found is not None
     return found
 
@@ -115,13 +117,10 @@ def test_a_step_that_few_could_arrive_in_fails() -> None:
 @pytest.mark.parametrize("failing", [0, 1])
 def test_a_rate_that_was_not_kept_fails_without_a_limit_for_it(failing: int) -> None:
     """What cannot be started at a rate is no capacity of it, also where failures have no limit either."""
-    capacity = find_capacity(
-        searched((20, 50), dropped=0.1, failing=failing), parse_thresholds('thresholds: ["p95 < 200 ms"]')
-    )
+    (step,) = capacity_of(searched((20, 50), dropped=0.1, failing=failing), "p95 < 200 ms").steps
 
-    assert capacity is not None
-    assert "arrivals were started" in capacity.steps[0].reason
-    assert capacity.steps[0].outcome is Outcome.FAIL
+    assert "arrivals were started" in step.reason
+    assert step.outcome is Outcome.FAIL
 
 
 def test_a_generator_out_of_breath_decides_nothing() -> None:
@@ -141,11 +140,9 @@ def test_the_lag_of_a_step(from_s: int, to_s: int, outcome: Outcome) -> None:
     """100 ms of lag leave 240 ms open where all seconds had it, up to the last answers."""
     run = searched((20, 240))
     lag_ms = np.where((run.health["unix_s"] - START_S).between(from_s, to_s), 100.0, 1.0)
-    late = replace(run, health=run.health.assign(lag_max_ms=lag_ms))
-    capacity = find_capacity(late, parse_thresholds('thresholds: ["max < 200 ms"]'))
+    (step,) = capacity_of(replace(run, health=run.health.assign(lag_max_ms=lag_ms)), "max < 200 ms").steps
 
-    assert capacity is not None
-    assert capacity.steps[0].outcome is outcome, capacity.steps[0].reason
+    assert step.outcome is outcome, step.reason
 
 
 def test_a_step_that_goes_on_is_not_judged() -> None:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -161,33 +162,36 @@ def test_a_verdict_that_cannot_be_written_is_no_pass(
     ]
 
 
-def test_crash_is_no_verdict(
-    prefix: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [
+        (
+            ZeroDivisionError("x"),
+            1,
+            "plimsoll: this is a bug, please report it: ZeroDivisionError('x')\nTr",
+        ),
+        (KeyboardInterrupt(), 77, "plimsoll: interrupted before there was a result\n"),
+    ],
+)
+def test_what_breaks_a_judging_off_leaves_no_verdict(
+    run_directory: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    status: int,
+    said: str,
 ) -> None:
-    """An unexpected exception exits 1, calls itself a bug and shows its traceback."""
-
-    def explode(*_: object) -> None:
-        raise ZeroDivisionError("planned")
-
-    monkeypatch.setattr(judging, "reach_verdict", explode)
-    assert main(["judge", str(prefix)]) == 1
-    printed = capsys.readouterr().err
-    assert printed.startswith("plimsoll: this is a bug, please report it: ZeroDivisionError('planned')\n")
-    assert "Traceback" in printed
-
-
-def test_a_crash_leaves_no_earlier_verdict(run_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A judging that crashes leaves no verdict and no report, also where an earlier one has written some."""
+    """A crash shows its traceback, Ctrl-C one line; no verdict is left, nor one of an earlier judging."""
     thresholds(run_directory, "p95 < 1 s")
     assert main(["judge", str(run_directory)]) == 0
+    capsys.readouterr()
+    monkeypatch.setattr(judging, "reach_verdict", Mock(side_effect=error))
 
-    def explode(*_: object) -> None:
-        raise ZeroDivisionError("planned")
-
-    monkeypatch.setattr(judging, "reach_verdict", explode)
-    assert main(["judge", str(run_directory)]) == 1
-    left = {path.name for path in run_directory.iterdir()}
-    assert not {name for name in left if "verdict" in name or "report" in name}
+    assert main(["judge", str(run_directory)]) == status
+    printed = capsys.readouterr().err
+    assert printed.startswith(said)
+    assert ("Traceback" in printed) is (status == 1)
+    assert not [path for path in run_directory.iterdir() if "verdict" in path.name or "report" in path.name]
 
 
 def test_a_judging_that_is_killed_leaves_no_earlier_verdict(
@@ -218,7 +222,7 @@ def test_an_earlier_verdict_stays_where_nothing_is_judged(
     before = {path.name: path.read_bytes() for path in run_directory.iterdir()}
     capsys.readouterr()
     if fault == "run":
-        monkeypatch.setattr(judging, "load", refuse_to_load)
+        monkeypatch.setattr(judging, "load", Mock(side_effect=DataError("nothing to judge")))
     else:
         path = run_directory.parent / "other.yaml"
         path.write_text("thresholds: [p95 < 1]")
@@ -230,11 +234,6 @@ def test_an_earlier_verdict_stays_where_nothing_is_judged(
     )
     assert "note" not in second
     assert {path.name: path.read_bytes() for path in run_directory.iterdir()} == before
-
-
-def refuse_to_load(*_: object, **__: object) -> None:
-    """Find nothing to judge."""
-    raise DataError("nothing to judge")
 
 
 def test_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -301,19 +300,6 @@ def test_the_exit_status_needs_no_streams(
     assert bool(judged.stderr) == bool(errors)
     assert json.loads((run_directory / "verdict.json").read_text())["verdict"] == "INCONCLUSIVE"
     assert (run_directory / "report.html").exists()
-
-
-def test_an_interruption_is_no_verdict(
-    prefix: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ctrl-C ends with a line and the status of a run that was not judged."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(judging, "reach_verdict", interrupt)
-    assert main(["judge", str(prefix)]) == 77
-    assert capsys.readouterr().err == "plimsoll: interrupted before there was a result\n"
 
 
 def test_verdict_stands_when_nobody_reads_it(run_directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,6 +66,11 @@ def plan(planned: list[float], users: list[float]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+FAILED_RUN = run_of({"a": even(1000, failures=1000)})
+SHORT_RUN = run_of({"a": even(99, duration_s=4)}, duration_s=4)
+CUT_RUN = run_of({"a": even(99)}, meta=replace(RECORDED, ended=None))
+
+
 @pytest.mark.parametrize(
     ("operator", "limit", "outcome"),
     [
@@ -248,21 +253,36 @@ def test_warnings_never_decide() -> None:
     assert reasons_of(alone) == ["no thresholds: nothing was judged"]
 
 
-def test_nothing_requested_never_passes() -> None:
-    """A run without requests is INCONCLUSIVE whatever its thresholds."""
-    verdict = reach_verdict(no_requests(), thresholds("p95 < 1 s", "error_rate < 1%", "count < 5"))
-    assert verdict["verdict"] == "INCONCLUSIVE"
-    assert reasons_of(verdict)[0] == "any_requests: no request was made"
+@pytest.mark.parametrize(
+    ("run", "sources", "verdict"),
+    [
+        pytest.param(
+            no_requests(),
+            ["p95 < 1 s", "error_rate < 1%", "count < 5"],
+            "INCONCLUSIVE",
+            id="nothing requested",
+        ),
+        pytest.param(FAILED_RUN, ["p95 < 1 s"], "INCONCLUSIVE", id="no latency of failures"),
+        pytest.param(FAILED_RUN, ["p95 < 1 s", "error_rate < 1%"], "FAIL", id="all failed"),
+        pytest.param(FAILED_RUN, ["count > 5"], "INCONCLUSIVE", id="no count of failures alone passes"),
+        pytest.param(SHORT_RUN, ["count < 9"], "FAIL", id="four seconds break a count"),
+        pytest.param(SHORT_RUN, ["p95 < 10 ms"], "FAIL", id="four seconds break a latency"),
+        pytest.param(SHORT_RUN, ["count < 999"], "INCONCLUSIVE", id="four seconds pass nothing"),
+        pytest.param(CUT_RUN, ["count < 9"], "FAIL", id="what was counted stays counted"),
+        pytest.param(CUT_RUN, ["count > 999"], "INCONCLUSIVE", id="the rest might have come"),
+    ],
+)
+def test_doubtful_runs_never_pass_but_may_fail(run: Run, sources: list[str], verdict: str) -> None:
+    """Runs without requests or successes, too short or cut off break limits for sure, or stay open."""
+    assert reach_verdict(run, thresholds(*sources))["verdict"] == verdict
 
 
-def test_all_failed_never_passes_but_may_fail() -> None:
-    """When every request failed latencies are open and the error rate fails."""
-    run = run_of({"a": even(1000, failures=1000)})
-    latency = reach_verdict(run, thresholds("p95 < 1 s"))
-    assert latency["verdict"] == "INCONCLUSIVE"
-    assert "any_success: all 1000 requests failed" in reasons_of(latency)
-    assert reach_verdict(run, thresholds("p95 < 1 s", "error_rate < 1%"))["verdict"] == "FAIL"
-    assert reach_verdict(run, thresholds("count > 5"))["verdict"] == "INCONCLUSIVE"
+def test_runs_without_requests_or_successes_say_so() -> None:
+    """The first reason is that there was nothing to judge."""
+    nothing = reach_verdict(no_requests(), thresholds("error_rate < 1%"))
+    assert reasons_of(nothing)[0] == "any_requests: no request was made"
+    failed = reach_verdict(FAILED_RUN, thresholds("p95 < 1 s"))
+    assert "any_success: all 1000 requests failed" in reasons_of(failed)
 
 
 def test_threshold_without_data_is_never_a_pass() -> None:
@@ -284,58 +304,59 @@ def test_failed_check_takes_the_ground_from_what_it_undermines() -> None:
     assert verdict["verdict"] == "FAIL"
 
 
-def test_load_is_reached_with_lag_and_tolerance() -> None:
-    """Users may be 2 s off the plan, and miss it by 5 %, for 95 % of the seconds."""
-    ramped = [float(second) for second in range(60)]
-    late = [0.0, 0.0, *ramped[:-2]]
-    assert checks(run_of({"a": even(99)}, stages=plan(ramped, late)))["load_reached"].ok
-    very_late = [0.0] * 5 + ramped[:-5]
-    assert not checks(run_of({"a": even(99)}, stages=plan(ramped, very_late)))["load_reached"].ok
-    early = [*ramped[1:], 59.0]
-    assert checks(run_of({"a": even(99)}, stages=plan(ramped, early)))["load_reached"].ok
+RAMP = [float(second) for second in range(60)]
+TEN = [10.0] * 60
+REACHED = "the planned users were there from 10 s on"
+NEVER = "the planned number of users was never reached; peak 59"
+
+
+@pytest.mark.parametrize(
+    ("planned", "users", "ok", "reason"),
+    [
+        pytest.param(RAMP, [0.0, 0.0, *RAMP[:-2]], True, "", id="two seconds late"),
+        pytest.param(RAMP, [0.0] * 5 + RAMP[:-5], False, None, id="five seconds late"),
+        pytest.param(RAMP, [*RAMP[1:], 59.0], True, "", id="a second early"),
+        pytest.param(
+            [100.0] * 100, [106.0] * 100, False, NEVER.replace("59", "106"), id="over the plan by 6 %"
+        ),
+        pytest.param([2.0] * 10, [2.0] * 4 + [1.0] + [2.0] * 5, True, "", id="one of ten seconds short"),
+        pytest.param([2.0] * 10, [2.0] * 4 + [1.0] * 2 + [2.0] * 4, False, None, id="two of ten short"),
+        # Where no shape plans the way, it is judged once the users are there.
+        pytest.param(TEN, [min(second, 10.0) for second in RAMP], True, REACHED, id="on the way for 10 s"),
+        pytest.param(TEN, [0.0, *TEN[1:]], True, "", id="there at once"),
+        pytest.param(TEN, [10.0] * 20 + [5.0] * 40, False, None, id="lost on the way"),
+        pytest.param([1000.0] * 60, RAMP, False, NEVER, id="never there"),
+    ],
+)
+def test_load_is_reached_with_lag_and_tolerance(
+    planned: list[float], users: list[float], ok: bool, reason: str | None
+) -> None:
+    """Users may be 2 s off the plan, and miss it by 5 %, for 95 % of the seconds, or for one of few."""
+    check = checks(run_of({"a": even(99)}, stages=plan(planned, users)))["load_reached"]
+    assert check.ok is ok
+    assert reason is None or check.reason == reason
+
+
+def test_share_of_the_seconds_with_the_planned_users() -> None:
+    """The last 2 of 10 s without users are near to the end of the plan; without a plan there is no check."""
     nearly = plan([100.0] * 100, [95.0] * 90 + [0.0] * 10)
-    # The last 2 of the 10 seconds without users are near to the end of the plan.
     assert checks(run_of({"a": even(99)}, stages=nearly))["load_reached"].value == 0.92
-    over = plan([100.0] * 100, [106.0] * 100)
-    assert checks(run_of({"a": even(99)}, stages=over))["load_reached"].value == 0
-    unplanned = plan([math.nan] * 9, [5.0] * 9)
-    assert "load_reached" not in checks(run_of({"a": even(99)}, stages=unplanned))
+    assert "load_reached" not in checks(run_of({"a": even(99)}, stages=plan([math.nan] * 9, [5.0] * 9)))
 
 
 @pytest.mark.parametrize("planned", [1.0, 2.0, 10.0, 19.0])
 def test_one_user_of_few_is_missed(planned: float) -> None:
     """Of up to 19 users one may be missing for a second, or for 5 % of the time, and not for good."""
-    whole = [planned] * 60
-    without = {
-        off: plan(whole, [planned] * 20 + [planned - 1] * off + [planned] * (40 - off)) for off in (3, 4)
+    reached = {
+        name: checks(run_of({"a": even(99)}, stages=plan([planned] * 60, users)))["load_reached"].ok
+        for name, users in {
+            "off for 3 s": [planned] * 20 + [planned - 1] * 3 + [planned] * 37,
+            "off for 4 s": [planned] * 20 + [planned - 1] * 4 + [planned] * 36,
+            "one missing": [planned - 1] * 60,
+            "one too many": [planned + 1] * 60,
+        }.items()
     }
-    assert checks(run_of({"a": even(99)}, stages=without[3]))["load_reached"].ok
-    assert not checks(run_of({"a": even(99)}, stages=without[4]))["load_reached"].ok
-    assert not checks(run_of({"a": even(99)}, stages=plan(whole, [planned - 1] * 60)))["load_reached"].ok
-    one_too_many = plan(whole, [planned + 1] * 60)
-    assert not checks(run_of({"a": even(99)}, stages=one_too_many))["load_reached"].ok
-
-
-def test_a_second_off_the_plan_is_borne_in_a_short_run() -> None:
-    """A user who ends as the next begins leaves 1 of 10 s short; 2 of them are too many."""
-    once, twice = (plan([2.0] * 10, [2.0] * 4 + [1.0] * off + [2.0] * (6 - off)) for off in (1, 2))
-    assert checks(run_of({"a": even(99)}, stages=once))["load_reached"].ok
-    assert not checks(run_of({"a": even(99)}, stages=twice))["load_reached"].ok
-
-
-def test_users_without_a_shape_must_get_there() -> None:
-    """Where no shape plans the way, it is judged once the users are there; never there, never a pass."""
-    way = plan([10.0] * 60, [float(min(second, 10)) for second in range(60)])
-    reached = checks(run_of({"a": even(99)}, stages=way))["load_reached"]
-    assert (reached.ok, reached.reason) == (True, "the planned users were there from 10 s on")
-    soon = plan([10.0] * 60, [0.0, *[10.0] * 59])
-    assert checks(run_of({"a": even(99)}, stages=soon))["load_reached"].reason == ""
-    lost = plan([10.0] * 60, [10.0] * 20 + [5.0] * 40)
-    assert not checks(run_of({"a": even(99)}, stages=lost))["load_reached"].ok
-    never = plan([1000.0] * 60, [float(second) for second in range(60)])
-    assert checks(run_of({"a": even(99)}, stages=never))["load_reached"].reason == (
-        "the planned number of users was never reached; peak 59"
-    )
+    assert [name for name, ok in reached.items() if ok] == ["off for 3 s"]
 
 
 @pytest.mark.parametrize(
@@ -445,36 +466,12 @@ def test_checks_that_cannot_be_made_are_left_out() -> None:
 
 def test_short_and_inconsistent_runs_are_named() -> None:
     """Less than 5 s, or parts that do not add up to the total, are failed checks."""
-    short = run_of({"a": even(99, duration_s=4)}, duration_s=4)
-    assert checks(short)["min_duration"].reason == "only 4.0 s were judged, at least 5 s are needed"
+    assert checks(SHORT_RUN)["min_duration"].reason == "only 4.0 s were judged, at least 5 s are needed"
     run = run_of({"a": even(99)})
     run.total["n"] += 1
     assert checks(run)["csv_totals_add_up"].reason == (
         "the requests by name add up to 99 with 0 failures, Locust's total says 100 with 0"
     )
-
-
-def test_a_short_run_fails_but_never_passes() -> None:
-    """Four seconds are enough to break a limit for sure, and not enough to ship on."""
-    short = run_of({"a": even(99, duration_s=4)}, duration_s=4)
-
-    assert reach_verdict(short, thresholds("count < 9"))["verdict"] == "FAIL"
-    assert reach_verdict(short, thresholds("p95 < 10 ms"))["verdict"] == "FAIL"
-    assert reach_verdict(short, thresholds("count < 999"))["verdict"] == "INCONCLUSIVE"
-
-
-@pytest.mark.parametrize(
-    ("source", "verdict"),
-    [
-        pytest.param("count < 9", "FAIL", id="what was counted stays counted"),
-        pytest.param("count > 999", "INCONCLUSIVE", id="the rest might have come"),
-    ],
-)
-def test_counts_of_a_run_that_was_cut_short(source: str, verdict: str) -> None:
-    """A run that died early can break an upper limit of a count, and says nothing of a lower one."""
-    died = run_of({"a": even(99)}, meta=replace(RECORDED, ended=None))
-
-    assert reach_verdict(died, thresholds(source))["verdict"] == verdict
 
 
 def test_unreadable_times_fall_back_to_the_history() -> None:
