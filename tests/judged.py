@@ -6,23 +6,28 @@ from typing import Any
 from reports.estimates.loop_lag import without_lag
 from reports.load.run import Run
 from reports.steady_state import SteadyState, steady_state
-from reports.thresholds.reading import parse_thresholds
+from reports.thresholds.reading import Threshold, parse_thresholds
 from reports.verdict.checks import Check
 from reports.verdict.judge import Judgement, judge_threshold
 from reports.verdict.trust import run_checks, window_checks
 from reports.wording import reason_words
 
 
+def thresholds(*sources: str) -> list[Threshold]:
+    """Return the thresholds of these statements."""
+    return parse_thresholds(json.dumps({"thresholds": sources}))
+
+
 def judged(run: Run, source: str) -> Judgement:
     """Return the judgement on one threshold within the judged window."""
-    (threshold,) = parse_thresholds(json.dumps({"thresholds": [source]}))
+    (threshold,) = thresholds(source)
     return judge_threshold(threshold, run, steady_state(run) if run.intervals else None, without_lag(run))
 
 
 def checks_of(run: Run, window: SteadyState | None, *sources: str) -> dict[str, Check]:
     """Return all checks of a run by name, with these thresholds."""
-    thresholds = parse_thresholds(json.dumps({"thresholds": sources})) if sources else []
-    checks = [*run_checks(run, window), *window_checks(run, run, window, thresholds)]
+    limits = thresholds(*sources) if sources else []
+    checks = [*run_checks(run, window), *window_checks(run, run, window, limits)]
     return {check.check: check for check in checks}
 
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from reports.load.run import HEALTH_COLUMNS, STAGE_COLUMNS, Run, Stage
 from reports.steady_state import steady_state
-from reports.thresholds.reading import parse_thresholds
 from reports.verdict.checks import Check
 from reports.verdict.checks.requests import Gap, longest_random_gap, response_gap, worst_gap
 from reports.verdict.verdict import reach_verdict
+from tests.judged import thresholds
 from tests.make_intervals import START_S, requests
 from tests.make_intervals import run_of as recorded
 
@@ -59,7 +59,7 @@ def test_users_who_all_hang_are_named() -> None:
     assert check.reason == (
         "no request was finished for 20 s up to the end of the judged time, while users were running"
     )
-    verdict = reach_verdict(run, parse_thresholds('thresholds: ["p95 < 500 ms", "error_rate < 5%"]'))
+    verdict = reach_verdict(run, thresholds("p95 < 500 ms", "error_rate < 5%"))
     assert verdict["verdict"] == "INCONCLUSIVE"
     assert [entry["verdict"] for entry in verdict["thresholds"]] == ["INCONCLUSIVE"] * 2
 
@@ -68,7 +68,7 @@ def test_failure_stands_whatever_hangs_after_it() -> None:
     """A broken limit is broken: a service that then hangs is no better for it."""
     run = run_of(np.arange(400) / 10, latency_ms=600.0)
     assert not check_of(run).ok
-    assert reach_verdict(run, parse_thresholds('thresholds: ["p95 < 500 ms"]'))["verdict"] == "FAIL"
+    assert reach_verdict(run, thresholds("p95 < 500 ms"))["verdict"] == "FAIL"
 
 
 def test_idle_time_without_users_is_no_silence() -> None:

@@ -18,7 +18,7 @@ from reports.render.terminal import terminal_text
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.capacity import Capacity, find_capacity
 from reports.verdict.verdict import reach_verdict
-from tests.judged import reasons_of
+from tests.judged import reasons_of, thresholds
 from tests.make_intervals import START_S, even, run_of
 from tests.make_run import make_verdict
 
@@ -66,9 +66,7 @@ def searched(*steps: tuple[float, float], dropped: float = 0.0, failing: int = 0
 
 def capacity_of(run: Run, *limits: str) -> Capacity:
     """Return the capacity of a run that has one, by these limits or by THRESHOLDS."""
-    found = find_capacity(
-        run, parse_thresholds(f"thresholds: {json.dumps(limits)}") if limits else THRESHOLDS
-    )
+    found = find_capacity(run, thresholds(*limits) if limits else THRESHOLDS)
     assert found is not None
     return found
 
@@ -184,9 +182,7 @@ def test_what_was_dropped_above_is_no_fault_below() -> None:
     run = searched((20, 50), (40, 900))
     is_second = run.health["unix_s"] > START_S + STEP_S + REST_S
     run = replace(run, health=run.health.assign(dropped=np.where(is_second, 10.0, 0.0)))
-    verdict = reach_verdict(
-        run, parse_thresholds('thresholds: ["p95 < 200 ms", "dropped_iterations < 5%", "count < 350"]')
-    )
+    verdict = reach_verdict(run, thresholds("p95 < 200 ms", "dropped_iterations < 5%", "count < 350"))
 
     assert verdict["verdict"] == "PASS", verdict["reasons"]
     assert [(entry["value"], entry["scope"]) for entry in verdict["thresholds"][1:]] == [
@@ -197,7 +193,7 @@ def test_what_was_dropped_above_is_no_fault_below() -> None:
 
 def test_failures_above_need_no_limit_below() -> None:
     """Where all that failed did so above the step that passed, nothing there was left without a limit."""
-    limits = parse_thresholds('thresholds: ["p95 < 200 ms"]')
+    limits = thresholds("p95 < 200 ms")
     above = reach_verdict(searched((20, 50), (40, 900), failing=2), limits)
     below = reach_verdict(searched((20, 50), (40, 900), failing=1), limits)
 

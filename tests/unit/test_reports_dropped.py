@@ -3,9 +3,8 @@
 import pytest
 
 from plimsoll.run_files.exit_status import Outcome
-from reports.thresholds.reading import parse_thresholds
 from reports.verdict.verdict import reach_verdict
-from tests.judged import judged
+from tests.judged import judged, thresholds
 from tests.make_intervals import even
 from tests.make_open_run import open_run
 
@@ -66,8 +65,6 @@ def test_mean_takes_them_for_as_slow_as_the_slowest() -> None:
 def test_arrivals_that_vanished_pass_no_limit_on_the_dropped() -> None:
     """Of 600 arrivals 480 were started and none was dropped: the others are lost, as with a worker."""
     run = open_run(even(480, 20.0, delay_ms=0.0), limits=(500.0,), started=8.0)
-    verdict = reach_verdict(
-        run, parse_thresholds('thresholds: ["dropped_iterations < 1%", "late_iterations < 1%"]')
-    )
+    verdict = reach_verdict(run, thresholds("dropped_iterations < 1%", "late_iterations < 1%"))
     assert [entry["verdict"] for entry in verdict["thresholds"]] == ["INCONCLUSIVE", "INCONCLUSIVE"]
     assert verdict["thresholds"][0]["reason"].startswith("only 480 of 589 arrivals were started")

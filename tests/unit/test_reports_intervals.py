@@ -29,10 +29,10 @@ from reports.load.intervals import (
     percentile_ms,
 )
 from reports.steady_state import SteadyState, mser
-from reports.thresholds.reading import limits_ms, parse_thresholds
+from reports.thresholds.reading import limits_ms
 from reports.verdict.judge import judge_threshold
 from reports.verdict.verdict import reach_verdict
-from tests.judged import judged, numbers
+from tests.judged import judged, numbers, thresholds
 from tests.make_intervals import (
     START_S,
     even,
@@ -213,7 +213,7 @@ def test_foreign_file_is_left_unread(damage: str, tmp_path: Path) -> None:
 )
 def test_exact_counts_decide_at_the_limit(source: str, outcome: Outcome) -> None:
     """1200 requests of exactly 100 ms in 60 s: counters tell < from <= where buckets could not."""
-    (threshold,) = parse_thresholds(json.dumps({"thresholds": [source]}))
+    (threshold,) = thresholds(source)
     assert judged(run_of(even(1200), *limits_ms([threshold])), source).outcome is outcome
 
 
@@ -286,7 +286,7 @@ def test_latency_belongs_to_its_start_and_rate_to_its_end() -> None:
     made = pd.concat([even(60, 1.0), requests([START_S + 10.0], [30_000.0])])
     run = run_of(made)
     window = SteadyState(START_S, START_S + 5, START_S + 20, "by hand")
-    slowest, rate = parse_thresholds('thresholds: ["max < 1 s", "rps > 2"]')
+    slowest, rate = thresholds("max < 1 s", "rps > 2")
 
     assert numbers(judge_threshold(slowest, run, window, run))[0] == 30_000
     assert numbers(judge_threshold(rate, run, window, run))[0] == 1.0
@@ -344,9 +344,7 @@ def test_request_table_sets_locusts_figures_beside() -> None:
 
 def test_verdict_says_its_source_and_judged_time() -> None:
     """verdict.json names the intervals as source, the judged seconds, and the scope of each threshold."""
-    verdict = reach_verdict(
-        run_of(even(1200), 101.0), parse_thresholds('thresholds: ["p95 < 101 ms", "count > 9"]')
-    )
+    verdict = reach_verdict(run_of(even(1200), 101.0), thresholds("p95 < 101 ms", "count > 9"))
 
     assert verdict["verdict"] == "PASS"
     assert verdict["source"]["kind"] == "intervals"
@@ -410,7 +408,7 @@ def shares_of_verdicts(
 ) -> dict[Outcome, float]:
     """Return the share of each verdict over runs of lognormal latencies (median 200 ms, sigma 0.5)."""
     random = np.random.default_rng(20261121)
-    (threshold,) = parse_thresholds(json.dumps({"thresholds": [source.format(limit_ms)]}))
+    (threshold,) = thresholds(source.format(limit_ms))
     window = SteadyState(START_S, START_S, START_S + seconds, "by hand")
     found = []
     for _ in range(RUNS):

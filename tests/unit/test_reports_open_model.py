@@ -15,12 +15,11 @@ from reports.load.interval_file import intervals_of, parted, read_intervals
 from reports.load.intervals import percentile_ms
 from reports.load.run import Arrivals, Run, Stage
 from reports.steady_state import steady_state
-from reports.thresholds.grammar import parse
-from reports.thresholds.reading import Known, limits_ms, parse_thresholds, validate
+from reports.thresholds.reading import Known, limits_ms, validate
 from reports.verdict.checks import Check
 from reports.verdict.checks.load import arrival_rate_kept, pace_kept
 from reports.verdict.verdict import reach_verdict
-from tests.judged import checks_of, judged, numbers
+from tests.judged import checks_of, judged, numbers, thresholds
 from tests.make_intervals import even, interval_table, run_of, write_intervals
 from tests.make_open_run import health, open_run, stages
 
@@ -58,8 +57,8 @@ def test_response_times_count_from_the_intended_start() -> None:
 def test_response_times_are_counted_exactly_over_the_limit() -> None:
     """10 % of responses at exactly 120 ms: below 120 ms is broken, 120 ms or less is not."""
     made = even(600, 20.0).assign(delay_ms=np.where(np.arange(600) % 10 == 0, 100.0, 0.0))
-    thresholds = parse_thresholds('thresholds: ["corrected_p95 < 120 ms", "corrected_p95 <= 120 ms"]')
-    run = open_run(made, limits=tuple(limits_ms(thresholds)))
+    limits = thresholds("corrected_p95 < 120 ms", "corrected_p95 <= 120 ms")
+    run = open_run(made, limits=tuple(limits_ms(limits)))
     assert judged(run, "corrected_p95 < 120 ms").outcome is FAIL
     assert judged(run, "corrected_p95 <= 120 ms").outcome is PASS
 
@@ -126,14 +125,14 @@ def test_iterations_are_named_by_their_selector() -> None:
 
 def test_iterations_are_held_against_tasks() -> None:
     """Iterations are named after tasks; where those are known, a misspelt one is refused before the run."""
-    thresholds = parse_thresholds('thresholds: ["p95 of iteration:Shopper.browse < 1 s", "p95 of b < 1 s"]')
-    assert len(validate(thresholds, Known(["a"]))) == 1
+    limits = thresholds("p95 of iteration:Shopper.browse < 1 s", "p95 of b < 1 s")
+    assert len(validate(limits, Known(["a"]))) == 1
     known = Known(["a", "b"], iterations=["Shopper.brows"])
-    assert validate(thresholds, known) == [
+    assert validate(limits, known) == [
         "threshold 'p95 of iteration:Shopper.browse < 1 s': no iteration is named 'Shopper.browse';"
         " did you mean 'Shopper.brows'?"
     ]
-    assert validate(thresholds, Known(["b"], iterations=["Shopper.browse"])) == []
+    assert validate(limits, Known(["b"], iterations=["Shopper.browse"])) == []
 
 
 @pytest.mark.parametrize(
@@ -202,7 +201,7 @@ def test_slow_tasks_are_no_overload() -> None:
         " they started 1.94 s late at first and 38.1 s in the end"
     )
     sources = ["p95 < 500 ms", "rps > 7", "error_rate < 2%"]
-    assert reach_verdict(run, parse_thresholds(f"thresholds: {sources}"))["verdict"] == "PASS"
+    assert reach_verdict(run, thresholds(*sources))["verdict"] == "PASS"
 
 
 def test_times_from_the_intended_start_of_slow_tasks_never_pass() -> None:
@@ -213,9 +212,9 @@ def test_times_from_the_intended_start_of_slow_tasks_never_pass() -> None:
         "corrected_p50 of iteration:* < 1 s",
         "p95 of iteration:* < 500 ms",
     ]
-    verdict = reach_verdict(run, parse_thresholds(f"thresholds: {sources}"))
+    verdict = reach_verdict(run, thresholds(*sources))
     assert [entry["verdict"] for entry in verdict["thresholds"]] == ["INCONCLUSIVE", "FAIL", "PASS"]
-    only = reach_verdict(run, parse_thresholds(f"thresholds: {sources[:1]}"))
+    only = reach_verdict(run, thresholds(sources[0]))
     assert only["verdict"] == "INCONCLUSIVE"
     assert "grow with the length of such a run" in only["thresholds"][0]["reason"]
 
@@ -233,32 +232,6 @@ def test_paced_users_have_no_plan_to_drop_from() -> None:
     assert judged(paced, "dropped_iterations < 1%").outcome is PASS
     assert numbers(judged(paced, "late_iterations < 50%"))[0] == 10
     assert arrival_rate_kept(paced, steady_state(paced)) is None
-
-
-@pytest.mark.parametrize(
-    ("source", "text"),
-    [
-        (
-            "dropped_iterations of a < 1%",
-            "'dropped_iterations' is about the whole run, valid is 'dropped_iterations < 1%' without 'of'",
-        ),
-        (
-            "late_iterations < 5 ms",
-            "unit 'ms' does not fit late_iterations: late_iterations takes a bare number",
-        ),
-        (
-            "dropped_iterations < 101%",
-            "'< 101%' always holds, as dropped_iterations is never above 100%; valid is a limit",
-        ),
-        ("corrected_min < 5 ms", "unknown metric 'corrected_min'"),
-        ("corrected_p101 < 5 ms", "percentile 'corrected_p101' is out of range"),
-        ("corrected_p95 < 5%", "unit '%' does not fit corrected_p95"),
-    ],
-)
-def test_wrong_statements_are_refused(source: str, text: str) -> None:
-    """Every fault says what would be valid."""
-    with pytest.raises(ValueError, match=text.replace("(", r"\(")):
-        parse(source)
 
 
 def test_arrivals_that_were_started_are_enough() -> None:
@@ -287,12 +260,12 @@ def test_overload_is_no_latency_estimate() -> None:
         "rps > 9.5",
         "dropped_iterations < 1%",
     ]
-    verdict = reach_verdict(run, parse_thresholds(f"thresholds: {sources}"))
+    verdict = reach_verdict(run, thresholds(*sources))
     assert [entry["verdict"] for entry in verdict["thresholds"]] == [
         *("INCONCLUSIVE", "INCONCLUSIVE", "FAIL", "PASS", "FAIL", "FAIL"),
     ]
     assert verdict["thresholds"][0]["reason"].startswith(check.reason)
-    only = reach_verdict(run, parse_thresholds('thresholds: ["p95 < 500 ms"]'))
+    only = reach_verdict(run, thresholds("p95 < 500 ms"))
     assert only["verdict"] == "INCONCLUSIVE"
 
 
@@ -324,9 +297,7 @@ def test_early_end_opens_what_more_arrivals_could_have_broken() -> None:
     early = replace(run, meta=replace(run.meta, **cut))
     verdict = reach_verdict(
         early,
-        parse_thresholds(
-            "thresholds: [dropped_iterations < 3600, dropped_iterations < 5, late_iterations < 1%]"
-        ),
+        thresholds("dropped_iterations < 3600", "dropped_iterations < 5", "late_iterations < 1%"),
     )
     assert [entry["verdict"] for entry in verdict["thresholds"]] == ["INCONCLUSIVE", "FAIL", "INCONCLUSIVE"]
 
@@ -342,7 +313,7 @@ def test_open_load_is_not_held_against_planned_users() -> None:
 def test_verdict_tells_of_arrivals_and_iterations() -> None:
     """verdict.json has the counts of the schedule, response percentiles, and iterations apart."""
     run = open_run(even(600, 20.0, delay_ms=5.0), iterations(), started=9.9, late=0.5, dropped=0.1)
-    verdict = reach_verdict(run, parse_thresholds('thresholds: ["corrected_p95 < 500 ms"]'))
+    verdict = reach_verdict(run, thresholds("corrected_p95 < 500 ms"))
     assert verdict["run"]["load_model"] == "open"
     assert verdict["run"]["arrivals"] == {"planned": 600, "started": 594, "late": 30, "dropped": 6}
     (request,), (iteration,) = verdict["requests"], verdict["iterations"]

@@ -13,10 +13,9 @@ from plimsoll.run_files.exit_status import Outcome
 from reports.load.run import Run
 from reports.render.html import report_html
 from reports.render.terminal import terminal_text
-from reports.thresholds.grammar import parse
-from reports.thresholds.reading import Known, limits_ms, parse_thresholds, validate
+from reports.thresholds.reading import Known, limits_ms, validate
 from reports.verdict.verdict import reach_verdict
-from tests.judged import judged, numbers
+from tests.judged import judged, numbers, thresholds
 from tests.make_intervals import START_S, even, requests, run_of
 from tests.samples import even as csv_even
 from tests.samples import run_of as csv_run
@@ -154,43 +153,12 @@ def test_without_intervals(source: str) -> None:
     assert numbers(judged(run, "count of type:GET and not b > 50"))[0] == 100
 
 
-@pytest.mark.parametrize(
-    ("source", "fault"),
-    [
-        ("rate > 80%", "'rate' is one of the journey's own metrics, valid is 'rate of NAME > 80%'"),
-        ("rate of transaction:a > 80%", "'rate' is one of the journey's own metrics"),
-        (
-            "cumulated_p95 < 1 s",
-            "'cumulated_p95' applies to transactions only, valid is 'cumulated_p95 of",
-        ),
-        ("p95 of a and transaction:b < 1 s", "names requests, iterations or transactions together"),
-        ("p95 of a and < 1 s", "'and' is followed by '<', where a request name or glob is wanted"),
-        ("p95 of not < 1 s", "'not' is followed by '<'"),
-        ("p95 of or < 1 s", "'of' is followed by 'or'"),
-        ("p95 of a b < 1 s", "'b' stands where .* with and, or, not"),
-        ("error_rate of page.cls < 1", "the limit has no unit: error_rate takes per cent"),
-        ("p95 of page.cls < 1 pt", "unit 'pt' does not fit p95: p95 takes a time"),
-        ("corrected_p95 of a < 1", "the limit has no unit"),
-        ("p95 of transaction:a < 1", "the limit has no unit"),
-    ],
-)
-def test_faults(source: str, fault: str) -> None:
-    """Each mistake is named with what would be valid."""
-    with pytest.raises(ValueError, match=fault):
-        parse(source)
-
-
-def test_words_in_quotes_are_names() -> None:
-    """A request that is called like a word of the grammar is meant in quotes."""
-    assert [c.text for c in parse('p95 of "not" or "or" < 1 s').selector.conditions] == ["not", "or"]
-
-
 def faults(*sources: str, more: Sequence[list[str]] = ()) -> list[str]:
     """Return what is wrong with statements, of a run that knows one of each; *more*: tags, transactions."""
-    thresholds = parse_thresholds(json.dumps({"thresholds": list(sources)}))
+    limits = thresholds(*sources)
     return [
         fault.partition(": ")[2]
-        for fault in validate(thresholds, Known(["shop.home"], ["cache", "pod.*"], ["Visitor"], *more))
+        for fault in validate(limits, Known(["shop.home"], ["cache", "pod.*"], ["Visitor"], *more))
     ]
 
 
@@ -307,7 +275,7 @@ def test_limits_to_count_over() -> None:
     """The recorder counts over limits of trends as it has their values, and over those of transactions."""
     sources = ["p75 of page.cls < 0.1", "p95 of transaction:flow < 2 s", "rate of cache > 80%"]
 
-    assert limits_ms(parse_thresholds(json.dumps({"thresholds": sources}))) == [2000.0, 100_000.0]
+    assert limits_ms(thresholds(*sources)) == [2000.0, 100_000.0]
 
 
 def test_verdict() -> None:
@@ -362,6 +330,6 @@ def test_tables_have_a_heading_for_each_column() -> None:
 
 def test_a_limit_on_transactions_is_no_line_on_requests() -> None:
     """Charts of requests have the limits of requests only."""
-    thresholds = parse_thresholds(json.dumps({"thresholds": ["p95 of transaction:flow < 2 s"]}))
+    limits = thresholds("p95 of transaction:flow < 2 s")
 
-    assert "Limits drawn" not in report_html(whole_run(), reach_verdict(whole_run(), thresholds))
+    assert "Limits drawn" not in report_html(whole_run(), reach_verdict(whole_run(), limits))

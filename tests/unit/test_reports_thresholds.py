@@ -79,6 +79,36 @@ def test_statement_is_understood(source: str, metric: str, pattern: str, operato
         ("< 5 ms", "starts with '<', where a metric is wanted"),
         ("", "starts with nothing"),
         (f"count > 1{'0' * 400}", "is too large"),
+        ("rate > 80%", "'rate' is one of the journey's own metrics, valid is 'rate of NAME > 80%'"),
+        ("rate of transaction:a > 80%", "'rate' is one of the journey's own metrics"),
+        (
+            "cumulated_p95 < 1 s",
+            "'cumulated_p95' applies to transactions only, valid is 'cumulated_p95 of",
+        ),
+        ("p95 of a and transaction:b < 1 s", "names requests, iterations or transactions together"),
+        ("p95 of a and < 1 s", "'and' is followed by '<', where a request name or glob is wanted"),
+        ("p95 of not < 1 s", "'not' is followed by '<'"),
+        ("p95 of or < 1 s", "'of' is followed by 'or'"),
+        ("p95 of a b < 1 s", "'b' stands where .* with and, or, not"),
+        ("error_rate of page.cls < 1", "the limit has no unit: error_rate takes per cent"),
+        ("p95 of page.cls < 1 pt", "unit 'pt' does not fit p95: p95 takes a time"),
+        ("corrected_p95 of a < 1", "the limit has no unit"),
+        ("p95 of transaction:a < 1", "the limit has no unit"),
+        (
+            "dropped_iterations of a < 1%",
+            "'dropped_iterations' is about the whole run, valid is 'dropped_iterations < 1%' without 'of'",
+        ),
+        (
+            "late_iterations < 5 ms",
+            "unit 'ms' does not fit late_iterations: late_iterations takes a bare number",
+        ),
+        (
+            "dropped_iterations < 101%",
+            "'< 101%' always holds, as dropped_iterations is never above 100%; valid is a limit",
+        ),
+        ("corrected_min < 5 ms", "unknown metric 'corrected_min'"),
+        ("corrected_p101 < 5 ms", "percentile 'corrected_p101' is out of range"),
+        ("corrected_p95 < 5%", "unit '%' does not fit corrected_p95"),
     ],
 )
 def test_fault_says_what_would_be_valid(source: str, text: str) -> None:
@@ -136,6 +166,11 @@ def test_foregone_limit_is_refused_with_its_position_whatever_its_level() -> Non
         "threshold 2 'error_rate <= 100%'",
         "threshold 3 'rps >= 0/s'",
     ]
+
+
+def test_words_in_quotes_are_names() -> None:
+    """A request that is called like a word of the grammar is meant in quotes."""
+    assert [c.text for c in parse('p95 of "not" or "or" < 1 s').selector.conditions] == ["not", "or"]
 
 
 names = st.text(st.characters(exclude_characters='"', exclude_categories=["Cs"]), min_size=1)

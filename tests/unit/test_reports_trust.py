@@ -1,6 +1,5 @@
 """The judged time, and the checks of the generator and of what was recorded."""
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +16,7 @@ from reports.thresholds.reading import parse_thresholds
 from reports.verdict.checks import Check
 from reports.verdict.checks.requests import error_rate_unchecked
 from reports.verdict.verdict import reach_verdict
-from tests.judged import checks_of, judged, numbers, reasons_of
+from tests.judged import checks_of, judged, numbers, reasons_of, thresholds
 from tests.make_intervals import START_S, interval_table, requests
 from tests.make_intervals import run_of as recorded
 from tests.make_run import empty_run
@@ -129,7 +128,7 @@ def test_drift_is_not_steady() -> None:
     run = replace(run_of(stages=hold), intervals=intervals_of(interval_table(made, [50.0])))
     check = checks(run)["steady_state"]
     assert (check.ok, check.value, check.limit) == (False, 100, 100)
-    verdict = reach_verdict(run, parse_thresholds('thresholds: ["p95 < 50 ms"]'))
+    verdict = reach_verdict(run, thresholds("p95 < 50 ms"))
     assert verdict["verdict"] == "INCONCLUSIVE"
 
 
@@ -156,7 +155,7 @@ def test_exhausted_generator_is_named(columns: dict[str, Any], check: str, value
     found = checks(run)[check]
     assert not found.ok
     assert found.value == pytest.approx(value)
-    verdict = reach_verdict(run, parse_thresholds('thresholds: ["p95 < 50 ms", "rps > 99"]'))
+    verdict = reach_verdict(run, thresholds("p95 < 50 ms", "rps > 99"))
     assert verdict["verdict"] == "INCONCLUSIVE"
     assert any(
         reason.startswith(f"{check}: the load generator (process 'w2')") for reason in reasons_of(verdict)
@@ -299,8 +298,8 @@ def test_failures_that_nothing_limits_do_not_pass() -> None:
     """Half of all requests failed, the other half was fast: a limit on latency alone is no pass for that."""
     at_s = START_S + np.arange(600) / 10
     half = recorded(requests(at_s, np.full(600, 100.0), failed=np.arange(600) % 2 == 0), 500.0)
-    alone = reach_verdict(half, parse_thresholds('thresholds: ["p95 < 500 ms"]'))
-    limited = reach_verdict(half, parse_thresholds('thresholds: ["p95 < 500 ms", "error_rate < 60%"]'))
+    alone = reach_verdict(half, thresholds("p95 < 500 ms"))
+    limited = reach_verdict(half, thresholds("p95 < 500 ms", "error_rate < 60%"))
 
     assert alone["thresholds"][0]["verdict"] == "PASS"
     assert alone["verdict"] == "INCONCLUSIVE"
@@ -348,7 +347,7 @@ def test_a_limit_on_failures_covers_only_what_it_selects(limit: str, is_covered:
     made = [failing(5000, 0, name="browse", user_class="Browser"), failing(182, 27, **CHECKOUT)]
     own = [failing(60, 1, name="checkout", request_type=kind) for kind in ("rate", "check", "transaction")]
     run = recorded(pd.concat([*made, *own]), 500.0)
-    verdict = reach_verdict(run, parse_thresholds(json.dumps({"thresholds": ["p95 < 500 ms", limit]})))
+    verdict = reach_verdict(run, thresholds("p95 < 500 ms", limit))
 
     found = {check["check"]: check for check in verdict["validity"]}.get("error_rate_unchecked")
     assert (found is None or found["ok"]) is is_covered
@@ -389,8 +388,8 @@ def test_requests_without_a_limit_are_held_to_one_per_cent(
         failing(n, failures, name="left"),
     ]
     made += [failing(40, 1, name=f"other{i}") for i in range(others)]
-    thresholds = parse_thresholds("thresholds: [p95 < 500 ms, error_rate of covered < 60%]")
-    check = error_rate_unchecked(recorded(pd.concat(made)), thresholds)
+    limits = thresholds("p95 < 500 ms", "error_rate of covered < 60%")
+    check = error_rate_unchecked(recorded(pd.concat(made)), limits)
     assert check is not None
     assert check.ok is (not reason)
     assert check.reason.startswith(reason)
@@ -399,11 +398,11 @@ def test_requests_without_a_limit_are_held_to_one_per_cent(
 def test_selectors_that_the_files_cannot_tell_cover_nothing() -> None:
     """Locust's CSV files know no tags: a limit on the failures of a tag covers none of their requests."""
     run = csv_run({"a": csv_even(1000, failures=15), "b": csv_even(9000)})
-    by_tag = error_rate_unchecked(run, parse_thresholds("thresholds: ['error_rate of tag:x < 5%']"))
+    by_tag = error_rate_unchecked(run, thresholds("error_rate of tag:x < 5%"))
     assert by_tag is not None
     assert by_tag.reason.startswith("1.5% of the 1000 requests 'a' failed")
-    assert error_rate_unchecked(run, parse_thresholds("thresholds: ['error_rate < 5%']")) is None
-    others = error_rate_unchecked(run, parse_thresholds("thresholds: ['failures of b < 5']"))
+    assert error_rate_unchecked(run, thresholds("error_rate < 5%")) is None
+    others = error_rate_unchecked(run, thresholds("failures of b < 5"))
     assert others is not None
     assert others.reason.startswith("1.5% of the 1000 requests 'a' failed")
 
@@ -577,7 +576,7 @@ def test_the_judged_time_is_covered_by_rows(table: str, file: str, kept: Any, ok
     run = sound_run()
     rows = getattr(run, table)
     run = replace(run, **{table: rows[kept(rows["unix_s"] - START_S)]})
-    verdict = reach_verdict(run, parse_thresholds('thresholds: ["p95 < 500 ms", "error_rate < 1%"]'))
+    verdict = reach_verdict(run, thresholds("p95 < 500 ms", "error_rate < 1%"))
 
     assert verdict["verdict"] == ("PASS" if ok else "INCONCLUSIVE"), verdict["reasons"]
     assert checks(run)["health_coverage"].ok is ok
@@ -609,7 +608,7 @@ def test_a_generator_that_stands_still_never_passes(stopped_s: list[float], ok: 
             1000 * length_s, 1.0, 1.0,
         ]  # fmt: skip
     run = replace(sound_run(), health=rows)
-    verdict = reach_verdict(run, parse_thresholds('thresholds: ["p95 < 500 ms", "error_rate < 1%"]'))
+    verdict = reach_verdict(run, thresholds("p95 < 500 ms", "error_rate < 1%"))
     found = checks(run)
 
     assert verdict["verdict"] == ("PASS" if ok else "INCONCLUSIVE"), verdict["reasons"]
@@ -634,14 +633,12 @@ def test_nothing_answered_is_named() -> None:
     made = requests(START_S + np.arange(9.0), np.full(9, 60_000.0), unfinished=True)
     run = replace(run_of(), intervals=intervals_of(interval_table(made, [500.0])))
     assert checks(run)["any_requests"].reason == "no request was answered, 9 were cut off"
-    assert (
-        reach_verdict(run, parse_thresholds('thresholds: ["error_rate < 1%"]'))["verdict"] == "INCONCLUSIVE"
-    )
+    assert reach_verdict(run, thresholds("error_rate < 1%"))["verdict"] == "INCONCLUSIVE"
 
 
 def test_a_check_says_what_it_undermines() -> None:
     """verdict.json names the families of thresholds that each check takes the ground from."""
-    verdict = reach_verdict(replace(run_of(), health=health()), parse_thresholds('thresholds: ["rps > 1"]'))
+    verdict = reach_verdict(replace(run_of(), health=health()), thresholds("rps > 1"))
     undermines = {check["check"]: check["undermines"] for check in verdict["validity"]}
 
     assert undermines["generator_cpu"] == ["latency", "rate", "count"]

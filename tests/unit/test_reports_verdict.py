@@ -13,11 +13,11 @@ from plimsoll.run_files.exit_status import Outcome
 from reports.estimates.estimate import Estimate
 from reports.load.run import REQUEST_COLUMNS, STAGE_COLUMNS, Run, RunMeta, Stage, empty_frame
 from reports.thresholds.grammar import OPERATORS
-from reports.thresholds.reading import Threshold, parse_thresholds
+from reports.thresholds.reading import parse_thresholds
 from reports.verdict.checks import Check
 from reports.verdict.judge import decide, judge_threshold
 from reports.verdict.verdict import reach_verdict
-from tests.judged import checks_of, reasons_of
+from tests.judged import checks_of, reasons_of, thresholds
 from tests.samples import even, run_of
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
@@ -30,11 +30,6 @@ RECORDED = RunMeta(
     planned_duration_s=60.0,
     shape="RampShape",
 )
-
-
-def thresholds(*sources: str) -> list[Threshold]:
-    """Return the thresholds of these statements."""
-    return parse_thresholds(json.dumps({"thresholds": sources}))
 
 
 def judged(run: Run, source: str) -> tuple[Outcome, str]:
