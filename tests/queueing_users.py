@@ -6,11 +6,8 @@ from locust import constant, task
 
 from typing import ClassVar
 
-from plimsoll import record_run
+from plimsoll import SearchShape, record_run
 from plimsoll.users.http import LeanHttpUser
-from tests.small_search import SmallSearchShape
-
-__all__ = ["SmallSearchShape", "Visitor"]
 
 record_run()
 
@@ -25,3 +22,16 @@ class Visitor(LeanHttpUser):
     def visit(self) -> None:
         """Wait for one's turn."""
         self.client.get("/", name="queue.visit")
+
+
+class SmallSearchShape(SearchShape):
+    """40 a second, then 80, then between them until the gap is 40 %: three steps, where none stays open."""
+
+    first_rate = 40
+    factor = 2
+    max_rate = 160
+    resolution = 0.4
+    step_s = 8
+    rest_s = 1
+    max_steps = 6
+    max_users = 200

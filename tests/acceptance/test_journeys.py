@@ -1,15 +1,22 @@
-"""All journeys in a real `locust` process against the bundled service: faultless, nothing left behind."""
+"""The bundled service in real processes: the README's first command, and all journeys without a fault."""
 
 from __future__ import annotations
 
 import json
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
+import pytest
 
+from plimsoll.run_files.exit_status import ExitStatus
 from plimsoll.users.websocket import websocket_request_names
 from tests.fix_bundled_service import ServiceProcess
+from tests.fix_runs import ROOT, Run
 from tests.journeys import JOURNEYS, ROOMS, Hasty, run_hastily
+from tests.processes import finish, start_locust
 
 # Those who registered by themselves have no prefix of their run.
 ENROLLED = "SELECT count(*) FROM plimsoll.users WHERE email ~ '^new-[0-9a-f]{12}-'"
@@ -41,3 +48,39 @@ def test_every_declared_request_is_sent_and_right(
     made = {each["name"] for each in json.loads(verdict.read_text(encoding="utf-8"))["transactions"]}
     assert made == declared
     assert enrolled == (0,)
+
+
+USUAL_PORTS = (5432, 8000, 8089)
+DEMO_LIMIT_S = 180
+
+
+@pytest.fixture
+def taken_ports() -> Iterator[None]:
+    """Keep the usual ports of a database, a service and a web UI taken."""
+    with ExitStack() as stack:
+        for port in USUAL_PORTS:
+            taken = stack.enter_context(socket.socket())
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                taken.bind(("127.0.0.1", port))
+            except OSError:
+                continue  # somebody else has it, which is as good
+            taken.listen()
+        yield
+
+
+@pytest.mark.usefixtures("taken_ports")
+def test_the_demo(tmp_path: Path) -> None:
+    """The bundled service is started and answers without a failure; the demo's limits are judged on data."""
+    # The first stage of the ramp is enough: the last value of an option counts.
+    options = ["--run-dir", str(tmp_path / "run"), "--time-scale", "0.006"]
+    demo = start_locust(["--config", "profiles/demo.conf", *options], ROOT)
+    output = finish(demo, DEMO_LIMIT_S)
+    run = Run(demo.returncode, output, tmp_path / "run")
+    verdict = run.read("verdict.json")
+
+    assert demo.returncode == ExitStatus[verdict["verdict"]], output
+    assert run.read("run.json")["end_reason"] == "schedule ended"
+    assert verdict["run"]["requests"] > 100, output
+    assert verdict["run"]["failures"] == 0, output
+    assert "report.html" in output

@@ -1,16 +1,19 @@
-"""Samples become rows of counts: every request in exactly one row, and every figure as counted one by one."""
+"""Requests become rows of counts: each in one row, in the buckets of the layout, and so to the master."""
+
+from locust.rpc import Message
 
 import math
 from collections import Counter, defaultdict
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from plimsoll.recording.aggregate import aggregate
-from plimsoll.recording.intervals import IntervalBatch, Key
-from plimsoll.run_files.intervals import bucket_indices
+from plimsoll.recording.intervals import IntervalBatch, Key, batch_from_message
+from plimsoll.run_files.intervals import LAST_BUCKET, bucket_indices
 
 KEYS = [Key("Shopper", "GET", "home"), Key("Shopper", "POST", "order"), Key("", "WS", "update")]
 KINDS = ["other", "wrong total", "ConnectionError"]
@@ -142,3 +145,95 @@ def test_limits_are_exact() -> None:
     batch = aggregate(np.array(told), KEYS, KINDS, LIMITS_MS)
 
     assert batch.over_limits["over_limit"].sum(axis=0).tolist() == [2, 1, 0]
+
+
+@pytest.fixture
+def batch() -> IntervalBatch:
+    """Return a batch of two keys with a failure and a request that was cut off."""
+    told = [
+        [0, 0, 100.5, 100.0, 500.0, 20, 40.0],
+        [0, -1, 102.0, 99.0, 3000.0, 0, math.nan],
+        [2, 2, 100.5, 100.4, 100.0, 30, 0.0],
+    ]
+    return aggregate(np.array(told), KEYS, KINDS, [100.0, 200.0])
+
+
+def test_message(batch: IntervalBatch) -> None:
+    """What Locust's messages carry, packed and unpacked, is the same batch."""
+    locust_message: Any = Message
+    sent = locust_message("stats", batch.to_message(), "w1").serialize()
+    arrived = batch_from_message(locust_message.unserialize(sent).data)
+
+    assert (arrived.keys, arrived.kinds) == (batch.keys, batch.kinds)
+    for name, column in batch.scalars.items():
+        np.testing.assert_array_equal(arrived.scalars[name], column)
+    for name, histogram in batch.histograms.items():
+        for found, wanted in zip(arrived.histograms[name], histogram, strict=True):
+            np.testing.assert_array_equal(found, wanted)
+    for name, over in batch.over_limits.items():
+        np.testing.assert_array_equal(arrived.over_limits[name], over)
+
+
+def test_own_tables(batch: IntervalBatch) -> None:
+    """A batch names just what is in it, and needs no other batch to be understood."""
+    assert batch.keys == [KEYS[0], KEYS[2]]
+    assert batch.kinds == ["wrong total"]
+
+
+@pytest.mark.parametrize(
+    ("limits_ms", "delay_ms", "columns"),
+    [
+        pytest.param([], 0.0, (0, 0), id="no limits"),
+        pytest.param([100.0], math.nan, (1, 0), id="no schedule, so that there are no response times"),
+        pytest.param([100.0], 0.0, (1, 1), id="a schedule"),
+    ],
+)
+def test_counts_over_limits(limits_ms: list[float], delay_ms: float, columns: tuple[int, int]) -> None:
+    """What can be over a limit is counted over each of them, also after the way."""
+    batch = aggregate(np.array([[0, 0, 100.5, 100.0, 500.0, 20, delay_ms]]), KEYS, KINDS, limits_ms)
+    over = batch_from_message(batch.to_message()).over_limits
+
+    assert (over["over_limit"].shape[1], over["response_over_limit"].shape[1]) == columns
+
+
+def test_message_of_another_form(batch: IntervalBatch) -> None:
+    """A message that lacks something is refused, not half understood."""
+    message = batch.to_message()
+    del message["scalars"]["failures"]
+
+    with pytest.raises(KeyError, match="failures"):
+        batch_from_message(message)
+
+
+@pytest.mark.parametrize(
+    ("latency_ms", "bucket"),
+    [
+        (0.0, 0),  # under 1 us counts as 1 us
+        (0.001, 0),  # 1 us = 2^0
+        (0.002, 128),  # 2 us = 2^1
+        (0.003, 128 + 64),  # half-way from 2 to 4 us
+        (1.024, 10 * 128),  # 1024 us = 2^10
+        (1.031, 10 * 128),  # the first bucket there ends at 1024 · 129/128 = 1032 us
+        (1.032, 10 * 128 + 1),
+        (1e300, LAST_BUCKET),  # no latency is off the end
+    ],
+)
+def test_bucket(latency_ms: float, bucket: int) -> None:
+    """A latency falls into the bucket that the formula of the layout gives by hand."""
+    assert bucket_indices(np, np.array([latency_ms])).tolist() == [bucket]
+
+
+@given(st.lists(st.floats(0.001, 1e9), min_size=1, max_size=50))
+def test_error_bound(latencies_ms: list[float]) -> None:
+    """From 1 us to eleven days, the middle of a latency's bucket is at most 1/256 away from it."""
+    latencies = np.array(latencies_ms)
+    octaves, steps = np.divmod(bucket_indices(np, latencies), 128)
+    middles_ms = 2.0**octaves * (1 + (steps + 0.5) / 128) / 1000
+
+    assert (np.abs(middles_ms - latencies) <= latencies / 256 * (1 + 1e-9)).all()
+
+
+@given(st.lists(st.floats(0, 1e9), min_size=2, max_size=50))
+def test_order(latencies_ms: list[float]) -> None:
+    """A longer latency is never in a lower bucket."""
+    assert (np.diff(bucket_indices(np, np.sort(latencies_ms))) >= 0).all()

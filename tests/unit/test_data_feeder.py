@@ -13,7 +13,7 @@ from plimsoll.data.channel import LocalChannel
 from plimsoll.data.feeder import ANSWER_LIMIT_S, GIVE_UP_S, PROCESS, Feeder, FeederExhausted
 from plimsoll.data.row_allocator import Block
 from plimsoll.data.sources import FeedError
-from tests.unit.test_data_row_allocator import Numbers
+from tests.unit.test_data_rows import Numbers
 from tests.virtual_time import Clock, virtual_time
 
 

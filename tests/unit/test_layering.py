@@ -1,12 +1,18 @@
-"""The halves of the house meet only through HTTP, SQL and the run directory."""
+"""The parts of the house meet only through HTTP, SQL and the run directory, and the library by its names."""
+
+from __future__ import annotations
 
 import ast
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+
+import plimsoll
 
 ROOT = Path(__file__).resolve().parents[2]
 HOUSE = {"locustfiles", "plimsoll", "reports", "shapes", "service"}
@@ -249,3 +255,44 @@ def edges(path: Path, modules: dict[str, Path]) -> Iterator[str]:
         elif node.module:
             members = {f"{node.module}.{alias.name}" for alias in node.names} & modules.keys()
             yield from members or {node.module} & modules.keys()
+
+
+MODULE = ROOT / "plimsoll" / "__init__.py"
+
+
+def test_public_names_are_complete_and_sorted() -> None:
+    """`__all__` holds each name that a type checker is shown, once, in order, and `dir` lists them."""
+    tree = ast.parse(MODULE.read_text(encoding="utf-8"))
+    checked = next(node for node in tree.body if isinstance(node, ast.If))
+    shown = {
+        str(alias.asname): node.module
+        for node in ast.walk(checked)
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+    assert plimsoll.__all__ == sorted(shown)
+    assert shown == plimsoll._EXPORTS
+    assert set(plimsoll.__all__) <= set(dir(plimsoll))
+
+
+@pytest.mark.parametrize("name", plimsoll.__all__)
+def test_each_public_name_is_that_of_its_module(name: str) -> None:
+    """Each name imports, and is what its module has by that name."""
+    assert getattr(plimsoll, name) is getattr(import_module(plimsoll._EXPORTS[name]), name)
+
+
+def test_other_names_are_refused() -> None:
+    """A misspelt name is an ordinary AttributeError."""
+    with pytest.raises(AttributeError, match="module 'plimsoll' has no attribute 'ApiUsr'"):
+        _ = plimsoll.ApiUsr  # type: ignore[attr-defined]  # that is the point
+
+
+def test_importing_the_library_does_not_import_locust() -> None:
+    """Locust, which patches the process, is not imported before one of its names is; stages need none."""
+    code = "import plimsoll, sys; plimsoll.Stage, plimsoll.RateStage; print(list(sys.modules))"
+    process = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+
+    assert not {"locust", "gevent"} & set(ast.literal_eval(process.stdout))

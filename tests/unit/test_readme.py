@@ -212,7 +212,7 @@ def test_measures_and_strategies() -> None:
         assert documented(strategy)
 
 
-def test_public_names() -> None:
+def test_layering() -> None:
     """Every public name of the library is documented."""
     assert {name for name in plimsoll.__all__ if not re.search(rf"\b{name}\b", ALL)} == set()
 

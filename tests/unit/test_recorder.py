@@ -1,7 +1,8 @@
-"""The recorder keeps every request of any user, and nothing of it can break the load."""
+"""The recorder keeps every request of any user, by its type of error, and nothing of it breaks the load."""
 
 import gevent
 from locust.env import Environment
+from locust.exception import CatchResponseError
 
 import logging
 import math
@@ -16,6 +17,7 @@ from plimsoll.loads.intended_starts import UserRegistry
 from plimsoll.recording.in_flight import Request
 from plimsoll.recording.recorder import RequestRecorder
 from plimsoll.recording.run_clock import RunClock
+from plimsoll.recording.series import MAX_ERROR_TYPE_LENGTH, MAX_ERROR_TYPES, OTHER, ErrorTypes
 from tests.users_at_work import as_user
 from tests.virtual_time import START_MONOTONIC_S, START_UNIX_S, Clock, virtual_time
 
@@ -342,3 +344,43 @@ def test_unfinished(recorder: RequestRecorder) -> None:
     assert block.scalars["unfinished"].tolist() == [1]
     assert block.over_limits["unfinished_over_limit"].tolist() == [[1]]
     assert block.scalars["ended_s"].tolist() == [START_UNIX_S + 3]
+
+
+@pytest.mark.parametrize(
+    ("failure", "error_type"),
+    [
+        (CatchResponseError("3 careers, expected 4"), "3 careers, expected 4"),
+        ("status 500", "status 500"),
+        (ConnectionResetError("by peer"), "ConnectionResetError: by peer"),
+        (TimeoutError(), "TimeoutError"),
+        (CatchResponseError(""), "CatchResponseError"),
+        ("GET /?token=abc", "GET /?token=***"),
+        ("half \udc80 a character", r"half \udc80 a character"),
+        ("x" * 500, "x" * MAX_ERROR_TYPE_LENGTH),
+    ],
+)
+def test_text(failure: object, error_type: str) -> None:
+    """A failure is named by what the journey said, or by the class of the exception and its text."""
+    error_types = ErrorTypes()
+
+    assert error_types.texts[error_types.id_of(failure)] == error_type
+
+
+def test_storm_of_different_texts() -> None:
+    """An error text with an id in it fills the table once; what comes after is "other"."""
+    error_types = ErrorTypes()
+    numbers = [error_types.id_of(f"order {order} is lost") for order in range(10 * MAX_ERROR_TYPES)]
+
+    assert len(error_types.texts) == MAX_ERROR_TYPES
+    assert error_types.texts[numbers[0]] == "order 0 is lost"
+    assert error_types.texts[numbers[-1]] == OTHER
+    assert error_types.id_of("order 0 is lost") == numbers[0]
+
+
+def test_cache_is_bounded() -> None:
+    """Texts that differ in their secrets are one type, however many there are."""
+    error_types = ErrorTypes()
+    numbers = {error_types.id_of(f"refused token={secret}") for secret in range(6 * MAX_ERROR_TYPES)}
+
+    assert len(numbers) == 1
+    assert len(error_types._seen) <= 4 * MAX_ERROR_TYPES

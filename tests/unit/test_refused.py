@@ -13,7 +13,7 @@ HOST = ["-H", "http://127.0.0.1:1"]
 VISITOR = "class Visitor(FastHttpUser):\n"
 MEASURING_USERS = Path(__file__).parents[1] / "measuring_users.py"
 SEARCH = """
-from tests.small_search import SmallSearchShape
+from tests.queueing_users import SmallSearchShape
 """
 WRONG_SHAPE = """
 from plimsoll import ArrivalShape, RateStage

@@ -1,17 +1,31 @@
-"""The search for the breakpoint is a pure function of the verdicts on its steps."""
+"""The search for the breakpoint: its next step by the verdicts so far, and the shape that plays it."""
+
+# mypy: disallow-untyped-calls=False
+# Half of Locust's functions carry no types.
 
 from __future__ import annotations
 
+import gevent
+
+import subprocess
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from plimsoll.loads import arrival_shape
+from plimsoll.loads.arrival_shape import NO_JUDGE, SearchShape
 from plimsoll.loads.schedule import ScheduleError
 from plimsoll.loads.search import LONGEST_REST_S, StepCourse, StepSearch, Tried
+from plimsoll.recording import judging
+from plimsoll.recording.judging import StepJudge
 from plimsoll.run_files.exit_status import Outcome
 from shapes.breakpoint import BreakpointShape
+from tests.virtual_time import virtual_time
 
 BREAKPOINT = BreakpointShape().search
 
@@ -144,3 +158,127 @@ def test_all_faults_at_once() -> None:
         "max_steps must be a number above 0, got 0",
         "max_rate must be a number of at least first_rate, 0, got inf",
     ]
+
+
+class SmallSearch(SearchShape):
+    """10/s for 20 s, then 20/s, at a tenth of both."""
+
+    first_rate = 10
+    factor = 2
+    max_rate = 20
+    resolution = 0.1
+    step_s = 20
+    rest_s = 5
+    max_steps = 3
+    max_users = 100
+
+
+@pytest.fixture
+def shape(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a shape at a time that the test sets, whose load is left to ArrivalShape's own tests."""
+    monkeypatch.setattr(arrival_shape.ArrivalShape, "next_tick", lambda _: (1, 1.0))
+    monkeypatch.setattr(SmallSearch, "is_busy", False)
+    made: Any = SmallSearch()
+    options = SimpleNamespace(user_scale=0.1, time_scale=0.1)
+    made.runner = SimpleNamespace(environment=SimpleNamespace(parsed_options=options))
+    made.elapsed_s = 0.0
+    made.get_run_time = lambda: made.elapsed_s
+    return made
+
+
+def stages(shape: SearchShape) -> list[tuple[str, float, float]]:
+    """Return name, duration and rate of what is planned so far."""
+    return [(stage.name, round(stage.duration_s, 3), stage.from_rate) for stage in shape.planned().stages]
+
+
+def tick_at(shape: Any, elapsed_s: float) -> Any:
+    """Ask the shape so many seconds after the beginning of its schedule."""
+    shape.elapsed_s = elapsed_s
+    return shape.tick()
+
+
+def test_the_search_goes_on_with_the_verdict(shape: Any) -> None:
+    """While there is no verdict the rest goes on; it ends, with the next step, a second after it has come."""
+    asked: list[str] = []
+    verdicts: list[Outcome | None] = [None, Outcome.PASS]
+
+    def judge(step: str) -> Outcome | None:
+        asked.append(step)
+        return verdicts.pop(0)
+
+    shape.judge_steps_by(judge)
+
+    for elapsed_s in (0, 1, 2.4):
+        tick_at(shape, elapsed_s)
+    assert (asked, stages(shape)) == ([], [("step_1", 2, 1), ("rest_1", 300, 0)])
+
+    tick_at(shape, 2.6)
+    tick_at(shape, 3.6)
+    assert asked == ["step_1", "step_1"]
+    assert stages(shape) == [("step_1", 2, 1), ("rest_1", 2.6, 0), ("step_2", 2, 2), ("rest_2", 300, 0)]
+
+
+def test_what_is_under_way_is_waited_for(shape: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step is not judged while its iterations go on, but for half a minute at most."""
+    monkeypatch.setattr(SmallSearch, "is_busy", True)
+    shape.judge_steps_by(lambda _: Outcome.PASS)
+
+    tick_at(shape, 31)
+    assert len(stages(shape)) == 2
+    tick_at(shape, 32)
+    assert len(stages(shape)) == 4
+
+
+def test_the_search_ends(shape: Any) -> None:
+    """When the highest step has passed, the schedule ends, and nobody is asked any more."""
+    shape.judge_steps_by(lambda _: Outcome.PASS)
+    tick_at(shape, 3)
+    tick_at(shape, 7)
+    shape.judge_steps_by(None)
+
+    assert tick_at(shape, 8) == (1, 1.0)
+    assert shape.planned().duration_s == 8
+
+
+def test_without_a_judge_it_ends(shape: Any, caplog: pytest.LogCaptureFixture) -> None:
+    """Nobody who could tell a verdict: the search says so and stops the load."""
+    assert tick_at(shape, 0) is not None
+    assert tick_at(shape, 3) is None
+    assert NO_JUDGE in caplog.text
+
+
+def test_a_second_run_searches_anew(shape: Any) -> None:
+    """The web UI uses the same shape object for every run; a master resets it when it has a judge."""
+    shape.judge_steps_by(lambda _: Outcome.PASS)
+    tick_at(shape, 3)
+    assert len(stages(shape)) == 4
+
+    shape.reset_time()
+    assert len(stages(shape)) == 2
+    tick_at(shape, 3)
+    assert len(stages(shape)) == 4
+
+
+@pytest.mark.parametrize(
+    ("status", "output", "verdict"),
+    [(0, '{"step_1": "FAIL"}', "FAIL"), (0, "{}", "INCONCLUSIVE"), (1, "", "INCONCLUSIVE")],
+)
+def test_verdicts(
+    status: int, output: str, verdict: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """There is none at first, and then what the judge says; one that cannot be reached is open."""
+    asked: list[list[str]] = []
+
+    def answer(arguments: list[str]) -> subprocess.CompletedProcess[str]:
+        asked.append(arguments)
+        return subprocess.CompletedProcess(arguments, status, output, "")
+
+    monkeypatch.setattr(judging, "run_reports", answer)
+    with virtual_time():
+        judge = StepJudge(tmp_path, recorded_after_s=4.0)
+        assert judge("step_1") is None
+        gevent.sleep(3.9)
+        assert judge("step_1") is None
+        gevent.sleep(0.2)
+        assert judge("step_1") == judge("step_1") == verdict
+    assert asked == [["steps", str(tmp_path)]]
