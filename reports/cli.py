@@ -16,8 +16,8 @@ from typing import cast
 from plimsoll.redact import redact
 from plimsoll.run_files.exit_status import ExitStatus
 from plimsoll.run_files.files import INTERVALS_FILE, THRESHOLDS_FILE
-from reports.console import open_closed_streams, say, shortened
 from reports.errors import ConfigError, ReportError
+from reports.files import open_closed_streams, say, shortened
 from reports.thresholds.reading import Known, as_yaml, limits_ms, read_thresholds
 
 Command = Callable[[argparse.Namespace], tuple[int, str]]

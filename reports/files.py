@@ -1,12 +1,21 @@
-"""Read files that end, and write files so that a reader finds the old or the new one, never half of it."""
+"""Files and standard streams that may be anything.
+
+Read files that end; write files so that a reader finds the old or the new one, never half of it; print to
+streams that may be closed, have lost their reader, or end on a full disk.
+"""
 
 import errno
 import os
 import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
+
+MAX_LINE = 2000
+"""Characters: a message may quote a file, a path or an argument of any length."""
 
 
 def read_regular(path: Path, max_bytes: int | None = None) -> bytes:
@@ -43,3 +52,33 @@ def replaced(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def open_closed_streams() -> None:
+    """Let the null device stand in for standard streams that are closed, as by `>&-`.
+
+    Otherwise the next file that is opened would take the place of one.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - for the whole process
+
+
+def say(stream: TextIO, text: str) -> None:
+    """Print a text; where that fails, the exit status still says what came out."""
+    try:
+        stream.write(text)
+        stream.flush()
+    except OSError:
+        # Python would complain again when it closes the broken stream at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def shortened(line: str) -> str:
+    """Return a line of at most MAX_LINE characters."""
+    return line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}… ({len(line)} characters)"

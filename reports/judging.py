@@ -10,9 +10,8 @@ from typing import Any
 
 from plimsoll.run_files.exit_status import ExitStatus, Outcome
 from plimsoll.run_files.files import REPORT_FILE, THRESHOLDS_FILE, VERDICT_FILE
-from reports.console import say, shortened
 from reports.errors import ReportError
-from reports.files import replaced
+from reports.files import replaced, say, shortened
 from reports.load.run import Run
 from reports.load.run_files import Place, load, locate
 from reports.render.html import write_report

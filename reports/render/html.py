@@ -41,10 +41,10 @@ NAME_WIDTH = 64
 SPARK_POINTS = 48
 LOAD_MODELS = {
     CLOSED: "closed: users who wait for each answer and think before the next request",
-    OPEN: "open: iterations start at a given rate, whether or not the service keeps up; response times"
-    " count from the intended start",
-    PACED: "paced: users who start at a pace of their own and wait for each answer; response times"
-    " count from the intended start",
+    OPEN: "open: iterations start at a given rate, whether or not the service keeps up; corrected"
+    " latencies count from the intended start",
+    PACED: "paced: users who start at a pace of their own and wait for each answer; corrected"
+    " latencies count from the intended start",
 }
 
 ENVIRONMENT = Environment(

@@ -217,7 +217,7 @@ class _Parser:
             unit = self.take().text
         if metric.kind is STARTS and unit in SHARE_UNITS:
             metric = replace(metric, kind=SHARE)
-        # A time without a unit is none: it is a figure of a metric of the journey's own.
+        # A limit without a unit of time is on one of the journey's own metrics.
         of_names = selector.target is Target.REQUESTS and not selector.is_all
         if of_names and metric.kind is LATENCY and metric.clock is Clock.LATENCY and unit in CUSTOM_UNITS:
             metric = replace(metric, kind=CUSTOM)

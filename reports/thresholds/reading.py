@@ -234,7 +234,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _threshold(entry: object) -> Threshold:
-    """Return the threshold of one entry; raises ValueError for an entry that is none."""
+    """Return the threshold of one entry; raises ValueError for any other entry."""
     expr: Any = entry
     level: Any = "fail"
     if isinstance(entry, dict):

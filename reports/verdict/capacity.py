@@ -111,5 +111,5 @@ def _judged(run: Run, lowered: Run, stage: Stage, thresholds: Sequence[Threshold
     outcome, reason = found.outcome, str(found.reasons[0]) if found.reasons else ""
     doubts = [check.check for check in checks if not check.ok and check.undermines]
     if outcome is Outcome.INCONCLUSIVE and doubts == ["arrival_rate_kept"]:
-        outcome = Outcome.FAIL  # what cannot be started at a rate is no capacity of it
+        outcome = Outcome.FAIL  # the capacity is below a rate that was not kept
     return StepVerdict(stage.name, stage.to_load, window, outcome, reason)

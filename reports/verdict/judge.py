@@ -24,7 +24,7 @@ FEWEST_FOR_EXTREMES = 30
 class Judgement:
     """Hold the verdict on one threshold; `limit` is scaled as the run was.
 
-    `in_browser` tells whether it is about latencies that the generator's event loop did not time.
+    `in_browser` says whether it is about latencies that the generator's event loop did not time.
     """
 
     threshold: Threshold
@@ -100,8 +100,8 @@ def decide(found: Estimate, operator: str, limit: float) -> Outcome:
 def narrowed(found: Estimate, operator: str, limit: float, most: float = math.inf) -> Estimate:
     """Return the estimate with the interval that breaks the limit for sure, if one does.
 
-    A step may have made the interval over blocks too wide, and is no noise. Where a figure, of which none is
-    over `most`, is far beyond its limit, it matters little how alike requests are.
+    A step in the figure widens the interval over blocks, though it is not noise. Where a figure that is
+    `most` at most is far beyond its limit, it matters little how alike requests are.
     """
     if found.step is not None and _sides(found.step, operator, limit)[1]:
         low, high = found.step

@@ -23,7 +23,7 @@ from reports.thresholds.reading import takes_time, unmatched
 from reports.thresholds.statement import CUSTOM, About, Clock, Statement, Target
 
 REQUEST, ITERATION = "request", "iteration"
-NO_SCHEDULE = "the run had no schedule, so that there is no intended start to count a response time from"
+NO_SCHEDULE = "the run had no schedule, so that there is no intended start to count a latency from"
 KINDS = {"rate": (RATE,), "checks": (CHECK,)}
 WORDS = {About.TYPE: "is of type", About.TAG: "has the tag", About.USER: "is of the user class"}
 

@@ -31,7 +31,7 @@ EVERYTHING = tuple(Family)
 class Check:
     """Hold one check: what was measured, what it is held against, and why it failed.
 
-    `hides_worse` tells that what the check did not see can only have been worse, so that a FAIL stands. A
+    `hides_worse` says that what the check did not see can only have been worse, so that a FAIL stands. A
     reason beside `ok` is a fact worth knowing.
     """
 

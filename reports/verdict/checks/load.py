@@ -59,7 +59,7 @@ def load_reached(run: Run) -> Check | None:
     if plan.empty:
         reason = f"the planned number of users was never reached; peak {peak:.0f}"
         return Check("load_reached", 0.0, REACHED_RATIO, ok=False, reason=reason, undermines=LOAD)
-    # The users of a second must fit the plan of a near moment; beyond its ends the plan is no users.
+    # The users of a second must fit the plan of a near moment; beyond its ends no users are planned.
     at_s, users = plan["elapsed_s"].to_numpy(), plan["users"].to_numpy()
     planned = np.concatenate(([0.0], plan["planned_users"].to_numpy(), [0.0]))
     moments_s = np.concatenate(([at_s[0] - 1], at_s, [at_s[-1] + 1]))

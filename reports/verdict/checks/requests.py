@@ -7,7 +7,7 @@ What chance makes in 1 of 1000 runs is a false alarm. Busy seconds come in burst
 long, so a gap must also be three times as long as any other, and over five seconds.
 
 More is known where the clients tell what is in flight. A gap up to the end with something in flight all
-the time is no chance of thinking users: it need only be three times as long as the slowest answer. One that
+the time is not made by users who think: its limit is three times the slowest answer. One that
 ended is a pause if nothing was in flight, else a stall, which the latencies tell: it counts where it took
 over 5 % of the judged time.
 """
