@@ -70,42 +70,37 @@ def checks(run: Run) -> dict[str, Check]:
     return checks_of(run, steady_state(run))
 
 
-def window(run: Run) -> tuple[float, float, str]:
-    """Return the judged seconds since the start and the method."""
+STEPS = (Stage("low", 0, 20, 10, 10), Stage("rise", 20, 30, 10, 50), Stage("high", 30, 60, 50, 50))
+SHORT = (Stage("up", 0, 28, 0, 9), Stage("hold", 28, 32, 9, 9), Stage("down", 32, 60, 9, 0))
+
+
+@pytest.mark.parametrize(
+    ("run", "from_s", "to_s", "method"),
+    [
+        pytest.param(run_of(stages=RAMPS), 10, 50, "", id="of 10 s up, 40 s hold and 10 s down the hold"),
+        pytest.param(run_of(stages=STEPS), 0, 60, "no warm-up sought, as the load changes", id="steps"),
+        pytest.param(
+            # Only whole seconds are judged: the hold ends at 8:00:50.4.
+            run_of(stages=RAMPS, started="2027-01-15T08:00:00.400Z"), 10.6, 49.6, "", id="within a second"
+        ),
+        pytest.param(
+            run_of(stages=SHORT), 0, 61, "whole run: less than 5 s remain without the planned ramps",
+            id="a hold of 4 s is too short to cut out",
+        ),
+        pytest.param(
+            replace(run_of(), stages=stages([0, 1, 2, 3, 4, *[5.0] * 55])), 5, 61,
+            "no warm-up sought in less than 100 s", id="without a plan from the most users on",
+        ),
+        pytest.param(run_of(), 0, 61, "", id="unknown users from the start"),
+        pytest.param(run_of(warm_up_s=25.0), 25, 61, "25 s of planned warm-up", id="planned warm-up"),
+        pytest.param(run_of(stages=RAMPS, warm_up_s=5.0), 10, 50, "", id="the longer of ramp and warm-up"),
+    ],
+)  # fmt: skip
+def test_judged_time(run: Run, from_s: float, to_s: float, method: str) -> None:
+    """Planned ramps and warm-up are cut, and the time until the users are there; the method says so."""
     found = steady_state(run)
-    return found.from_s, found.to_s, found.method
-
-
-def test_planned_ramps_are_cut() -> None:
-    """Of 10 s up, 40 s hold and 10 s down the hold is judged; ramps between loads are judged too."""
-    assert window(run_of(stages=RAMPS))[:2] == (10, 50)
-    steps = (Stage("low", 0, 20, 10, 10), Stage("rise", 20, 30, 10, 50), Stage("high", 30, 60, 50, 50))
-    from_s, to_s, method = window(run_of(stages=steps))
-    assert (from_s, to_s) == (0, 60)
-    assert method.endswith("no warm-up sought, as the load changes")
-
-
-def test_start_within_a_second_is_judged_from_the_next() -> None:
-    """Only whole seconds are judged: a hold from 10.4 s to 49.6 s after 8:00:00.4 is 10.6 s to 49.6 s."""
-    run = run_of(stages=RAMPS, started="2027-01-15T08:00:00.400Z")
-    found = steady_state(run)
-    assert (found.first_s - START_S, found.end_s - START_S) == (11, 50)
-
-
-def test_hold_that_is_too_short_is_not_cut_out() -> None:
-    """A hold of 4 s leaves the whole run, and says so."""
-    short = (Stage("up", 0, 28, 0, 9), Stage("hold", 28, 32, 9, 9), Stage("down", 32, 60, 9, 0))
-    from_s, to_s, method = window(run_of(stages=short))
-    assert (from_s, to_s) == (0, 61)
-    assert method.startswith("whole run: less than 5 s remain without the planned ramps")
-
-
-def test_without_a_plan_the_most_users_begin() -> None:
-    """Users that reach their most after 5 s are judged from there; unknown users from the start."""
-    run = replace(run_of(), stages=stages([0, 1, 2, 3, 4, *[5.0] * 55]))
-    assert window(run)[0] == 5
-    assert window(run)[2].endswith("no warm-up sought in less than 100 s")
-    assert window(run_of())[0] == 0
+    assert (found.from_s, found.to_s) == pytest.approx((from_s, to_s))
+    assert method in found.method
 
 
 def test_warm_up_of_a_constant_load_is_cut() -> None:
@@ -130,14 +125,6 @@ def test_drift_is_not_steady() -> None:
     assert (check.ok, check.value, check.limit) == (False, 100, 100)
     verdict = reach_verdict(run, thresholds("p95 < 50 ms"))
     assert verdict["verdict"] == "INCONCLUSIVE"
-
-
-def test_planned_warm_up_is_cut() -> None:
-    """What was planned as warm-up is judged no more than a ramp is, and the longer of the two counts."""
-    from_s, _, method = window(run_of(warm_up_s=25.0))
-    assert from_s == 25
-    assert "25 s of planned warm-up" in method
-    assert window(run_of(stages=RAMPS, warm_up_s=5.0))[:2] == (10, 50)
 
 
 @pytest.mark.parametrize(
