@@ -311,7 +311,7 @@ def test_short_text_that_means_a_lot_is_refused_unread() -> None:
 
 
 def test_only_a_regular_file_of_text_of_some_size_is_read(tmp_path: Path) -> None:
-    """A device, a pipe or a huge file is refused at once; a file that is missing or no text is a fault too."""
+    """A device, a pipe or a huge file is refused at once, as is a file that is missing or no text."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "huge.yaml").write_bytes(b"#" * (MAX_BYTES + 1))
     (tmp_path / "binary.yaml").write_bytes(b"a: \xff")
