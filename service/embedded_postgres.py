@@ -108,6 +108,8 @@ def _locked(folder: Path, *, wait: bool = True) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield
     finally:
+        # Not left to close: where gevent has patched os, that waits for the next turn of its loop.
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
 
 
