@@ -18,10 +18,8 @@ from pathlib import Path
 
 import psutil
 
-from service.seed_size import SIZES
-from service.seed_text import CAREER_LEVELS, OCCUPATIONS
-from service.seeding import SELECTION_AGES_DAYS
-from service.tokens import Account, Tokens
+from service.authentication import Account, Tokens
+from service.seeding import CAREER_LEVELS, OCCUPATIONS, SELECTION_AGES_DAYS, SIZES
 
 ROUNDS = 3
 ROUND_S = 8

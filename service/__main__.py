@@ -8,7 +8,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from importlib.metadata import version
 from types import FrameType
 
@@ -16,17 +16,17 @@ import uvicorn
 from psycopg.conninfo import make_conninfo
 
 from service.app import create_app
+from service.database import prepare_database
 from service.embedded_postgres import embedded_postgres
 from service.errors import SettingsError, StartError
-from service.preparation import prepare_database
 from service.protocols import BoundedHttp, FairWebSockets
-from service.seed_size import SIZES
+from service.seeding import SIZES
 from service.settings import Settings, read_settings
 
 STDIN = 0
 GRACE_S = 5
 BACKLOG = 4096
-# Longer than users think: what is sent just as an idle connection is closed gets lost.
+# Longer than users think: a request sent just as the server closes an idle connection is lost.
 KEEP_ALIVE_S = 75
 MAX_MESSAGE_BYTES = 64 * 1024
 
@@ -41,7 +41,7 @@ class AnnouncingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start, then announce."""
         await super().startup(sockets)
-        # What is there by now stays: to look through it at every collection would cost 5 %.
+        # These objects stay: to look through them at every collection would cost 5 %.
         gc.collect()
         gc.freeze()
         print(json.dumps(self._announcement), flush=True)  # noqa: T201 - the contract with the starter
@@ -55,7 +55,14 @@ def main(arguments: Sequence[str]) -> int:
         settings = read_settings(arguments, os.environ)
         if settings.until_stdin_closes:
             threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
-        with _listening(settings) as listener, _database(settings) as conninfo:
+        if settings.database_url:
+            # From a database without an encoding (SQL_ASCII), psycopg would return bytes instead of texts.
+            database: AbstractContextManager[str] = nullcontext(
+                make_conninfo(settings.database_url, client_encoding="utf8")
+            )
+        else:
+            database = embedded_postgres(STDIN if settings.until_stdin_closes else None)
+        with _listening(settings) as listener, database as conninfo:
             _serve(settings, listener, conninfo)
     except StartError as error:
         for line in str(error).splitlines():
@@ -65,7 +72,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
-    """Unwind the process, so that PostgreSQL stops and its data go; no second signal may disturb that."""
+    """Unwind the process, so that PostgreSQL stops and its data are removed; ignore further signals."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     raise SystemExit(0)
@@ -86,20 +93,10 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         try:
             listener.bind((settings.host, settings.port))
             listener.listen(BACKLOG)
-        except (OSError, TypeError) as error:  # TypeError: no bytes of a name could be this host
+        except (OSError, TypeError) as error:  # TypeError: the host cannot be encoded
             address, why = f"{settings.host}:{settings.port}", getattr(error, "strerror", None) or error
             raise SettingsError(f"cannot listen on {address}: {why}; --port 0 takes any free port") from error
         yield listener
-
-
-@contextmanager
-def _database(settings: Settings) -> Iterator[str]:
-    if settings.database_url:
-        # From a database without an encoding (SQL_ASCII), psycopg would hand out bytes instead of texts.
-        yield make_conninfo(settings.database_url, client_encoding="utf8")
-    else:
-        with embedded_postgres(STDIN if settings.until_stdin_closes else None) as conninfo:
-            yield conninfo
 
 
 def _serve(settings: Settings, listener: socket.socket, conninfo: str) -> None:

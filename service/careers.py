@@ -1,8 +1,16 @@
-"""Career selection and learning sessions of students."""
+"""Career selection and learning sessions of students, and their routes."""
 
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from service.authentication import Account, CurrentAccount
 from service.database import Database
 from service.errors import ConflictError, ConstraintError, ForbiddenError, NotFoundError
-from service.tokens import Account
+from service.routing import BIGINT_MAX, BodyId, Id, errors, json_answer, resolve
+
+router = APIRouter(prefix="/api/v1", responses=errors(401, 403, 404))
 
 
 class Careers:
@@ -100,12 +108,6 @@ class Careers:
         assert history is not None
         return history
 
-    async def get_trending(self) -> bytes:
-        """Return the ten most chosen careers of late as JSON."""
-        trending = await self._database.fetch_json("get_trending")
-        assert trending is not None
-        return trending
-
     async def _about_student(self, query: str, account: Account, student_id: int) -> bytes:
         await self._check_student(account, student_id)
         answer = await self._database.fetch_json(query, {"student_id": student_id})
@@ -137,3 +139,106 @@ def _own_student(account: Account) -> int:
     if account.student_id is None:
         raise ForbiddenError("only students have this", {"role": account.role})
     return account.student_id
+
+
+class Selection(BaseModel):
+    """The career a student chooses."""
+
+    careerId: BodyId  # noqa: N815 - the name on the wire
+
+
+class Answer(BaseModel):
+    """An answer to one question."""
+
+    questionId: BodyId  # noqa: N815 - the name on the wire
+    answer: str = Field(max_length=1000)
+
+
+class Interaction(BaseModel):
+    """Something a student does in a session; answering is all there is."""
+
+    type: Literal["answer"]
+    data: Answer
+
+
+class Analysis(BaseModel):
+    """Whom to analyse: oneself when left out."""
+
+    studentId: BodyId | None = None  # noqa: N815 - the name on the wire
+
+
+@router.get("/students/dashboard", tags=["careers"], summary="One's recent sessions and answers")
+async def get_dashboard(request: Request, account: CurrentAccount) -> Response:
+    """Answer the last ten sessions and the share of right answers of the student who asks."""
+    return json_answer(await resolve(request, Careers).get_dashboard(account))
+
+
+@router.get("/students/{student_id}/careers/pool", tags=["careers"], summary="Four careers to choose from")
+async def draw_pool(request: Request, account: CurrentAccount, student_id: Id) -> Response:
+    """Answer `careers`: exactly four, by chance, none chosen in the last five days."""
+    return json_answer(await resolve(request, Careers).draw_pool(account, student_id))
+
+
+@router.post(
+    "/students/{student_id}/careers/select",
+    tags=["careers"],
+    summary="Choose a career and open a session",
+    responses=errors(400, 409, 422),
+)
+async def select(request: Request, account: CurrentAccount, student_id: Id, selection: Selection) -> Response:
+    """Answer the new sessionId; 409 when the student chose this career in the last five days."""
+    return json_answer(await resolve(request, Careers).select(account, student_id, selection.careerId))
+
+
+@router.get(
+    "/students/{student_id}/career-history",
+    tags=["careers"],
+    summary="Past selections",
+    responses=errors(422),
+)
+async def get_history(
+    request: Request,
+    account: CurrentAccount,
+    student_id: Id,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    offset: Annotated[int, Query(ge=0, le=BIGINT_MAX)] = 0,
+) -> Response:
+    """Answer `selections`, newest first, and `hasMore`."""
+    return json_answer(await resolve(request, Careers).get_history(account, student_id, limit, offset))
+
+
+@router.get("/students/{student_id}/flow-state", tags=["learning"], summary="Share of right answers")
+async def get_flow_state(request: Request, account: CurrentAccount, student_id: Id) -> Response:
+    """Answer `percentage`, 0 to 100, of right answers among the last 50."""
+    return json_answer(await resolve(request, Careers).get_flow_state(account, student_id))
+
+
+@router.get("/sessions/{session_id}/content", tags=["learning"], summary="What a session teaches")
+async def get_content(request: Request, account: CurrentAccount, session_id: Id) -> Response:
+    """Answer `learn`, `experience`, `discover` and ten `questions` with their right answers."""
+    return json_answer(await resolve(request, Careers).get_content(account, session_id))
+
+
+@router.post(
+    "/sessions/{session_id}/interact",
+    tags=["learning"],
+    summary="Answer a question",
+    responses=errors(400, 422),
+)
+async def interact(
+    request: Request, account: CurrentAccount, session_id: Id, interaction: Interaction
+) -> Response:
+    """Store the answer and say whether it is right."""
+    data = interaction.data
+    return json_answer(
+        await resolve(request, Careers).answer(account, session_id, data.questionId, data.answer)
+    )
+
+
+@router.post(
+    "/pathiq/analyze", tags=["learning"], summary="Analyse a student's answers", responses=errors(400, 422)
+)
+async def analyze(request: Request, account: CurrentAccount, analysis: Analysis | None = None) -> Response:
+    """Answer accuracy by field and the field to recommend."""
+    student_id = analysis.studentId if analysis else None
+    return json_answer(await resolve(request, Careers).analyze(account, student_id))

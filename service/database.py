@@ -1,21 +1,95 @@
-"""The only place that serves from PostgreSQL: a pool, named queries, the driver's errors made our own."""
+"""PostgreSQL: named queries, the schema and its seed data, and a pool to serve from.
 
+Errors of the driver become errors of the service here.
+"""
+
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any, TypeAlias
 
 import psycopg
 from psycopg import AsyncConnection, AsyncCursor
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.sql import SQL
 from psycopg_pool import AsyncConnectionPool
 
-from service.errors import ConstraintError, InvalidInputError, UnavailableError
-from service.queries import QUERIES
+from service.errors import ConstraintError, InvalidInputError, SettingsError, UnavailableError
+from service.seeding import SeedSize, seed
 
 POOL_SIZE = 10
 POOL_TIMEOUT_S = 10.0
+CONNECT_TIMEOUT_S = 5
+OLDEST_SERVER = 15
+SCHEMA_VERSION = "version 2"
+"""What the comment on the schema in schema.sql says."""
+# Any fixed number: services that start at once on one database take turns on it.
+PREPARATION_LOCK = 7_546_110
+SQL_FOLDER = Path(__file__).parent / "sql"
+QUERY_FILES = ("accounts", "careers", "graphql", "jobs", "orders", "parents", "reports", "volume")
 
 Parameters: TypeAlias = Mapping[str, object]
 Row: TypeAlias = tuple[Any, ...]
+
+
+def parse_queries(text: str) -> dict[str, bytes]:
+    """Split *text* at its `-- name: NAME` lines into query texts by name.
+
+    Raises:
+        ValueError: a name occurs twice.
+    """
+    _, *parts = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)
+    names = parts[::2]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"query names must be unique, got twice: {', '.join(twice)}")
+    return {name: query.strip().encode() for name, query in zip(names, parts[1::2], strict=True)}
+
+
+SCHEMA = (SQL_FOLDER / "schema.sql").read_bytes()
+COMMUNITY_KEYS = (SQL_FOLDER / "community_keys.sql").read_bytes()
+QUERIES = parse_queries("\n".join((SQL_FOLDER / f"{name}.sql").read_text("utf-8") for name in QUERY_FILES))
+
+
+def prepare_database(conninfo: str, size: SeedSize) -> str:
+    """Create and seed the schema where it is missing, all or nothing; return the server's version ("18.4").
+
+    Raises:
+        SettingsError: the server cannot be reached, refuses us, or is too old; the password is never quoted.
+    """
+    try:
+        with psycopg.connect(conninfo, connect_timeout=CONNECT_TIMEOUT_S) as connection:
+            # Debian appends its package's name: "17.6 (Debian 17.6-1)".
+            version = str(connection.info.parameter_status("server_version")).split()[0]
+            if connection.info.server_version < OLDEST_SERVER * 10_000:
+                raise SettingsError(
+                    f"DATABASE_URL must name PostgreSQL {OLDEST_SERVER} or later, got {version}"
+                )
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", [PREPARATION_LOCK])
+            if not _has_schema(connection):
+                connection.execute(SQL(SCHEMA.decode()))
+                seed(connection, size)
+                connection.execute(SQL(COMMUNITY_KEYS.decode()))
+                connection.execute("ANALYZE")
+            return version
+    except psycopg.Error as error:
+        text = " ".join(str(error).split())
+        password = conninfo_to_dict(conninfo).get("password")
+        text = text.replace(str(password), "***") if password else text
+        raise SettingsError(f"the database of DATABASE_URL cannot be used: {text}") from None
+
+
+def _has_schema(connection: psycopg.Connection) -> bool:
+    row = connection.execute(
+        "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace WHERE nspname = 'plimsoll'"
+    ).fetchone()
+    if row is not None and row[0] != SCHEMA_VERSION:
+        raise SettingsError(
+            f"the schema 'plimsoll' in the database of DATABASE_URL must be of {SCHEMA_VERSION}, "
+            f"got {row[0]!r}; DROP SCHEMA plimsoll CASCADE lets it be made anew"
+        )
+    return row is not None
 
 
 @contextmanager

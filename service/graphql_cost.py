@@ -1,9 +1,9 @@
-"""What a GraphQL operation costs, computed before it runs.
+"""The cost of a GraphQL operation, computed before it runs.
 
-A field costs 1 point, or what `@cost` says in the schema, and besides it what is selected below it. A list
-costs what one member costs, times `first`; one without `first` counts as a single member, which is why
-`__schema` and `__type`, below which all lists are such ones, cost more, and why no aliases are allowed below
-them: an answer is no larger than the schema. What a directive skips is counted all the same.
+A field costs 1 point, or what `@cost` says in the schema, plus the fields selected below it. A list costs as
+much as one member, times `first`. A list without `first` counts as a single member. All lists below
+`__schema` and `__type` are of that kind: hence these two cost more, and no aliases are allowed below them, so
+that an answer is no larger than the schema. Fields that a directive skips count too.
 """
 
 from collections.abc import Mapping
@@ -35,13 +35,13 @@ from graphql.execution.values import VariableValues
 MAX_COST = 1000
 MAX_FIRST = 100
 INTROSPECTION_POINTS = {"__schema": 250, "__type": 25}
-"""Beside the fields below them, by the time they take: tools ask for the whole schema at once."""
+"""Added to the fields below them, by the time they take: tools ask for the whole schema at once."""
 
 
 def measure_cost(
     schema: GraphQLSchema, document: DocumentNode, operation_name: str | None, variables: dict[str, Any]
 ) -> int:
-    """Return the points of a valid document's operation; 0 when it cannot run, which running it will tell.
+    """Return the points of a valid document's operation; 0 when it cannot run, which its execution reports.
 
     Raises:
         GraphQLError: over MAX_COST points, or a `first` outside 1 to MAX_FIRST.
@@ -62,7 +62,7 @@ def measure_cost(
 
 
 class _Meter:
-    """Adds up points, and remembers those of fragments: ones that double ones that double take no longer."""
+    """Adds up points, and remembers those of fragments: fragments nested many times are counted once."""
 
     def __init__(
         self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode], values: VariableValues
@@ -78,7 +78,11 @@ class _Meter:
 
     def _of_node(self, node: SelectionNode, parent: GraphQLObjectType) -> int:
         if isinstance(node, FragmentSpreadNode):
-            return self._of_fragment(node.name.value, parent)
+            # The schema has no interfaces and unions: a fragment is about the type it is spread in.
+            name = node.name.value
+            if name not in self._known:
+                self._known[name] = self.of_selection(self._fragments[name].selection_set, parent)
+            return self._known[name]
         if isinstance(node, InlineFragmentNode):
             return self.of_selection(node.selection_set, parent)
         assert isinstance(node, FieldNode)
@@ -88,30 +92,17 @@ class _Meter:
         assert field is not None, "the document is valid"
         return INTROSPECTION_POINTS.get(node.name.value, 0) + self._of_field(node, field)
 
-    def _of_fragment(self, name: str, parent: GraphQLObjectType) -> int:
-        # Without interfaces and unions in the schema, a fragment can only be about the type it is spread in.
-        if name not in self._known:
-            self._known[name] = self.of_selection(self._fragments[name].selection_set, parent)
-        return self._known[name]
-
     def _of_field(self, node: FieldNode, field: GraphQLField) -> int:
+        below = 0
         below_type = get_named_type(field.type)
-        if node.selection_set is None or not isinstance(below_type, GraphQLObjectType):
-            return self._points(field)
-        below = self.of_selection(node.selection_set, below_type)
-        if is_list_type(get_nullable_type(field.type)):
-            return below * _first(get_argument_values(field, node, self._values))
-        return self._points(field) + below
-
-    def _points(self, field: GraphQLField) -> int:
-        if self._cost_directive is None or field.ast_node is None:
-            return 1
-        cost = get_directive_values(self._cost_directive, field.ast_node)
-        return int(cost["points"]) if cost else 1
-
-
-def _first(arguments: Mapping[str, Any]) -> int:
-    first = int(arguments.get("first", 1))
-    if not 1 <= first <= MAX_FIRST:
-        raise GraphQLError(f"first must be from 1 to {MAX_FIRST}, got {first}")
-    return first
+        if node.selection_set is not None and isinstance(below_type, GraphQLObjectType):
+            below = self.of_selection(node.selection_set, below_type)
+            if is_list_type(get_nullable_type(field.type)):
+                first = int(get_argument_values(field, node, self._values).get("first", 1))
+                if not 1 <= first <= MAX_FIRST:
+                    raise GraphQLError(f"first must be from 1 to {MAX_FIRST}, got {first}")
+                return below * first
+        cost = None
+        if self._cost_directive is not None and field.ast_node is not None:
+            cost = get_directive_values(self._cost_directive, field.ast_node)
+        return below + (int(cost["points"]) if cost else 1)

@@ -1,12 +1,18 @@
-"""How the service itself is doing."""
+"""How the service itself is doing: its state, that of its database, its memory, and their routes."""
 
 import asyncio
 import time
 
 import psutil
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
 
+from service.authentication import CurrentAccount
 from service.database import Database
 from service.errors import ServiceError
+from service.routing import errors, resolve
+
+router = APIRouter()
 
 SLOW_MS = 100.0
 GIVE_UP_S = 1.0
@@ -50,3 +56,28 @@ class Health:
         used_bytes = self._process.memory_info().rss
         self._peak_bytes = max(self._peak_bytes, used_bytes)
         return {"heapUsed": used_bytes, "heapTotal": self._peak_bytes}
+
+
+@router.get("/health", tags=["health"], summary="Is the process up")
+async def get_liveness(request: Request) -> JSONResponse:
+    """Answer 200 without asking the database."""
+    return JSONResponse(resolve(request, Health).answer("healthy"))
+
+
+@router.get("/api/health", tags=["health"], summary="Is the shop up")
+@router.get("/api/v1/health", tags=["health"], summary="Is the career platform up")
+async def get_health(request: Request) -> JSONResponse:
+    """Answer 200 with status healthy, or degraded when the database is slow, away or out of connections."""
+    return JSONResponse(await resolve(request, Health).check())
+
+
+@router.get("/api/v1/status", tags=["health"], summary="How the process and its pool are doing")
+async def get_status(request: Request) -> JSONResponse:
+    """Answer version, uptime and the pool's connections without asking the database."""
+    return JSONResponse(resolve(request, Health).get_status())
+
+
+@router.get("/api/v1/metrics/memory", tags=["health"], summary="Memory of the process", responses=errors(401))
+async def get_memory(request: Request, account: CurrentAccount) -> JSONResponse:  # noqa: ARG001 - for its 401
+    """Answer heapUsed and heapTotal in bytes."""
+    return JSONResponse(resolve(request, Health).get_memory())

@@ -23,8 +23,22 @@ OWNER_PIPE = 0
 
 
 def clean_up(home: Path) -> None:
-    """Kill the server whose data are in *home*, or what is to start it, and remove the directory."""
-    _stop_server(home / "pgdata")
+    """Kill the server whose data are in *home*, or what is to start it, and remove the directory.
+
+    Killed, not stopped cleanly: what a clean stop would save is removed anyway.
+    """
+    data = home / "pgdata"
+    deadline_s = time.monotonic() + STOP_TIMEOUT_S
+    is_late = False
+    while not is_late and (processes := _processes_of(data)):
+        is_late = time.monotonic() > deadline_s
+        for process in processes:
+            # The server gives its shared memory back when it receives SIGQUIT; the others have none.
+            is_server = process.info["name"] == "postgres" and str(data) in (process.info["cmdline"] or ())
+            with suppress(psutil.Error):
+                process.send_signal(signal.SIGQUIT if is_server and not is_late else signal.SIGKILL)
+        if not is_late:
+            time.sleep(0.02)
     # Once more for every file that a server's last process writes meanwhile.
     deadline_s = time.monotonic() + STOP_TIMEOUT_S
     while home.exists() and time.monotonic() < deadline_s:
@@ -32,37 +46,18 @@ def clean_up(home: Path) -> None:
         time.sleep(0.01)
 
 
-def _stop_server(data: Path) -> None:
-    """Kill the server of *data* or what is to start it: what a clean stop would save is removed anyway."""
-    deadline_s = time.monotonic() + STOP_TIMEOUT_S
-    while processes := _processes_of(data):
-        is_late = time.monotonic() > deadline_s
-        for process in processes:
-            # The server gives its shared memory back when it receives SIGQUIT; the others have none.
-            is_server = process.info["name"] == "postgres" and str(data) in (process.info["cmdline"] or ())
-            with suppress(psutil.Error):
-                process.send_signal(signal.SIGQUIT if is_server and not is_late else signal.SIGKILL)
-        if is_late:
-            return
-        time.sleep(0.02)
-
-
 def _processes_of(data: Path) -> list[psutil.Process]:
     """Find PostgreSQL's processes on *data*, of any installation; a zombie is not counted.
 
-    Their working directories cannot be read by everybody; commands can.
+    Their working directories cannot be read by everybody; commands can. A shell may start the server.
     """
-    return [
-        process
-        for process in psutil.process_iter(["name", "cmdline", "cwd"])
-        if _is_postgres(process.info["name"], command := " ".join(process.info["cmdline"] or ()))
-        and str(data) in f"{process.info['cwd']} {command}"
-    ]
-
-
-def _is_postgres(name: str, command: str) -> bool:
-    """Return whether a process is the server or starts it, which is done through a shell at times."""
-    return name in PROGRAMS or (name == "sh" and "/postgres" in command)
+    found = []
+    for process in psutil.process_iter(["name", "cmdline", "cwd"]):
+        name, command = process.info["name"], " ".join(process.info["cmdline"] or ())
+        is_postgres = name in PROGRAMS or (name == "sh" and "/postgres" in command)
+        if is_postgres and str(data) in f"{process.info['cwd']} {command}":
+            found.append(process)
+    return found
 
 
 def _await_end(owner_pid: int, starter: int | None) -> None:

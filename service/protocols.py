@@ -1,15 +1,21 @@
-"""uvicorn's protocols with bounds: what one client sends neither fills the memory nor holds up the others."""
+"""Bounds on what one client sends: it neither fills the memory nor delays the others.
+
+uvicorn's protocols with bounds, and a limit on request bodies.
+"""
 
 import asyncio
 from typing import Any
 
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn._types import ASGIReceiveEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 MAX_HEAD_BYTES = 64 * 1024
+MAX_BODY_BYTES = 64 * 1024
 SLICE_BYTES = 4096
-"""Parsed in one turn of the event loop: some 700 of the smallest frames, or some 5 ms."""
+"""Parsed in one turn of the event loop: about 700 of the smallest frames, or about 5 ms."""
 
 
 class BoundedHttp(HttpToolsProtocol):
@@ -33,7 +39,7 @@ class BoundedHttp(HttpToolsProtocol):
         self._head_bytes, self._is_head_open = 0, True
 
     def on_headers_complete(self) -> None:
-        """Count no longer: the length of bodies is limited by the application."""
+        """Stop counting: BodyLimit limits the length of bodies."""
         self._is_head_open = False
         super().on_headers_complete()
 
@@ -45,7 +51,7 @@ class BoundedHttp(HttpToolsProtocol):
 
 
 class FairWebSockets(WebSocketsSansIOProtocol):
-    """Gives everybody else a turn between any two slices of what a client sends, and any two messages."""
+    """Gives other clients a turn between any two slices of a client's data, and any two messages."""
 
     _unread = b""
 
@@ -71,7 +77,7 @@ class FairWebSockets(WebSocketsSansIOProtocol):
             self.transport.resume_reading()
 
     async def receive(self) -> ASGIReceiveEvent:
-        """Return the next message, once all that was read is parsed: more is read when the last is taken."""
+        """Return the next message once all read bytes are parsed: more are read when the last is taken."""
         await asyncio.sleep(0)
         while self._unread:
             await asyncio.sleep(0)
@@ -85,7 +91,7 @@ class FairWebSockets(WebSocketsSansIOProtocol):
             self.conn.data_to_send()
 
     def handle_cont(self, event: Any) -> None:
-        """Leave out empty parts of a message, of which the limit of its length allows any number."""
+        """Leave out empty parts of a message: the limit of its length allows any number of them."""
         if event.data or event.fin:
             super().handle_cont(event)
 
@@ -93,3 +99,27 @@ class FairWebSockets(WebSocketsSansIOProtocol):
         """Close the connection of a client that no longer reads; it may not even read that."""
         super().keepalive_timeout()
         self.loop.call_later(self.close_timeout, self.transport.abort)
+
+
+class BodyLimit:
+    """Refuses large bodies, their length announced or not; pure ASGI, as wrapped responses are slower."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Raise HTTPException 413 inside the application as soon as a body is over the limit."""
+        if scope["type"] != "http" or scope["method"] == "GET":
+            await self._app(scope, receive, send)
+            return
+        received_bytes = 0
+
+        async def counted() -> Message:
+            nonlocal received_bytes
+            message = await receive()
+            received_bytes += len(message.get("body", b""))
+            if received_bytes > MAX_BODY_BYTES:
+                raise HTTPException(413, f"the body is over {MAX_BODY_BYTES} bytes")
+            return message
+
+        await self._app(scope, counted, send)

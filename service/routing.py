@@ -1,89 +1,26 @@
-"""What the routes of all areas share: services, identity, error documentation, plain JSON answers."""
+"""What the routes of all areas share: the services, types of parameters, documented errors, JSON answers."""
 
-from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Path, Request, Response
+from fastapi import Path, Response
 from fastapi.responses import JSONResponse
-from fastapi.security import HTTPBearer
 from pydantic import BaseModel, Field
 from starlette.requests import HTTPConnection
 
-from service.accounts import Accounts
-from service.careers import Careers
-from service.errors import ApiError, ForbiddenError, UnauthorizedError
-from service.graphql_service import Graphql
-from service.health import Health
-from service.jobs import Jobs
-from service.orders import Orders
-from service.parents import Parents
-from service.rate_limit import RateLimit
-from service.rooms import Rooms
-from service.schools import Schools
-from service.tokens import Account, Tokens
-from service.ttl_cache import TtlCache
+from service.errors import ApiError
 
 BIGINT_MAX = 2**63 - 1
 Id = Annotated[int, Path(ge=1, le=BIGINT_MAX)]
 BodyId = Annotated[int, Field(ge=1, le=BIGINT_MAX)]
 Day = Annotated[date, Field(ge=date(2000, 1, 1), le=date(2100, 1, 1))]
+Service = TypeVar("Service")
 
 
-@dataclass(frozen=True)
-class Services:
-    """Everything a route may call."""
-
-    accounts: Accounts
-    careers: Careers
-    orders: Orders
-    parents: Parents
-    schools: Schools
-    graphql: Graphql
-    report_jobs: Jobs
-    health: Health
-    tokens: Tokens
-    trending: TtlCache
-    trending_limit: RateLimit
-    rooms: Rooms
-
-
-def services(connection: HTTPConnection) -> Services:
-    """Return the application's services; called, not injected, because that is cheaper on every request."""
-    found: Services = connection.app.state.services
-    return found
-
-
-def account_of(connection: HTTPConnection) -> Account:
-    """Read the account out of the bearer token.
-
-    Raises:
-        UnauthorizedError: there is none, or not a valid one.
-    """
-    scheme, _, token = connection.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise UnauthorizedError("this needs the header Authorization: Bearer TOKEN")
-    return services(connection).tokens.verify(token.strip())
-
-
-class BearerAccount(HTTPBearer):
-    """Require a bearer token and read the account out of it; documents itself in OpenAPI."""
-
-    async def __call__(self, request: Request) -> Account:  # type: ignore[override]  # an account, not credentials
-        """Raise UnauthorizedError without a valid token."""
-        return account_of(request)
-
-
-CurrentAccount = Annotated[Account, Depends(BearerAccount(scheme_name="token", bearerFormat="JWT"))]
-
-
-def _require_admin(account: CurrentAccount) -> Account:
-    if account.role != "admin":
-        raise ForbiddenError("only admins may see this", {"role": account.role})
-    return account
-
-
-AdminAccount = Annotated[Account, Depends(_require_admin)]
+def resolve(connection: HTTPConnection, kind: type[Service]) -> Service:
+    """Return the application's service of a class; called, not injected: that is cheaper on every request."""
+    service: Service = connection.app.state.services[kind]
+    return service
 
 
 class ErrorBody(BaseModel):

@@ -1,12 +1,23 @@
-"""Schools: enrolment of many students at once, and their removal."""
+"""Schools: enrolment of many students at once, their removal, and their routes."""
 
 import asyncio
 import secrets
 from collections.abc import Sequence
+from typing import Annotated
 
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from service.accounts import Email
+from service.authentication import AdminAccount, hash_password
 from service.database import Database
 from service.errors import ConstraintError, NotFoundError
-from service.passwords import hash_password
+from service.routing import BodyId, Id, errors, json_answer, resolve
+
+router = APIRouter(prefix="/api/v1", tags=["schools"])
+
+# So long that no slip of a hand removes everybody.
+Prefix = Annotated[str, Query(min_length=8, max_length=254)]
 
 
 class Schools:
@@ -48,3 +59,38 @@ class Schools:
         removed = await self._database.fetch_json("remove_students", parameters)
         assert removed is not None
         return removed
+
+
+class NewStudent(BaseModel):
+    """Somebody to enrol."""
+
+    email: Email
+    name: str = Field(min_length=1, max_length=200)
+
+
+class Enrollment(BaseModel):
+    """A list of students for one school."""
+
+    schoolId: BodyId  # noqa: N815 - the name on the wire
+    students: list[NewStudent] = Field(min_length=1, max_length=500)
+    password: str | None = Field(default=None, min_length=8, max_length=128)
+
+
+@router.post(
+    "/schools/bulk-enroll", summary="Enrol many students at once", responses=errors(400, 401, 403, 404, 422)
+)
+async def bulk_enroll(request: Request, account: AdminAccount, enrollment: Enrollment) -> Response:  # noqa: ARG001 - for its 403
+    """Answer `created`, the new `students`, and the addresses that were `taken` and are left as they are."""
+    students = [(student.email, student.name) for student in enrollment.students]
+    return json_answer(
+        await resolve(request, Schools).enroll(enrollment.schoolId, students, enrollment.password)
+    )
+
+
+@router.delete("/schools/{school_id}/students", summary="Remove students", responses=errors(401, 403, 422))
+async def remove_students(request: Request, account: AdminAccount, school_id: Id, prefix: Prefix) -> Response:  # noqa: ARG001 - for its 403
+    """Remove those whose addresses begin with `prefix`, with all that is theirs; answer how many `removed`.
+
+    These are at most 1,000 at once.
+    """
+    return json_answer(await resolve(request, Schools).remove(school_id, prefix))

@@ -9,7 +9,7 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.errors import ProgrammingError
 
 from service.errors import SettingsError
-from service.seed_size import SIZES
+from service.seeding import SIZES
 
 MIN_SECRET_LENGTH = 32
 """RFC 7518 section 3.2 wants a key of at least the hash's 256 bits for HS256."""
@@ -35,22 +35,33 @@ def read_settings(arguments: Sequence[str], environment: Mapping[str, str]) -> S
         SettingsError: one line for every fault, each with what would be valid.
     """
     options = _parser().parse_args(arguments)
-    faults = [
-        *_port_faults(options.port),
-        *_size_faults(options.size),
-        *_database_url_faults(environment.get("DATABASE_URL")),
-        *_token_secret_faults(environment.get("SERVICE_TOKEN_SECRET")),
-    ]
+    port, size = options.port, options.size
+    database_url, token_secret = environment.get("DATABASE_URL"), environment.get("SERVICE_TOKEN_SECRET")
+    faults = []
+    if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535):
+        faults.append(f"--port must be a whole number from 0 (any free port) to 65535, got {port!r}")
+    if size not in SIZES:
+        faults.append(f"--size must be one of {', '.join(SIZES)}, got {size!r}")
+    try:
+        conninfo_to_dict(database_url or "")
+    except ProgrammingError:
+        # Neither the value nor libpq's message may be quoted: both can hold the password.
+        valid = "postgresql://USER:PASSWORD@HOST:PORT/NAME"
+        faults.append(f"DATABASE_URL must look like {valid}, got something unreadable")
+    if token_secret and len(token_secret) < MIN_SECRET_LENGTH:
+        faults.append(
+            f"SERVICE_TOKEN_SECRET must have at least {MIN_SECRET_LENGTH} characters, got {len(token_secret)}"
+        )
     if faults:
         raise SettingsError("\n".join(faults))
     return Settings(
         host=options.host,
-        port=int(options.port),
-        size=options.size,
+        port=int(port),
+        size=size,
         until_stdin_closes=options.until_stdin_closes,
         pod_name=environment.get("POD_NAME") or None,
-        database_url=environment.get("DATABASE_URL") or None,
-        token_secret=environment.get("SERVICE_TOKEN_SECRET") or secrets.token_urlsafe(MIN_SECRET_LENGTH),
+        database_url=database_url or None,
+        token_secret=token_secret or secrets.token_urlsafe(MIN_SECRET_LENGTH),
     )
 
 
@@ -74,30 +85,3 @@ def _parser() -> argparse.ArgumentParser:
         help="stop when standard input ends, so as not to outlive its starter",
     )
     return parser
-
-
-def _port_faults(port: str) -> list[str]:
-    if port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65535:
-        return []
-    return [f"--port must be a whole number from 0 (any free port) to 65535, got {port!r}"]
-
-
-def _size_faults(size: str) -> list[str]:
-    return [] if size in SIZES else [f"--size must be one of {', '.join(SIZES)}, got {size!r}"]
-
-
-def _database_url_faults(url: str | None) -> list[str]:
-    try:
-        conninfo_to_dict(url or "")
-    except ProgrammingError:
-        # Neither the value nor libpq's message may be quoted: both can hold the password.
-        return [
-            "DATABASE_URL must look like postgresql://USER:PASSWORD@HOST:PORT/NAME, got something unreadable"
-        ]
-    return []
-
-
-def _token_secret_faults(secret: str | None) -> list[str]:
-    if not secret or len(secret) >= MIN_SECRET_LENGTH:
-        return []
-    return [f"SERVICE_TOKEN_SECRET must have at least {MIN_SECRET_LENGTH} characters, got {len(secret)}"]

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from service.tokens import Account, Tokens
+from service.authentication import Account, Tokens
 from tests import plain_http
 from tests.fix_bundled_service import PASSWORD, ServiceProcess, Visitor, running_service
 

@@ -8,8 +8,8 @@ import httpx
 import psycopg
 import pytest
 
+from service.database import QUERIES
 from service.embedded_postgres import embedded_postgres
-from service.queries import QUERIES
 from tests import plain_http
 from tests.fix_bundled_service import ServiceProcess, Visitor, new_student, running_service
 from tests.fix_runs import SOON_S

@@ -11,9 +11,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from service.preparation import prepare_database
-from service.queries import QUERIES
-from service.seed_size import SIZES
+from service.database import QUERIES, prepare_database
+from service.seeding import SIZES
 from tests.fix_bundled_service import PASSWORD, ServiceProcess, Visitor, running_service
 
 DEADLINE_S = 120

@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.authentication import Account, Tokens, hash_password, password_matches
+from service.database import parse_queries
 from service.errors import InvalidInputError, TooManyRequestsError, UnauthorizedError
-from service.passwords import hash_password, password_matches
-from service.queries import parse_queries
-from service.rate_limit import RateLimit
 from service.reports import Period, period_until_today
-from service.tokens import Account, Tokens
+from service.trending import RateLimit
 
 SECRET = "s" * 32
 
