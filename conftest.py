@@ -16,7 +16,6 @@ settings.load_profile("suite")
 pytest_plugins = [
     "tests.fix_browser",
     "tests.fix_http_servers",
-    "tests.fix_liar",
     "tests.fix_locust_process",
     "tests.fix_runs",
     "tests.fix_service",

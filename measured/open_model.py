@@ -25,8 +25,8 @@ PACED_USERS, PACING_S = 10, 0.2
 TOLERANCE = 0.05
 SERVER = """
 import sys
-from tests.fix_service import Service
-sys.stdout.write(Service().url + chr(10))
+from tests.http_service import Shop
+sys.stdout.write(Shop().url + chr(10))
 sys.stdout.flush()
 sys.stdin.read()
 """

@@ -13,7 +13,8 @@ import psutil
 from measured.measurement import Row, near
 from plimsoll.run_files.files import VERDICT_FILE
 from tests.fix_runs import Run, Runner
-from tests.fix_service import LOCUSTFILE, Service
+from tests.fix_service import LOCUSTFILE
+from tests.http_service import Shop
 from tests.processes import finish
 
 INCONCLUSIVE = 77
@@ -26,7 +27,7 @@ def measure(folder: Path) -> list[Row]:
     locustfile = folder / "visitor.py"
     locustfile.write_text(LOCUSTFILE, encoding="utf-8")
     with ExitStack() as stack:
-        service = stack.enter_context(closing(Service()))
+        service = stack.enter_context(closing(Shop()))
         for _ in range(SPINNERS):
             spinner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
             stack.callback(spinner.wait)

@@ -13,7 +13,7 @@ from zipfile import ZipFile
 import pytest
 
 from plimsoll.run_files.exit_status import VERDICTS, ExitStatus
-from tests.fix_service import Service
+from tests.http_service import Shop
 from tests.processes import ROOT, user_environment
 
 TIMEOUT_S = 120
@@ -99,7 +99,7 @@ def test_the_wheel_has_every_file_of_its_packages(wheel: Path) -> None:
     assert installed == tracked
 
 
-def test_a_run_beside_a_package_of_the_same_name(programs: Path, folder: Path, service: Service) -> None:
+def test_a_run_beside_a_package_of_the_same_name(programs: Path, folder: Path, service: Shop) -> None:
     """In a folder with a `reports` of its own, `plimsoll run` records and judges a plain locustfile."""
     options = ("--headless", "-u", "2", "-r", "2", "-t", "6", "-H", service.url)
     own_options = ("--thresholds", "shop.yaml", "--run-dir", "run")

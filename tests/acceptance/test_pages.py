@@ -19,7 +19,7 @@ import pytest
 from locustfiles import pages
 from locustfiles.pages import PagesUser, ParentPagesUser
 from plimsoll.users.browser_process import BROWSER, BrowserProcess, missing_parts
-from tests.fix_liar import Lie, drops_the_connection, said, with_text
+from tests.fix_browser import Tampering, drops_the_connection, said, with_text
 from tests.fix_runs import until
 from tests.processes import finish, start_locust
 
@@ -29,40 +29,47 @@ LIMITS = """thresholds:
   - max of pages.login.lcp < 2.5 s
   - error_rate of pages.dashboard.weight < 50%
 """
+# The journeys with a login page that breaks its budgets.
+HEAVY_PAGES = """
+from locustfiles import pages
+pages.LOGIN_PATH = "/login?heavy=1"
+pages.THINK_TIME_S = (0.1, 0.2)
+PagesUser, ParentPagesUser = pages.PagesUser, pages.ParentPagesUser
+"""
 BUSY_FOR_2_S = "for (const since = performance.now(); performance.now() - since < 2000;);"
 NOT_SHOWN_AFTER_S, SLOWEST_S = 20.0, 120.0
 NOT_SHOWN = "the page was not there, or did not show what it should, in time"
-# host: (journey, lie, the failure it must be counted as)
-LIES: dict[str, tuple[type[PagesUser | ParentPagesUser], Lie, str]] = {
-    "closed": (PagesUser, Lie("GET /login", said(503)), "pages.login: got status 503"),
+# host: (journey, tampering, the failure it must be counted as)
+TAMPERINGS: dict[str, tuple[type[PagesUser | ParentPagesUser], Tampering, str]] = {
+    "closed": (PagesUser, Tampering("GET /login", said(503)), "pages.login: got status 503"),
     "silent": (
         PagesUser,
-        Lie("GET /login", drops_the_connection),
+        Tampering("GET /login", drops_the_connection),
         "pages.login: the browser could not load the page: ERR_EMPTY_RESPONSE",
     ),
     "elsewhere": (
         PagesUser,
-        Lie("GET /dashboard", with_text('data-page="dashboard"', 'data-page="news"')),
+        Tampering("GET /dashboard", with_text('data-page="dashboard"', 'data-page="news"')),
         f"pages.dashboard: {NOT_SHOWN}",
     ),
     "heavy": (
         PagesUser,
-        Lie("GET /careers", with_text("<main>", f"<main><!-- {'x' * 1_000_000} -->")),
+        Tampering("GET /careers", with_text("<main>", f"<main><!-- {'x' * 1_000_000} -->")),
         "pages.careers.weight: over budget: total",
     ),
     "forgetful": (
         PagesUser,
-        Lie(r"POST /sessions/\d+/answers", said(500)),
+        Tampering(r"POST /sessions/\d+/answers", said(500)),
         f"pages.session: {NOT_SHOWN}",
     ),
     "childless": (
         ParentPagesUser,
-        Lie("GET /parents", with_text("data-child", "data-pet")),
+        Tampering("GET /parents", with_text("data-child", "data-pet")),
         f"pages.parents: {NOT_SHOWN}",
     ),
     "discreet": (
         ParentPagesUser,
-        Lie(r"GET /parents/reports/\d+", said(403)),
+        Tampering(r"GET /parents/reports/\d+", said(403)),
         "pages.report: got status 403",
     ),
 }
@@ -88,7 +95,9 @@ def test_a_page_over_its_budget_fails_the_run(service_url: str, tmp_path: Path) 
     """All pages have vitals in the verdict; the heavy one fails by its weight and its late picture."""
     directory, limits = tmp_path / "run", tmp_path / "limits.yaml"
     limits.write_text(LIMITS, encoding="utf-8")
-    arguments = ["-f", "tests/heavy_pages.py", "--headless", "-u", "4", "-r", "4", "-t", "240s"]
+    locustfile = tmp_path / "heavy.py"
+    locustfile.write_text(HEAVY_PAGES, encoding="utf-8")
+    arguments = ["-f", str(locustfile), "--headless", "-u", "4", "-r", "4", "-t", "240s"]
     arguments += ["-H", service_url, "--run-dir", str(directory), "--thresholds", str(limits)]
 
     locust = start_locust(arguments, ROOT)
@@ -126,14 +135,14 @@ def has_been_everywhere(directory: Path) -> bool:
 
 
 @pytest.mark.usefixtures("chromium")
-@pytest.mark.parametrize("host", LIES)
-def test_every_lie_is_counted(
-    start_liar: Callable[[dict[str, Lie]], str], monkeypatch: pytest.MonkeyPatch, host: str
+@pytest.mark.parametrize("host", TAMPERINGS)
+def test_every_wrong_page_is_counted(
+    start_proxy: Callable[[dict[str, Tampering]], str], monkeypatch: pytest.MonkeyPatch, host: str
 ) -> None:
     """A page that is not what it should be is a failure under its name, the only one, and crashes no user."""
     monkeypatch.setattr(pages, "THINK_TIME_S", (0.01, 0.02))
-    journey, lie, failure = LIES[host]
-    port = start_liar({host: lie}).rpartition(":")[2]
+    journey, tampering, failure = TAMPERINGS[host]
+    port = start_proxy({host: tampering}).rpartition(":")[2]
     failures: list[str] = []
     environment = Environment()
     environment.events.request.add_listener(  # type: ignore[no-untyped-call] # Locust's events carry no types
@@ -151,10 +160,10 @@ def test_every_lie_is_counted(
 
 
 @pytest.mark.usefixtures("chromium")
-def test_all_processes_of_the_browser_count(start_liar: Callable[[dict[str, Lie]], str]) -> None:
+def test_all_processes_of_the_browser_count(start_proxy: Callable[[dict[str, Tampering]], str]) -> None:
     """What a page computes, in a process of its own, is soon in the CPU time that is told of the browser."""
-    busy = Lie("GET /login", with_text("<main>", f"<script>{BUSY_FOR_2_S}</script><main>"))
-    port, browser = start_liar({"busy": busy}).rpartition(":")[2], BrowserProcess()
+    busy = Tampering("GET /login", with_text("<main>", f"<script>{BUSY_FOR_2_S}</script><main>"))
+    port, browser = start_proxy({"busy": busy}).rpartition(":")[2], BrowserProcess()
     tab = browser.open_tab(f"http://busy.localhost:{port}", timeout_s=SLOWEST_S)
     started_s = browser.cpu_s
     tab.do("goto", "/login", "[data-page=login]")

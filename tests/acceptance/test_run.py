@@ -18,7 +18,7 @@ from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
 from plimsoll.recording.process_end import JUDGING_HINT
 from tests.arrivals import Seen, start_arrivals
 from tests.fix_runs import IMPOSSIBLE, Run, Runner, assert_undisputed, has_history, until
-from tests.fix_service import Service
+from tests.http_service import Shop
 from tests.processes import finish, free_port, start_locust, two_workers
 from tests.read_runs import locust_totals, totals
 from tests.students import HEADLESS, Students
@@ -31,7 +31,7 @@ if "judge" in sys.orig_argv:
 """
 
 
-def test_a_run(run: Runner, service: Service, tmp_path: Path) -> None:
+def test_a_run(run: Runner, service: Shop, tmp_path: Path) -> None:
     """Started in a folder of its user's, a run is recorded to the last request, and judged there."""
     (tmp_path / "limits.yaml").write_text("thresholds: [error_rate < 50%, count > 10]", encoding="utf-8")
     options = ["-f", str(run.locustfile), "--headless", "--only-summary", "-u", "4", "-r", "4", "-t", "8s"]
@@ -61,7 +61,7 @@ def test_a_run(run: Runner, service: Service, tmp_path: Path) -> None:
     assert (directory / "report.html").exists()
 
 
-def test_a_signal(run: Runner, service: Service) -> None:
+def test_a_signal(run: Runner, service: Shop) -> None:
     """A run with a shape that is told to stop still writes its report, and says why it ended."""
     files = f"{run.locustfile},shapes/ramp.py"
     process, directory = run.start("-f", files, "-H", service.url, thresholds=IMPOSSIBLE)
@@ -76,7 +76,7 @@ def test_a_signal(run: Runner, service: Service) -> None:
     assert (directory / "report.html").exists()
 
 
-def test_a_signal_while_waiting_for_workers(run: Runner, service: Service) -> None:
+def test_a_signal_while_waiting_for_workers(run: Runner, service: Shop) -> None:
     """A master that is told to stop before it had a worker ends at once: no traceback, and not green."""
     log, port = run.folder / "log.txt", str(free_port())
     master = ["--master", "--master-bind-port", port, "--expect-workers", "1", "--logfile", str(log)]
@@ -90,7 +90,7 @@ def test_a_signal_while_waiting_for_workers(run: Runner, service: Service) -> No
     assert "Traceback" not in output + log.read_text(encoding="utf-8")
 
 
-def test_a_second_signal(run: Runner, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_signal(run: Runner, service: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second SIGTERM while judging ends it: no verdict, and how to come to one is said."""
     (run.folder / "sitecustomize.py").write_text(SLOW_JUDGE, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(run.folder))
@@ -123,7 +123,7 @@ def judges(process: subprocess.Popen[str]) -> list[psutil.Process]:
     return found
 
 
-def test_there_is_no_third(run: Runner, service: Service) -> None:
+def test_there_is_no_third(run: Runner, service: Shop) -> None:
     """Three Ctrl-C to all processes of a terminal: no traceback, and a run with an end."""
     process, directory = run.start("-H", service.url, *two_workers())
     until(lambda: has_history(directory))
@@ -150,7 +150,7 @@ def test_all_faults_of_the_options_at_once(run: Runner) -> None:
     assert "Traceback" not in refused.output
 
 
-def test_workers_of_a_run_that_is_refused(run: Runner, service: Service) -> None:
+def test_workers_of_a_run_that_is_refused(run: Runner, service: Shop) -> None:
     """What a client would refuse in each user is said once, by the master, and the workers end with it."""
     source = run.locustfile.read_text(encoding="utf-8")
     source = source.replace(
@@ -175,7 +175,7 @@ def change(run: Runner, old: str, new: str) -> None:
     run.locustfile.write_text(source.replace(old, new))
 
 
-def test_an_exit_of_a_user(run: Runner, service: Service) -> None:
+def test_an_exit_of_a_user(run: Runner, service: Shop) -> None:
     """sys.exit(0) in a task of a worker ends the run, which is judged, cannot pass, and names it."""
     change(run, 'self.client.get("/broken"', 'import sys; sys.exit(0); self.client.get("/broken"')
     ended = run("-H", service.url, "-t", "300s", *two_workers())
@@ -191,7 +191,7 @@ def test_an_exit_of_a_user(run: Runner, service: Service) -> None:
     } in ended.read("verdict.json")["reasons"]
 
 
-def test_no_workers_in_time(run: Runner, service: Service) -> None:
+def test_no_workers_in_time(run: Runner, service: Shop) -> None:
     """Without the workers that it waits for a run says so: nothing was shown to be good."""
     waits = ["--expect-workers", "2", "--expect-workers-max-wait", "1"]
     ended = run("-H", service.url, "--master", "--master-bind-port", str(free_port()), *waits)
@@ -200,7 +200,7 @@ def test_no_workers_in_time(run: Runner, service: Service) -> None:
     assert "plimsoll: no load was made: 0 of 2 workers had connected in time" in ended.output
 
 
-def test_a_disk_that_is_full(run: Runner, service: Service) -> None:
+def test_a_disk_that_is_full(run: Runner, service: Shop) -> None:
     """A run whose files cannot grow names the first of them, is judged all the same, and cannot pass."""
     process, directory = run.start("-H", service.url, "-t", "10s")
     until(lambda: has_history(directory))

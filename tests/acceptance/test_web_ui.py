@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests import plain_http
-from tests.fix_service import Service
+from tests.http_service import Shop
 from tests.processes import finish, free_port, start_locust
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -58,7 +58,7 @@ def page(browser: Browser) -> Iterator[Page]:
     context.close()
 
 
-def test_from_start_to_report(tmp_path: Path, page: Page, service: Service, locustfile: Path) -> None:
+def test_from_start_to_report(tmp_path: Path, page: Page, service: Shop, locustfile: Path) -> None:
     """Each run that is started and stopped on the page ends in a verdict, one click away from its report."""
     with web_ui(tmp_path, "-f", f"{locustfile},shapes", "-H", service.url) as running:
         for directory in ("run", "run-2"):

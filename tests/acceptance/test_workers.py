@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.fix_runs import SOON_S, Run, Runner, has_history, judge, until
-from tests.fix_service import Service
+from tests.http_service import Shop
 from tests.processes import finish, two_workers
 from tests.read_runs import interval_rows, locust_totals, totals
 
@@ -58,7 +58,7 @@ def failed_checks(run: Run) -> set[str]:
     return {check["check"] for check in run.read("verdict.json")["validity"] if not check["ok"]}
 
 
-def test_two_workers(run: Runner, service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_workers(run: Runner, service: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers that are slow to listen and have time to stop record all of a run, to the last value."""
     monkeypatch.setenv("MEASURED", str(tmp_path / "truths"))
     (tmp_path / "truths").mkdir()
@@ -145,7 +145,7 @@ def assert_thresholds(verdict: dict[str, Any], truth: Counter[str]) -> None:
     assert {source for source, each in judged.items() if each["verdict"] == "FAIL"} == set()
 
 
-def test_a_worker_told_to_end(run: Runner, service: Service, tmp_path: Path) -> None:
+def test_a_worker_told_to_end(run: Runner, service: Shop, tmp_path: Path) -> None:
     """A worker that ends on a signal sends its last samples first."""
     finals = tmp_path / "finals"
     options = ["-H", service.url, "--json-file", str(finals), *two_workers()]
@@ -160,7 +160,7 @@ def test_a_worker_told_to_end(run: Runner, service: Service, tmp_path: Path) -> 
     assert sum(row["n"] for row in interval_rows(directory)) > 0
 
 
-def test_a_lost_worker(run: Runner, service: Service) -> None:
+def test_a_lost_worker(run: Runner, service: Shop) -> None:
     """One of two workers killed: said while the run goes on, INCONCLUSIVE, and what it had sent is kept."""
     process, directory = run.start(
         "-H", service.url, *two_workers(), thresholds="thresholds:\n  - count > 1\n"
@@ -184,7 +184,7 @@ def reported_health(directory: Path) -> int:
     return len({row["process"] for row in rows} - {"master"})
 
 
-def test_a_killed_master(run: Runner, service: Service) -> None:
+def test_a_killed_master(run: Runner, service: Shop) -> None:
     """After kill -9 of the master its workers end by themselves, and the run is judged from its files."""
     process, directory = run.start("-H", service.url, *two_workers())
     until(lambda: has_history(directory, rows=25) and len(interval_rows(directory)) > 3)

@@ -9,6 +9,7 @@ from locust.event import Events
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any, ClassVar
 
 import pytest
@@ -27,7 +28,7 @@ from plimsoll import (
     websocket_request_names,
 )
 from plimsoll.users.browser_process import BROWSER, missing_parts
-from tests.plain_service import PlainService, running_plain_service
+from tests.http_service import Pond
 
 SOON_S = 60.0
 PAGES_SOON_S = 120.0
@@ -106,15 +107,13 @@ def is_fine(answer: Answer) -> None:
 
 
 @pytest.fixture
-def service() -> Iterator[PlainService]:
+def service() -> Iterator[Pond]:
     """Run the service for one test."""
-    with running_plain_service() as running:
+    with closing(Pond()) as running:
         yield running
 
 
-def play(
-    service: PlainService, kinds: list[type[User]], names: set[str], limit_s: float
-) -> dict[str, set[str]]:
+def play(service: Pond, kinds: list[type[User]], names: set[str], limit_s: float) -> dict[str, set[str]]:
     """Play users until requests of all names have ended; return the failures of each name."""
     failures: dict[str, set[str]] = {}
 
@@ -135,7 +134,7 @@ def play(
     return failures
 
 
-def test_no_kind_of_user_needs_a_login(service: PlainService) -> None:
+def test_no_kind_of_user_needs_a_login(service: Pond) -> None:
     """GraphQL, a WebSocket and a scheduled check ask for what they declare, and for no login."""
     names = {"pond.ducks", "pond.swans", "pond.connect", "pond.echo", "pond.health"}
     failures = play(service, [PondGraphql, PondWebSocket, PondCheck], names, SOON_S)
@@ -147,7 +146,7 @@ def test_no_kind_of_user_needs_a_login(service: PlainService) -> None:
     assert not any("Authorization" in headers for _, headers in service.seen)
 
 
-def test_a_browser_needs_no_login(service: PlainService) -> None:
+def test_a_browser_needs_no_login(service: Pond) -> None:
     """A browser journey goes to a page, fills and clicks, and measures it."""
     if faults := missing_parts():
         if os.environ.get("CI"):

@@ -19,7 +19,7 @@ from locustfiles import classroom
 from locustfiles.classroom import ClassroomUser
 from locustfiles.school._stamps import MAX_GAP, StampedListener, StampedSender
 from plimsoll.users.answers import WrongAnswerError
-from tests.lying_rooms import LyingRooms, Talk
+from tests.http_service import FaultyWebSocketServer, Talk
 
 SOON_S = 60.0
 SAID = '{"type": "KIND", "sender": "a", "seq": %d, "sentAt": %d}'
@@ -52,7 +52,7 @@ def test_every_lie_is_counted(talk: Talk, errors: set[str], monkeypatch: pytest.
     events: list[dict[str, Any]] = []
     environment, users = Environment(), Group()
     environment.events.request.add_listener(lambda **event: events.append(event))  # type: ignore[no-untyped-call]
-    with closing(LyingRooms({"lie": talk})) as rooms:
+    with closing(FaultyWebSocketServer({"lie": talk})) as rooms:
         student = type("Student", (ClassroomUser,), {"host": f"{rooms.url}/lie"})(environment)
         greenlet = student.start(users)
         with gevent.Timeout(SOON_S):

@@ -22,8 +22,7 @@ from plimsoll.loads.schedule import Schedule
 from shapes.__main__ import find_shapes
 from tests.arrivals import LOCUSTFILE, Seen, environment_of
 from tests.fix_runs import Run
-from tests.fix_virtual_runs import VirtualRun, VirtualRunner
-from tests.greenlet_service import GreenletService, one_server
+from tests.fix_virtual_runs import GreenletService, VirtualRun, VirtualRunner, one_server
 from tests.in_process import Live, run_locust, run_reports
 from tests.read_runs import interval_rows, recorded_ms
 from tests.virtual_time import START_UNIX_S

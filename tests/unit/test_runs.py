@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.fix_runs import GENEROUS, IMPOSSIBLE, Run
-from tests.fix_virtual_runs import VirtualRunner
-from tests.greenlet_service import GreenletService
+from tests.fix_virtual_runs import GreenletService, VirtualRunner
 from tests.in_process import JUDGING_S, Live, run_locust, run_reports
 
 SETS_STATUS = """

@@ -7,9 +7,8 @@ from collections import Counter
 
 import pytest
 
-from tests.fix_service import Service
-from tests.fix_virtual_runs import VirtualRunner
-from tests.greenlet_service import GreenletService
+from tests.fix_virtual_runs import GreenletService, VirtualRunner
+from tests.http_service import Shop
 from tests.read_runs import interval_rows, locust_totals, totals
 
 LIMITS = "thresholds:\n  - p95 of shop.home < 20 ms\n  - p99 of shop.home <= 1 s\n  - error_rate < 50%\n"
@@ -78,7 +77,7 @@ def test_totals(virtual_run: VirtualRunner, virtual_service: GreenletService) ->
     assert {(row["user_class"], row["worker"]) for row in found} == {("Visitor", "local")}
 
 
-def test_any_user(virtual_run: VirtualRunner, service: Service) -> None:
+def test_any_user(virtual_run: VirtualRunner, service: Shop) -> None:
     """Users of any kind are recorded; what their events tell wrongly is counted and breaks nothing."""
     virtual_run.locustfile.write_text(OWN_CLIENT, encoding="utf-8")
     ended = virtual_run("-t", "12s", "-H", service.url, thresholds=None)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.greenlet_service import GreenletService
+from tests.fix_virtual_runs import GreenletService
 from tests.in_process import Live, run_locust
 from tests.journeys import BROWSERS, JOURNEYS, ROOMS
 from tests.processes import shape_names
