@@ -18,11 +18,18 @@ def measure(folder: Path) -> list[Row]:
     result = folder / "result.json"
     with running_service("--size", "small") as service:
         settings = {
-            "HASTY_USERS": json.dumps([[*USERS, service.url, "read_all_posts"]]),
-            "HASTY_RESULT": str(result),
-            "HASTY_ENOUGH": "[]",
+            "NO_THINK_TIME_USERS": json.dumps([[*USERS, service.url, "read_all_posts"]]),
+            "NO_THINK_TIME_RESULT": str(result),
+            "NO_THINK_TIME_ENOUGH": "[]",
         }
-        command = ["-f", str(ROOT / "tests" / "hasty_users.py"), "--headless", "-t", "15s", "--only-summary"]
+        command = [
+            "-f",
+            str(ROOT / "tests" / "no_think_time_users.py"),
+            "--headless",
+            "-t",
+            "15s",
+            "--only-summary",
+        ]
         finish(start_locust(command, folder, settings))
     medians_ms = json.loads(result.read_text(encoding="utf-8"))["medians_ms"]
     batched_ms, singly_ms = medians_ms["graphql.posts_batched"], medians_ms["graphql.posts_singly"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+from measured.delay_server import DelayServer
 from measured.measurement import Row, near, told
-from measured.queue_server import QueueServer
 from plimsoll.run_files.files import VERDICT_FILE
 from tests.fix_runs import Runner, judge
 from tests.processes import two_workers
@@ -19,7 +19,7 @@ THRESHOLDS = "thresholds:\n  - p95 < 300 ms\n  - error_rate < 5%\n  - dropped_it
 def measure(folder: Path) -> list[Row]:
     """Search, and judge the search again from its files."""
     # With workers, as verdicts must wait for their reports: on one process the same goes on with less of it.
-    with closing(QueueServer(CAPACITY_PER_S)) as server:
+    with closing(DelayServer("queue", str(CAPACITY_PER_S))) as server:
         search = Runner(Path("tests/queueing_users.py"), folder)
         run = search("-H", server.url, *two_workers(), thresholds=THRESHOLDS, limit_s=LONGEST_S)
     capacity = run.read(VERDICT_FILE)["capacity"]

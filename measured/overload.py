@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+from measured.delay_server import DelayServer
 from measured.measurement import Row, near
-from measured.queue_server import QueueServer
 from plimsoll.run_files.files import VERDICT_FILE
 from tests.fix_runs import Run, Runner, judge
 from tests.processes import two_workers
@@ -48,7 +48,7 @@ def _overload(folder: Path, where: str, distributed: list[str]) -> list[Row]:
     folder.mkdir()
     locustfile = folder / "visitor.py"
     locustfile.write_text(VISITOR, encoding="utf-8")
-    with closing(QueueServer(CAPACITY_PER_S)) as server:
+    with closing(DelayServer("queue", str(CAPACITY_PER_S))) as server:
         run = Runner(locustfile, folder)("-H", server.url, *distributed, thresholds=LIMIT.format("5 s"))
     tight = folder / "tight.yaml"
     # With 20 users and 50 answers a second each of them waits for 0.4 s.

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from measured.latency_server import LatencyServer
+from measured.delay_server import DelayServer, served_ms
 from measured.measurement import Row, at_least, near, told
 from plimsoll.run_files.files import VERDICT_FILE
 from tests.fix_runs import Runner
@@ -61,9 +61,10 @@ def _percentiles(folder: Path, where: str, distributed: list[str]) -> list[Row]:
     locustfile = folder / "client.py"
     locustfile.write_text(LOCUSTFILE.format(folder=folder), encoding="utf-8")
     load = ["-u", str(USERS), "-r", str(USERS), "-t", f"{DURATION_S}s"]
-    with closing(LatencyServer(folder / "served.npy")) as server:
+    record = folder / "served.npy"
+    with closing(DelayServer("drawn", str(record))) as server:
         run = Runner(locustfile, folder)("-H", server.url, *load, *distributed, thresholds=None)
-        served_ms = server.served_ms()
+        server.end()
     raw_ms = np.concatenate([np.fromfile(path) for path in folder.glob("*.raw")])
     (figures,) = run.read(VERDICT_FILE)["requests"]
     rows = [
@@ -71,7 +72,7 @@ def _percentiles(folder: Path, where: str, distributed: list[str]) -> list[Row]:
         at_least(f"{where}: requests", figures["n"], 0.9 * DURATION_S * USERS * RATE_PER_USER),
     ]
     for name, q in PERCENTILES.items():
-        judged, raw, served = figures[name], _nearest_rank(raw_ms, q), _nearest_rank(served_ms, q)
+        judged, raw, served = figures[name], _nearest_rank(raw_ms, q), _nearest_rank(served_ms(record), q)
         rows.append(near(f"{where}: {name}, beside the raw samples", judged, raw, "ms", tolerance=0.004))
         rows.append(
             near(f"{where}: {name}, beside the server", judged, served, "ms", tolerance=0.02, slack=1)

@@ -22,7 +22,7 @@ from locustfiles.volume import VolumeUser
 from plimsoll.users.api import ApiUser
 from tests.processes import ROOT, finish, start_locust
 
-HASTY_USERS = Path(__file__).with_name("hasty_users.py")
+NO_THINK_TIME_USERS = Path(__file__).with_name("no_think_time_users.py")
 JOURNEYS: dict[str, tuple[type[ApiUser], ...]] = {
     "auth": (AuthUser,),
     "careers": (CareersUser,),
@@ -40,7 +40,7 @@ ROOMS: dict[str, tuple[type[ApiUser], ...]] = {"classroom": (ClassroomUser,)}
 BROWSERS: dict[str, tuple[type[ApiUser], ...]] = {"pages": (PagesUser, ParentPagesUser)}
 
 
-class Hasty(NamedTuple):
+class LoadedHost(NamedTuple):
     """A user class that loads a host of its own, with all its tasks or with one."""
 
     journey: type[ApiUser]
@@ -48,12 +48,12 @@ class Hasty(NamedTuple):
     task: str | None = None
 
 
-HASTY_LIMIT_S = 400
+LIMIT_S = 400
 """Longer than any of their run times; those that know what is enough hardly ever take theirs."""
 
 
-def run_hastily(
-    users: Sequence[Hasty], folder: Path, run_time: str, number: int, enough: Collection[str] = ()
+def run_without_think_time(
+    users: Sequence[LoadedHost], folder: Path, run_time: str, number: int, enough: Collection[str] = ()
 ) -> Any:
     """Run the journeys without think time and return what Locust counted.
 
@@ -63,12 +63,12 @@ def run_hastily(
     result = folder / "result.json"
     named = [(user.journey.__module__, user.journey.__name__, user.host, user.task) for user in users]
     settings = {
-        "HASTY_USERS": json.dumps(named),
-        "HASTY_RESULT": str(result),
-        "HASTY_ENOUGH": json.dumps(sorted(enough)),
+        "NO_THINK_TIME_USERS": json.dumps(named),
+        "NO_THINK_TIME_RESULT": str(result),
+        "NO_THINK_TIME_ENOUGH": json.dumps(sorted(enough)),
         "PYTHONPATH": str(ROOT),  # of the journeys
     }
     options = ["--headless", "-u", str(number), "-r", str(number), "-t", run_time, "--only-summary"]
-    output = finish(start_locust(["-f", str(HASTY_USERS), *options], folder, settings), HASTY_LIMIT_S)
+    output = finish(start_locust(["-f", str(NO_THINK_TIME_USERS), *options], folder, settings), LIMIT_S)
     assert result.exists(), output
     return json.loads(result.read_text(encoding="utf-8"))

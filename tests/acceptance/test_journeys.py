@@ -15,7 +15,7 @@ from plimsoll.run_files.exit_status import ExitStatus
 from plimsoll.users.websocket import websocket_request_names
 from tests.fix_bundled_service import ServiceProcess
 from tests.fix_runs import ROOT, Run
-from tests.journeys import JOURNEYS, ROOMS, Hasty, run_hastily
+from tests.journeys import JOURNEYS, ROOMS, LoadedHost, run_without_think_time
 from tests.processes import finish, start_locust
 
 # Those who registered by themselves have no prefix of their run.
@@ -30,14 +30,14 @@ def test_every_declared_request_is_sent_and_right(
     All of it is right, and of the students who were enrolled none is left.
     """
     journeys = [journey for of_file in (JOURNEYS | ROOMS).values() for journey in of_file]
-    users = [Hasty(journey, open_service.url) for journey in journeys]
+    users = [LoadedHost(journey, open_service.url) for journey in journeys]
     requests = set().union(*(journey.request_names for journey in journeys))
     # Of a WebSocket only the connect is sure to come.
     of_sockets = websocket_request_names("classroom") | websocket_request_names("student")
     requests -= of_sockets - {"classroom.connect", "student.connect"}
     declared = {name for journey in journeys for name in journey.transaction_names or ()}
 
-    result = run_hastily(users, tmp_path, "240s", number=36, enough=requests | declared)
+    result = run_without_think_time(users, tmp_path, "240s", number=36, enough=requests | declared)
     with psycopg.connect(database_url) as connection:
         enrolled = connection.execute(ENROLLED).fetchone()
 

@@ -1,8 +1,8 @@
 """A locustfile of the journeys without their think time, each user class against a host of its own.
 
-HASTY_USERS holds a JSON list of [module, class name, host, task or null for all of them]; HASTY_RESULT names
+NO_THINK_TIME_USERS holds a JSON list of [module, class name, host, task or null for all of them]; NO_THINK_TIME_RESULT names
 the file that gets what Locust counted: requests, their medians in ms, errors, and with the names of their
-requests failures, and exceptions of the users. HASTY_ENOUGH is a JSON list of errors, failures, and names of
+requests failures, and exceptions of the users. NO_THINK_TIME_ENOUGH is a JSON list of errors, failures, and names of
 requests and transactions after which the run has seen enough; where it is empty, it goes on.
 """
 
@@ -35,7 +35,7 @@ synthetic.HEALTH_LIMIT_MS = 60_000
 synthetic.SyntheticLoginUser.limit_s = synthetic.SyntheticHealthUser.limit_s = 120.0
 
 
-def hasty(journey: type[ApiUser], host: str, only_task: str | None) -> type[ApiUser]:
+def without_think_time(journey: type[ApiUser], host: str, only_task: str | None) -> type[ApiUser]:
     """Return the journey, or one task of it, with hardly any pauses and with no task rarer than another."""
     changes: dict[str, object] = {
         "host": host,
@@ -45,7 +45,7 @@ def hasty(journey: type[ApiUser], host: str, only_task: str | None) -> type[ApiU
     }
     if only_task:
         changes["own_accounts"] = MemberUser.own_accounts  # no admins, to whom nothing is refused
-    name = f"Hasty{journey.__name__}{host.rpartition('/')[2]}"
+    name = f"LoadedHost{journey.__name__}{host.rpartition('/')[2]}"
     user_class: type[ApiUser] = type(name, (journey,), changes)
     user_class.tasks = [getattr(journey, only_task)] if only_task else list(dict.fromkeys(journey.tasks))
     return user_class
@@ -53,8 +53,10 @@ def hasty(journey: type[ApiUser], host: str, only_task: str | None) -> type[ApiU
 
 globals().update(
     {
-        f"user_{number}": hasty(getattr(import_module(module), name), host, only_task)
-        for number, (module, name, host, only_task) in enumerate(json.loads(os.environ["HASTY_USERS"]))
+        f"user_{number}": without_think_time(getattr(import_module(module), name), host, only_task)
+        for number, (module, name, host, only_task) in enumerate(
+            json.loads(os.environ["NO_THINK_TIME_USERS"])
+        )
     }
 )
 
@@ -89,7 +91,7 @@ def keep_transactions(environment: Environment, **_: Any) -> None:
 
 def end_early(environment: Environment, **_: Any) -> None:
     """End the run when it has seen enough."""
-    enough = set(json.loads(os.environ["HASTY_ENOUGH"]))
+    enough = set(json.loads(os.environ["NO_THINK_TIME_ENOUGH"]))
     if enough:
         gevent.spawn(_wait_for, enough, environment)
 
@@ -113,7 +115,7 @@ def write_result(environment: Environment, **_: Any) -> None:
         "failures": sorted(failures_of(environment)),
         "exceptions": [found["msg"] for found in runner.exceptions.values()],
     }
-    Path(os.environ["HASTY_RESULT"]).write_text(json.dumps(result), encoding="utf-8")
+    Path(os.environ["NO_THINK_TIME_RESULT"]).write_text(json.dumps(result), encoding="utf-8")
 
 
 events.request.add_listener(lambda name, **_: names_seen.add(name))
