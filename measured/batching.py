@@ -18,9 +18,9 @@ def measure(folder: Path) -> list[Row]:
     result = folder / "result.json"
     with running_service("--size", "small") as service:
         settings = {
-            "NO_THINK_TIME_USERS": json.dumps([[*USERS, service.url, "read_all_posts"]]),
-            "NO_THINK_TIME_RESULT": str(result),
-            "NO_THINK_TIME_ENOUGH": "[]",
+            "JOURNEYS_USERS": json.dumps([[*USERS, service.url, "read_all_posts"]]),
+            "JOURNEYS_RESULT": str(result),
+            "JOURNEYS_ENOUGH": "[]",
         }
         command = [
             "-f",

@@ -63,9 +63,9 @@ def run_without_think_time(
     result = folder / "result.json"
     named = [(user.journey.__module__, user.journey.__name__, user.host, user.task) for user in users]
     settings = {
-        "NO_THINK_TIME_USERS": json.dumps(named),
-        "NO_THINK_TIME_RESULT": str(result),
-        "NO_THINK_TIME_ENOUGH": json.dumps(sorted(enough)),
+        "JOURNEYS_USERS": json.dumps(named),
+        "JOURNEYS_RESULT": str(result),
+        "JOURNEYS_ENOUGH": json.dumps(sorted(enough)),
         "PYTHONPATH": str(ROOT),  # of the journeys
     }
     options = ["--headless", "-u", str(number), "-r", str(number), "-t", run_time, "--only-summary"]

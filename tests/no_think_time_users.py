@@ -1,9 +1,9 @@
 """A locustfile of the journeys without their think time, each user class against a host of its own.
 
-NO_THINK_TIME_USERS holds a JSON list of [module, class name, host, task or null for all of them]; NO_THINK_TIME_RESULT names
-the file that gets what Locust counted: requests, their medians in ms, errors, and with the names of their
-requests failures, and exceptions of the users. NO_THINK_TIME_ENOUGH is a JSON list of errors, failures, and names of
-requests and transactions after which the run has seen enough; where it is empty, it goes on.
+JOURNEYS_USERS holds a JSON list of [module, class name, host, task or null for all of them]; JOURNEYS_RESULT
+names the file that gets what Locust counted: requests, their medians in ms, errors, and with the names of
+their requests failures, and exceptions of the users. JOURNEYS_ENOUGH is a JSON list of errors, failures, and
+names of requests and transactions after which the run has seen enough; where it is empty, it goes on.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from typing import Any
 
 from locustfiles import auth, careers, orders, parents, synthetic
 from locustfiles.school import MemberUser
-from plimsoll.context import follow_users
+from plimsoll.context import Transaction
 from plimsoll.users.api import ApiUser
-from tests.users_at_work import Kept
 
 # What a journey rarely does must still be seen within seconds.
 auth.WRONG_PASSWORD_SHARE = 0.5
@@ -54,15 +53,13 @@ def without_think_time(journey: type[ApiUser], host: str, only_task: str | None)
 globals().update(
     {
         f"user_{number}": without_think_time(getattr(import_module(module), name), host, only_task)
-        for number, (module, name, host, only_task) in enumerate(
-            json.loads(os.environ["NO_THINK_TIME_USERS"])
-        )
+        for number, (module, name, host, only_task) in enumerate(json.loads(os.environ["JOURNEYS_USERS"]))
     }
 )
 
 
 names_seen: set[str] = set()
-kept: list[Kept] = []
+end_transaction = Transaction.__exit__
 LEAST_S = 5.0
 """A run lasts so long whatever it has seen: some things go wrong the second time, others nobody waits for."""
 
@@ -79,19 +76,18 @@ def failures_of(environment: Environment) -> set[str]:
 
 def sights_of(environment: Environment) -> set[str]:
     """Return all that a run may be waiting to see."""
-    transactions = {transaction.name for each in kept for transaction in each.transactions}
-    return errors_of(environment) | failures_of(environment) | names_seen | transactions
+    return errors_of(environment) | failures_of(environment) | names_seen
 
 
-def keep_transactions(environment: Environment, **_: Any) -> None:
-    """Keep the transactions of the users, which nobody records here."""
-    follow_users()
-    kept.append(Kept(environment))
+def note_transaction(transaction: Transaction, *error: Any) -> None:
+    """Note the name of a transaction that ends, whoever records it."""
+    names_seen.add(transaction.name)
+    end_transaction(transaction, *error)
 
 
 def end_early(environment: Environment, **_: Any) -> None:
     """End the run when it has seen enough."""
-    enough = set(json.loads(os.environ["NO_THINK_TIME_ENOUGH"]))
+    enough = set(json.loads(os.environ["JOURNEYS_ENOUGH"]))
     if enough:
         gevent.spawn(_wait_for, enough, environment)
 
@@ -115,10 +111,10 @@ def write_result(environment: Environment, **_: Any) -> None:
         "failures": sorted(failures_of(environment)),
         "exceptions": [found["msg"] for found in runner.exceptions.values()],
     }
-    Path(os.environ["NO_THINK_TIME_RESULT"]).write_text(json.dumps(result), encoding="utf-8")
+    Path(os.environ["JOURNEYS_RESULT"]).write_text(json.dumps(result), encoding="utf-8")
 
 
 events.request.add_listener(lambda name, **_: names_seen.add(name))
-events.init.add_listener(keep_transactions)
+Transaction.__exit__ = note_transaction  # type: ignore[method-assign] # a run has one recorder
 events.test_start.add_listener(end_early)
 events.quitting.add_listener(write_result)
