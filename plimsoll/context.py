@@ -55,7 +55,7 @@ class Recorder(Protocol):
     def record_unfinished(
         self, attribution: Attribution, request_type: str, name: str, started_s: float, ended_s: float
     ) -> None:
-        """Keep a request that was cut off; of those that end Locust's event tells."""
+        """Keep a request that was cut off; those that end have Locust's event."""
 
     def record_value(self, kind: str, name: str, value: float) -> None:
         """Keep a value of a metric of one of METRIC_TYPES, of the current greenlet."""
@@ -93,7 +93,7 @@ class Execution:
 
 
 def execution_of(environment: Environment) -> Execution:
-    """Return the execution of an environment, which bears it."""
+    """Return the execution of an environment, kept as an attribute of it."""
     execution: Execution = vars(environment).setdefault("plimsoll_execution", Execution())
     return execution
 

@@ -109,7 +109,7 @@ def pacing_s(wait_time: Callable[..., Any] | None) -> float | None:
 def around_client_requests(track: Callable[[str, str], AbstractContextManager[None]]) -> None:
     """Hold `track(method, name)` around each request of HttpUser and FastHttpUser; idempotent.
 
-    Locust tells of a request only when it has ended. Upstream: an event of its start.
+    Locust fires the event of a request only when it has ended. Upstream: an event of its start.
     """
 
     def name_of(url: str | bytes) -> str:
@@ -141,7 +141,7 @@ def around_client_requests(track: Callable[[str, str], AbstractContextManager[No
 def start_after_init(events: Events) -> None:
     """Have the worker in this process start no users until all listeners of `init` are done; call it once.
 
-    Locust counts a worker as ready before that. A master that has waited for this worker alone may tell it to
+    Locust counts a worker as ready before that. A master that has waited for this worker alone may order it to
     spawn users in the same moment, and a worker that was slow to get a CPU then finds both messages at once:
     the test would start before anybody listens, and nothing of it be recorded.
     """
@@ -232,7 +232,7 @@ class _RedactedStats(RequestStats):
         """Count a failure."""
         text = StatsError.parse_error(error)
         shown = redact(text)
-        # Most have no secret, and stay the object that Locust knows how to show.
+        # Most have no secret, and stay the object that Locust shows as it does.
         has_secret = shown != text or redact(str(error)) != str(error)
         super().log_error(redact_name(str(method)), redact_name(str(name)), shown if has_secret else error)
 

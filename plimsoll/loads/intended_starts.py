@@ -192,7 +192,7 @@ class UserRegistry:
         def spawn_another() -> None:
             runner = user.environment.runner
             is_running = runner is not None and runner.state in {STATE_SPAWNING, STATE_RUNNING}
-            # As many as Locust wants may be there again: it counts who is missing when it adds users.
+            # As many as Locust wants may be there again: it counts the missing ones when it adds users.
             if runner is None or not is_running or runner.user_count >= runner.target_user_count:
                 return
             for another in runner.spawn_users({type(user).__name__: 1}):

@@ -133,7 +133,7 @@ class StepCourse:
 
     @property
     def step(self) -> str:
-        """The name of the current step, whose verdict is wanted next."""
+        """The name of the current step, which `go_on` takes the verdict on."""
         return self._stages[-2].name
 
     def rested_s(self, elapsed_s: float) -> float:

@@ -87,7 +87,7 @@ class RequestRecorder:
         response_length: float | None,
         exception: object = None,
         start_time: float | None = None,
-        # Not wanted, but each one named takes less time than one gathered.
+        # Not used, but each one named takes less time than one gathered.
         response: object = None,  # noqa: ARG002
         context: object = None,  # noqa: ARG002
         url: object = None,  # noqa: ARG002

@@ -45,7 +45,7 @@ class SeriesRegistry:
         return list(self._ids)
 
     def request_id(self, raw: RawKey) -> int:
-        """Return the number of a request, which `request_ids` knows from then on."""
+        """Return the number of a request, which `request_ids` has from then on."""
         raw = self._within_bounds(raw)
         known = self.request_ids.get(raw)
         if known is None:

@@ -66,9 +66,9 @@ def field(owner: Any, key: str, kind: type[T]) -> T:
     if key not in owner:
         raise WrongAnswerError(f"{key!r} is missing")
     value = owner[key]
-    wanted: type | tuple[type, ...] = (int, float) if kind is float else kind
+    expected: type | tuple[type, ...] = (int, float) if kind is float else kind
     # In Python a boolean is an integer, in JSON it is not.
-    if not isinstance(value, wanted) or (isinstance(value, bool) and kind is not bool):
+    if not isinstance(value, expected) or (isinstance(value, bool) and kind is not bool):
         raise WrongAnswerError(f"{key!r} is {_json_name(value)}, expected {_JSON_NAMES[kind]}")
     return value  # type: ignore[return-value]  # isinstance with a variable kind narrows nothing
 

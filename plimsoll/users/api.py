@@ -46,7 +46,7 @@ class ApiUser(Measuring, LeanHttpUser):
     tag_names: ClassVar[frozenset[str] | None] = frozenset()
 
     def auth_headers(self) -> Mapping[str, str]:
-        """Return the headers by which the service knows who asks; none by default."""
+        """Return the headers that authenticate the user; none by default."""
         return {}
 
     def on_unauthorized(self) -> None:

@@ -118,7 +118,7 @@ class Tab:
         if response.status < FIRST_ERROR_STATUS:
             await self._page.locator(wait_for).first.wait_for()
         arrival = await self._page.evaluate(SETTLE)
-        if left is not None:  # by now it has told of the click that led here, if that was painted
+        if left is not None:  # by now it has reported the click that led here, if painted
             left["inp"] = self._inps.pop(left["id"], left["inp"])
         return {"left": left, "status": response.status, "load_ms": arrival}
 

@@ -114,7 +114,7 @@ class BrowserProcess:
                 self.cpu_s = answer["cpu_s"]
                 continue
             reply = self._replies.get(answer["id"])
-            if reply is None:  # nobody waits any more
+            if reply is None:  # its order has timed out
                 continue
             if "error" in answer:
                 reply.set_exception(BrowserFailure(answer["error"]))

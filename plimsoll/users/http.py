@@ -188,7 +188,7 @@ class LeanHttpUser(User, RestMixin[LeanResponse]):
     """A user with an HTTP client that takes FastHttpUser's place by changing the base class.
 
     It costs a fraction of the CPU time. It also verifies certificates, has shorter timeouts, and asks for no
-    compression, unless told otherwise; and it has no stream, files, proxies, retries or shared pools.
+    compression by default; and it has no stream, files, proxies, retries or shared pools.
     """
 
     abstract = True

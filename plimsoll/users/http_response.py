@@ -37,7 +37,7 @@ class LeanResponse(Response):
         start_time: float,
         request_url: str,
     ) -> None:
-        """Take what the request event will say, besides what the response itself knows."""
+        """Take the fields of the request event that are not those of the response itself."""
         self._event: EventHook | None = event
         self._request_type = request_type
         self._name = name

@@ -13,7 +13,7 @@ class Measuring:
     """Give any Locust user measures of its own: `class Visitor(Measuring, HttpUser)`.
 
     A name is of few: `cache.hit`, not one for each student. Values are finite numbers of 0 or more, without a
-    unit or in one that the name tells. Within a TaskSet they are those of `self.user`. A greenlet that a
+    unit or in one that the name says. Within a TaskSet they are those of `self.user`. A greenlet that a
     user spawns is within the transaction and the tags in which it was spawned. A run that is not recorded
     keeps nothing.
     """
@@ -55,7 +55,7 @@ class Measuring:
         _keep(GAUGE, name, value)
 
     def observe(self, name: str, value: float) -> None:
-        """Add a value to a trend, of which percentiles are wanted."""
+        """Add a value to a trend, whose percentiles can be limited."""
         _keep(TREND, name, value)
 
     def check(self, name: str, ok: object) -> bool:

@@ -98,7 +98,7 @@ def _busy_spans(requests: Sequence[Span]) -> list[Span]:
 
 
 BINDING = "plimsollInteraction"
-"""The function by which a page tells of an interaction at once, as it may lead away from the page."""
+"""The function by which a page reports an interaction at once, as it may lead away from the page."""
 
 SCRIPT = """
 (() => {

@@ -70,7 +70,7 @@ class Delivery(NamedTuple):
 
 
 class MessageListener(Protocol):
-    """What measures the messages of one WebSocket that nobody asked for, one way."""
+    """What measures the messages that one WebSocket receives unasked, from server to client."""
 
     name: str
     """The request name of its messages."""
@@ -122,7 +122,7 @@ class WebSocket:
         return self._connection is not None and self._connection.is_open
 
     def wait_until_open(self, timeout_s: float) -> None:
-        """Wait for a connection; raises RescheduleTask where none comes, of which the connects tell why."""
+        """Wait for a connection; raises RescheduleTask where none comes. The failed connects say why."""
         if not self.is_open and not self._has_opened.wait(timeout_s):
             raise RescheduleTask
 

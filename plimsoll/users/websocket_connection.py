@@ -1,6 +1,6 @@
 """One WebSocket: the protocol of the package `websockets`, without its I/O, on a socket of the event loop.
 
-What comes in is stamped as soon as the event loop sees it, however long the user who wants it is busy. What
+What comes in is stamped as soon as the event loop sees it, however long its user is busy. What
 goes out never makes its sender wait: the event loop sends what the server does not take at once.
 """
 
@@ -92,7 +92,7 @@ class WebSocketConnection:
         return self._loss is None
 
     def send(self, text: bytes) -> None:
-        """Send a message, unless the connection is lost, of which `receive` tells."""
+        """Send a message, unless the connection is lost, which `receive` raises."""
         if self.is_open:
             self._protocol.send_text(text)
             self._flush()
@@ -210,7 +210,7 @@ class WebSocketConnection:
                 self._writer.start(self._write)
             return
         except OSError:
-            self._unsent.clear()  # what comes in tells why
+            self._unsent.clear()  # the reader finds out why
         if self._writer is not None:
             self._writer.close()
             self._writer = None
