@@ -141,9 +141,9 @@ def around_client_requests(track: Callable[[str, str], AbstractContextManager[No
 def start_after_init(events: Events) -> None:
     """Have the worker in this process start no users until all listeners of `init` are done; call it once.
 
-    Locust counts a worker as ready before that. A master that has waited for this worker alone may order it to
-    spawn users in the same moment, and a worker that was slow to get a CPU then finds both messages at once:
-    the test would start before anybody listens, and nothing of it be recorded.
+    Locust counts a worker as ready before that. A master that has waited for this worker alone may order it
+    to spawn users in the same moment, and a worker that was slow to get a CPU then finds both messages at
+    once: the test would start before anybody listens, and nothing of it be recorded.
     """
     initialised, handle_message = Event(), WorkerRunner.handle_message
 
