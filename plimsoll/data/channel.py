@@ -15,8 +15,7 @@ from functools import cache
 from itertools import count
 from typing import Any
 
-from plimsoll.data.feeder import PROCESS, exhausted
-from plimsoll.data.row_allocator import Block
+from plimsoll.data.feeder import PROCESS, Block, exhausted
 from plimsoll.data.sources import FeedError
 
 logger = logging.getLogger("plimsoll")
@@ -33,9 +32,22 @@ class LocalChannel:
     def __init__(self, runner: Runner | None = None) -> None:
         self._runner = runner
         self._exhausted: set[str] = set()
-        if isinstance(runner, MasterRunner):
-            runner.register_message(ASK_MESSAGE, self._on_ask)
-            runner.register_message(EXHAUSTED_MESSAGE, self._on_exhausted)
+        if not isinstance(runner, MasterRunner):
+            return
+
+        def on_ask(msg: Message, **_: Any) -> None:
+            key = msg.data["feeder"]
+            answer = {"feeder": key, "ask": msg.data["ask"], "rows": "[]", "is_last": False, "fault": None}
+            if key in PROCESS.feeders:
+                block = PROCESS.feeders[key].allocator.allocate(msg.data["wanted"], runner.worker_count)
+                # As text, since JSON holds more than Locust's messages do.
+                answer |= {"rows": json.dumps(block.rows), "is_last": block.is_last}
+            else:
+                answer["fault"] = f"{key}: the master has no such feeder; it needs its workers' locustfiles"
+            runner.send_message(ROWS_MESSAGE, answer, msg.node_id)
+
+        runner.register_message(ASK_MESSAGE, on_ask)
+        runner.register_message(EXHAUSTED_MESSAGE, lambda msg, **_: self.report_exhausted(msg.data["feeder"]))
 
     def begin(self, seed: str) -> None:
         """Allocate every row from the start."""
@@ -48,29 +60,14 @@ class LocalChannel:
         feeder = PROCESS.feeders[key]
         feeder.take(feeder.allocator.allocate(wanted, processes=1))
 
-    def tell_exhausted(self, key: str) -> None:
-        """Say it once, and count it as an exception of the users, which keeps the run from passing."""
+    def report_exhausted(self, key: str) -> None:
+        """Log it once, and count it as an exception of the users, which keeps the run from passing."""
         if key in self._exhausted:
             return
         self._exhausted.add(key)
         logger.warning("%s", exhausted(key))
         if self._runner:
             self._runner.log_exception("feeder", exhausted(key), formatted_tb=key)
-
-    def _on_ask(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's names
-        assert isinstance(self._runner, MasterRunner)
-        key = msg.data["feeder"]
-        answer = {"feeder": key, "ask": msg.data["ask"], "rows": "[]", "is_last": False, "fault": None}
-        if key in PROCESS.feeders:
-            block = PROCESS.feeders[key].allocator.allocate(msg.data["wanted"], self._runner.worker_count)
-            # As text, since JSON holds more than Locust's messages do.
-            answer |= {"rows": json.dumps(block.rows), "is_last": block.is_last}
-        else:
-            answer["fault"] = f"{key}: the master has no such feeder; it needs its workers' locustfiles"
-        self._runner.send_message(ROWS_MESSAGE, answer, msg.node_id)
-
-    def _on_exhausted(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's names
-        self.tell_exhausted(msg.data["feeder"])
 
 
 class MasterChannel:
@@ -80,7 +77,18 @@ class MasterChannel:
         self._runner = runner
         self._numbers = count()
         self._open: set[int] = set()
-        runner.register_message(ROWS_MESSAGE, self._on_rows)
+
+        def on_rows(msg: Message, **_: Any) -> None:
+            if msg.data["ask"] not in self._open:
+                return
+            self._open.remove(msg.data["ask"])
+            feeder = PROCESS.feeders[msg.data["feeder"]]
+            if msg.data["fault"]:
+                feeder.refuse(msg.data["fault"])
+            else:
+                feeder.take(Block(json.loads(msg.data["rows"]), msg.data["is_last"]))
+
+        runner.register_message(ROWS_MESSAGE, on_rows)
 
     def ask(self, key: str, wanted: int) -> None:
         """Ask the master."""
@@ -95,19 +103,9 @@ class MasterChannel:
         """Take no answer to what was asked so far: it belongs to the run before."""
         self._open.clear()
 
-    def tell_exhausted(self, key: str) -> None:
-        """Tell the master."""
+    def report_exhausted(self, key: str) -> None:
+        """Report it to the master."""
         self._runner.send_message(EXHAUSTED_MESSAGE, {"feeder": key})
-
-    def _on_rows(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's names
-        if msg.data["ask"] not in self._open:
-            return
-        self._open.remove(msg.data["ask"])
-        feeder = PROCESS.feeders[msg.data["feeder"]]
-        if msg.data["fault"]:
-            feeder.refuse(msg.data["fault"])
-        else:
-            feeder.take(Block(json.loads(msg.data["rows"]), msg.data["is_last"]))
 
 
 def open_feeders(environment: Environment, *, are_fixed: bool) -> None:

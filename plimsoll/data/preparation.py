@@ -1,8 +1,12 @@
-"""When a run is prepared: its feeders opened and its set-ups run before the load, clean-ups run after it."""
+"""When a run is prepared: its feeders opened and its set-ups run before the load, clean-ups run after it.
+
+A load that is asked for in the web UI waits for its preparation, and does not start when that fails.
+"""
 
 from __future__ import annotations
 
 import gevent
+from gevent.event import Event
 from gevent.lock import RLock
 from locust import events
 from locust.env import Environment
@@ -10,21 +14,27 @@ from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, Runner, 
 from locust.web import WebUI
 
 import atexit
+import logging
 import signal
 import sys
+from collections.abc import Callable
 from functools import cache
 from typing import Any
+
+from flask import Response, jsonify, request
 
 from plimsoll.data.channel import open_feeders
 from plimsoll.data.set_up import DECLARED, SetUpError, SetUps
 from plimsoll.data.sources import FeedError
-from plimsoll.data.start_guard import StartGuard
+from plimsoll.locust_internals import SWARM_ENDPOINT, guard_starts, stop_run_timer
 from plimsoll.run_files.exit_status import ExitStatus
 
 # Users of other processes must stop within this time: then what they need is cleaned up.
 LAST_USERS_S = 10.0
 # Workers that were started with their master are there within this time.
 WORKERS_LIMIT_S = 3.0
+
+logger = logging.getLogger("plimsoll")
 
 
 class Preparation:
@@ -71,27 +81,65 @@ class Preparation:
     def _end(self) -> None:
         with self._lock:
             self._is_done = False
-            if self._set_ups.are_open:
-                _await_end_of_users(self._runner)
-                self._set_ups.end()
-
-
-def _await_end_of_users(runner: Runner) -> None:
-    """Wait for the users of all workers to stop, where Locust does not: when it quits."""
-    if isinstance(runner, MasterRunner) and _may_have_users(runner):
-        # Locust does so too, but only after those who listen for the end of a run.
-        runner.send_message("quit")
-        with gevent.Timeout(runner.environment.stop_timeout + LAST_USERS_S, exception=False):
-            while _may_have_users(runner):
-                gevent.sleep(0.05)
+            if not self._set_ups.are_open:
+                return
+            runner = self._runner
+            # Locust waits for the users of all workers too, but not when it quits.
+            if isinstance(runner, MasterRunner) and _may_have_users(runner):
+                # It sends this as well, but only after those who listen for the end of a run.
+                runner.send_message("quit")
+                with gevent.Timeout(runner.environment.stop_timeout + LAST_USERS_S, exception=False):
+                    while _may_have_users(runner):
+                        gevent.sleep(0.05)
+            self._set_ups.end()
 
 
 def _may_have_users(runner: MasterRunner) -> bool:
     """Return whether workers have users, also those they have not reported yet, which takes up to 3 s."""
     options = runner.environment.parsed_options
     ends_with_load = options is not None and options.headless  # in the web UI, Locust has waited for them
-    are_told = bool(runner.clients.spawning or runner.clients.running)
-    return bool(runner.user_count) or (ends_with_load and are_told)
+    are_to_have = bool(runner.clients.spawning or runner.clients.running)
+    return bool(runner.user_count) or (ends_with_load and are_to_have)
+
+
+class StartGuard:
+    """Prepares each load before it starts, and answers the form that asked for it with what went wrong."""
+
+    def __init__(self, web_ui: WebUI, runner: Runner, prepare: Callable[[], None]) -> None:
+        assert web_ui.app is not None
+        self._web_ui, self._prepare = web_ui, prepare
+        self._fault: str | None = None
+        self._is_free = Event()
+        self._is_free.set()
+        guard_starts(runner, self._may_start)
+        web_ui.app.after_request(self._answer)
+
+    def _may_start(self) -> bool:
+        """Prepare a run, and return whether it may start."""
+        restart_timer = stop_run_timer(self._web_ui)
+        self._fault = None
+        self._is_free.clear()
+        try:
+            self._prepare()
+        except (FeedError, SetUpError) as error:
+            self._fault = str(error)
+            logger.error("load not started: %s", error)  # noqa: TRY400 - it tells all there is to tell
+            return False
+        finally:
+            self._is_free.set()
+        restart_timer()
+        return True
+
+    def _answer(self, response: Response) -> Response:
+        """Add the outcome of the preparation to the answer to an accepted form; leave a refusal as it is."""
+        if request.endpoint != SWARM_ENDPOINT or not (
+            response.is_json and response.get_json().get("success")
+        ):
+            return response
+        gevent.sleep(0)  # Locust has the load started by another greenlet
+        self._is_free.wait()
+        fault, self._fault = self._fault, None
+        return jsonify({"success": False, "message": fault}) if fault else response
 
 
 def _on_init(environment: Environment, runner: Runner | None, web_ui: WebUI | None, **_: Any) -> None:
@@ -116,7 +164,13 @@ def _prepare_first_run(preparation: Preparation, runner: Runner) -> None:
     try:
         preparation.begin()
     except BaseException as error:
-        _dismiss_workers(runner)
+        options = runner.environment.parsed_options
+        if isinstance(runner, MasterRunner) and options is not None:
+            # Its workers go home now: they would notice only after a minute that their master is gone.
+            with gevent.Timeout(WORKERS_LIMIT_S, exception=False):
+                while len(runner.clients) < options.expect_workers:
+                    gevent.sleep(0.05)
+            runner.quit()
         if isinstance(error, FeedError):
             _exit(ExitStatus.BAD_CONFIGURATION, str(error))
         if isinstance(error, SetUpError):
@@ -125,16 +179,6 @@ def _prepare_first_run(preparation: Preparation, runner: Runner) -> None:
             status = error.code if isinstance(error, SystemExit) else None
             _exit(status or ExitStatus.CRASH, "stopped while setting up; no load was made")
         raise
-
-
-def _dismiss_workers(runner: Runner) -> None:
-    """Send the workers home: they would notice only after a minute that their master is gone."""
-    options = runner.environment.parsed_options
-    if isinstance(runner, MasterRunner) and options is not None:
-        with gevent.Timeout(WORKERS_LIMIT_S, exception=False):
-            while len(runner.clients) < options.expect_workers:
-                gevent.sleep(0.05)
-        runner.quit()
 
 
 def _exit(status: str | int, faults: str) -> None:

@@ -92,7 +92,12 @@ class _Results:
         """Have them come from the master of this worker, anew for each run."""
         self._worker = worker
         self._have_come.clear()  # a worker that joins a load may have begun it already
-        worker.register_message(RESULTS_MESSAGE, self._take)
+
+        def on_results(msg: Message, **_: Any) -> None:
+            self.by_name, self._asked_s = json.loads(msg.data["results"]), -math.inf
+            self._have_come.set()
+
+        worker.register_message(RESULTS_MESSAGE, on_results)
         worker.environment.events.test_start.add_listener(lambda **_: self._have_come.clear())
 
     def come(self) -> None:
@@ -104,10 +109,6 @@ class _Results:
                 self._worker.send_message(RESULTS_WANTED_MESSAGE)
             self._have_come.wait(ANSWER_LIMIT_S)
 
-    def _take(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's names
-        self.by_name, self._asked_s = json.loads(msg.data["results"]), -math.inf
-        self._have_come.set()
-
 
 # By name, since Locust may load the same locustfile twice.
 DECLARED: dict[str, SetUp[Any]] = {}
@@ -118,10 +119,14 @@ class SetUps:
     """The set-ups of the runs of one master or single process."""
 
     def __init__(self, environment: Environment, runner: Runner) -> None:
-        self._environment, self._runner = environment, runner
+        self._environment = environment
         self._begun: list[tuple[SetUp[Any], Generator[Any, None, None]]] = []
         if isinstance(runner, MasterRunner):
-            runner.register_message(RESULTS_WANTED_MESSAGE, self._on_wanted)
+
+            def on_wanted(msg: Message, **_: Any) -> None:
+                runner.send_message(RESULTS_MESSAGE, {"results": json.dumps(_RESULTS.by_name)}, msg.node_id)
+
+            runner.register_message(RESULTS_WANTED_MESSAGE, on_wanted)
 
     @property
     def are_open(self) -> bool:
@@ -135,8 +140,18 @@ class SetUps:
             SetUpError, FeedError: one of them failed; those that have begun must still be ended.
         """
         _RESULTS.by_name.clear()
-        for declared in DECLARED.values():
-            _RESULTS.by_name[declared.name] = self._begin(declared)
+        for name, declared in DECLARED.items():
+            steps = declared.steps(self._environment)
+            self._begun.append((declared, steps))
+            try:
+                result = _run_within(declared.limit_s, partial(next, steps))
+                _RESULTS.by_name[name] = json.loads(json.dumps(result))
+            except SetUpError as error:
+                if isinstance(error.__cause__, FeedError):  # the user's file is at fault
+                    raise error.__cause__ from None
+                raise SetUpError(f"set-up {name!r} failed: {error}") from None
+            except (TypeError, ValueError) as error:
+                raise SetUpError(f"set-up {name!r} yielded what JSON cannot hold: {error}") from None
 
     def end(self) -> None:
         """Run all clean-ups, the last set-up's first; say which of them fail."""
@@ -146,21 +161,6 @@ class SetUps:
                 _run_within(declared.limit_s, partial(_finish, steps))
             except SetUpError as error:
                 logger.error("clean-up of %r failed: %s", declared.name, error)  # noqa: TRY400 - no traceback
-
-    def _begin(self, declared: SetUp[Any]) -> Any:
-        steps = declared.steps(self._environment)
-        self._begun.append((declared, steps))
-        try:
-            return json.loads(json.dumps(_run_within(declared.limit_s, partial(next, steps))))
-        except SetUpError as error:
-            if isinstance(error.__cause__, FeedError):  # a fault of the user's file, and no failure of ours
-                raise error.__cause__ from None
-            raise SetUpError(f"set-up {declared.name!r} failed: {error}") from None
-        except (TypeError, ValueError) as error:
-            raise SetUpError(f"set-up {declared.name!r} yielded what JSON cannot hold: {error}") from None
-
-    def _on_wanted(self, environment: Environment, msg: Message) -> None:  # noqa: ARG002 - Locust's names
-        self._runner.send_message(RESULTS_MESSAGE, {"results": json.dumps(_RESULTS.by_name)}, msg.node_id)
 
 
 def _run_within(limit_s: float, step: Callable[[], ResultT]) -> ResultT:

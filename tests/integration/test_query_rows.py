@@ -2,8 +2,7 @@
 
 import pytest
 
-from plimsoll.data.query import Query
-from plimsoll.data.sources import FeedError
+from plimsoll.data.sources import FeedError, Query
 
 
 def test_rows_of_a_query(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:

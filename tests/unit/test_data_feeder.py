@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from plimsoll.data.channel import LocalChannel
-from plimsoll.data.feeder import ANSWER_LIMIT_S, GIVE_UP_S, PROCESS, Feeder, FeederExhausted
-from plimsoll.data.row_allocator import Block
+from plimsoll.data.feeder import ANSWER_LIMIT_S, GIVE_UP_S, PROCESS, Block, Feeder, FeederExhausted
 from plimsoll.data.sources import FeedError
 from tests.unit.test_data_rows import Numbers
 from tests.virtual_time import Clock, virtual_time
@@ -31,7 +30,7 @@ class SlowChannel:
         """Keep for how many users was asked."""
         self.asked.append(wanted)
 
-    def tell_exhausted(self, key: str) -> None:
+    def report_exhausted(self, key: str) -> None:
         """Keep who has no more."""
         self.exhausted.append(key)
 

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plimsoll.data.query import Query
-from plimsoll.data.row_allocator import STOCK_ROWS, RowAllocator, Strategy, positions
-from plimsoll.data.sources import CsvFile, FeedError, JsonLinesFile
+from plimsoll.data.feeder import STOCK_ROWS, RowAllocator, Strategy, positions
+from plimsoll.data.sources import CsvFile, FeedError, JsonLinesFile, Query
 
 
 class Numbers:

@@ -47,10 +47,10 @@ def test_users_beyond_the_last_row_end(students: Students) -> None:
     ended = run(students, "-u", "63", "-r", "63", "-t", "5s", "--csv", "run")
 
     assert ended.status == 1
-    assert ended.output.count("every row is used") == 1
+    assert ended.output.count("all rows used") == 1
     assert "Traceback" not in ended.output
     assert len(students.notes("row")) == 60
-    assert "every row is used" in (students.folder / "run_exceptions.csv").read_text(encoding="utf-8")
+    assert "all rows used" in (students.folder / "run_exceptions.csv").read_text(encoding="utf-8")
 
 
 def test_random_rows_hang_on_the_seed(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import yaml
 
 import plimsoll
 from docs.tables import PAGE, current
-from plimsoll.data.row_allocator import Strategy
+from plimsoll.data.feeder import Strategy
 from plimsoll.run_files.exit_status import ExitStatus
 from plimsoll.users.http import LeanHttpUser
 from plimsoll.users.measuring import Measuring

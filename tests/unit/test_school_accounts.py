@@ -61,7 +61,7 @@ def test_nobody_is_two_users() -> None:
     pool = AccountPool("student", seeded=1)
     pool.acquire()
 
-    with pytest.raises(FeederExhausted, match=r"accounts: student.*: every row is used"):
+    with pytest.raises(FeederExhausted, match=r"accounts: student.*: all rows used"):
         pool.acquire()
 
 

@@ -26,8 +26,8 @@ from flask_login import login_user  # type: ignore[import-untyped] # it carries 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from plimsoll.data.preparation import StartGuard
 from plimsoll.data.set_up import SetUpError
-from plimsoll.data.start_guard import StartGuard
 from plimsoll.recording import session as session_module
 from plimsoll.recording.options import declared_limits_ms
 from plimsoll.recording.session import Session
