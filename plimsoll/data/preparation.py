@@ -66,8 +66,24 @@ class Preparation:
 
     def end(self) -> None:
         """Clean up what was set up, once the users have stopped; come back when that is done."""
+
+        def clean_up() -> None:
+            with self._lock:
+                self._is_done = False
+                if not self._set_ups.are_open:
+                    return
+                runner = self._runner
+                # Locust waits for the users of all workers too, but not when it quits.
+                if isinstance(runner, MasterRunner) and _may_have_users(runner):
+                    # It sends this as well, but only after those who listen for the end of a run.
+                    runner.send_message("quit")
+                    with gevent.Timeout(runner.environment.stop_timeout + LAST_USERS_S, exception=False):
+                        while _may_have_users(runner):
+                            gevent.sleep(0.05)
+                self._set_ups.end()
+
         # In a greenlet of its own, as Locust kills the one that ends a run before it comes to its end.
-        gevent.spawn(self._end).join()
+        gevent.spawn(clean_up).join()
 
     def on_test_stop(self, **_: Any) -> None:
         """Clean up as soon as a load has ended."""
@@ -77,21 +93,6 @@ class Preparation:
         """Delay the end of the process until all is cleaned up; a load that still runs ends first."""
         if self._runner.state not in {STATE_RUNNING, STATE_SPAWNING}:
             self.end()
-
-    def _end(self) -> None:
-        with self._lock:
-            self._is_done = False
-            if not self._set_ups.are_open:
-                return
-            runner = self._runner
-            # Locust waits for the users of all workers too, but not when it quits.
-            if isinstance(runner, MasterRunner) and _may_have_users(runner):
-                # It sends this as well, but only after those who listen for the end of a run.
-                runner.send_message("quit")
-                with gevent.Timeout(runner.environment.stop_timeout + LAST_USERS_S, exception=False):
-                    while _may_have_users(runner):
-                        gevent.sleep(0.05)
-            self._set_ups.end()
 
 
 def _may_have_users(runner: MasterRunner) -> bool:

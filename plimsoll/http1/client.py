@@ -13,7 +13,6 @@ from plimsoll.http1.errors import BadStatus, HttpFailure, RedirectFailed, TooMan
 from plimsoll.http1.pool import Pool
 from plimsoll.http1.request import (
     Body,
-    HeaderBlock,
     HeaderItems,
     RequestLine,
     encode_body_headers,
@@ -96,7 +95,12 @@ class HttpClient(Generic[R]):
         line, items, body, cookies = request
         is_plain = body is None and not items
         headers = self._encoder.default_headers if is_plain else self._encoder.header_block(items)
-        cookie = b"" if self._jar is None and not cookies else self._cookie_line(line, headers, cookies)
+        cookie = b""
+        if (self._jar is not None or cookies) and "cookie" not in headers.names:
+            header = "" if self._jar is None else self._jar.header_for(line.url)
+            if cookies:
+                header = merge_cookies(header, cookies)
+            cookie = encode_headers((("Cookie", header),)).encoded if header else b""
         if is_plain:
             # A cookie goes before the empty line, which ends a request without a body.
             encoded = line.whole[:-2] + cookie + b"\r\n" if cookie else line.whole
@@ -115,16 +119,6 @@ class HttpClient(Generic[R]):
         if headers.asks_for_encoding and (encoding := response.headers.get("content-encoding")):
             response.content = decode_content(content, encoding)
         return response
-
-    def _cookie_line(
-        self, line: RequestLine, headers: HeaderBlock, cookies: Mapping[str, object] | None
-    ) -> bytes:
-        if "cookie" in headers.names:
-            return b""
-        header = "" if self._jar is None else self._jar.header_for(line.url)
-        if cookies:
-            header = merge_cookies(header, cookies)
-        return encode_headers((("Cookie", header),)).encoded if header else b""
 
     def _follow(self, request: Request, response: R, deadline_s: float) -> R:
         line, items, body, cookies = request

@@ -120,7 +120,7 @@ def open_socket(
     left_s = deadline_s - time.perf_counter()
     timed_out: HttpFailure = ConnectTimeout() if timeout_s < left_s else TotalTimeout()
     with gevent.Timeout(max(0.0, min(timeout_s, left_s)), timed_out):
-        sock = _connect_to_any(_resolve(origin))
+        sock = _connect_to_any(origin)
         if context is None:
             return OpenSocket(sock, None)
         try:
@@ -130,7 +130,7 @@ def open_socket(
             raise
 
 
-def _resolve(origin: Origin) -> list[Any]:
+def _connect_to_any(origin: Origin) -> Any:
     host, port = origin.host, origin.port
     addresses: list[Any]
     try:
@@ -141,10 +141,6 @@ def _resolve(origin: Origin) -> list[Any]:
             addresses = gevent_socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (socket.gaierror, UnicodeError):
         raise NameNotResolved from None
-    return addresses
-
-
-def _connect_to_any(addresses: list[Any]) -> Any:
     failure = ConnectFailed()
     for family, kind, protocol, _, address in addresses:
         try:
@@ -186,7 +182,17 @@ def _shake_hands(sock: Any, context: ssl.SSLContext, host: str) -> TlsCodec:
     is_done, to_send = tls.handshake(b"")
     while not is_done:
         _send_all(sock, to_send)
-        is_done, to_send = tls.handshake(_receive(sock))
+        data = None
+        while data is None:
+            try:
+                data = sock.recv(READ_BYTES)
+            except BlockingIOError:
+                _wait(sock, READABLE)
+            except OSError:
+                data = b""
+        if not data:
+            raise TlsFailed("the server closed the connection")
+        is_done, to_send = tls.handshake(data)
     _send_all(sock, to_send)
     return tls
 
@@ -199,20 +205,6 @@ def _send_all(sock: Any, data: bytes) -> None:
             _wait(sock, WRITABLE)
         except OSError:
             raise TlsFailed("the server closed the connection") from None
-
-
-def _receive(sock: Any) -> bytes:
-    while True:
-        try:
-            data: bytes = sock.recv(READ_BYTES)
-        except BlockingIOError:
-            _wait(sock, READABLE)
-            continue
-        except OSError:
-            data = b""
-        if not data:
-            raise TlsFailed("the server closed the connection")
-        return data
 
 
 def _wait(sock: Any, event: int) -> None:

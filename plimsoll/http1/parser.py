@@ -133,7 +133,11 @@ class ResponseParser:
         if end >= 0:
             self._head_is_open = False
             if self._without_body:
-                self._complete(self._parser.get_status_code(), self._keeps_open())
+                # The body is not what the headers say: they alone say whether the connection stays open.
+                connection = ResponseHeaders(self.raw_head).get("connection", "").lower()
+                is_old = self._parser.get_http_version() == "1.0"
+                stays_open = "keep-alive" in connection if is_old else "close" not in connection
+                self._complete(self._parser.get_status_code(), stays_open)
                 self._start_parser()  # the old one waits for a body
             head_bytes = end + len(HEAD_END)
             useful_bytes += received_bytes - (len(self.raw_head) - head_bytes)
@@ -143,15 +147,6 @@ class ResponseParser:
         self._overhead_bytes += received_bytes - useful_bytes
         if self._overhead_bytes > MAX_HEAD_BYTES:
             raise HeadersTooLarge
-
-    def _keeps_open(self) -> bool:
-        """Whether the connection stays open after a response whose body is not what its headers say."""
-        connection = ResponseHeaders(self.raw_head).get("connection", "").lower()
-        return (
-            "keep-alive" in connection
-            if self._parser.get_http_version() == "1.0"
-            else "close" not in connection
-        )
 
     def _start_parser(self) -> None:
         self._parser = HttpResponseParser(self)

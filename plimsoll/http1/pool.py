@@ -49,7 +49,10 @@ class Pool:
             may_be_stale = connection is not None
             while True:
                 if connection is None:
-                    connection = self._connect(deadline_s)
+                    settings = self._settings
+                    context = settings.ssl_context if self._origin.scheme == "https" else None
+                    opened = open_socket(self._origin, context, settings.connect_timeout_s, deadline_s)
+                    connection = Connection(opened, settings.read_timeout_s)
                 try:
                     reply = connection.exchange(request, method == "HEAD", deadline_s)
                 except ClosedEarly:
@@ -83,12 +86,6 @@ class Pool:
                 return connection
             self._on_reconnect()
         return None
-
-    def _connect(self, deadline_s: float) -> Connection:
-        settings = self._settings
-        context = settings.ssl_context if self._origin.scheme == "https" else None
-        opened = open_socket(self._origin, context, settings.connect_timeout_s, deadline_s)
-        return Connection(opened, settings.read_timeout_s)
 
     def _wait_for_turn(self, deadline_s: float) -> None:
         """Wait until a request that is under way has ended; raises TotalTimeout at the deadline."""

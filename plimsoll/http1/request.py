@@ -138,9 +138,24 @@ def encode_headers(items: HeaderItems) -> HeaderBlock:
     text nor a number; the message does not quote the value.
     """
     last = {str(name).lower(): (name, value) for name, value in items}
-    kept = {lower: pair for lower, pair in last.items() if pair[1] is not None}
-    encoded = b"".join(_encode_header(*pair) for pair in kept.values())
-    return HeaderBlock(encoded, frozenset(kept), _URL_HEADERS & last.keys(), "accept-encoding" in kept)
+    kept: dict[str, tuple[Any, Any]] = {lower: pair for lower, pair in last.items() if pair[1] is not None}
+    lines = []
+    for name, value in kept.values():
+        if not isinstance(name, str) or not _TOKEN(name):
+            raise ValueError(f"header name {name!r} must be letters, digits and hyphens")
+        if not isinstance(value, str | bytes | int | float):
+            raise TypeError(f"header {name!r} must be text or a number, got {type(value).__name__}")
+        text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+        if not _HEADER_VALUE(text):
+            raise ValueError(f"header {name!r} must not hold a line break or NUL")
+        text = text.strip(" \t")
+        try:
+            encoded = text.encode("latin-1")
+        except UnicodeEncodeError:
+            encoded = text.encode()
+        lines.append(f"{name}: ".encode("ascii") + encoded + b"\r\n")
+    names = frozenset(kept)
+    return HeaderBlock(b"".join(lines), names, _URL_HEADERS & last.keys(), "accept-encoding" in kept)
 
 
 def encode_head(line: RequestLine, headers: HeaderBlock) -> bytes:
@@ -198,19 +213,3 @@ def _url_headers(url: Url, without: frozenset[str] = frozenset()) -> bytes:
     has_authorization = url.authorization and "authorization" not in without
     authorization = f"Authorization: {url.authorization}\r\n" if has_authorization else ""
     return f"{host}{authorization}".encode("ascii")
-
-
-def _encode_header(name: Any, value: Any) -> bytes:
-    if not isinstance(name, str) or not _TOKEN(name):
-        raise ValueError(f"header name {name!r} must be letters, digits and hyphens")
-    if not isinstance(value, str | bytes | int | float):
-        raise TypeError(f"header {name!r} must be text or a number, got {type(value).__name__}")
-    text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
-    if not _HEADER_VALUE(text):
-        raise ValueError(f"header {name!r} must not hold a line break or NUL")
-    text = text.strip(" \t")
-    try:
-        encoded = text.encode("latin-1")
-    except UnicodeEncodeError:
-        encoded = text.encode()
-    return f"{name}: ".encode("ascii") + encoded + b"\r\n"

@@ -99,17 +99,16 @@ def with_params(url: str, params: Any) -> str:
 
 def encode_pairs(fields: Mapping[str, Any] | Iterable[tuple[str, Any]]) -> str:
     """Return fields as a form or a query writes them; a list gives one field per value, None gives none."""
-    pairs = fields.items() if isinstance(fields, Mapping) else fields
-    return urlencode([(key, value) for key, values in pairs for value in _values(values)])
+    pairs = []
+    for key, value in fields.items() if isinstance(fields, Mapping) else fields:
+        if isinstance(value, list | tuple | set):
+            pairs += [(key, each) for each in value]
+        elif value is not None:
+            pairs.append((key, value))
+    return urlencode(pairs)
 
 
 def basic_auth(user: str | bytes, password: str | bytes) -> str:
     """Return the value of the Authorization header for HTTP Basic."""
     pair = b":".join(part.encode("latin-1") if isinstance(part, str) else part for part in (user, password))
     return f"Basic {b64encode(pair).decode('ascii')}"
-
-
-def _values(values: Any) -> Iterable[Any]:
-    if values is None:
-        return ()
-    return values if isinstance(values, list | tuple | set) else (values,)

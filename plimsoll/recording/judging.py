@@ -103,14 +103,14 @@ def iterations_of(user_classes: Iterable[type[User]]) -> set[str]:
 
     Users may be given their tasks when they are made; of those whose class has none any may come.
     """
-    return {name for user_class in user_classes for name in _iterations_of(user_class)}
-
-
-def _iterations_of(user_class: type[User]) -> set[str]:
-    tasks = _tasks_of(user_class)
-    if not all(getattr(holder, "tasks", ()) for holder in (user_class, *tasks) if isinstance(holder, type)):
-        return {f"{user_class.__name__}.*"}
-    return {iteration_name(user_class, task) for task in tasks if not isinstance(task, type)}
+    names: set[str] = set()
+    for user_class in user_classes:
+        tasks = _tasks_of(user_class)
+        if all(getattr(holder, "tasks", ()) for holder in (user_class, *tasks) if isinstance(holder, type)):
+            names |= {iteration_name(user_class, task) for task in tasks if not isinstance(task, type)}
+        else:
+            names.add(f"{user_class.__name__}.*")
+    return names
 
 
 class ThresholdsCheck(NamedTuple):

@@ -77,11 +77,17 @@ class Session:
             if self._recording:
                 self._recording.on_stats_reset()
 
+        def on_test_stopping(**_: Any) -> None:
+            self.stopping = gevent.getcurrent()
+            if self._recording:
+                by_shape = self.stopping is self._runner.shape_greenlet
+                self._recording.mark_end(self.received_signal, schedule_ended=by_shape)
+
         contain_exits(events, self.abort)
         if isinstance(self._runner, MasterRunner):
             self._runner.register_message(ABORTED_MESSAGE, on_worker_aborted)
         surround(events.test_start, self._around_test_start)
-        listen_first(events.test_stopping, self._on_test_stopping)
+        listen_first(events.test_stopping, on_test_stopping)
         listen_last(events.test_stop, self._on_test_stop)
         listen_first(events.worker_report, on_worker_report)
         listen_first(events.reset_stats, on_reset_stats)
@@ -217,24 +223,19 @@ class Session:
         else:
             gevent.spawn(self._runner.stop)
 
-    def _on_test_stopping(self, **_: Any) -> None:
-        self.stopping = gevent.getcurrent()
-        if self._recording:
-            by_shape = self.stopping is self._runner.shape_greenlet
-            self._recording.mark_end(self.received_signal, schedule_ended=by_shape)
-
     def _on_test_stop(self, **_: Any) -> None:
         self.stopping, self._has_stopped = None, True
         if self._recording and self.is_headless:
             self._recording.await_last_reports()
         elif self._recording and not self._is_closing:
-            self._finishing = gevent.spawn(self._finish_web_run)
 
-    def _finish_web_run(self) -> None:
-        if isinstance(self._runner, MasterRunner):
-            gevent.sleep(LAST_REPORT_S)
-        self._finish_run(final_write=True)
-        self.print_judgement()
+            def finish() -> None:
+                if isinstance(self._runner, MasterRunner):
+                    gevent.sleep(LAST_REPORT_S)
+                self._finish_run(final_write=True)
+                self.print_judgement()
+
+            self._finishing = gevent.spawn(finish)
 
     def _finish_run(self, *, final_write: bool) -> None:
         recording, self._recording = self._recording, None

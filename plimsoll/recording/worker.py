@@ -73,10 +73,18 @@ class WorkerRecording:
         self._clock = RunClock()
         total = self._environment.stats.total
         self._unrecorded = total.num_requests, total.num_failures
-        self._recorder = RequestRecorder(declared_limits_ms(self._environment), self._clock)
-        self._recorder.listen(self._environment)
-        self._monitor = HealthMonitor(self._environment, process="", clock=self._clock)
-        self._measuring = gevent.spawn(self._take_every_second, self._recorder, self._monitor)
+        recorder = RequestRecorder(declared_limits_ms(self._environment), self._clock)
+        recorder.listen(self._environment)
+        monitor = HealthMonitor(self._environment, process="", clock=self._clock)
+
+        def measure() -> None:
+            while True:
+                gevent.sleep(INTERVAL_S)
+                self._health.append(monitor.take())
+                self._aggregate(recorder)
+
+        self._recorder, self._monitor = recorder, monitor
+        self._measuring = gevent.spawn(measure)
 
     def _on_test_stop(self, **_: Any) -> None:
         if self._recorder is None:
@@ -116,12 +124,6 @@ class WorkerRecording:
             "batches": batches,
             FINAL_KEY: self._is_final,
         }
-
-    def _take_every_second(self, recorder: RequestRecorder, monitor: HealthMonitor) -> None:
-        while True:
-            gevent.sleep(INTERVAL_S)
-            self._health.append(monitor.take())
-            self._aggregate(recorder)
 
     def _aggregate(self, recorder: RequestRecorder) -> None:
         if batch := recorder.aggregate():

@@ -230,7 +230,7 @@ def test_two_workers(tmp_path: Path) -> None:
     load = ["-u", "63", "-r", "63", "--csv", "run", *two_workers()]
     process = start_locust([*HEADLESS, *load], tmp_path, students.environment())
     until(lambda: len(students.notes("row")) == 60)
-    until(lambda: "every row is used" in (tmp_path / "run_exceptions.csv").read_text(encoding="utf-8"))
+    until(lambda: "all rows used" in (tmp_path / "run_exceptions.csv").read_text(encoding="utf-8"))
     process.terminate()
     output = finish(process)
 
@@ -238,7 +238,7 @@ def test_two_workers(tmp_path: Path) -> None:
     assert Counter(int(n) for _, n, _ in rows) == dict.fromkeys(range(60), 1)
     assert len({pid for pid, _, _ in rows}) == 2
     assert {school for _, _, school in rows} == {"7"}
-    assert output.count("every row is used") == 1
+    assert output.count("all rows used") == 1
     assert "Traceback" not in output
     assert process.returncode == 1
     assert len(students.notes("up")) == 1
