@@ -19,7 +19,8 @@ from plimsoll.run_files.files import (
     HealthRow,
     ScheduleRow,
 )
-from tests.make_intervals import START_S, STARTED, even, interval_table
+from tests.make_csv import START_S
+from tests.make_recorded import STARTED, even, interval_table
 
 SECONDS = 60
 LIMITS = ("p95 < 500 ms", "error_rate < 1%", "rps > 8", "count < 700")

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Dialog, Page, Request
 
 from reports.render.html import write_report
-from tests.make_run import full_verdict, make_run, request
+from tests.make_verdicts import demo_run, full_verdict, request
 
 HOSTILE = ("<script>alert(1)</script>", '"><img src=x onerror="alert(1)">', "{{7*7}}", "'; alert(1); '")
 LIMIT_MS = 60_000
@@ -57,7 +57,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     verdict["reasons"] += [{"kind": "check", "subject": text, "text": text} for text in HOSTILE]
     path = tmp_path_factory.mktemp("report") / "report.html"
-    write_report(make_run(), verdict, path)
+    write_report(demo_run(), verdict, path)
     return path
 
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from reports.load.run import AGGREGATED
 from reports.render.html import report_html, write_report
-from tests.make_run import empty_run, full_verdict, history_rows, make_run, make_verdict, reason, request
+from tests.make_csv import empty_run, history_rows
+from tests.make_verdicts import demo_run, full_verdict, make_verdict, reason, request
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -68,7 +69,7 @@ def hostile_verdict(text: str) -> dict[str, Any]:
 
 def test_the_report_answers_its_questions_in_order() -> None:
     """Verdict and limits first, trust second, then the charts, requests, errors and facts."""
-    html = report_html(make_run(), full_verdict())
+    html = report_html(demo_run(), full_verdict())
 
     assert re.findall(r"<h2[^>]*>([^<]+)</h2>", html) == [
         "Which limit decides?",
@@ -84,7 +85,7 @@ def test_the_report_answers_its_questions_in_order() -> None:
 
 def test_the_failed_limit_is_quoted_with_value_and_limit() -> None:
     """Who reads only the top knows what broke."""
-    text = Page(report_html(make_run(), full_verdict())).text
+    text = Page(report_html(demo_run(), full_verdict())).text
 
     assert "✕ FAIL" in text
     assert "May I ship? No: 1 of 5 limits is broken." in text
@@ -94,7 +95,7 @@ def test_the_failed_limit_is_quoted_with_value_and_limit() -> None:
 @pytest.mark.parametrize("word", ["PASS", "FAIL", "INCONCLUSIVE"])
 def test_the_verdict_is_never_colour_alone(word: str) -> None:
     """The word stands in title, headline and beside a sign of its own."""
-    page = Page(report_html(make_run(), make_verdict(word)))
+    page = Page(report_html(demo_run(), make_verdict(word)))
 
     assert page.text.count(word) >= 2
     assert {"PASS": "✓", "FAIL": "✕", "INCONCLUSIVE": "?"}[word] in page.texts
@@ -102,7 +103,7 @@ def test_the_verdict_is_never_colour_alone(word: str) -> None:
 
 def test_nothing_is_loaded_from_anywhere() -> None:
     """No address in any attribute, no import in the style, and a policy that would stop one."""
-    html = report_html(make_run(), full_verdict())
+    html = report_html(demo_run(), full_verdict())
     attributes = [(name, value or "") for _, attrs in Page(html).tags for name, value in attrs.items()]
 
     assert {value for name, value in attrs_named(attributes, "src", "href", "action")} == {"data:,"}
@@ -120,7 +121,7 @@ def attrs_named(attributes: list[tuple[str, str]], *names: str) -> list[tuple[st
 def test_texts_from_outside_stay_text(text: str, tmp_path: Path) -> None:
     """Names, errors and identifiers add no element and no attribute, and can be written as UTF-8."""
     # What is not UTF-8 in a file is replaced when it is read.
-    run = make_run(names=[("GET", text.encode(errors="replace").decode())])
+    run = demo_run(names=[("GET", text.encode(errors="replace").decode())])
     run = replace(
         run, meta=replace(run.meta, host=text, command=(text,), environment={text: text}), warnings=[text]
     )
@@ -143,7 +144,7 @@ def test_templates_do_not_run_what_names_contain() -> None:
 
 def test_every_chart_has_a_name_a_description_and_a_table() -> None:
     """What the eye sees is there for those who do not see it."""
-    html = report_html(make_run(), full_verdict())
+    html = report_html(demo_run(), full_verdict())
     tags = Page(html).tags
     plots = [attrs for tag, attrs in tags if tag == "svg" and attrs.get("class") == "plot"]
     ids = {attrs["id"] for _, attrs in tags if "id" in attrs}
@@ -157,7 +158,7 @@ def test_every_chart_has_a_name_a_description_and_a_table() -> None:
 
 def test_identifiers_are_unique() -> None:
     """Labels refer to one element each."""
-    ids = [attrs["id"] for _, attrs in Page(report_html(make_run(), full_verdict())).tags if "id" in attrs]
+    ids = [attrs["id"] for _, attrs in Page(report_html(demo_run(), full_verdict())).tags if "id" in attrs]
 
     assert len(ids) == len(set(ids))
 
@@ -193,12 +194,12 @@ def test_thresholds_without_figures_have_no_bar() -> None:
         verdict["thresholds"][0] | {"value": None, "interval": None, "verdict": "INCONCLUSIVE"}
     ]
 
-    assert "bar inconclusive" not in report_html(make_run(), verdict)
+    assert "bar inconclusive" not in report_html(demo_run(), verdict)
 
 
 def test_facts_are_told_and_unknown_ones_left_out() -> None:
     """Host, shape, scales and versions; no row for a commit that nobody knows."""
-    run = make_run()
+    run = demo_run()
     text = Page(report_html(run, make_verdict())).text
     other = Page(
         report_html(
@@ -216,7 +217,7 @@ def test_facts_are_told_and_unknown_ones_left_out() -> None:
 def test_requests_have_their_rate_over_time() -> None:
     """Each name of the history has a small line, a name without has none; without any there is no column."""
     verdict = make_verdict(requests=[request(), request(name="unknown")])
-    html = report_html(make_run(), verdict)
+    html = report_html(demo_run(), verdict)
 
     assert html.count('<svg class="spark"') == 1
     assert "over time" not in report_html(empty_run(), verdict)
@@ -224,7 +225,7 @@ def test_requests_have_their_rate_over_time() -> None:
 
 def test_an_ordinary_report_is_small() -> None:
     """Under 300 kB for an hour with four requests."""
-    assert len(report_html(make_run(3600), full_verdict()).encode()) < 300_000
+    assert len(report_html(demo_run(3600), full_verdict()).encode()) < 300_000
 
 
 def test_an_enormous_run_still_gives_a_bounded_report() -> None:
@@ -247,7 +248,7 @@ def test_an_enormous_run_still_gives_a_bounded_report() -> None:
     verdict = make_verdict(
         "FAIL", requests=requests, errors=errors, exceptions=exceptions, reasons=[reason("", megabyte)] * 50
     )
-    run = make_run(300, names)
+    run = demo_run(300, names)
     begun_s = time.process_time()
     html = report_html(run, verdict)
 
@@ -269,7 +270,7 @@ ANYTHING = st.lists(st.floats(-1e12, 1e12) | st.just(np.nan) | st.just(np.inf), 
 def test_any_numbers_make_a_report(columns: dict[str, list[float]], n: list[float]) -> None:
     """Whatever a damaged history holds, the report is whole and says nothing like nan or inf."""
     history = history_rows("", AGGREGATED, n, **columns)
-    stages = make_run(4).stages.assign(elapsed_s=columns["unix_s"], users=n)
+    stages = demo_run(4).stages.assign(elapsed_s=columns["unix_s"], users=n)
     html = report_html(replace(empty_run(), history=history, stages=stages), make_verdict())
 
     assert html.rstrip().endswith("</html>")

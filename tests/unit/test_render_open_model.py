@@ -14,8 +14,8 @@ from reports.render.time_charts import stated_limits, time_charts
 from reports.render.timelines import recorded_failures, starts_timeline
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.verdict import reach_verdict
-from tests.make_intervals import START_S, even, requests, run_of
-from tests.make_run import empty_run
+from tests.make_csv import START_S, empty_run
+from tests.make_recorded import even, recorded, requests
 
 THRESHOLDS = parse_thresholds(
     "thresholds: [p95 < 500 ms, corrected_p95 < 1 s, 'p95 of iteration:* < 2 s', dropped_iterations < 1%]"
@@ -28,7 +28,7 @@ def open_run(*more: pd.DataFrame, **meta: Any) -> Run:
     tasks = even(40, 400.0, seconds=20, delay_ms=0.0, request_type="iteration", name="Shopper.<b>buy</b>")
     stage = (Stage("hold", 0, 20, 2, 2.5),)
     known: dict[str, Any] = {"load_model": "open", "stages": stage, "arrivals": Arrivals(40, "even")}
-    run = run_of(pd.concat([made, tasks, *more]), 500.0, 1000.0, **(known | meta))
+    run = recorded(pd.concat([made, tasks, *more]), 500.0, 1000.0, **(known | meta))
     seconds = np.arange(20, dtype=float)
     late = (seconds < 5).astype(float)
     counted = {
@@ -106,7 +106,7 @@ def test_report_of_an_open_load() -> None:
 
 def test_report_of_a_closed_load_has_none_of_it() -> None:
     """A closed load's report keeps Locust's figures beside its own, and says nothing of iterations."""
-    run = run_of(even(40, 20.0, seconds=20), 500.0, load_model="closed")
+    run = recorded(even(40, 20.0, seconds=20), 500.0, load_model="closed")
     page = report_html(run, reach_verdict(run, []))
     assert "How long did users take as a whole?" not in page
     assert page.count('<th scope="col" class="number">Locust</th>') == 3

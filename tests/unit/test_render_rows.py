@@ -15,7 +15,7 @@ from reports.render.rows import (
     threshold_rows,
     worst_first,
 )
-from tests.make_run import make_verdict, request, threshold
+from tests.make_verdicts import make_verdict, request, threshold
 
 FAILED_CHECK = {"check": "load_reached", "value": 0.5, "limit": 0.95, "ok": False, "reason": "half"}
 

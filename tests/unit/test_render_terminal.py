@@ -7,7 +7,7 @@ import pytest
 
 from reports.render.terminal import MAX_ERRORS, MAX_REQUESTS, WIDTH, terminal_text
 from reports.wording import display_width
-from tests.make_run import full_verdict, make_verdict, reason, request, threshold
+from tests.make_verdicts import full_verdict, make_verdict, reason, request, threshold
 
 HOSTILE = "\x1b[2Jnasty\r\nname\x07\u202e" + "x" * 300
 

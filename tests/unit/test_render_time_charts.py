@@ -10,7 +10,8 @@ from reports.load.run import AGGREGATED, Run, Stage
 from reports.render.charts import HEIGHT_PX, Chart, Limit
 from reports.render.time_charts import MAX_LIMITS, MAX_STAGES, stated_limits, time_charts
 from reports.render.timelines import MAX_POINTS
-from tests.make_run import STARTED, empty_run, history_rows, make_run, make_verdict, threshold
+from tests.make_csv import empty_run, history_rows
+from tests.make_verdicts import DEMO_STARTED, demo_run, make_verdict, threshold
 
 QUIET = make_verdict(thresholds=[])
 
@@ -23,7 +24,7 @@ def charts(run: Run, verdict: dict[str, Any] = QUIET) -> dict[str, Chart]:
 def short_run(**columns: Any) -> Run:
     """Return a run of four seconds with 0, 10, 30 and 30 requests counted."""
     history = history_rows("", AGGREGATED, [0, 10, 30, 30], **columns)
-    return replace(empty_run(started=STARTED), history=history)
+    return replace(empty_run(started=DEMO_STARTED), history=history)
 
 
 def test_rates_are_drawn_on_a_scale_from_nothing() -> None:
@@ -48,7 +49,7 @@ def test_every_chart_has_its_numbers_as_a_table() -> None:
 
 def test_all_charts_share_their_axis_and_stages() -> None:
     """What happened at the same time stands in the same place of every chart."""
-    found = charts(make_run(40)).values()
+    found = charts(demo_run(40)).values()
 
     assert {chart.end_s for chart in found} == {40}
     assert len({tuple(chart.bands) for chart in found}) == 1
@@ -74,7 +75,7 @@ def test_stages_end_where_the_run_ended() -> None:
 
 def test_users_are_compared_with_the_plan_where_there_is_one() -> None:
     """Two lines with schedule.csv; one, and a sentence saying so, without."""
-    planned, alone = charts(make_run())["users"], charts(short_run(users=[0, 1, 2, 3]))["users"]
+    planned, alone = charts(demo_run())["users"], charts(short_run(users=[0, 1, 2, 3]))["users"]
 
     assert [line.style for line in planned.lines] == ["planned", "users"]
     assert [line.style for line in alone.lines] == ["users"]
@@ -83,7 +84,7 @@ def test_users_are_compared_with_the_plan_where_there_is_one() -> None:
 
 def test_latencies_say_what_their_points_cover() -> None:
     """Locust's history is a sliding window with full history and cumulative without."""
-    assert "the 10 s before it" in charts(make_run())["latency"].note
+    assert "the 10 s before it" in charts(demo_run())["latency"].note
     assert "everything since the start" in charts(short_run())["latency"].note
 
 
@@ -102,7 +103,7 @@ def test_latencies_of_nothing_but_zeros_are_drawn() -> None:
     """Locust rounds everything below half a millisecond to 0, which has no logarithm."""
     zeros = dict.fromkeys(("p50_ms", "p95_ms", "p99_ms"), 0.0)
     history = history_rows("", AGGREGATED, [1, 2, 3, 4], **zeros)
-    chart = charts(replace(empty_run(started=STARTED), history=history))["latency"]
+    chart = charts(replace(empty_run(started=DEMO_STARTED), history=history))["latency"]
 
     assert chart.lines[0].path == "M0 1000L333 1000L667 1000L1000 1000"
 
@@ -144,7 +145,7 @@ def test_only_limits_on_all_requests_are_drawn_into_the_rate() -> None:
 def test_limits_and_stages_are_bounded() -> None:
     """A hundred thresholds and a thousand stages still make a readable chart."""
     entries = [threshold(limit=float(i)) for i in range(1, 100)]
-    run = make_run()
+    run = demo_run()
     stages = tuple(Stage(f"s{i}", i / 25, (i + 1) / 25, 0, 0) for i in range(1000))
     chart = charts(replace(run, meta=replace(run.meta, stages=stages)), make_verdict(thresholds=entries))[
         "latency"
@@ -156,7 +157,7 @@ def test_limits_and_stages_are_bounded() -> None:
 
 def test_long_runs_are_thinned_with_bands() -> None:
     """1201 seconds are bins of three; the caption says so and the table shows least and most."""
-    chart = charts(make_run(1200))["rates"]
+    chart = charts(demo_run(1200))["rates"]
 
     assert len(chart.rows) == 401
     assert all(line.band for line in chart.lines)
@@ -167,7 +168,7 @@ def test_long_runs_are_thinned_with_bands() -> None:
 @pytest.mark.parametrize("seconds", [1, 599, 600, 3001])
 def test_the_number_of_points_is_bounded(seconds: int) -> None:
     """However long the run, a line has at most 600 points."""
-    for chart in charts(make_run(seconds)).values():
+    for chart in charts(demo_run(seconds)).values():
         assert 0 < len(chart.rows) <= MAX_POINTS
 
 

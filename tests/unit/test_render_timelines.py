@@ -21,11 +21,12 @@ from reports.render.timelines import (
     users_timeline,
 )
 from reports.verdict.verdict import reach_verdict
-from tests.make_intervals import START_S, interval_table, requests
-from tests.make_run import START_UNIX_S, STARTED, empty_run, history_rows, make_run
+from tests.make_csv import DEMO_START_S, START_S, empty_run, history_rows
+from tests.make_recorded import interval_table, requests
+from tests.make_verdicts import DEMO_STARTED, demo_run
 
 
-def run_with(history: pd.DataFrame, started: str | None = STARTED) -> Run:
+def run_with(history: pd.DataFrame, started: str | None = DEMO_STARTED) -> Run:
     """Return a run of which only a history is known."""
     return replace(empty_run(started=started), history=history)
 
@@ -39,7 +40,7 @@ def test_the_start_is_the_recorded_one_or_the_first_row() -> None:
     """run.json knows best; without it, or with nonsense in it, the history does; without both it is 0."""
     history = history_rows("", AGGREGATED, [0, 1], unix_s=[5000, 5001])
 
-    assert (run_with(history)).started_unix_s == START_UNIX_S
+    assert (run_with(history)).started_unix_s == DEMO_START_S
     assert (run_with(history, None)).started_unix_s == 5000
     assert (run_with(history, "yesterday")).started_unix_s == 5000
     assert (empty_run()).started_unix_s == 0
@@ -57,7 +58,7 @@ def test_the_start_is_the_recorded_one_or_the_first_row() -> None:
 )
 def test_rates_are_increments_of_the_counts(n: list[float], at_s: list[int], rps: list[float]) -> None:
     """Requests a second are how much the count grew, by the time that it took."""
-    timeline = total_timeline(total(n, failures=n, unix_s=START_UNIX_S + np.array(at_s)))
+    timeline = total_timeline(total(n, failures=n, unix_s=DEMO_START_S + np.array(at_s)))
 
     assert timeline.columns["rps"].tolist() == timeline.columns["failures_per_s"].tolist() == rps
     assert timeline.elapsed_s.tolist() == sorted(set(at_s))
@@ -66,7 +67,7 @@ def test_rates_are_increments_of_the_counts(n: list[float], at_s: list[int], rps
 
 def test_a_skipped_second_does_not_halve_the_rate() -> None:
     """Ticks last 1.0x s and are stamped in whole seconds: the skip is shared by the ticks around it."""
-    seconds = START_UNIX_S + np.array([*range(10), *range(11, 21)])
+    seconds = DEMO_START_S + np.array([*range(10), *range(11, 21)])
     rates = total_timeline(total(list(range(0, 200, 10)), unix_s=seconds)).columns["rps"]
 
     # Twenty ticks cover 21 s, so each is about 1.05 s long: 10 / 1.05 = 9.5 a second, and 5 nowhere.
@@ -86,7 +87,7 @@ def test_percentiles_of_an_idle_window_are_unknown() -> None:
 
 def test_users_come_from_the_schedule() -> None:
     """schedule.csv knows plan and achievement second by second."""
-    timeline = users_timeline(make_run(40))
+    timeline = users_timeline(demo_run(40))
 
     assert timeline.end_s == 40
     assert timeline.columns["planned_users"][20] == 100

@@ -15,8 +15,8 @@ from reports.verdict.checks import Check
 from reports.verdict.checks.requests import Gap, longest_random_gap, response_gap, worst_gap
 from reports.verdict.verdict import reach_verdict
 from tests.judged import thresholds
-from tests.make_intervals import START_S, requests
-from tests.make_intervals import run_of as recorded
+from tests.make_csv import START_S
+from tests.make_recorded import recorded, requests
 
 HOLD = (Stage("hold", 0, 60, 10, 10),)
 

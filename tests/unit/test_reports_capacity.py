@@ -19,8 +19,9 @@ from reports.thresholds.reading import parse_thresholds
 from reports.verdict.capacity import Capacity, find_capacity
 from reports.verdict.verdict import reach_verdict
 from tests.judged import reasons_of, thresholds
-from tests.make_intervals import START_S, even, run_of
-from tests.make_run import make_verdict
+from tests.make_csv import START_S
+from tests.make_recorded import even, recorded
+from tests.make_verdicts import make_verdict
 
 STEP_S, REST_S = 20, 10
 THRESHOLDS = parse_thresholds(
@@ -55,7 +56,7 @@ def searched(*steps: tuple[float, float], dropped: float = 0.0, failing: int = 0
             {"unix_s": START_S + seconds, "elapsed_s": seconds, "planned_rate": planned, "users": 50.0}
         )
     known = {"load_model": "open", "stages": stages, "is_search": True}
-    run = run_of(pd.concat(made), 200.0, **(known | {"steps": [s.name for s in stages[::2]]} | meta))
+    run = recorded(pd.concat(made), 200.0, **(known | {"steps": [s.name for s in stages[::2]]} | meta))
     rows = pd.concat([pd.DataFrame(part | {"process": "local", "lag_max_ms": 1.0}) for part in health])
     return replace(
         run,

@@ -16,9 +16,8 @@ from reports.render.terminal import terminal_text
 from reports.thresholds.reading import Known, limits_ms, validate
 from reports.verdict.verdict import reach_verdict
 from tests.judged import judged, numbers, thresholds
-from tests.make_intervals import START_S, even, requests, run_of
-from tests.samples import even as csv_even
-from tests.samples import run_of as csv_run
+from tests.make_csv import START_S, csv_run, samples
+from tests.make_recorded import even, recorded, requests
 
 PASS, FAIL, INCONCLUSIVE = Outcome
 SCALE = 1e6
@@ -37,7 +36,7 @@ def values(kind: str, name: str, told: "np.typing.ArrayLike", **columns: Any) ->
 @cache
 def whole_run() -> Run:
     """Return a run of a minute with one of everything, which nothing changes."""
-    return run_of(
+    return recorded(
         pd.concat(
             [
                 even(600, 20.0, name="a", tags="content,slow", user_class="Reader"),
@@ -147,7 +146,7 @@ def test_what_was_not_measured(source: str, reason: str) -> None:
 @pytest.mark.parametrize("source", ["checks > 99%", "p95 of transaction:flow < 1 s", "p95 of tag:a < 1 s"])
 def test_without_intervals(source: str) -> None:
     """Locust's own files know nothing of any of it, but types."""
-    run = csv_run({"a": csv_even(100)})
+    run = csv_run({"a": samples(100)})
 
     assert judged(run, source).reason == "Locust's CSV files hold only requests, by type and name"
     assert numbers(judged(run, "count of type:GET and not b > 50"))[0] == 100
@@ -230,7 +229,7 @@ def test_why_transactions_failed() -> None:
     The last transaction ends three seconds after the last request, which was the only one that failed.
     """
     failed = {"failed": True, "kind": "<b>a</b> failed"}
-    run = run_of(
+    run = recorded(
         pd.concat(
             [
                 requests([START_S, START_S + 1], [10.0, 10.0], failed=[False, True], kind="503"),
@@ -260,7 +259,7 @@ def test_why_transactions_failed() -> None:
 
 def test_transactions_that_fail_without_a_request() -> None:
     """A run whose users came to no request still tells why."""
-    run = run_of(
+    run = recorded(
         requests(
             [START_S], [10.0], name="flow", request_type="transaction", failed=True, kind="KeyError: 'id'"
         )
@@ -309,12 +308,12 @@ def test_verdict() -> None:
 def test_shown() -> None:
     """The report and the terminal show transactions and metrics, and hostile names as text."""
     hostile = values("counter", "<script>alert(1)</script>\x1b[2J", np.ones(5))
-    verdict = reach_verdict(run_of(pd.concat([even(600), hostile])), [])
+    verdict = reach_verdict(recorded(pd.concat([even(600), hostile])), [])
     html, text = report_html(whole_run(), reach_verdict(whole_run(), [])), terminal_text(verdict)
 
     assert "flow/login" in html
     assert "What did the journeys measure themselves?" in html
-    assert "<script>alert" not in report_html(run_of(even(600)), verdict)
+    assert "<script>alert" not in report_html(recorded(even(600)), verdict)
     assert "\x1b" not in text
     assert "counter" in text
 

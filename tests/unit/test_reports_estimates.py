@@ -20,7 +20,7 @@ from reports.load.run import Run
 from reports.thresholds.grammar import parse
 from reports.thresholds.statement import single
 from reports.verdict.judge import decide
-from tests.samples import Samples, even, run_of
+from tests.make_csv import Samples, csv_run, samples
 
 
 def estimate_of(run: Run, source: str) -> Estimate:
@@ -127,7 +127,7 @@ def test_latency_is_judged_as_the_raw_latencies_would_be(
     """Whichever requests failed, no verdict contradicts the figure of the successes of the run."""
     latency_ms, n = np.array(latencies), len(latencies)
     failed = np.arange(n) < min(failures, n - 1)
-    run = run_of({"a": Samples(np.linspace(0, 60, n), latency_ms, failed)})
+    run = csv_run({"a": Samples(np.linspace(0, 60, n), latency_ms, failed)})
     found = estimate_of(run, f"{figure} < 1 s" if isinstance(figure, str) else f"p{figure} < 1 s")
     successes = np.sort(latency_ms[~failed])
     share = {"min": 0.0, "max": 1.0}[figure] if isinstance(figure, str) else figure / 100
@@ -152,7 +152,7 @@ def test_latency_is_judged_as_the_raw_latencies_would_be(
 def test_percentile_is_known_within_its_rounding(source: str, outcome: Outcome) -> None:
     """p95 of 1…999 ms is written as 950 ms: it is between 945 and 955 ms, whatever the history says."""
     statement = parse(source)
-    found = estimate_of(run_of({"a": ramp(999)}), source)
+    found = estimate_of(csv_run({"a": ramp(999)}), source)
     assert (found.value, found.low, found.high, found.n) == (950, 945, 955, 999)
     assert decide(found, statement.operator, statement.limit) is outcome
     assert found.doubt == "Locust rounds response times: it is between 945 ms and 955 ms"
@@ -161,63 +161,63 @@ def test_percentile_is_known_within_its_rounding(source: str, outcome: Outcome) 
 
 def test_rounding_never_leaves_the_extremes() -> None:
     """Where all of 100 requests took 104 ms Locust's 100 ms are corrected by its exact extremes."""
-    found = estimate_of(run_of({"a": even(100, latency_ms=104)}), "p95 < 1 s")
+    found = estimate_of(csv_run({"a": samples(100, latency_ms=104)}), "p95 < 1 s")
     assert (found.value, found.low, found.high) == (104, 104, 104)
 
 
 def test_percentile_locust_does_not_write_is_between_its_neighbours() -> None:
     """p97 has no value: it is between p95 and p98, rounded to 950 and 980 ms."""
-    found = estimate_of(run_of({"a": ramp(999)}), "p97 < 1 s")
+    found = estimate_of(csv_run({"a": ramp(999)}), "p97 < 1 s")
     assert (found.value, found.low, found.high) == (None, 945, 985)
     assert found.doubt == "Locust does not write this percentile: it is between 945 ms and 985 ms"
 
 
 def test_too_few_requests_never_pass() -> None:
     """58 requests cannot bound p95 from above, 59 can; a limit that they break is broken."""
-    few = estimate_of(run_of({"a": ramp(58)}), "p95 < 1 s")
+    few = estimate_of(csv_run({"a": ramp(58)}), "p95 < 1 s")
     assert (few.needed_n, decide(few, "<", 1000)) == (59, Outcome.INCONCLUSIVE)
     assert decide(few, "<", 10) is Outcome.FAIL
-    assert estimate_of(run_of({"a": ramp(59)}), "p95 < 1 s").needed_n is None
+    assert estimate_of(csv_run({"a": ramp(59)}), "p95 < 1 s").needed_n is None
 
 
 def test_failures_leave_a_percentile_between_its_neighbours() -> None:
     """100 of 1000 failed: the p90 of the successes is the 811th to 911th of all, from p80 to p95."""
     sample = ramp(1000)
     failed = np.arange(1000) % 10 == 0
-    found = estimate_of(run_of({"a": Samples(sample.at_s, sample.latency_ms, failed)}), "p90 of a < 1 s")
+    found = estimate_of(csv_run({"a": Samples(sample.at_s, sample.latency_ms, failed)}), "p90 of a < 1 s")
     assert (found.value, found.low, found.high, found.n) == (900, 795, 955, 900)
     assert found.doubt.startswith("100 of 1000 requests failed, and Locust's figures include them; without")
 
 
 def test_percentiles_of_several_names_are_bounded_not_averaged() -> None:
     """The p50 of two names lies between theirs; where they agree it is known."""
-    run = run_of({"a.x": ramp(99), "a.y": ramp(99, start_ms=101), "b": ramp(99)})
+    run = csv_run({"a.x": ramp(99), "a.y": ramp(99, start_ms=101), "b": ramp(99)})
     found = estimate_of(run, "p50 of a.* < 1 s")
     assert (found.value, found.low, found.high, found.n) == (None, 49.5, 155, 198)
     assert found.doubt.startswith("percentiles of several names cannot be merged")
-    same = run_of({"a.x": even(99), "a.y": even(99), "b": even(9)})
+    same = csv_run({"a.x": samples(99), "a.y": samples(99), "b": samples(9)})
     assert estimate_of(same, "p50 of a.* < 1 s").value == 100
 
 
 def test_mean_of_several_names_weighs_them() -> None:
     """100 requests of 100 ms and 300 of 200 ms have a mean of 175 ms, exactly."""
     found = estimate_of(
-        run_of({"a.x": even(100, 100), "a.y": even(300, 200), "b": even(9)}), "mean of a.* < 1 s"
+        csv_run({"a.x": samples(100, 100), "a.y": samples(300, 200), "b": samples(9)}), "mean of a.* < 1 s"
     )
     assert (found.value, found.low, found.high) == (175, 175, 175)
 
 
 def test_few_requests_do_not_make_a_mean() -> None:
     """29 latencies make no mean that passes, 30 do."""
-    assert estimate_of(run_of({"a": ramp(29)}), "mean < 1 s").needed_n == 30
-    assert estimate_of(run_of({"a": ramp(30)}), "mean < 1 s").needed_n is None
+    assert estimate_of(csv_run({"a": ramp(29)}), "mean < 1 s").needed_n == 30
+    assert estimate_of(csv_run({"a": ramp(30)}), "mean < 1 s").needed_n is None
 
 
 def test_failures_leave_the_mean_open() -> None:
     """10 of 100 failed: a failure of 100 ms instead of 50 moves the mean by at most 50 / 9 ms."""
     latency_ms = np.where(np.arange(100) % 10 == 0, 100.0, 50.0)
     sample = Samples(np.linspace(0, 60, 100), latency_ms, np.arange(100) % 10 == 0)
-    found = estimate_of(run_of({"a": sample}), "mean < 1 s")
+    found = estimate_of(csv_run({"a": sample}), "mean < 1 s")
     # True mean of the successes: 50 ms.
     assert (found.value, found.low) == (55, 50)
     assert found.high == pytest.approx(55 + 5 / 9)
@@ -226,7 +226,7 @@ def test_failures_leave_the_mean_open() -> None:
 def test_extremes_may_be_failures() -> None:
     """10 of 100 failed: the slowest success is at least the 90th, above p80, the fastest at most p50."""
     sample = ramp(100)
-    run = run_of({"a": Samples(sample.at_s, sample.latency_ms, np.arange(100) < 10)})
+    run = csv_run({"a": Samples(sample.at_s, sample.latency_ms, np.arange(100) < 10)})
     slowest, fastest = estimate_of(run, "max < 1 s"), estimate_of(run, "min < 1 s")
     # Locust's p80 is the 81st, its p90 the 91st.
     assert (slowest.value, slowest.low, slowest.high) == (100, 81 - 0.5, 100)
@@ -235,40 +235,40 @@ def test_extremes_may_be_failures() -> None:
 
 def test_error_rate_is_wilsons() -> None:
     """10 failures in 1000 are 0.54 % to 1.83 %, as independent requests."""
-    found = estimate_of(run_of({"a": even(1000, failures=10)}), "error_rate < 1%")
+    found = estimate_of(csv_run({"a": samples(1000, failures=10)}), "error_rate < 1%")
     assert found.value == 1
     assert (found.low, found.high) == pytest.approx((0.54, 1.83), abs=0.01)
 
 
 def test_rate_is_requests_over_seconds() -> None:
     """600 requests of a run of 60 s are 10/s exactly."""
-    found = estimate_of(run_of({"a": even(600), "b": even(9)}), "rps of a > 1")
+    found = estimate_of(csv_run({"a": samples(600), "b": samples(9)}), "rps of a > 1")
     assert (found.value, found.low, found.high) == (10, 10, 10)
 
 
 def test_all_names_are_judged_by_locusts_total() -> None:
     """A glob over every name uses Locust's own merged percentiles."""
-    run = run_of({"a.x": ramp(99), "a.y": ramp(99, start_ms=101)})
+    run = csv_run({"a.x": ramp(99), "a.y": ramp(99, start_ms=101)})
     assert estimate_of(run, "p50 of a.* < 1 s").value == estimate_of(run, "p50 < 1 s").value == 100
 
 
 def test_extremes_are_exact_without_failures() -> None:
     """Without failures the fastest and slowest request are exact."""
-    run = run_of({"a": ramp(99), "b": ramp(9, start_ms=501)})
+    run = csv_run({"a": ramp(99), "b": ramp(9, start_ms=501)})
     assert estimate_of(run, "max < 1 s").low == estimate_of(run, "p100 < 1 s").high == 509
     assert estimate_of(run, "min of b < 1 s").low == 501
 
 
 def test_counts_are_exact_and_add_up() -> None:
     """The counts of two names add up."""
-    run = run_of({"a.x": even(100, failures=3), "a.y": even(50, failures=2), "b": even(9)})
+    run = csv_run({"a.x": samples(100, failures=3), "a.y": samples(50, failures=2), "b": samples(9)})
     assert estimate_of(run, "count of a.* > 0").low == 150
     assert estimate_of(run, "failures of a.* < 1").high == 5
 
 
 def test_no_failure_bounds_the_error_rate() -> None:
     """No failure in 1000 requests shows less than 0.3 %."""
-    found = estimate_of(run_of({"a": even(1000)}), "error_rate < 1%")
+    found = estimate_of(csv_run({"a": samples(1000)}), "error_rate < 1%")
     assert (found.value, found.low) == (0, 0)
     assert found.high == pytest.approx(0.3, abs=0.001)
 
@@ -276,7 +276,7 @@ def test_no_failure_bounds_the_error_rate() -> None:
 @pytest.mark.parametrize("source", ["p95 < 1 s", "mean < 1 s", "max < 1 s", "min < 1 s", "rps > 1"])
 def test_figure_the_files_do_not_tell_is_none(source: str) -> None:
     """Without latencies and without a history nothing is estimated."""
-    run = run_of({"a": even(100)})
+    run = csv_run({"a": samples(100)})
     metric = parse(source).metric
     for frame in (run.requests, run.total):
         frame.loc[:, [column for column in frame.columns if column.endswith(("_ms", "rps"))]] = math.nan
@@ -286,8 +286,8 @@ def test_figure_the_files_do_not_tell_is_none(source: str) -> None:
 
 def test_requests_that_never_succeeded_have_no_latency() -> None:
     """A name whose requests all failed is left out of a latency but counted in the errors."""
-    samples = {"a.x": even(100, failures=100), "a.y": even(100, 200), "b": even(9)}
-    run = run_of(samples)
+    made = {"a.x": samples(100, failures=100), "a.y": samples(100, 200), "b": samples(9)}
+    run = csv_run(made)
     assert estimate_of(run, "mean of a.* < 1 s").value == 200
     assert estimate_of(run, "error_rate of a.* < 1%").value == 50
     assert isinstance(run.requests, pd.DataFrame)
@@ -295,7 +295,7 @@ def test_requests_that_never_succeeded_have_no_latency() -> None:
 
 def test_unknown_extremes_do_not_bound_the_mean_of_successes() -> None:
     """With failures of unknown latency among them the mean of the successes has no known ends."""
-    run = run_of({"a": even(100, failures=5)})
+    run = csv_run({"a": samples(100, failures=5)})
     run.total.loc[:, ["min_ms", "max_ms"]] = math.nan
     found = estimate_of(run, "mean < 1 s")
     assert (found.value, found.low, found.high) == (100, 0, math.inf)

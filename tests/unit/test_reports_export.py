@@ -11,7 +11,7 @@ from hdrh.log import HistogramLogReader
 
 from reports.cli import main
 from reports.export import HIGHEST_US
-from tests.make_intervals import interval_table, requests, write_intervals
+from tests.make_recorded import interval_table, requests, write_intervals
 
 START_S = 1_800_000_000
 

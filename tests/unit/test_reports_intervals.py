@@ -33,15 +33,8 @@ from reports.thresholds.reading import limits_ms
 from reports.verdict.judge import judge_threshold
 from reports.verdict.verdict import reach_verdict
 from tests.judged import judged, numbers, thresholds
-from tests.make_intervals import (
-    START_S,
-    even,
-    interval_table,
-    requests,
-    run_of,
-    write_intervals,
-)
-from tests.make_run import empty_run
+from tests.make_csv import START_S, empty_run
+from tests.make_recorded import even, interval_table, recorded, requests, write_intervals
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
 LATENCIES = st.lists(st.floats(0.0001, 1e7), min_size=1, max_size=200)
@@ -214,7 +207,7 @@ def test_foreign_file_is_left_unread(damage: str, tmp_path: Path) -> None:
 def test_exact_counts_decide_at_the_limit(source: str, outcome: Outcome) -> None:
     """1200 requests of exactly 100 ms in 60 s: counters tell < from <= where buckets could not."""
     (threshold,) = thresholds(source)
-    assert judged(run_of(even(1200), *limits_ms([threshold])), source).outcome is outcome
+    assert judged(recorded(even(1200), *limits_ms([threshold])), source).outcome is outcome
 
 
 def test_share_over_the_limit_by_hand() -> None:
@@ -222,7 +215,7 @@ def test_share_over_the_limit_by_hand() -> None:
     made = even(1000)
     made["latency_ms"] = np.where(np.arange(1000) % 25 == 0, 300.0, 100.0)
 
-    judgement = judged(run_of(made, 200.0), "p95 < 200 ms")
+    judgement = judged(recorded(made, 200.0), "p95 < 200 ms")
 
     # (5.40 - 4) / (5 - 4) squared times 60 s are about 2 min.
     assert judgement.outcome is INCONCLUSIVE
@@ -239,7 +232,7 @@ def test_failures_are_no_latencies() -> None:
     made = even(1200)
     made["failed"] = np.arange(1200) % 4 == 0
     made.loc[made["failed"], "latency_ms"] = 1.0
-    run = run_of(made, 101.0)
+    run = recorded(made, 101.0)
 
     assert numbers(judged(run, "p50 < 101 ms"))[0] == pytest.approx(100, rel=0.004)
     assert numbers(judged(run, "mean < 101 ms"))[0] == pytest.approx(100)
@@ -250,7 +243,7 @@ def test_failures_are_no_latencies() -> None:
 
 def test_only_failures_leave_latencies_open() -> None:
     """Without a success no latency is known, whatever its metric."""
-    run = run_of(even(100, failed=True), 101.0)
+    run = recorded(even(100, failed=True), 101.0)
     for source in ("p95 < 101 ms", "mean < 101 ms", "max < 101 ms", "min < 101 ms"):
         judgement = judged(run, source)
         assert (judgement.outcome, judgement.estimate) == (INCONCLUSIVE, None)
@@ -261,7 +254,7 @@ def test_names_merge_exactly() -> None:
     """The p50 over 100 requests of 10 ms and 300 of 50 ms is 50 ms, whatever each name's p50."""
     made = pd.concat([even(100, 10.0, name="a.x"), even(300, 50.0, name="a.y"), even(900, 1.0, name="b")])
 
-    judgement = judged(run_of(made, 60.0), "p50 of a.* < 60 ms")
+    judgement = judged(recorded(made, 60.0), "p50 of a.* < 60 ms")
 
     assert (judgement.outcome, numbers(judgement)[3]) == (PASS, 400)
     assert numbers(judgement)[0] == pytest.approx(50, rel=0.004)
@@ -269,7 +262,7 @@ def test_names_merge_exactly() -> None:
 
 def test_other_limits_are_judged_to_a_bucket() -> None:
     """A limit that was not counted is decided by the bounds of its bucket, which leaves 0.8 % open."""
-    run = run_of(even(1200), 500.0)
+    run = recorded(even(1200), 500.0)
 
     assert judged(run, "p95 < 101 ms").outcome is PASS
     assert judged(run, "p95 < 99 ms").outcome is FAIL
@@ -284,7 +277,7 @@ def test_other_limits_are_judged_to_a_bucket() -> None:
 def test_latency_belongs_to_its_start_and_rate_to_its_end() -> None:
     """A request of 30 s from second 10 is slow in second 10 and gets through in second 40."""
     made = pd.concat([even(60, 1.0), requests([START_S + 10.0], [30_000.0])])
-    run = run_of(made)
+    run = recorded(made)
     window = SteadyState(START_S, START_S + 5, START_S + 20, "by hand")
     slowest, rate = thresholds("max < 1 s", "rps > 2")
 
@@ -294,7 +287,7 @@ def test_latency_belongs_to_its_start_and_rate_to_its_end() -> None:
 
 def test_short_window_has_no_blocks() -> None:
     """Less than ten seconds are one block: Wilson's interval alone, and rates of chance arrivals."""
-    run = run_of(even(80, seconds=8), 101.0)
+    run = recorded(even(80, seconds=8), 101.0)
 
     judgement = judged(run, "p95 < 101 ms")
 
@@ -314,7 +307,7 @@ def test_short_window_has_no_blocks() -> None:
 def test_looser_limit_never_does_worse(latencies_ms: list[float], limits: tuple[float, float]) -> None:
     """Over one run the verdict is monotone in the limit, and the interval contains the value."""
     strict, loose = sorted(round(limit, 3) for limit in limits)
-    run = run_of(requests(START_S + np.arange(len(latencies_ms)) / 2, latencies_ms), strict, loose)
+    run = recorded(requests(START_S + np.arange(len(latencies_ms)) / 2, latencies_ms), strict, loose)
     rank = {FAIL: 0, INCONCLUSIVE: 1, PASS: 2}
     worse, better = (judged(run, f"p50 < {limit} ms") for limit in (strict, loose))
 
@@ -328,7 +321,7 @@ def test_looser_limit_never_does_worse(latencies_ms: list[float], limits: tuple[
 
 def test_request_table_sets_locusts_figures_beside() -> None:
     """The table has exact figures of each name, with Locust's rounded percentiles in extra columns."""
-    run = run_of(pd.concat([even(100, 104.0, name="a"), even(50, 8.0, name="b", failed=True)]))
+    run = recorded(pd.concat([even(100, 104.0, name="a"), even(50, 8.0, name="b", failed=True)]))
     locust = {"request_type": ["GET"], "name": ["a"], "p50_ms": [100.0], "p95_ms": [100.0], "p99_ms": [100.0]}
     run = replace(run, requests=pd.DataFrame(locust))
 
@@ -344,7 +337,7 @@ def test_request_table_sets_locusts_figures_beside() -> None:
 
 def test_verdict_says_its_source_and_judged_time() -> None:
     """verdict.json names the intervals as source, the judged seconds, and the scope of each threshold."""
-    verdict = reach_verdict(run_of(even(1200), 101.0), thresholds("p95 < 101 ms", "count > 9"))
+    verdict = reach_verdict(recorded(even(1200), 101.0), thresholds("p95 < 101 ms", "count > 9"))
 
     assert verdict["verdict"] == "PASS"
     assert verdict["source"]["kind"] == "intervals"
@@ -378,7 +371,9 @@ SECONDS_OF_A = pd.DataFrame(
 )
 
 
-def recorded(at_s: NDArray[np.float64], latency_ms: NDArray[np.float64], limit_ms: float) -> Intervals:
+def intervals_of_latencies(
+    at_s: NDArray[np.float64], latency_ms: NDArray[np.float64], limit_ms: float
+) -> Intervals:
     """Return a row for each second of many requests, quickly."""
     second, bucket = at_s.astype(np.int64), bucket_indices(np, latency_ms)
     found, counts = np.unique(second * 2**16 + bucket, return_counts=True)
@@ -423,7 +418,7 @@ def shares_of_verdicts(
             latency_ms[stalled] += 1000
         elif kind == "drift":
             latency_ms *= 1 + at_s / SECONDS
-        run = replace(empty_run(), intervals=recorded(at_s, latency_ms, limit_ms))
+        run = replace(empty_run(), intervals=intervals_of_latencies(at_s, latency_ms, limit_ms))
         found.append(judge_threshold(threshold, run, window, run).outcome)
     return {outcome: found.count(outcome) / RUNS for outcome in Outcome}
 

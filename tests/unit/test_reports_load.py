@@ -29,7 +29,7 @@ from reports.thresholds.reading import parse_thresholds
 from reports.verdict.verdict import reach_verdict
 from tests.judged import reasons_of
 from tests.make_directory import seal
-from tests.make_intervals import even, interval_table, write_intervals
+from tests.make_recorded import even, interval_table, write_intervals
 
 DATA = Path(__file__).parents[1] / "data" / "locust_2_47"
 STATS_HEADER = (

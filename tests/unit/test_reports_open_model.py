@@ -20,8 +20,15 @@ from reports.verdict.checks import Check
 from reports.verdict.checks.load import arrival_rate_kept, pace_kept
 from reports.verdict.verdict import reach_verdict
 from tests.judged import checks_of, judged, numbers, thresholds
-from tests.make_intervals import even, interval_table, run_of, write_intervals
-from tests.make_open_run import health, open_run, stages
+from tests.make_recorded import (
+    even,
+    interval_table,
+    open_health,
+    open_run,
+    open_schedule,
+    recorded,
+    write_intervals,
+)
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
 
@@ -74,8 +81,8 @@ def test_what_was_cut_off_is_over_a_response_limit_too() -> None:
 def test_without_a_schedule_there_is_no_response_time(source: str) -> None:
     """A closed load has no intended starts, and neither have Locust's CSV files: INCONCLUSIVE, said why."""
     for run in (
-        run_of(even(600, 20.0), 1000.0),
-        replace(run_of(even(9)), intervals=run_of(even(0)).intervals),
+        recorded(even(600, 20.0), 1000.0),
+        replace(recorded(even(9)), intervals=recorded(even(0)).intervals),
     ):
         judgement = judged(run, source)
         assert (judgement.outcome, judgement.estimate) == (INCONCLUSIVE, None)
@@ -166,12 +173,12 @@ def test_counts_of_a_schedule_follow_the_scales() -> None:
 
 def test_dropped_and_late_need_a_schedule() -> None:
     """A closed load drops nothing, which is no pass; and without health.csv nothing tells."""
-    closed = judged(run_of(even(600, 20.0)), "dropped_iterations < 1%")
+    closed = judged(recorded(even(600, 20.0)), "dropped_iterations < 1%")
     assert closed.outcome is INCONCLUSIVE
     assert closed.reason.startswith("the run had no schedule of iterations")
-    untold = replace(open_run(even(600, 20.0)), health=health().assign(started=np.nan))
+    untold = replace(open_run(even(600, 20.0)), health=open_health().assign(started=np.nan))
     assert judged(untold, "late_iterations < 1%").reason == "health.csv has no iteration counts"
-    none = replace(open_run(even(600, 20.0)), health=health(started=0.0))
+    none = replace(open_run(even(600, 20.0)), health=open_health(started=0.0))
     assert judged(none, "late_iterations < 1%").reason == "no iteration was started"
 
 
@@ -276,7 +283,7 @@ def test_generator_that_starts_nothing_is_held_against_the_plan() -> None:
 
 def test_arrivals_by_chance_are_held_against_what_came() -> None:
     """Of a Poisson process with 30 planned 14 may come; of an even one they may not."""
-    run = replace(open_run(even(14, 20.0), started=14 / 60), stages=stages(rate=0.5))
+    run = replace(open_run(even(14, 20.0), started=14 / 60), stages=open_schedule(rate=0.5))
     chance = replace(run.meta, arrivals=Arrivals(30, "poisson"))
     assert check_of(replace(run, meta=chance)).ok
     assert not check_of(run).ok
@@ -284,9 +291,9 @@ def test_arrivals_by_chance_are_held_against_what_came() -> None:
 
 def test_arrivals_without_a_plan_or_without_any() -> None:
     """Without planned rates what was dropped still counts; with nothing due there is nothing to check."""
-    untold = replace(open_run(even(60, 20.0), started=1.0, dropped=1.0), stages=stages(rate=np.nan))
+    untold = replace(open_run(even(60, 20.0), started=1.0, dropped=1.0), stages=open_schedule(rate=np.nan))
     assert check_of(untold).value == 0.5
-    none = replace(untold, health=health(started=0.0))
+    none = replace(untold, health=open_health(started=0.0))
     assert arrival_rate_kept(none, steady_state(none)) is None
 
 
@@ -320,7 +327,7 @@ def test_verdict_tells_of_arrivals_and_iterations() -> None:
     assert request["corrected_p95"] == pytest.approx(25, rel=0.004)
     assert (iteration["type"], iteration["name"], iteration["n"]) == ("iteration", "Shopper.browse", 300)
     assert iteration["corrected_p99"] == pytest.approx(410, rel=0.004)
-    closed = reach_verdict(run_of(even(600, 20.0)), [])
+    closed = reach_verdict(recorded(even(600, 20.0)), [])
     assert (closed["run"]["arrivals"], closed["iterations"]) == (None, [])
     assert "corrected_p95" not in closed["requests"][0]
 

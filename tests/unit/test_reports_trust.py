@@ -17,11 +17,8 @@ from reports.verdict.checks import Check
 from reports.verdict.checks.requests import error_rate_unchecked
 from reports.verdict.verdict import reach_verdict
 from tests.judged import checks_of, judged, numbers, reasons_of, thresholds
-from tests.make_intervals import START_S, interval_table, requests
-from tests.make_intervals import run_of as recorded
-from tests.make_run import empty_run
-from tests.samples import even as csv_even
-from tests.samples import run_of as csv_run
+from tests.make_csv import START_S, csv_run, empty_run, samples
+from tests.make_recorded import interval_table, recorded, requests
 
 RAMPS = (Stage("up", 0, 10, 0, 100), Stage("hold", 10, 50, 100, 100), Stage("down", 50, 60, 100, 0))
 
@@ -384,7 +381,7 @@ def test_requests_without_a_limit_are_held_to_one_per_cent(
 
 def test_selectors_that_the_files_cannot_tell_cover_nothing() -> None:
     """Locust's CSV files know no tags: a limit on the failures of a tag covers none of their requests."""
-    run = csv_run({"a": csv_even(1000, failures=15), "b": csv_even(9000)})
+    run = csv_run({"a": samples(1000, failures=15), "b": samples(9000)})
     by_tag = error_rate_unchecked(run, thresholds("error_rate of tag:x < 5%"))
     assert by_tag is not None
     assert by_tag.reason.startswith("1.5% of the 1000 requests 'a' failed")

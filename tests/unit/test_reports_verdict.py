@@ -18,7 +18,7 @@ from reports.verdict.checks import Check
 from reports.verdict.judge import decide, judge_threshold
 from reports.verdict.verdict import reach_verdict
 from tests.judged import checks_of, reasons_of, thresholds
-from tests.samples import even, run_of
+from tests.make_csv import csv_run, samples
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
 RECORDED = RunMeta(
@@ -45,7 +45,7 @@ def checks(run: Run) -> dict[str, Check]:
 
 def no_requests(meta: RunMeta | None = None) -> Run:
     """Return a run in which nothing was requested."""
-    run = run_of({}, meta=meta)
+    run = csv_run({}, meta=meta)
     return replace(run, requests=empty_frame(REQUEST_COLUMNS))
 
 
@@ -61,9 +61,9 @@ def plan(planned: list[float], users: list[float]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-FAILED_RUN = run_of({"a": even(1000, failures=1000)})
-SHORT_RUN = run_of({"a": even(99, duration_s=4)}, duration_s=4)
-CUT_RUN = run_of({"a": even(99)}, meta=replace(RECORDED, ended=None))
+FAILED_RUN = csv_run({"a": samples(1000, failures=1000)})
+SHORT_RUN = csv_run({"a": samples(99, duration_s=4)}, duration_s=4)
+CUT_RUN = csv_run({"a": samples(99)}, meta=replace(RECORDED, ended=None))
 
 
 @pytest.mark.parametrize(
@@ -135,48 +135,48 @@ def test_verdict_is_monotone_in_the_limit(
 )
 def test_thresholds_are_judged(source: str, outcome: Outcome) -> None:
     """1000 requests of 100 ms in 60 s, none failed, are judged as these limits say."""
-    assert judged(run_of({"a": even(1000)}), source)[0] is outcome
+    assert judged(csv_run({"a": samples(1000)}), source)[0] is outcome
 
 
 @pytest.mark.parametrize(
     ("run", "source", "reason"),
     [
         (
-            run_of({"a": even(1000, 104), "b": even(10)}),
+            csv_run({"a": samples(1000, 104), "b": samples(10)}),
             "p95 < 101 ms",
             "Locust rounds response times: it is between 100 ms and 104 ms; Locust's CSV cannot",
         ),
         (
-            run_of({"a": even(100)}),
+            csv_run({"a": samples(100)}),
             "p99 < 1 s",
             "100 successful requests are too few, 299 are needed; a run of",
         ),
-        (run_of({"a": even(1000)}), "p95 of b < 1 s", "no request is named 'b'; there are 'a'"),
-        (run_of({"a": even(100, failures=100)}), "p95 < 1 s", "no successful request to judge"),
+        (csv_run({"a": samples(1000)}), "p95 of b < 1 s", "no request is named 'b'; there are 'a'"),
+        (csv_run({"a": samples(100, failures=100)}), "p95 < 1 s", "no successful request to judge"),
         (
-            run_of({"a": even(100, failures=100), "b": even(9)}),
+            csv_run({"a": samples(100, failures=100), "b": samples(9)}),
             "p95 of a < 1 s",
             "no successful request to judge",
         ),
-        (run_of({"a": even(0), "b": even(9)}), "error_rate of a < 1%", "no request to judge"),
+        (csv_run({"a": samples(0), "b": samples(9)}), "error_rate of a < 1%", "no request to judge"),
         (no_requests(), "count < 5", "no request to judge"),
         (
-            run_of({"a": even(9)}, meta=RunMeta("test", request_names=["b", "c"])),
+            csv_run({"a": samples(9)}, meta=RunMeta("test", request_names=["b", "c"])),
             "p95 of b < 1 s",
             "no request to judge: 'b' is known but was never requested",
         ),
         (
-            run_of({"a.x": even(999), "a.y": even(999, 300), "b": even(9)}),
+            csv_run({"a.x": samples(999), "a.y": samples(999, 300), "b": samples(9)}),
             "p95 of a.* < 200 ms",
             "percentiles of several names cannot be merged (use one threshold per name): it is between",
         ),
         # Wilson's upper end of no failure in 1000 is 0.3 %: (0.3 / 0.1)^2 times 60 s are 9 minutes.
         (
-            run_of({"a": even(1000)}),
+            csv_run({"a": samples(1000)}),
             "error_rate < 0.1%",
             "the limit lies inside the interval; a run of about 9 min",
         ),
-        (run_of({"a": even(1000)}), "error_rate < 0.001%", "a run of more than a day would decide"),
+        (csv_run({"a": samples(1000)}), "error_rate < 0.001%", "a run of more than a day would decide"),
     ],
 )
 def test_inconclusive_says_why(run: Run, source: str, reason: str) -> None:
@@ -188,7 +188,7 @@ def test_inconclusive_says_why(run: Run, source: str, reason: str) -> None:
 
 def test_length_is_not_said_when_unknown() -> None:
     """Without a duration no longer run is promised, and there is no rate."""
-    run = run_of({"a": even(100, failures=1)})
+    run = csv_run({"a": samples(100, failures=1)})
     run = replace(run, history=run.history.iloc[:0], total=run.total.assign(rps=math.nan))
     assert judged(run, "error_rate < 1%")[1].startswith("the figure is exactly at its limit; Locust's CSV")
     assert judged(run, "error_rate < 2%")[1].startswith("the limit lies inside the interval; Locust's CSV")
@@ -198,7 +198,7 @@ def test_length_is_not_said_when_unknown() -> None:
 def test_limits_of_rates_and_counts_follow_the_scales() -> None:
     """At a tenth of the users 100/s are 10/s; counts follow the time too; latencies stay."""
     meta = RunMeta("test", user_scale=0.1, time_scale=0.5)
-    run = run_of({"a": even(2400, duration_s=120)}, meta=meta, duration_s=120)
+    run = csv_run({"a": samples(2400, duration_s=120)}, meta=meta, duration_s=120)
     rate = judge_threshold(thresholds("rps > 100")[0], run, None, run)
     assert (rate.limit, rate.outcome) == (10, PASS)
     assert rate.reason.startswith("limit 100/s × user scale 0.1; ")
@@ -211,7 +211,7 @@ def test_limits_of_rates_and_counts_follow_the_scales() -> None:
 def test_good_run_passes() -> None:
     """A valid run within its limits is PASS, with no reasons."""
     stages = plan([10.0] * 60, [10.0] * 60)
-    run = run_of({"a": even(1000)}, meta=RECORDED, stages=stages)
+    run = csv_run({"a": samples(1000)}, meta=RECORDED, stages=stages)
     verdict = reach_verdict(run, thresholds("p95 < 200 ms", "error_rate < 1%"))
     assert (verdict["verdict"], verdict["reasons"]) == ("PASS", [])
     assert {check["check"] for check in verdict["validity"]} == {
@@ -223,7 +223,7 @@ def test_good_run_passes() -> None:
 
 def test_one_failed_threshold_fails_the_run() -> None:
     """FAIL outweighs what is open; the reason quotes the statement with the measured value."""
-    run = run_of({"a": even(1000)})
+    run = csv_run({"a": samples(1000)})
     verdict = reach_verdict(run, thresholds("p95 < 50 ms", "p99.9 < 1 s", "p95 < 1 s", "count < 9"))
     assert verdict["verdict"] == "FAIL"
     assert verdict["reasons"][0] == {"kind": "threshold", "subject": "p95 < 50 ms", "text": "measured 100 ms"}
@@ -233,14 +233,14 @@ def test_one_failed_threshold_fails_the_run() -> None:
 
 def test_failure_of_several_names_has_no_value() -> None:
     """Where each name is beyond the limit the run fails without a merged value."""
-    run = run_of({"a.x": even(999), "a.y": even(999, 300), "b": even(9)})
+    run = csv_run({"a.x": samples(999), "a.y": samples(999, 300), "b": samples(9)})
     verdict = reach_verdict(run, thresholds("p95 of a.* < 10 ms"))
     assert reasons_of(verdict) == ["p95 of a.* < 10 ms: the whole interval is beyond the limit"]
 
 
 def test_warnings_never_decide() -> None:
     """A failed `warn` threshold is shown, and alone it leaves nothing judged."""
-    run = run_of({"a": even(1000)})
+    run = csv_run({"a": samples(1000)})
     warning = parse_thresholds("thresholds: [{expr: p95 < 50 ms, level: warn}]")
     assert reach_verdict(run, [*warning, *thresholds("p95 < 1 s")])["verdict"] == "PASS"
     alone = reach_verdict(run, warning)
@@ -282,7 +282,7 @@ def test_runs_without_requests_or_successes_say_so() -> None:
 
 def test_threshold_without_data_is_never_a_pass() -> None:
     """A selector that matched nothing leaves the run open."""
-    verdict = reach_verdict(run_of({"a": even(1000)}), thresholds("p95 < 1 s", "count of b < 5"))
+    verdict = reach_verdict(csv_run({"a": samples(1000)}), thresholds("p95 < 1 s", "count of b < 5"))
     assert verdict["verdict"] == "INCONCLUSIVE"
     assert verdict["thresholds"][1]["n"] == 0
 
@@ -291,7 +291,7 @@ def test_failed_check_takes_the_ground_from_what_it_undermines() -> None:
     """Under half of the planned load latencies and rates are open, but errors are errors."""
     stages = plan([10.0] * 60, [5.0] * 60)
     meta = replace(RECORDED, stages=(Stage("hold", 0, 60, 10, 10),))
-    run = run_of({"a": even(1000, failures=500)}, meta=meta, stages=stages)
+    run = csv_run({"a": samples(1000, failures=500)}, meta=meta, stages=stages)
     verdict = reach_verdict(run, thresholds("p95 < 1 ms", "rps > 1000", "error_rate < 1%"))
     # 2 s at either end are near to no users at all.
     assert [entry["verdict"] for entry in verdict["thresholds"]] == ["INCONCLUSIVE", "INCONCLUSIVE", "FAIL"]
@@ -327,7 +327,7 @@ def test_load_is_reached_with_lag_and_tolerance(
     planned: list[float], users: list[float], ok: bool, reason: str | None
 ) -> None:
     """Users may be 2 s off the plan, and miss it by 5 %, for 95 % of the seconds, or for one of few."""
-    check = checks(run_of({"a": even(99)}, stages=plan(planned, users)))["load_reached"]
+    check = checks(csv_run({"a": samples(99)}, stages=plan(planned, users)))["load_reached"]
     assert check.ok is ok
     assert reason is None or check.reason == reason
 
@@ -335,15 +335,15 @@ def test_load_is_reached_with_lag_and_tolerance(
 def test_share_of_the_seconds_with_the_planned_users() -> None:
     """The last 2 of 10 s without users are near to the end of the plan; without a plan there is no check."""
     nearly = plan([100.0] * 100, [95.0] * 90 + [0.0] * 10)
-    assert checks(run_of({"a": even(99)}, stages=nearly))["load_reached"].value == 0.92
-    assert "load_reached" not in checks(run_of({"a": even(99)}, stages=plan([math.nan] * 9, [5.0] * 9)))
+    assert checks(csv_run({"a": samples(99)}, stages=nearly))["load_reached"].value == 0.92
+    assert "load_reached" not in checks(csv_run({"a": samples(99)}, stages=plan([math.nan] * 9, [5.0] * 9)))
 
 
 @pytest.mark.parametrize("planned", [1.0, 2.0, 10.0, 19.0])
 def test_one_user_of_few_is_missed(planned: float) -> None:
     """Of up to 19 users one may be missing for a second, or for 5 % of the time, and not for good."""
     reached = {
-        name: checks(run_of({"a": even(99)}, stages=plan([planned] * 60, users)))["load_reached"].ok
+        name: checks(csv_run({"a": samples(99)}, stages=plan([planned] * 60, users)))["load_reached"].ok
         for name, users in {
             "off for 3 s": [planned] * 20 + [planned - 1] * 3 + [planned] * 37,
             "off for 4 s": [planned] * 20 + [planned - 1] * 4 + [planned] * 36,
@@ -366,12 +366,12 @@ def test_one_user_of_few_is_missed(planned: float) -> None:
 def test_users_of_each_stage_of_a_shape_of_ones_own_must_get_there(first: list[float], reached: bool) -> None:
     """A stage counts since its users are there, as the next may, and wholly where they never come."""
     stages = plan([6.0] * 20 + [12.0] * 20, [*first, 7.0, 8.0, 9.0, 10.0, 11.0, *[12.0] * 15])
-    assert checks(run_of({"a": even(99)}, stages=stages))["load_reached"].ok is reached
+    assert checks(csv_run({"a": samples(99)}, stages=stages))["load_reached"].ok is reached
 
 
 def test_journeys_that_break_off() -> None:
     """One exception in a hundred requests is borne, two say that the journeys were not made as written."""
-    run = run_of({"a": even(100)})
+    run = csv_run({"a": samples(100)})
     once = pd.DataFrame([[1.0, "boom", "line"]], columns=run.exceptions.columns)
     assert checks(replace(run, exceptions=once))["task_exceptions"].ok
     broken = checks(replace(run, exceptions=once.assign(count=2.0)))["task_exceptions"]
@@ -381,7 +381,7 @@ def test_journeys_that_break_off() -> None:
 
 def test_damaged_files_never_pass() -> None:
     """A run whose files are damaged is open at best, whatever is left of them."""
-    run = replace(run_of({"a": even(1000)}), damage=("run.json is missing",))
+    run = replace(csv_run({"a": samples(1000)}), damage=("run.json is missing",))
     verdict = reach_verdict(run, thresholds("error_rate < 1%"))
     assert (verdict["verdict"], reasons_of(verdict)[0]) == (
         "INCONCLUSIVE",
@@ -392,7 +392,7 @@ def test_damaged_files_never_pass() -> None:
 @pytest.mark.parametrize(("n", "verdict"), [(29, Outcome.INCONCLUSIVE), (30, Outcome.PASS)])
 def test_extremes_need_some_requests(n: int, verdict: Outcome) -> None:
     """The slowest of a handful of requests is no maximum to ship on; one over the limit is one too many."""
-    run = run_of({"a": even(n)})
+    run = csv_run({"a": samples(n)})
     assert judged(run, "max < 1 s")[0] is verdict
     assert judged(run, "max < 10 ms")[0] is Outcome.FAIL
 
@@ -420,7 +420,7 @@ def test_extremes_need_some_requests(n: int, verdict: Outcome) -> None:
 )
 def test_run_must_come_to_its_planned_end(meta: RunMeta, reason: str) -> None:
     """A dead process or a plan cut short is a failed check; an unplanned run may be stopped."""
-    check = checks(run_of({"a": even(99)}, meta=meta))["run_completed"]
+    check = checks(csv_run({"a": samples(99)}, meta=meta))["run_completed"]
     assert (check.ok, check.reason) == (not reason, reason)
 
 
@@ -435,7 +435,7 @@ def test_run_must_come_to_its_planned_end(meta: RunMeta, reason: str) -> None:
 def test_set_up_in_the_run_time_is_told(shape: str | None, set_up_s: float, reason: str) -> None:
     """What listeners of test_start took of the run time is no fault, and is said."""
     meta = replace(RECORDED, shape=shape, set_up_s=set_up_s)
-    check = checks(run_of({"a": even(99)}, meta=meta))["run_completed"]
+    check = checks(csv_run({"a": samples(99)}, meta=meta))["run_completed"]
     assert (check.ok, check.reason) == (True, reason)
 
 
@@ -443,7 +443,7 @@ def test_a_run_that_was_broken_off_never_passes() -> None:
     """A sys.exit() of the locustfile is named, also where the run came to its end; what failed has failed."""
     stages = plan([10.0] * 60, [10.0] * 60)
     aborted = replace(RECORDED, aborted="sys.exit(0) in shop.py, line 12, in buy")
-    run = run_of({"a": even(1000)}, meta=aborted, stages=stages)
+    run = csv_run({"a": samples(1000)}, meta=aborted, stages=stages)
     verdict = reach_verdict(run, thresholds("p95 < 200 ms", "error_rate < 1%"))
     reason = "not_aborted: the run was broken off: sys.exit(0) in shop.py, line 12, in buy"
     assert (verdict["verdict"], reasons_of(verdict)) == ("INCONCLUSIVE", [reason])
@@ -452,7 +452,7 @@ def test_a_run_that_was_broken_off_never_passes() -> None:
 
 def test_checks_that_cannot_be_made_are_left_out() -> None:
     """A plain Locust run has no plan and no recorded end; an unknown duration is not judged."""
-    run = run_of({"a": even(99)})
+    run = csv_run({"a": samples(99)})
     assert set(checks(run)) == {"any_requests", "any_success", "csv_totals_add_up", "min_duration"}
     assert set(checks(replace(run, history=run.history.iloc[:0], total=run.total.iloc[:0]))) == {
         "any_requests"
@@ -462,7 +462,7 @@ def test_checks_that_cannot_be_made_are_left_out() -> None:
 def test_short_and_inconsistent_runs_are_named() -> None:
     """Less than 5 s, or parts that do not add up to the total, are failed checks."""
     assert checks(SHORT_RUN)["min_duration"].reason == "only 4.0 s were judged, at least 5 s are needed"
-    run = run_of({"a": even(99)})
+    run = csv_run({"a": samples(99)})
     run.total["n"] += 1
     assert checks(run)["csv_totals_add_up"].reason == (
         "the requests by name add up to 99 with 0 failures, Locust's total says 100 with 0"
@@ -471,13 +471,13 @@ def test_short_and_inconsistent_runs_are_named() -> None:
 
 def test_unreadable_times_fall_back_to_the_history() -> None:
     """A start or end that is no time leaves the history's span as the duration."""
-    assert run_of({"a": even(9)}, meta=replace(RECORDED, ended="soon")).duration_s == 60
-    assert run_of({"a": even(9)}, meta=replace(RECORDED, ended="2026-11-21T00:01:00")).duration_s == 60
+    assert csv_run({"a": samples(9)}, meta=replace(RECORDED, ended="soon")).duration_s == 60
+    assert csv_run({"a": samples(9)}, meta=replace(RECORDED, ended="2026-11-21T00:01:00")).duration_s == 60
 
 
 def test_verdict_has_the_keys_of_the_contract() -> None:
     """verdict.json has every key of its contract, counts are whole, unknown is null, never NaN."""
-    run = run_of({"a": even(1000, failures=3)}, meta=RECORDED)
+    run = csv_run({"a": samples(1000, failures=3)}, meta=RECORDED)
     failures = pd.DataFrame([["GET", "a", "boom", 3.0, "", ""]], columns=run.failures.columns)
     exceptions = pd.DataFrame([[2.0, "oops", "line"]], columns=run.exceptions.columns)
     run = replace(run, failures=failures, exceptions=exceptions)

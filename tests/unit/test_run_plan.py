@@ -24,7 +24,7 @@ from reports.load.run import STAGE_COLUMNS
 from reports.verdict.checks import Check
 from shapes.ramp import RampShape
 from tests.judged import checks_of
-from tests.samples import even, run_of
+from tests.make_csv import csv_run, samples
 from tests.virtual_time import START_UNIX_S, virtual_time
 
 ARRIVALS = ArrivalSchedule((RateStage("rise", 10, 0, 20), RateStage("hold", 20, 20, 20)), max_users=50)
@@ -254,7 +254,7 @@ def load_reached(
         acting.join()
         runner.quit()
     seconds = pd.DataFrame(rows, columns=["elapsed_s", "planned_users", "users"], dtype=float)
-    run = run_of({"a": even(99)}, stages=seconds.reindex(columns=list(STAGE_COLUMNS)))
+    run = csv_run({"a": samples(99)}, stages=seconds.reindex(columns=list(STAGE_COLUMNS)))
     return checks_of(run, None)["load_reached"]
 
 

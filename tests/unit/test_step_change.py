@@ -16,9 +16,8 @@ from reports.load.run import Run
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.verdict import reach_verdict
 from tests.judged import judged, reasons_of
-from tests.make_intervals import START_S, requests, run_of
-from tests.samples import Samples, even
-from tests.samples import run_of as csv_run
+from tests.make_csv import START_S, Samples, csv_run, samples
+from tests.make_recorded import recorded, requests
 
 Floats = NDArray[np.float64]
 INCONCLUSIVE = Outcome.INCONCLUSIVE
@@ -143,11 +142,11 @@ def test_far_beyond_a_limit(value: float | None, operator: str, limit: float, mo
     assert is_far(value, operator, limit, most) is far
 
 
-def recorded(failed: "NDArray[np.bool_]", seconds: int) -> Run:
+def recorded_failures(failed: "NDArray[np.bool_]", seconds: int) -> Run:
     """Return the recorded run of requests of 50 ms evenly over the seconds, of which some failed."""
     n = len(failed)
     at_s = START_S + np.arange(n) * seconds / n
-    return run_of(requests(at_s, np.full(n, 50.0), failed=failed), 500.0)
+    return recorded(requests(at_s, np.full(n, 50.0), failed=failed), 500.0)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +168,7 @@ def test_service_killed_in_the_middle_fails_from_its_second_on(
     """
     failed = (np.arange(n) >= first) & (np.arange(n) < end)
     limits = parse_thresholds("thresholds: [error_rate < 1%]")
-    verdict = reach_verdict(recorded(failed, seconds), limits)
+    verdict = reach_verdict(recorded_failures(failed, seconds), limits)
     plain = csv_run({"a": Samples(np.arange(n) * seconds / n, np.full(n, 50.0), failed)}, duration_s=seconds)
     assert reach_verdict(plain, limits)["verdict"] == "FAIL"
 
@@ -197,7 +196,7 @@ def test_latencies_and_metrics_that_step_fail(source: str, words: str) -> None:
     made = [requests(at_s, np.where(is_slow, 900.0, 50.0))]
     made.append(requests(at_s, np.zeros(600), failed=is_slow, name="body", request_type="check"))
     made.append(requests(at_s, np.where(is_slow, 9e5, 5e4), name="body", request_type="trend"))
-    judgement = judged(run_of(pd.concat(made), 200.0, 1e5), source)
+    judgement = judged(recorded(pd.concat(made), 200.0, 1e5), source)
     assert judgement.outcome is Outcome.FAIL
     assert words in judgement.reason
 
@@ -206,7 +205,7 @@ def test_answers_that_stop_break_a_rate() -> None:
     """Where nothing is answered from the middle on, requests a second are known to be too few."""
     at_s = START_S + np.arange(400) / 10
     made = pd.concat([requests(at_s, np.full(400, 50.0)), requests([START_S + 59.0], [50.0])])
-    judgement = judged(run_of(made), "rps > 8")
+    judgement = judged(recorded(made), "rps > 8")
     assert judgement.outcome is Outcome.FAIL
     assert "0/s from second 40 on, 10/s before" in judgement.reason.replace("0.05/s", "0/s")
 
@@ -214,21 +213,21 @@ def test_answers_that_stop_break_a_rate() -> None:
 def test_step_never_keeps_a_limit() -> None:
     """A step inside the limit narrows no interval: what blocks leave open does not pass by it."""
     failed = (np.arange(6000) >= 3000) & (np.arange(6000) % 10 == 0)
-    judgement = judged(recorded(failed, 60), "error_rate < 6%")
+    judgement = judged(recorded_failures(failed, 60), "error_rate < 6%")
     assert judgement.outcome is INCONCLUSIVE
     assert judgement.estimate is not None
     assert judgement.estimate.step is not None
     assert judgement.estimate.step[1] < 6
     assert "the figure changed: 10% from second 30 on, 0% before" in judgement.reason
     assert "would decide" not in judgement.reason
-    assert judged(recorded(failed, 60), "error_rate > 4%").outcome is INCONCLUSIVE
+    assert judged(recorded_failures(failed, 60), "error_rate > 4%").outcome is INCONCLUSIVE
 
 
 @pytest.mark.parametrize("metric", ["p50", "p90", "p95", "p99", "mean"])
 def test_latency_of_five_times_its_limit_fails(metric: str) -> None:
     """However unlike the blocks are of a run that gets ever slower, five times its limit breaks it."""
     at_s, noise = np.linspace(0, 60, 3000), np.random.default_rng(3).normal(0, 0.5, 3000)
-    run = run_of(requests(START_S + at_s, 5 * np.exp(at_s / 8 + noise)))
+    run = recorded(requests(START_S + at_s, 5 * np.exp(at_s / 8 + noise)))
     value = judged(run, f"{metric} < 1 ms").estimate
     assert value is not None
     assert value.value is not None
@@ -238,7 +237,7 @@ def test_latency_of_five_times_its_limit_fails(metric: str) -> None:
 
 def test_few_latencies_of_five_times_their_limit_fail() -> None:
     """A mean needs 30 latencies to pass, and two alike to be five times over its limit."""
-    few = csv_run({"a": even(12, 500.0), "b": even(900)})
+    few = csv_run({"a": samples(12, 500.0), "b": samples(900)})
     assert judged(few, "mean of a < 100 ms").outcome is Outcome.FAIL
     passed = judged(few, "mean of a < 1 s")
     assert (passed.outcome, "12 successful requests are too few" in passed.reason) == (INCONCLUSIVE, True)
@@ -246,7 +245,7 @@ def test_few_latencies_of_five_times_their_limit_fail() -> None:
 
 def test_one_failure_of_many_is_not_far_beyond() -> None:
     """A single failure may be five times a strict limit, and chance all the same."""
-    assert judged(csv_run({"a": even(1000, failures=1)}), "error_rate < 0.02%").outcome is INCONCLUSIVE
+    assert judged(csv_run({"a": samples(1000, failures=1)}), "error_rate < 0.02%").outcome is INCONCLUSIVE
 
 
 def test_words_for_a_figure_that_failures_hide_are_true() -> None:

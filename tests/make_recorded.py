@@ -1,4 +1,4 @@
-"""Write `intervals.arrow` from requests of known truth, by its contract but not by the recorder's code."""
+"""Runs as recorded, made of requests of known truth, by the contract but not by the recorder's code."""
 
 import math
 from collections.abc import Sequence
@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from plimsoll.run_files.intervals import LABELS, METRIC_TYPES, bucket_indices, interval_schema
 from reports.load.interval_file import intervals_of, parted
-from reports.load.run import Run
-from tests.make_run import empty_run
+from reports.load.run import HEALTH_COLUMNS, STAGE_COLUMNS, Arrivals, Run, Stage
+from tests.make_csv import START_S, empty_run
 
-START_S = 1_800_000_000
 STARTED = "2027-01-15T08:00:00Z"
 OF_A_REQUEST = ("latency_ms", "delay_ms", "failed", "unfinished", "kind")
 
@@ -43,7 +42,7 @@ def even(n: int, latency_ms: float = 100.0, seconds: int = 60, **columns: Any) -
     return requests(START_S + np.arange(n) * seconds / n, np.full(n, latency_ms), **columns)
 
 
-def run_of(made: pd.DataFrame, *limits_ms: float, **meta: Any) -> Run:
+def recorded(made: pd.DataFrame, *limits_ms: float, **meta: Any) -> Run:
     """Return the run whose recorder saw these requests and counted over these limits."""
     empty = empty_run(**{"started": STARTED, **meta})
     of_requests, iterations, custom = parted(intervals_of(interval_table(made, limits_ms)))
@@ -165,3 +164,33 @@ def _kinds(bad: _Some, kinds: "NDArray[Any]") -> dict[str, pa.Array]:
 
 def _lists(starts: "NDArray[np.int64]", values: "NDArray[Any]") -> pa.Array:
     return pa.ListArray.from_arrays(pa.array(starts, pa.int32()), pa.array(values.tolist()))
+
+
+HOLD = (Stage("hold", 0, 60, 10, 10),)
+OPEN: dict[str, Any] = {"load_model": "open", "stages": HOLD, "arrivals": Arrivals(600, "even")}
+
+
+def open_health(started: float = 10.0, late: float = 0.0, dropped: float = 0.0) -> pd.DataFrame:
+    """Return health.csv of a minute in which so many iterations were started, late and dropped a second."""
+    columns = {
+        "unix_s": START_S + 1.0 + np.arange(60),
+        "process": "local",
+        "in_flight": 1.0,
+        "lag_max_ms": 0.0,
+    }
+    rates = {"started": started, "late": late, "dropped": dropped}
+    counted = {key: np.diff(np.floor(rate * np.arange(61) + 1e-9)) for key, rate in rates.items()}
+    return pd.DataFrame(columns | counted).reindex(columns=list(HEALTH_COLUMNS))
+
+
+def open_schedule(rate: float = 10.0) -> pd.DataFrame:
+    """Return schedule.csv of a minute with so many planned arrivals a second, and users added as needed."""
+    seconds = np.arange(61, dtype=float)
+    columns = {"unix_s": START_S + seconds, "elapsed_s": seconds, "stage": "hold", "planned_rate": rate}
+    return pd.DataFrame(columns | {"users": 20.0}).reindex(columns=list(STAGE_COLUMNS))
+
+
+def open_run(*parts: pd.DataFrame, limits: tuple[float, ...] = (500.0,), **counted: float) -> Run:
+    """Return a minute of 10 arrivals a second that made these requests."""
+    run = recorded(pd.concat(parts), *limits, **OPEN)
+    return replace(run, health=open_health(**counted), stages=open_schedule())

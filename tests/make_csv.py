@@ -1,17 +1,62 @@
-"""Make the tables Locust would have written from requests whose truth is known."""
+"""Runs as Locust's own CSV files tell them, made of requests of known truth."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.load.run import AGGREGATED, REQUEST_COLUMNS, Run, RunMeta
-from tests.make_run import empty_run, history_rows
+from reports.load.run import (
+    AGGREGATED,
+    EXCEPTION_COLUMNS,
+    FAILURE_COLUMNS,
+    HISTORY_COLUMNS,
+    REQUEST_COLUMNS,
+    STAGE_COLUMNS,
+    Run,
+    RunMeta,
+    empty_frame,
+)
 
-START_UNIX_S = 1_800_000_000
+START_S = 1_800_000_000
+DEMO_START_S = 1_795_220_490  # of the run that the renderers show
 LEVELS = (50, 66, 75, 80, 90, 95, 98, 99, 99.9, 99.99)
+
+
+def history_rows(kind: str, name: str, n: Iterable[float], **columns: Any) -> pd.DataFrame:
+    """Return history rows of one request, one a second from the start; `n` is cumulative."""
+    counts = np.array(list(n), dtype=float)
+    rows = len(counts)
+    values: dict[str, Any] = {
+        "unix_s": DEMO_START_S + np.arange(rows),
+        "users": 0.0,
+        "request_type": pd.Series(kind, index=range(rows), dtype=object),
+        "name": pd.Series(name, index=range(rows), dtype=object),
+        "n": counts,
+        "failures": 0.0,
+        "mean_ms": 20.0,
+        "rps": 0.0,
+        "p50_ms": 10.0,
+        "p95_ms": 40.0,
+        "p99_ms": 90.0,
+    }
+    told = values | columns
+    return pd.DataFrame({column: told[column] for column in HISTORY_COLUMNS}, index=range(rows))
+
+
+def empty_run(**meta: Any) -> Run:
+    """Return a run of which nothing but its name is known."""
+    return Run(
+        RunMeta(id="empty", **meta),
+        empty_frame(REQUEST_COLUMNS),
+        empty_frame(REQUEST_COLUMNS),
+        empty_frame(HISTORY_COLUMNS),
+        empty_frame(FAILURE_COLUMNS),
+        empty_frame(EXCEPTION_COLUMNS),
+        empty_frame(STAGE_COLUMNS),
+    )
 
 
 @dataclass(frozen=True)
@@ -23,14 +68,14 @@ class Samples:
     failed: NDArray[np.bool_]
 
 
-def even(n: int, latency_ms: float = 100.0, *, failures: int = 0, duration_s: float = 60.0) -> Samples:
+def samples(n: int, latency_ms: float = 100.0, *, failures: int = 0, duration_s: float = 60.0) -> Samples:
     """Return n requests evenly over the duration, all of one latency, with failures evenly among them."""
     failed = np.zeros(n, dtype=bool)
     failed[np.linspace(0, n - 1, failures).astype(int)] = True
     return Samples(np.linspace(0, duration_s, n), np.full(n, latency_ms), failed)
 
 
-def run_of(
+def csv_run(
     samples: Mapping[str, Samples],
     *,
     duration_s: int = 60,
@@ -101,7 +146,7 @@ def _history(request_type: str, name: str, sample: Samples, duration_s: int) -> 
         request_type,
         name,
         seen,
-        unix_s=(START_UNIX_S + seconds).astype(float),
+        unix_s=(START_S + seconds).astype(float),
         users=10.0,
         failures=failures.astype(float),
         mean_ms=latency_ms / np.maximum(seen, 1),

@@ -1,8 +1,8 @@
-"""Deterministic synthetic runs and verdicts for the renderers: no clock, no randomness, known figures."""
+"""A run and verdicts for the renderers: no clock, no randomness, known figures."""
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,19 +10,13 @@ import pandas as pd
 
 from reports.load.run import (
     AGGREGATED,
-    EXCEPTION_COLUMNS,
-    FAILURE_COLUMNS,
-    HISTORY_COLUMNS,
-    REQUEST_COLUMNS,
-    STAGE_COLUMNS,
     Run,
     RunMeta,
     Stage,
-    empty_frame,
 )
+from tests.make_csv import DEMO_START_S, empty_run, history_rows
 
-START_UNIX_S = 1_795_220_490
-STARTED = "2026-11-21T00:21:30Z"
+DEMO_STARTED = "2026-11-21T00:21:30Z"
 NAMES = (
     ("GET", "careers.pool"),
     ("POST", "careers.select"),
@@ -31,41 +25,7 @@ NAMES = (
 )
 
 
-def history_rows(kind: str, name: str, n: Iterable[float], **columns: Any) -> pd.DataFrame:
-    """Return history rows of one request, one a second from the start; `n` is cumulative."""
-    counts = np.array(list(n), dtype=float)
-    rows = len(counts)
-    values: dict[str, Any] = {
-        "unix_s": START_UNIX_S + np.arange(rows),
-        "users": 0.0,
-        "request_type": pd.Series(kind, index=range(rows), dtype=object),
-        "name": pd.Series(name, index=range(rows), dtype=object),
-        "n": counts,
-        "failures": 0.0,
-        "mean_ms": 20.0,
-        "rps": 0.0,
-        "p50_ms": 10.0,
-        "p95_ms": 40.0,
-        "p99_ms": 90.0,
-    }
-    told = values | columns
-    return pd.DataFrame({column: told[column] for column in HISTORY_COLUMNS}, index=range(rows))
-
-
-def empty_run(**meta: Any) -> Run:
-    """Return a run of which nothing but its name is known."""
-    return Run(
-        RunMeta(id="empty", **meta),
-        empty_frame(REQUEST_COLUMNS),
-        empty_frame(REQUEST_COLUMNS),
-        empty_frame(HISTORY_COLUMNS),
-        empty_frame(FAILURE_COLUMNS),
-        empty_frame(EXCEPTION_COLUMNS),
-        empty_frame(STAGE_COLUMNS),
-    )
-
-
-def make_run(seconds: int = 40, names: Sequence[tuple[str, str]] = NAMES) -> Run:
+def demo_run(seconds: int = 40, names: Sequence[tuple[str, str]] = NAMES) -> Run:
     """Return a ramp, hold and ramp down of 100 users that fails and slows down at two thirds of its time."""
     t = np.arange(seconds + 1, dtype=float)
     users = 100 * np.clip(np.minimum(t / (seconds / 8), (seconds - t) / (seconds / 8)), 0, 1)
@@ -106,7 +66,7 @@ def make_run(seconds: int = 40, names: Sequence[tuple[str, str]] = NAMES) -> Run
         versions={"plimsoll": "0.1.0", "locust": "2.47.0", "python": "3.11.7"},
         git_commit="c47d6fd",
         environment={"cpu_model": "EPYC", "cores": 2, "kernel": "6.1", "sut_version": None},
-        started=STARTED,
+        started=DEMO_STARTED,
         ended="2026-11-21T00:22:10Z",
         end_reason="schedule ended",
         workers=("worker-1",),
@@ -114,7 +74,7 @@ def make_run(seconds: int = 40, names: Sequence[tuple[str, str]] = NAMES) -> Run
     )
     stages = pd.DataFrame(
         {
-            "unix_s": START_UNIX_S + t,
+            "unix_s": DEMO_START_S + t,
             "elapsed_s": t,
             "stage": "hold",
             "planned_users": users,
@@ -169,7 +129,7 @@ def reason(subject: str, text: str, kind: str = "check") -> dict[str, str]:
 
 
 def make_verdict(word: str = "PASS", **parts: Any) -> dict[str, Any]:
-    """Return a verdict on `make_run()` with one passed threshold, changed as told."""
+    """Return a verdict on `demo_run()` with one passed threshold, changed as told."""
     return {
         "schema_version": 2,
         "verdict": word,
@@ -177,7 +137,7 @@ def make_verdict(word: str = "PASS", **parts: Any) -> dict[str, Any]:
         "run": {
             "id": "20261121T002130Z-demo",
             "profile": "demo",
-            "started": STARTED,
+            "started": DEMO_STARTED,
             "duration_s": 40.0,
             "requests": 8000,
             "failures": 80,
