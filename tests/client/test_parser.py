@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from plimsoll.http1.errors import ClosedEarly, HeadersTooLarge, IncompleteBody, MalformedResponse
 from plimsoll.http1.parser import MAX_HEAD_BYTES, ResponseParser
 from plimsoll.http1.response import ResponseHeaders
+from tests.client.test_failures import MALFORMED
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CHUNKED = (
@@ -103,21 +104,7 @@ def test_junk_after_the_answer(junk: bytes) -> None:
     assert read(ResponseParser(), OK + junk) == (200, b"ok", False)
 
 
-@pytest.mark.parametrize(
-    "data",
-    [
-        b"HTTP/1.1 abc OK\r\n\r\n",
-        b"HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n",
-        b"SSH-2.0-OpenSSH\r\n",
-        b"HTTP/3.7 200 OK\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
-        b"HTTP/1.1 101 Switching\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n",
-    ],
-)
+@pytest.mark.parametrize("data", MALFORMED.values(), ids=MALFORMED)
 def test_malformed(data: bytes) -> None:
     """What breaks the protocol is a failure whose text does not depend on what came."""
     parser = ResponseParser()

@@ -174,13 +174,6 @@ def test_a_token_that_is_refused_is_replaced_in_the_next_iteration() -> None:
     assert len(client.sent) == 3
 
 
-def test_an_admin_needs_no_student_id() -> None:
-    """Only students have one, and for them a login without it is wrong."""
-    user, _ = visitor(answered(200, LOGIN | {"role": "admin", "studentId": None}))
-
-    assert user.account().student_id is None
-
-
 @pytest.mark.parametrize(
     "body", [LOGIN | {"token": ""}, LOGIN | {"studentId": None}, {}, [], None, LOGIN | {"role": 7}]
 )

@@ -139,12 +139,6 @@ def test_every_column_of_locust_that_is_read_is_described(suffix: str, columns: 
     assert re.findall(r"`([^`]+)`", told) == list(columns)
 
 
-def test_lines_of_text_are_short() -> None:
-    """Outside of tables no line is longer than 140 characters."""
-    lines = [*ENDINGS.splitlines(), *RUN_DIRECTORY.splitlines()]
-    assert [line for line in lines if len(line) > 140 and not line.startswith("|")] == []
-
-
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
 def test_a_judge_that_is_killed_is_no_verdict(tmp_path: Path, number: signal.Signals) -> None:
     """Whatever ends the judge before its verdict, the status is that of a crash."""

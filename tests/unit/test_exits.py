@@ -237,11 +237,10 @@ def test_an_exit_of_a_locustfile_that_is_loaded(
 )
 def test_what_locust_refuses_keeps_its_status(tmp_path: Path, options: list[str], status: int) -> None:
     """A wrong file name must not end `plimsoll run` with 77, which a pipeline may be told to allow."""
-    command = [sys.executable, "-c", "from plimsoll.command_line import main; main()", "run", *options]
-    ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    ended = run_locust(options, tmp_path, command=lambda: plimsoll_run(sys.argv[1:]))
 
-    assert ended.returncode == status, ended.stderr
-    assert NOT_LOADED not in ended.stderr
+    assert ended.status == status, ended.output
+    assert NOT_LOADED not in ended.output
 
 
 def test_the_help_of_plimsoll_run_names_it(tmp_path: Path) -> None:

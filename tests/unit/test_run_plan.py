@@ -174,11 +174,6 @@ def test_stage_facts_of_arrivals() -> None:
     assert first == {"name": "rise", "from_s": 1.5, "to_s": 11.5, "from_rate": 0, "to_rate": 20}
 
 
-def test_no_stages_without_a_schedule() -> None:
-    """A run by hand has no stages."""
-    assert stage_facts(None, 0.0) == []
-
-
 def test_a_run_by_hand_warms_up() -> None:
     """Its first seconds are a stage of their own, and what follows is the load."""
     with virtual_time() as clock:
