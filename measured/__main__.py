@@ -20,33 +20,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from measured import (
-    arrivals,
-    batching,
-    breakpoint_search,
-    classroom,
-    demos,
-    open_model,
-    overload,
-    precision,
-    profiles,
-    shapes,
-    starved,
-)
-from measured.machine import Lateness, Sleeper
-from measured.measurement import Measure, Row
+from measured import open_model, precision, profiles
+from measured.bundled_service import measure_batching, measure_classroom, measure_demos
+from measured.loads import measure_arrivals, measure_breakpoint, measure_shapes
+from measured.measurement import Lateness, Measure, Row, Sleeper
+from measured.overload import measure_overload, measure_starved
 
 MEASUREMENTS: dict[str, Measure] = {
     "precision": precision.measure,
-    "arrivals": arrivals.measure,
+    "arrivals": measure_arrivals,
     "open_model": open_model.measure,
-    "overload": overload.measure,
-    "shapes": shapes.measure,
-    "breakpoint": breakpoint_search.measure,
-    "starved": starved.measure,
-    "batching": batching.measure,
-    "classroom": classroom.measure,
-    "demos": demos.measure,
+    "overload": measure_overload,
+    "shapes": measure_shapes,
+    "breakpoint": measure_breakpoint,
+    "starved": measure_starved,
+    "batching": measure_batching,
+    "classroom": measure_classroom,
+    "demos": measure_demos,
     "profiles": profiles.measure,
 }
 MOST_TRIES = 3

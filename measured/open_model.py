@@ -108,8 +108,8 @@ def _agreement(what: str, run: Run, truth_ms: Floats, service_ms: Floats, q: flo
     for kind in ("GET", "iteration"):
         for name, histogram, seen_ms in (("response", "response_", truth_ms), ("service", "", service_ms)):
             recorded, seen = recorded_ms(rows, kind, histogram, q), float(np.quantile(seen_ms, q))
-            told = f"{what}: {name} time of {kind}, p{100 * q:.0f}"
-            found.append(near(told, recorded, seen, "ms", tolerance=TOLERANCE, slack=2))
+            label = f"{what}: {name} time of {kind}, p{100 * q:.0f}"
+            found.append(near(label, recorded, seen, "ms", tolerance=TOLERANCE, slack=2))
     return found
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from measured.delay_server import DelayServer, served_ms
-from measured.measurement import Row, at_least, near, told
+from measured.measurement import Row, at_least, beside, near
 from plimsoll.run_files.files import VERDICT_FILE
 from tests.fix_runs import Runner
 from tests.processes import two_workers
@@ -79,7 +79,7 @@ def _percentiles(folder: Path, where: str, distributed: list[str]) -> list[Row]:
         )
         if (by_locust := figures.get(f"locust_{name}")) is not None:
             rows.append(
-                told(f"{where}: {name} of Locust itself, beside the raw samples", by_locust, raw, "ms")
+                beside(f"{where}: {name} of Locust itself, beside the raw samples", by_locust, raw, "ms")
             )
     return rows
 

@@ -4,10 +4,8 @@ The names of its files begin with _, so that Locust takes none of them for a loc
 """
 
 from locustfiles.school._accounts import AccountPool, Credentials
-from locustfiles.school._enrolment import SCHOOL_ID, remove
-from locustfiles.school._graphql import BudgetedGraphqlUser, PricedQuery
-from locustfiles.school._member import MemberUser, health_of
-from locustfiles.school._pools import ADMINS, PARENTS, STUDENTS
+from locustfiles.school._member import BudgetedGraphqlUser, MemberUser, PricedQuery, health_of
+from locustfiles.school._pools import ADMINS, PARENTS, SCHOOL_ID, STUDENTS, remove
 from locustfiles.school._stamps import StampedListener, StampedSender
 
 __all__ = [

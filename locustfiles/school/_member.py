@@ -1,4 +1,4 @@
-"""Users with an account of the service, who sign in; and how a service says that it is healthy."""
+"""Members, who have an account and sign in; their GraphQL, whose answers tell their points; health."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from gevent import Greenlet
 from gevent.pool import Group
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from locustfiles.school._accounts import Account, AccountPool, Credentials
-from plimsoll import Answer, ApiUser, WrongAnswerError, field, filled, identifier
+from plimsoll import Answer, ApiUser, GraphqlQuery, GraphqlUser, WrongAnswerError, field, filled, identifier
 
 RIGHT_STATES = ("healthy", "degraded")
 _REFUSALS = {0: "down", 429: "rate limited", 503: "breaker open"}
@@ -106,3 +107,36 @@ def _signed_in(answer: Answer) -> Account:
     role = filled(body, "role", str)
     student_id = identifier(body, "studentId") if role == "student" else None
     return Account(filled(body, "token", str), identifier(body, "userId"), student_id, role)
+
+
+T = TypeVar("T")
+
+ALLOWED_MS = 10.0
+ALLOWED_MS_PER_POINT = 2.0
+
+
+@dataclass(frozen=True)
+class PricedQuery(GraphqlQuery[T]):
+    """A query whose complexity is known: the service must tell these points."""
+
+    points: int
+
+
+class BudgetedGraphqlUser(MemberUser, GraphqlUser):
+    """A member whose queries may take 10 ms + 2 ms for each point: the soft check NAME.in_time."""
+
+    abstract = True
+
+    def read_answer(self, query: GraphqlQuery[T], answer: Answer) -> T:
+        """Return what a query reads from an answer, which must tell its complexity."""
+        value = super().read_answer(query, answer)
+        points = field(field(answer.body, "extensions", dict), "complexity", int)
+        if isinstance(query, PricedQuery) and query.points != points:
+            raise WrongAnswerError(f"'complexity' is not {query.points}")
+        self.check(f"{query.name}.in_time", answer.elapsed_ms <= allowed_ms(points))
+        return value
+
+
+def allowed_ms(points: int) -> float:
+    """Return how long a query of so many points may take."""
+    return ALLOWED_MS + ALLOWED_MS_PER_POINT * points

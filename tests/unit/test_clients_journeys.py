@@ -22,7 +22,7 @@ from locustfiles.auth import WRONG_PASSWORD_SHARE
 from locustfiles.careers import RIGHT_ANSWER_SHARE, THINK_TIME_S, CareersUser
 from locustfiles.orders import CONFIRMED_SHARE, PROFILE_UPDATED_SHARE, OrdersUser
 from locustfiles.school import MemberUser
-from locustfiles.school._graphql import allowed_ms
+from locustfiles.school._member import allowed_ms
 from locustfiles.storefront import StorefrontUser
 from locustfiles.synthetic import SyntheticHealthUser, SyntheticLoginUser
 from locustfiles.volume import is_done

@@ -1,19 +1,46 @@
-"""Two hundred WebSockets of classrooms, under which the bundled service is restarted."""
+"""The bundled service: GraphQL in batches, classrooms over a restart, two demos at once."""
 
 from __future__ import annotations
 
 import csv
 import json
 import signal
+import socket
 from contextlib import ExitStack
 from pathlib import Path
 
-from measured.measurement import Row, near, told
+from measured.measurement import Row, at_least, at_most, beside, near
 from plimsoll.run_files.files import LOCUST_PREFIX, STATS_SUFFIX, VERDICT_FILE
 from service.embedded_postgres import embedded_postgres
 from tests.fix_bundled_service import STOP_TIMEOUT_S, running_service
 from tests.fix_runs import ROOT, until
 from tests.processes import finish, free_port, start_locust
+
+GRAPHQL_USERS = ["locustfiles.graphql", "GraphqlQueriesUser"]
+
+
+def measure_batching(folder: Path) -> list[Row]:
+    """Have one user ask for both in turn, without think time."""
+    result = folder / "result.json"
+    with running_service("--size", "small") as service:
+        settings = {
+            "JOURNEYS_USERS": json.dumps([[*GRAPHQL_USERS, service.url, "read_all_posts"]]),
+            "JOURNEYS_RESULT": str(result),
+            "JOURNEYS_ENOUGH": "[]",
+        }
+        command = [
+            "-f",
+            str(ROOT / "tests" / "no_think_time_users.py"),
+            "--headless",
+            "-t",
+            "15s",
+            "--only-summary",
+        ]
+        finish(start_locust(command, folder, settings))
+    medians_ms = json.loads(result.read_text(encoding="utf-8"))["medians_ms"]
+    batched_ms, singly_ms = medians_ms["graphql.posts_batched"], medians_ms["graphql.posts_singly"]
+    return [at_most("median batched, beside half of it singly", batched_ms, singly_ms / 2, "ms")]
+
 
 USERS = 104  # four classes of 1 + 24 × 2 connections, and 1 + 3 × 2 of a fifth: 203
 CONNECTIONS = 203
@@ -25,7 +52,7 @@ LIMITS = """thresholds:
 """
 
 
-def measure(folder: Path) -> list[Row]:
+def measure_classroom(folder: Path) -> list[Row]:
     """All connect, are lost when the service restarts, and come back; each is counted, with its latencies."""
     directory, port, limits = folder / "run", str(free_port()), folder / "limits.yaml"
     limits.write_text(LIMITS, encoding="utf-8")
@@ -52,13 +79,13 @@ def measure(folder: Path) -> list[Row]:
         near("connects", _both(directory, "connect"), 2 * CONNECTIONS),
         near("closes", _both(directory, "close"), CONNECTIONS),
         near("exit status", locust.returncode, FAIL),
-        told(
+        beside(
             "classroom.update: p99 beside its p50",
             requests["classroom.update"]["p99"],
             requests["classroom.update"]["p50"],
             "ms",
         ),
-        told(
+        beside(
             "student.progress: p99 beside its p50",
             requests["student.progress"]["p99"],
             requests["student.progress"]["p50"],
@@ -81,3 +108,39 @@ def _both(directory: Path, event: str) -> int:
     """Return how often an event has succeeded in rooms of both kinds."""
     seen = _counts(directory)
     return seen.get(f"classroom.{event}", 0) + seen.get(f"student.{event}", 0)
+
+
+USUAL_PORTS = (5432, 8000, 8089)
+LONGEST_S = 180
+
+
+def measure_demos(folder: Path) -> list[Row]:
+    """Run both."""
+    with ExitStack() as stack:
+        for port in USUAL_PORTS:
+            _take(stack.enter_context(socket.socket()), port)
+        directories = [folder / "first", folder / "second"]
+        demos = [
+            start_locust(["--config", "profiles/demo.conf", "--run-dir", str(directory)], ROOT)
+            for directory in directories
+        ]
+        for demo in demos:
+            finish(demo, LONGEST_S)
+    rows = []
+    for demo, directory in zip(demos, directories, strict=True):
+        run = json.loads((directory / VERDICT_FILE).read_text(encoding="utf-8"))["run"]
+        rows += [
+            near(f"{directory.name}: exit status", demo.returncode, 0),
+            at_least(f"{directory.name}: requests", run["requests"], 1000),
+            near(f"{directory.name}: failures", run["failures"], 0),
+        ]
+    return rows
+
+
+def _take(taken: socket.socket, port: int) -> None:
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        taken.bind(("127.0.0.1", port))
+    except OSError:
+        return  # somebody else has it, which is as good
+    taken.listen()
