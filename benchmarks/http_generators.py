@@ -20,9 +20,8 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from benchmarks.http_loads import Generator, Load, k6, locust, running, wrk
+from benchmarks.http_loads import Generator, Load, k6, locust, print_table, running, wrk
 from benchmarks.http_server import Nginx, running_nginx
-from benchmarks.http_table import print_table
 
 USERS = (32, 400)
 WARM_UP_S = 2.0

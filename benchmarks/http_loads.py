@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -77,10 +77,11 @@ def locust(user_class: str, *, is_recorded: bool = False, users_per_s: int = 500
     """Return how Locust is started with a user class of http_users.py, its run recorded and judged or not."""
 
     def command(url: str, users: int, folder: Path) -> list[str]:
-        file = FOLDER / ("http_users_recorded.py" if is_recorded else "http_users.py")
         options = ["--headless", "--only-summary", "-u", str(users), "-r", str(users_per_s), "-H", url]
-        recorded = ["--run-dir", str(folder)] if is_recorded else []
-        return [sys.executable, "-m", "locust", "-f", str(file), user_class, *options, *recorded]
+        start = [sys.executable, "-m", "locust"]
+        if is_recorded:
+            start = [str(Path(sys.executable).with_name("plimsoll")), "run", "--run-dir", str(folder)]
+        return [*start, "-f", str(FOLDER / "http_users.py"), user_class, *options]
 
     return command
 
@@ -100,3 +101,11 @@ def k6(*, idle_s: int = 0) -> Callable[..., list[str]]:
 def wrk(url: str, users: int, _: Path) -> list[str]:
     """Return how wrk is started: it looks at the status only."""
     return [program("wrk"), "--threads", "1", "--connections", str(users), "--duration", "1h", f"{url}/"]
+
+
+def print_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print a table in Markdown: its first column is text, the others are figures."""
+    for cells in (head, ["---", *["---:"] * (len(head) - 1)], *rows):
+        sys.stdout.write(f"| {' | '.join(cells)} |\n")
+    sys.stdout.write("\n")
+    sys.stdout.flush()

@@ -26,9 +26,8 @@ from typing import NamedTuple
 import pandas as pd
 import psutil
 
-from benchmarks.http_loads import ROOT, Generator
+from benchmarks.http_loads import ROOT, Generator, print_table
 from benchmarks.http_server import Counts, Nginx, running_nginx
-from benchmarks.http_table import print_table
 from plimsoll.run_files.files import HEALTH_FILE, MASTER, THRESHOLDS_FILE, VERDICT_FILE
 
 LEVELS = (50_000, 100_000)
