@@ -36,7 +36,8 @@ def measure_batching(folder: Path) -> list[Row]:
             "15s",
             "--only-summary",
         ]
-        finish(start_locust(command, folder, settings))
+        output = finish(start_locust(command, ROOT, settings))
+    assert result.exists(), output
     medians_ms = json.loads(result.read_text(encoding="utf-8"))["medians_ms"]
     batched_ms, singly_ms = medians_ms["graphql.posts_batched"], medians_ms["graphql.posts_singly"]
     return [at_most("median batched, beside half of it singly", batched_ms, singly_ms / 2, "ms")]
