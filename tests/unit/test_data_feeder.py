@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import gevent
+from locust.rpc import Message
+from locust.runners import MasterRunner
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from plimsoll.data.channel import LocalChannel
-from plimsoll.data.feeder import ANSWER_LIMIT_S, GIVE_UP_S, PROCESS, Block, Feeder, FeederExhausted
+from plimsoll.data.channel import ASK_MESSAGE, LocalChannel
+from plimsoll.data.feeder import (
+    ANSWER_LIMIT_S,
+    GIVE_UP_S,
+    PROCESS,
+    STOCK_ROWS,
+    Block,
+    Feeder,
+    FeederExhausted,
+)
 from plimsoll.data.sources import FeedError
 from tests.unit.test_data_rows import Numbers
 from tests.virtual_time import Clock, virtual_time
@@ -169,3 +180,57 @@ def test_a_process_that_does_not_know_what_it_is_deals_nothing(
     PROCESS.channel = LocalChannel()
     user.join()
     assert user.value == 0
+
+
+class Master(MasterRunner):
+    """A master of two workers that keeps what it sends."""
+
+    worker_count = 2
+    greenlet = None  # which Locust looks for when it is gone
+
+    def __init__(self) -> None:
+        self.answers: list[list[int]] = []
+        self.listeners: dict[str, Callable[..., None]] = {}
+
+    def register_message(  # type: ignore[override] # listeners are called in turn anyway
+        self, msg_type: str, listener: Callable[..., None], **_: Any
+    ) -> None:
+        """Keep who hears a message."""
+        self.listeners[msg_type] = listener
+
+    def send_message(self, msg_type: str, data: Any = None, client_id: str | None = None) -> None:  # noqa: ARG002 - Locust's
+        """Keep the rows that are sent."""
+        self.answers.append(json.loads(data["rows"]))
+
+    def ask_from(self, worker: str, fed: Feeder[int], wanted: int) -> list[int]:
+        """Return the rows that a worker gets when so many of its users wait for one."""
+        question = {"feeder": fed.key, "ask": len(self.answers), "wanted": wanted}
+        self.listeners[ASK_MESSAGE](Message(ASK_MESSAGE, question, worker))  # type: ignore[no-untyped-call] # Locust's
+        return self.answers[-1]
+
+
+def test_a_killed_worker_takes_its_rows_with_it() -> None:
+    """A worker in the place of a killed one gets rows that no other had, and so do those that stay."""
+    fed, master = feeder(5000), Master()
+    LocalChannel(master).begin("1")
+    before = master.ask_from("killed", fed, 20) + master.ask_from("stays", fed, 20)
+
+    after = master.ask_from("in its place", fed, 20) + master.ask_from("stays", fed, 20)
+
+    assert len(set(before + after)) == len(before) + len(after) == 4 * (20 + STOCK_ROWS)
+
+
+def test_random_rows_are_the_same_on_one_process_and_on_two_workers() -> None:
+    """What is drawn depends on the seed and the feeder, not on who asks."""
+    fed: Feeder[int] = Feeder(Numbers(1000), "random")
+    fed.allocator.open("")
+    master = Master()
+    LocalChannel(master).begin("7")
+    on_workers = master.ask_from("first", fed, 3) + master.ask_from("second", fed, 1)
+    PROCESS.channel = LocalChannel()
+    PROCESS.channel.begin("7")
+
+    assert [fed.next() for _ in range(200)] == on_workers[:200]
+    PROCESS.channel.begin("8")
+    fed.begin()
+    assert [fed.next() for _ in range(200)] != on_workers[:200]
