@@ -75,7 +75,7 @@ class Connection(asyncio.Protocol):
 
 
 async def serve_until_input_ends() -> None:
-    """Serve on any free port, which is told on standard output, until standard input closes."""
+    """Serve on any free port, which it prints to standard output, until standard input closes."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Connection, "127.0.0.1", 0)
     sys.stdout.write(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}\n")

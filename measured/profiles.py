@@ -102,8 +102,8 @@ def _scale_shape(load: Schedule | ArrivalSchedule, load_s: float, most_users: in
 
 def _scale_constant(settings: str, load_s: float) -> list[str]:
     """Return the options that give a profile without a shape fewer users for a shorter time."""
-    told = dict(re.findall(r"^([\w-]+) = (\w+)$", settings, re.MULTILINE))
-    users, run_time = str(min(int(told["users"]), MOST_USERS)), told["run-time"]
+    values = dict(re.findall(r"^([\w-]+) = (\w+)$", settings, re.MULTILINE))
+    users, run_time = str(min(int(values["users"]), MOST_USERS)), values["run-time"]
     time_scale = load_s / (int(run_time[:-1]) * UNIT_S[run_time[-1]])
     # What is on a schedule of its own within the run, such as synthetic checks, follows the time scale.
     return ["-u", users, "-r", users, "-t", f"{load_s:.0f}s", "--time-scale", f"{time_scale:.6g}"]

@@ -162,8 +162,8 @@ def clock_steps(run: Run, window: SteadyState | None) -> Check | None:
     if not steps:
         return None
     judged = [step for step in steps if window is None or window.from_s - 1 <= step.at_s <= window.to_s + 1]
-    lost_s = max(map(_may_be_lost_s, judged), default=0.0)
-    worst = max(judged or steps, key=lambda step: (_may_be_lost_s(step), abs(step.forward_s)))
+    lost_s = max(map(_longest_pause_s, judged), default=0.0)
+    worst = max(judged or steps, key=lambda step: (_longest_pause_s(step), abs(step.forward_s)))
     of = f"of process {worst.process!r} was"
     when = f"{worst.at_s:.0f} s after the start"
     reason = f"the wall clock {of} set {'forward' if worst.forward_s > 0 else 'back'}"
@@ -177,6 +177,7 @@ def clock_steps(run: Run, window: SteadyState | None) -> Check | None:
     return Check("clock_steps", lost_s, 0.0, not lost_s, reason, LOAD)
 
 
-def _may_be_lost_s(step: ClockStep) -> float:
+def _longest_pause_s(step: ClockStep) -> float:
+    """Return for how long, in seconds, the machine may have stood still at most around a clock step."""
     unknown_s = abs(step.forward_s) if step.suspended_s is None else max(step.forward_s, 0.0)
     return step.suspended_s or unknown_s
