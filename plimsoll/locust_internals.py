@@ -238,7 +238,7 @@ class _RedactedStats(RequestStats):
 
 
 def redact_locust(environment: Environment) -> None:
-    """Have Locust count and log without secrets from now on; again is fine.
+    """Have Locust count and log without secrets from now on; idempotent.
 
     What a user class prints by itself stays as it is, and so do host and profile in Locust's web UI and HTML
     file, as fields of its form.

@@ -67,7 +67,7 @@ class RequestRecorder:
     def stop(self, environment: Environment) -> None:
         """Count what is still under way as unfinished, and keep no more; the last rows are still to come.
 
-        Calling it again is fine.
+        It is idempotent.
         """
         if self._execution.recorder is not self:
             return
