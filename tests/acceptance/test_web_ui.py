@@ -54,6 +54,7 @@ def web_ui(results: Path, *arguments: str) -> Iterator[WebUi]:
 def page(browser: Browser) -> Iterator[Page]:
     """Open an empty page."""
     context = browser.new_context()
+    context.set_default_timeout(SOON_MS)
     yield context.new_page()
     context.close()
 
