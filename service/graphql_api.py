@@ -127,7 +127,7 @@ def explore(_: None, _info: Info, field: str | None = None) -> dict[str, str | N
 
 @queries.field("user")
 async def load_user(_: None, info: Info, id: str) -> Any:  # noqa: A002 - the name on the wire
-    """Return a user, or null when there is none of that id."""
+    """Return a user, or null for an unknown id."""
     return await info.context.users.load((parse_id(id), 1))
 
 

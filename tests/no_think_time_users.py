@@ -80,7 +80,7 @@ def sights_of(environment: Environment) -> set[str]:
 
 
 def note_transaction(transaction: Transaction, *error: Any) -> None:
-    """Note the name of a transaction that ends, whoever records it."""
+    """Note the name of a transaction that ends, and pass it to the recorder."""
     names_seen.add(transaction.name)
     end_transaction(transaction, *error)
 

@@ -2,7 +2,7 @@
 
 The event loop watches the socket from its first to its last moment, as starting and stopping to watch would
 cost a system call each; so a connection which the server closes while it is idle is known as closed at once.
-What comes in is parsed in the event loop. All timeouts share one timer. A request does not restart it: when
+The event loop parses incoming data. All timeouts share one timer. A request does not restart it: when
 it fires, it checks the limits of the present request and sets itself again.
 """
 

@@ -1,6 +1,6 @@
 """One WebSocket: the protocol of the package `websockets`, without its I/O, on a socket of the event loop.
 
-What comes in is stamped as soon as the event loop sees it, however long its user is busy. What
+The event loop stamps a message when it arrives, however long its user is busy. What
 goes out never makes its sender wait: the event loop sends what the server does not take at once.
 """
 

@@ -367,7 +367,7 @@ def test_text(failure: object, error_type: str) -> None:
 
 
 def test_storm_of_different_texts() -> None:
-    """An error text with an id in it fills the table once; what comes after is "other"."""
+    """An error text with an id in it fills the table once; later texts are "other"."""
     error_types = ErrorTypes()
     numbers = [error_types.id_of(f"order {order} is lost") for order in range(10 * MAX_ERROR_TYPES)]
 

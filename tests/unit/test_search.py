@@ -126,7 +126,7 @@ def test_the_end_of_the_course() -> None:
 
 
 def test_the_climb() -> None:
-    """What is drawn is the load of a service that nothing breaks."""
+    """The drawing shows the load of a service that never breaks."""
     climb = SEARCH.climb()
 
     assert [stage.from_rate for stage in climb.stages[::2]] == [10, 20, 40, 80, 160, 320]
