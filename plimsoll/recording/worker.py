@@ -1,7 +1,7 @@
 """A worker's side of a run: it records, reports to its master, and ends with it.
 
-`docs/architecture.md` lists what it sends. Nothing that its users raise ends it: the master is told, which
-ends the run.
+`docs/architecture.md` lists what it sends. Nothing that its users raise ends it: it reports that to
+the master, which ends the run.
 """
 
 from __future__ import annotations

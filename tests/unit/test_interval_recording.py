@@ -1,6 +1,7 @@
 """One run's intervals, of a process's own requests or of workers' reports, whatever goes wrong."""
 
 import gevent
+from gevent.event import Event
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 from locust.stats import setup_distributed_stats_event_listeners
@@ -14,6 +15,7 @@ from typing import Any, cast
 import pyarrow as pa
 import pytest
 
+from plimsoll.recording.in_flight import Request
 from plimsoll.recording.interval_recording import IntervalRecording
 from plimsoll.recording.options import declare_limits_ms
 from plimsoll.recording.run_clock import RunClock
@@ -21,6 +23,7 @@ from plimsoll.recording.run_directory import RecordingErrors
 from plimsoll.recording.worker import INTERVALS_KEY, WorkerRecording
 from plimsoll.recording.workers import WorkerClocks
 from tests.fix_locust_process import LocustProcess
+from tests.users_at_work import spawn_user
 from tests.virtual_time import START_UNIX_S, virtual_time
 
 
@@ -188,6 +191,40 @@ def test_requests_outside_the_run_of_a_worker(worker: Worker, tmp_path: Path) ->
         process.play(3)
 
     assert process.runner.stats.total.num_requests == 142
+    assert process.facts["locust_totals"] == {"requests": 100, "failures": 0}
+    assert "locust_totals_match" not in process.failed_checks
+
+
+@pytest.mark.usefixtures("judge")
+def test_totals_with_requests_that_are_cut_off_on_a_worker(worker: Worker, tmp_path: Path) -> None:
+    """Requests under way when a worker's users stop are unfinished and in no total."""
+    process = LocustProcess(tmp_path / "run").listen()
+    events: Any = process.environment.events
+    setup_distributed_stats_event_listeners(events, process.environment.stats)
+
+    def hang() -> None:
+        with Request("GET", "slow"):
+            Event().wait()
+
+    with virtual_time():
+        process.runner.start(0, 1)
+        worker.tell("test_start")
+        users = [spawn_user(worker.environment, hang) for _ in range(3)]
+        for _request in range(100):
+            fire(worker.environment)
+        gevent.sleep(2)
+        worker.report()
+        gevent.killall(users[:1])
+        worker.tell("test_stop")
+        gevent.killall(users)
+        for data in worker.reports:
+            events.worker_report.fire(client_id="w1", data=data)
+        process.play(3)
+    found = rows(tmp_path / "run")
+
+    assert sum(row["unfinished"] for row in found) == 3
+    assert {row["name"] for row in found if row["unfinished"]} == {"slow"}
+    assert sum(row["n"] for row in found) == 100
     assert process.facts["locust_totals"] == {"requests": 100, "failures": 0}
     assert "locust_totals_match" not in process.failed_checks
 
