@@ -21,6 +21,7 @@ from reports.load.run import Run
 from reports.thresholds.statement import Metric, Selector
 from reports.wording import quantity
 
+METHOD = "Locust's figure within its rounding"
 CAVEAT = "Locust's CSV cannot bound the sampling error: record with Plimsoll for that"
 
 
@@ -58,6 +59,8 @@ def estimate(metric: Metric, rows: pd.DataFrame, run: Run) -> Estimate | None:
         doubt = f"the last request was answered after {length_s:.0f} of {whole_s:.0f} s"
         value, least = n / length_s, n / whole_s
         return Estimate(value, least, value, n, "requests over seconds", doubt=doubt, caveat=CAVEAT)
+    if (rows["max_ms"] == 0).any():  # Locust writes 0 where a client gave no response time
+        return None
     return _mean(rows) if metric.figure == "mean" else _ranked(metric, rows)
 
 
@@ -67,14 +70,16 @@ def _mean(rows: pd.DataFrame) -> Estimate | None:
     value = float((rows["mean_ms"] * rows["n"]).sum(skipna=False)) / n
     if math.isnan(value):
         return None
+    if n - failures < SMALLEST_MEAN_N:
+        few = int(n - failures)
+        return Estimate(value, None, None, few, METHOD, needed_n=SMALLEST_MEAN_N, caveat=CAVEAT)
     low, high, per_success = value, value, failures / (n - failures)
     if failures:
         slowest, fastest = float(rows["max_ms"].max(skipna=False)), float(rows["min_ms"].min(skipna=False))
         is_known = not math.isnan(slowest + fastest)
         low = min(max(value - (slowest - value) * per_success, fastest), value) if is_known else 0.0
         high = max(min(value + (value - fastest) * per_success, slowest), value) if is_known else math.inf
-    needed = None if n - failures >= SMALLEST_MEAN_N else SMALLEST_MEAN_N
-    return _of_successes(rows, (value, low, high), needed)
+    return _of_successes(rows, (value, low, high))
 
 
 def _ranked(metric: Metric, rows: pd.DataFrame) -> Estimate | None:
@@ -105,15 +110,15 @@ def _ranked(metric: Metric, rows: pd.DataFrame) -> Estimate | None:
         values.append(min(max(value, lows[-1]), highs[-1]))
     if level is None:
         extreme = min if metric.figure == "min" else max
-        return _of_successes(rows, (extreme(values), extreme(lows), extreme(highs)), None)
+        return _of_successes(rows, (extreme(values), extreme(lows), extreme(highs)))
     common = values[0] if len(set(values)) == 1 and not math.isnan(values[0]) else None
     fewest = intervals.smallest_n(level / 100)
-    needed = None if (rows["n"] - rows["failures"]).min() >= fewest else fewest
+    needed = None if (rows["n"] - rows["failures"]).sum() >= fewest else fewest
     return _of_successes(rows, (common, min(lows), max(highs)), needed)
 
 
 def _of_successes(
-    rows: pd.DataFrame, figures: tuple[float | None, float, float], needed: int | None
+    rows: pd.DataFrame, figures: tuple[float | None, float, float], needed: int | None = None
 ) -> Estimate:
     """Return the estimate of a latency: its value and ends, with what leaves it open between these."""
     (n, failures), (value, low, high) = (int(rows[column].sum()) for column in ("n", "failures")), figures
@@ -128,5 +133,5 @@ def _of_successes(
     if math.isinf(high):
         where = f"at least {quantity(low, 'ms', 4)}"
     doubt = f"{known} it is {where}"
-    method = f"Locust's figure within its rounding{'; failures are among its requests' if failures else ''}"
+    method = f"{METHOD}{'; failures are among its requests' if failures else ''}"
     return Estimate(value, low, high, n - failures, method, needed_n=needed, doubt=doubt, caveat=CAVEAT)

@@ -208,9 +208,24 @@ def test_mean_of_several_names_weighs_them() -> None:
 
 
 def test_few_requests_do_not_make_a_mean() -> None:
-    """29 latencies make no mean that passes, 30 do."""
-    assert estimate_of(csv_run({"a": ramp(29)}), "mean < 1 s").needed_n == 30
-    assert estimate_of(csv_run({"a": ramp(30)}), "mean < 1 s").needed_n is None
+    """29 latencies make no mean that passes or fails, 30 do."""
+    few, enough = (estimate_of(csv_run({"a": ramp(n)}), "mean < 5 ms") for n in (29, 30))
+    assert (few.needed_n, decide(few, "<", 5)) == (30, Outcome.INCONCLUSIVE)
+    assert (enough.needed_n, decide(enough, "<", 5)) == (None, Outcome.FAIL)
+
+
+def test_requests_of_several_names_are_counted_together() -> None:
+    """100 and 10 requests are enough for a p95 of both, which wants 59; 40 and 10 are not."""
+    names = {"a.y": samples(10), "b": samples(9)}
+    assert estimate_of(csv_run({"a.x": samples(100), **names}), "p95 of a.* < 1 s").needed_n is None
+    assert estimate_of(csv_run({"a.x": samples(40), **names}), "p95 of a.* < 1 s").needed_n == 59
+
+
+@pytest.mark.parametrize("source", ["p95 of a < 1 s", "mean of a < 1 s", "max of a < 1 s"])
+def test_requests_without_a_response_time_have_no_latency(source: str) -> None:
+    """Where a client gives none Locust writes 0 for each figure, which would keep every limit."""
+    statement, run = parse(source), csv_run({"a": samples(100, latency_ms=0), "b": samples(100)})
+    assert estimate(statement.metric, choose(run, statement.selector, statement.metric), run) is None
 
 
 def test_failures_leave_the_mean_open() -> None:
