@@ -93,6 +93,8 @@ def _refuse(error: ReportError, options: argparse.Namespace) -> int:
         thresholds = getattr(options, "thresholds", None) or THRESHOLDS_FILE
         faults = error.unquoted if getattr(options, "unquoted", False) else error.faults
         lines = [f"{thresholds}: {fault}" for fault in faults]
+        if options.command == "judge" and options.thresholds is None:
+            lines.append("plimsoll: the run can be judged by other thresholds: --thresholds FILE")
     else:
         lines = [f"plimsoll: {error}"]
     say(sys.stderr, "".join(f"{shortened(redact(line))}\n" for line in lines))

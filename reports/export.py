@@ -29,7 +29,8 @@ def export(options: argparse.Namespace) -> tuple[int, str]:
     """
     found = load(locate(options.run))
     if not found.intervals:
-        raise DataError(f"no {INTERVALS_FILE} to export in {str(options.run)!r}: {'; '.join(found.warnings)}")
+        why = "; ".join(found.warnings) or "only a run that Plimsoll recorded has it"
+        raise DataError(f"no {INTERVALS_FILE} to export in {str(options.run)!r}: {why}")
     with replaced(options.hlog) as temporary, temporary.open("w", encoding="utf-8") as log:
         log.writelines(hdr_log(found.intervals, found.started_unix_s))
     return 0, f"{options.hlog}\n"

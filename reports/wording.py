@@ -29,7 +29,7 @@ def sanitize(text: object, limit: int = 400) -> str:
 
 
 def sanitize_lines(text: object, limit: int = 4000) -> str:
-    """Return text from outside with its line ends kept, otherwise as `plain` does."""
+    """Return text from outside with its line ends kept, otherwise as `sanitize` does."""
     raw = str(text)
     lines = raw[:limit].splitlines()
     return "\n".join(sanitize(line, limit) for line in lines) + ("\n…" if len(raw) > limit else "")

@@ -14,7 +14,7 @@
     quoted     = '"' { any but '"' } '"' | "'" { any but "'" } "'"
     word       = one or more characters other than space, quotes and < > = !
 
-Every fault is a ValueError whose text says what is wrong and what would be valid; `thresholds` quotes the
+Every fault is a ValueError whose text says what is wrong and what would be valid; `reading` quotes the
 statement before it.
 """
 

@@ -79,10 +79,15 @@ def test_plain_prefix_gets_views_beside_it(prefix: Path, capsys: pytest.CaptureF
 def test_bad_thresholds_are_listed_and_exit_2(
     run_directory: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Every fault is one line under the name of its file, and nothing is written."""
+    """Every fault is one line under the name of its file, and nothing is written.
+
+    The thresholds of a run must not be changed, so it is said that others can be named.
+    """
     path = thresholds(run_directory, "p95 < 1", "p101 < 1 s")
     assert main(["judge", str(run_directory)]) == 2
-    assert len(capsys.readouterr().err.splitlines()) == 2
+    *faults, hint = capsys.readouterr().err.splitlines()
+    assert len(faults) == 2
+    assert hint.endswith("--thresholds FILE")
     assert main(["check", "--thresholds", str(path)]) == 2
     first, second = capsys.readouterr().err.splitlines()
     assert first.startswith(f"{path}: threshold 1 'p95 < 1': the limit has no unit")
@@ -253,6 +258,13 @@ def test_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
         temporary.write_text("new")
     assert path.read_text() == "new"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_is_missing_is_said_of_the_file(tmp_path: Path) -> None:
+    """The error names the file that was asked for, not a temporary one."""
+    with pytest.raises(FileNotFoundError) as caught, replaced(tmp_path / "missing" / "a.json"):
+        pass
+    assert caught.value.filename == str(tmp_path / "missing" / "a.json")
 
 
 def test_a_device_is_not_replaced(tmp_path: Path) -> None:

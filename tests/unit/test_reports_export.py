@@ -95,4 +95,5 @@ def test_run_without_intervals_cannot_be_exported(tmp_path: Path, capsys: pytest
 
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("plimsoll: no intervals.arrow to export in ")
+    assert not line.endswith(": ")
     assert not list(tmp_path.glob("*hlog*"))
