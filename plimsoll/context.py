@@ -13,7 +13,7 @@ from locust.env import Environment
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache, lru_cache
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol
@@ -165,12 +165,14 @@ def follow_users() -> None:
             own.iteration, own.transaction = context.iteration, context.transaction
 
     def execute(task_set: TaskSet, task: Any, locusts: Callable[[TaskSet], None]) -> None:
-        with tagged(getattr(task, "locust_tag_set", ())):
-            starts = current_context().execution.task_starts
-            if starts is None:
+        tags = getattr(task, "locust_tag_set", None)
+        with tagged(tags) if tags else nullcontext():  # most tasks have none
+            context = current_context()
+            # A task that another one runs, by a TaskSet of its own, is part of that one's iteration.
+            if context.execution.task_starts is None or context.iteration is not None:
                 locusts(task_set)
             else:
-                starts.execute(task_set, task, locusts)
+                context.execution.task_starts.execute(task_set, task, locusts)
 
     def wait(task_set: TaskSet, locusts: Callable[[TaskSet], None]) -> None:
         context = current_context()

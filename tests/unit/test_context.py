@@ -3,7 +3,7 @@
 import gevent
 import gevent.event
 from gevent.pool import Group, Pool
-from locust import TaskSet, User, tag, task
+from locust import TaskSet, User, constant_pacing, tag, task
 from locust.env import Environment
 from locust.exception import StopUser
 
@@ -314,6 +314,34 @@ def test_the_end_of_an_iteration(scheduled: Environment, kept: Kept, *, is_cut_o
     )
     assert (ended.failed, ended.is_cut_off) == (False, is_cut_off)
     assert before_s <= ended.started_s <= ended.ended_s <= time.monotonic()
+
+
+def test_tasks_within_a_task_are_part_of_its_iteration(scheduled: Environment, kept: Kept) -> None:
+    """A task may run a TaskSet by itself: that is one iteration, whose failures are those of its tasks."""
+    follow_users()
+
+    class Steps(TaskSet):
+        @task
+        def step(self) -> None:
+            iteration = current_context().iteration
+            assert iteration is not None
+            iteration.failed = True
+            raise StopUser
+
+    class Walker(User):
+        wait_time = constant_pacing(1)
+
+        @task
+        def walk(self) -> None:
+            Steps(self).run()  # type: ignore[no-untyped-call] # Locust's own
+
+    users = Group()
+    Walker(scheduled).start(users)
+    users.join(timeout=5)
+    users.kill()
+
+    assert [(each.name, each.failed) for each in kept.iterations] == [("Walker.walk", True)]
+    assert execution_of(scheduled).started == 1
 
 
 def test_environments_are_apart() -> None:
