@@ -19,6 +19,7 @@ from time import monotonic
 from typing import Any, Generic, TypeVar
 
 from plimsoll.data.sources import FeedError
+from plimsoll.redact import redact
 
 logger = logging.getLogger("plimsoll")
 
@@ -179,7 +180,8 @@ def _run_within(limit_s: float, step: Callable[[], ResultT]) -> ResultT:
         raise SetUpError(f"it takes longer than {limit_s:g} s, the limit_s of its @set_up") from None
     except Exception as error:
         logger.debug("set-up or clean-up failed", exc_info=True)
-        raise SetUpError(f"{type(error).__name__}: {error}") from error
+        # A fault of the user's code: it goes to the terminal, and to whom the web UI answers.
+        raise SetUpError(redact(f"{type(error).__name__}: {error}")) from error
 
 
 def _finish(steps: Generator[Any, None, None]) -> None:

@@ -98,6 +98,18 @@ def test_a_set_up_that_fails_half_way(preparation: Preparation) -> None:
     assert notes == ["first up", "guarded", "first down"]
 
 
+def test_a_set_up_that_fails_tells_no_secrets(preparation: Preparation) -> None:
+    """What its code raises is shown on the terminal and in the web UI: a password in it is masked."""
+
+    @set_up(limit_s=1)
+    def accounts(environment: Environment) -> Generator[None, None, None]:  # noqa: ARG001 - as the suite calls it
+        int("postgresql://admin:s3cret@db.example/school")
+        yield
+
+    with pytest.raises(SetUpError, match=r"base 10: 'postgresql://admin:\*\*\*@db.example/school"):
+        preparation.begin()
+
+
 def test_a_set_up_that_reads_a_wrong_file(preparation: Preparation) -> None:
     """Rows that are wrong are a configuration's fault also where a set-up reads them, and told as such."""
 

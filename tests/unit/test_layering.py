@@ -127,7 +127,7 @@ ON_LOCUST = {
     [
         ("http1", {"brotli", "gevent", "httptools"}),
         ("users", ON_LOCUST | {"plimsoll.http1", "playwright", "psutil", "websockets"}),
-        ("data", ON_LOCUST | {"flask", "psycopg"}),
+        ("data", ON_LOCUST | {"plimsoll.redact", "flask", "psycopg"}),
         ("loads", ON_LOCUST),
         (
             "recording",
