@@ -98,8 +98,12 @@ class _Results:
             self.by_name, self._asked_s = json.loads(msg.data["results"]), -math.inf
             self._have_come.set()
 
+        def on_test_start(**_: Any) -> None:
+            self._have_come.clear()
+            self.by_name.clear()  # what the run before has set up is cleaned up
+
         worker.register_message(RESULTS_MESSAGE, on_results)
-        worker.environment.events.test_start.add_listener(lambda **_: self._have_come.clear())
+        worker.environment.events.test_start.add_listener(on_test_start)
 
     def come(self) -> None:
         """Wait for them, for RESULTS_LIMIT_S at most."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 import gevent
 from locust.env import Environment
 
+import json
+import sys
 from collections.abc import Callable, Generator, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -180,6 +183,25 @@ def test_a_result_without_a_run() -> None:
     """Whoever asks for what was never set up is told so."""
     with pytest.raises(SetUpError, match="unasked' has not run"):
         noted("unasked", []).result  # noqa: B018 - it raises
+
+
+def test_a_worker_has_no_result_of_the_run_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the master does not answer in a second run, users fail, and do not use what is cleaned up."""
+    module = sys.modules[SetUp.__module__]  # its name in the package is that of the decorator
+    monkeypatch.setattr(module, "_RESULTS", module._Results())
+    environment, handlers = Environment(), dict[str, Callable[..., None]]()
+    worker: Any = SimpleNamespace(
+        environment=environment, register_message=handlers.__setitem__, send_message=lambda _: None
+    )
+    module._RESULTS.follow(worker)
+    accounts = noted("accounts", [])
+    results = json.dumps({accounts.name: "of the first run"})
+    handlers[module.RESULTS_MESSAGE](msg=SimpleNamespace(data={"results": results}))
+    assert accounts.result == "of the first run"
+    environment.events.test_start.fire(environment=environment)  # type: ignore[no-untyped-call] # Locust's own
+
+    with pytest.raises(SetUpError, match="has not run"):
+        _ = accounts.result
 
 
 def test_a_set_up_without_a_yield_is_refused() -> None:
