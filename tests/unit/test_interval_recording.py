@@ -27,10 +27,10 @@ from tests.users_at_work import spawn_user
 from tests.virtual_time import START_UNIX_S, virtual_time
 
 
-def fire(environment: Environment, name: str = "home") -> None:
+def fire(environment: Environment, name: str = "home", exception: Exception | None = None) -> None:
     """Fire the event of one request of 5 ms."""
     event: Any = environment.events.request
-    event.fire(request_type="GET", name=name, response_time=5.0, response_length=1, exception=None)
+    event.fire(request_type="GET", name=name, response_time=5.0, response_length=1, exception=exception)
 
 
 def start(environment: Environment, directory: Path) -> IntervalRecording:
@@ -65,7 +65,8 @@ def master() -> Environment:
 class Worker:
     """A worker that reports when it is told to, without a master to hear it."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.environment = Environment(parsed_options=Namespace())
         setup_distributed_stats_event_listeners(self.environment.events, self.environment.stats)
         events: Any = self.environment.events
@@ -75,9 +76,11 @@ class Worker:
         runner = SimpleNamespace(_send_stats=self.report, stop=self.stop)
         self.intervals = WorkerRecording(self.environment, cast(WorkerRunner, runner))
 
-    def count(self, request_type: str, name: str, **_: Any) -> None:
+    def count(self, request_type: str, name: str, exception: Exception | None, **_: Any) -> None:
         """Count a request as Locust does."""
         self.environment.stats.log_request(request_type, name, 5, 1)
+        if exception:
+            self.environment.stats.log_error(request_type, name, exception)
 
     def tell(self, event_name: str) -> None:
         """Fire an event of the worker's life."""
@@ -88,7 +91,7 @@ class Worker:
         """Send Locust's report."""
         data: dict[str, Any] = {}
         event: Any = self.environment.events.report_to_master
-        event.fire(client_id="w1", data=data)
+        event.fire(client_id=self.name, data=data)
         self.reports.append(data)
 
     def stop(self) -> None:
@@ -99,7 +102,7 @@ class Worker:
 @pytest.fixture
 def worker() -> Worker:
     """Return a worker that waits for its first run."""
-    return Worker()
+    return Worker("w1")
 
 
 def test_single_process(environment: Environment, tmp_path: Path) -> None:
@@ -196,11 +199,12 @@ def test_requests_outside_the_run_of_a_worker(worker: Worker, tmp_path: Path) ->
 
 
 @pytest.mark.usefixtures("judge")
-def test_totals_with_requests_that_are_cut_off_on_a_worker(worker: Worker, tmp_path: Path) -> None:
-    """Requests under way when a worker's users stop are unfinished and in no total."""
+def test_totals_with_requests_that_are_cut_off_on_two_workers(worker: Worker, tmp_path: Path) -> None:
+    """Requests and failures are those that each worker sent; those under way at its end are unfinished."""
     process = LocustProcess(tmp_path / "run").listen()
     events: Any = process.environment.events
     setup_distributed_stats_event_listeners(events, process.environment.stats)
+    made = {worker: (100, 7, 3), Worker("w2"): (60, 5, 2)}
 
     def hang() -> None:
         with Request("GET", "slow"):
@@ -208,24 +212,30 @@ def test_totals_with_requests_that_are_cut_off_on_a_worker(worker: Worker, tmp_p
 
     with virtual_time():
         process.runner.start(0, 1)
-        worker.tell("test_start")
-        users = [spawn_user(worker.environment, hang) for _ in range(3)]
-        for _request in range(100):
-            fire(worker.environment)
-        gevent.sleep(2)
-        worker.report()
-        gevent.killall(users[:1])
-        worker.tell("test_stop")
-        gevent.killall(users)
-        for data in worker.reports:
-            events.worker_report.fire(client_id="w1", data=data)
+        for each, (requests, failures, unfinished) in made.items():
+            each.tell("test_start")
+            users = [spawn_user(each.environment, hang) for _ in range(unfinished)]
+            for number in range(requests):
+                fire(each.environment, exception=OSError("refused") if number < failures else None)
+            gevent.sleep(2)
+            each.report()
+            gevent.killall(users[:1])
+            each.tell("test_stop")
+            gevent.killall(users)
+            for data in each.reports:
+                events.worker_report.fire(client_id=each.name, data=data)
         process.play(3)
-    found = rows(tmp_path / "run")
 
-    assert sum(row["unfinished"] for row in found) == 3
+    found = rows(tmp_path / "run")
+    for each, expected in made.items():
+        own = [row for row in found if row["worker"] == each.name]
+        sent = [data["stats_total"] for data in each.reports]
+        assert tuple(sum(row[key] for row in own) for key in ("n", "failures", "unfinished")) == expected
+        assert sum(total["num_requests"] for total in sent) == expected[0]
+        assert sum(total["num_failures"] for total in sent) == expected[1]
     assert {row["name"] for row in found if row["unfinished"]} == {"slow"}
-    assert sum(row["n"] for row in found) == 100
-    assert process.facts["locust_totals"] == {"requests": 100, "failures": 0}
+    assert sum(row["n"] for row in found) == 160
+    assert process.facts["locust_totals"] == {"requests": 160, "failures": 12}
     assert "locust_totals_match" not in process.failed_checks
 
 
