@@ -361,23 +361,27 @@ def test_the_main_greenlet_is_interrupted_at_once() -> None:
         interrupt()
 
 
-def test_nothing_to_interrupt() -> None:
-    """A main greenlet that is at its end already is asked once each time, and goes on undisturbed."""
-    asked: list[gevent.Greenlet] = []
-    main = get_hub().parent
+def test_nothing_to_interrupt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an exception to raise, the callback is called once each time, and nothing is raised."""
+    callers: list[gevent.Greenlet] = []
+    errors: list[Any] = []
+    hub = get_hub()
+    monkeypatch.setattr(hub, "handle_error", lambda *error: errors.append(error))
 
     def interruption() -> None:
-        asked.append(gevent.getcurrent())
+        callers.append(gevent.getcurrent())
 
-    assert gevent.getcurrent() is main
+    assert gevent.getcurrent() is hub.parent
     interrupt_main(interruption)
-    assert asked == [main]
-    gevent.spawn(interrupt_main, interruption)
+    assert callers == [hub.parent]
+    worker = gevent.spawn(interrupt_main, interruption)
     with gevent.Timeout(60):
-        while len(asked) < 2:
+        while len(callers) < 2:
             gevent.sleep(0)
     gevent.sleep(0)  # in which an exception would be raised
-    assert asked == [main, get_hub()]
+    assert callers == [hub.parent, hub]
+    assert worker.successful()
+    assert errors == []
 
 
 class Worker:
