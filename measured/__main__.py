@@ -40,6 +40,8 @@ MEASUREMENTS: dict[str, Measure] = {
     "profiles": profiles.measure,
 }
 MOST_TRIES = 3
+ERROR_LINES = 15
+"""What is printed of an error: the last lines of a process that failed are its end."""
 RESULTS = Path("results")
 LINE = "{:<58} {:>11} {:>11} {:>7}  {}\n"
 
@@ -109,7 +111,8 @@ def _print(name: str, rows: list[Row], error: str | None, lateness: Lateness, to
         what, off = f"  {row.what}{row.unit and f', {row.unit}'}", "" if row.is_within else "off"
         sys.stdout.write(LINE.format(what, value, expected, ratio, off))
     if error:
-        sys.stdout.write(f"  crashed: {error.splitlines()[-1]}\n")
+        last_lines = "\n    ".join(error.splitlines()[-ERROR_LINES:])
+        sys.stdout.write(f"  crashed:\n    {last_lines}\n")
     sys.stdout.flush()
 
 

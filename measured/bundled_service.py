@@ -6,14 +6,14 @@ import csv
 import json
 import signal
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from measured.measurement import Row, at_least, at_most, beside, near
 from plimsoll.run_files.files import LOCUST_PREFIX, STATS_SUFFIX, VERDICT_FILE
 from service.embedded_postgres import embedded_postgres
 from tests.fix_bundled_service import STOP_TIMEOUT_S, running_service
-from tests.fix_runs import ROOT, until
+from tests.fix_runs import ROOT, Run, until
 from tests.processes import finish, free_port, start_locust
 
 GRAPHQL_USERS = ["locustfiles.graphql", "GraphqlQueriesUser"]
@@ -36,8 +36,9 @@ def measure_batching(folder: Path) -> list[Row]:
             "15s",
             "--only-summary",
         ]
-        output = finish(start_locust(command, ROOT, settings))
-    assert result.exists(), output
+        process = start_locust(command, ROOT, settings)
+        output = finish(process)
+    assert result.exists(), f"Locust ended with status {process.returncode}:\n{output}"
     medians_ms = json.loads(result.read_text(encoding="utf-8"))["medians_ms"]
     batched_ms, singly_ms = medians_ms["graphql.posts_batched"], medians_ms["graphql.posts_singly"]
     return [at_most("median batched, beside half of it singly", batched_ms, singly_ms / 2, "ms")]
@@ -64,15 +65,16 @@ def measure_classroom(folder: Path) -> list[Row]:
         with running_service("--port", port, DATABASE_URL=database_url) as service:
             locust = start_locust([*arguments, "-H", service.url], ROOT)
             stack.callback(locust.kill)
-            until(lambda: _counts(directory).get("classroom.update", 0) > 1000)
-            until(lambda: _both(directory, "connect") == CONNECTIONS)
+            until(lambda: locust.poll() is not None or _counts(directory).get("classroom.update", 0) > 1000)
+            until(lambda: locust.poll() is not None or _both(directory, "connect") == CONNECTIONS)
+            assert locust.poll() is None, f"Locust ended with status {locust.returncode}:\n{finish(locust)}"
             service.process.send_signal(signal.SIGTERM)
             service.process.wait(STOP_TIMEOUT_S)
         with running_service("--port", port, DATABASE_URL=database_url):
-            until(lambda: _both(directory, "reconnect") == CONNECTIONS)
+            until(lambda: locust.poll() is not None or _both(directory, "reconnect") == CONNECTIONS)
             locust.send_signal(signal.SIGINT)
-            finish(locust)
-    verdict = json.loads((directory / VERDICT_FILE).read_text(encoding="utf-8"))
+            output = finish(locust)
+    verdict = Run(locust.returncode, output, directory).read(VERDICT_FILE)
     requests = {request["name"]: request for request in verdict["requests"]}
     lost = sum(requests[f"{room}.lost"]["failures"] for room in ("classroom", "student"))
     return [
@@ -116,32 +118,26 @@ LONGEST_S = 180
 
 
 def measure_demos(folder: Path) -> list[Row]:
-    """Run both."""
+    """Run two demos at once while the usual ports are taken."""
     with ExitStack() as stack:
         for port in USUAL_PORTS:
-            _take(stack.enter_context(socket.socket()), port)
+            taken = stack.enter_context(socket.socket())
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):  # another process has it, which is as good
+                taken.bind(("127.0.0.1", port))
+                taken.listen()
         directories = [folder / "first", folder / "second"]
         demos = [
             start_locust(["--config", "profiles/demo.conf", "--run-dir", str(directory)], ROOT)
             for directory in directories
         ]
-        for demo in demos:
-            finish(demo, LONGEST_S)
+        outputs = [finish(demo, LONGEST_S) for demo in demos]
     rows = []
-    for demo, directory in zip(demos, directories, strict=True):
-        run = json.loads((directory / VERDICT_FILE).read_text(encoding="utf-8"))["run"]
+    for demo, output, directory in zip(demos, outputs, directories, strict=True):
+        run = Run(demo.returncode, output, directory).read(VERDICT_FILE)["run"]
         rows += [
             near(f"{directory.name}: exit status", demo.returncode, 0),
             at_least(f"{directory.name}: requests", run["requests"], 1000),
             near(f"{directory.name}: failures", run["failures"], 0),
         ]
     return rows
-
-
-def _take(taken: socket.socket, port: int) -> None:
-    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        taken.bind(("127.0.0.1", port))
-    except OSError:
-        return  # somebody else has it, which is as good
-    taken.listen()

@@ -48,7 +48,9 @@ def _run(folder: Path, workers: int, **settings: object) -> Seen:
     options = ["--only-summary", *(two_workers() if workers == 2 else [])]
     defaults = {"duration_s": DURATION_S, "max_users": MOST_USERS, "service_s": ANSWER_S}
     process = start_arrivals(folder, *options, **(defaults | settings))
-    return Seen(folder, finish(process, LONGEST_ARRIVALS_S))
+    seen = Seen(folder, finish(process, LONGEST_ARRIVALS_S))
+    assert seen.processes, f"Locust ended with status {process.returncode} and no start:\n{seen.output}"
+    return seen
 
 
 def _starts(where: str, seen: Seen, asked_for: float) -> list[Row]:
@@ -91,7 +93,8 @@ def _a_worker_that_leaves(folder: Path) -> list[Row]:
         folder, "--only-summary", *two_workers(), "--enable-rebalancing",
         rate=40, duration_s=8, max_users=200, service_s=0.02,
     )  # fmt: skip
-    until(lambda: len(list(folder.glob("*.started"))) == 2)
+    until(lambda: process.poll() is not None or len(list(folder.glob("*.started"))) == 2)
+    assert process.poll() is None, f"Locust ended with status {process.returncode}:\n{finish(process)}"
     time.sleep(2.2)
     psutil.Process(process.pid).children()[0].terminate()
     seen = Seen(folder, finish(process, LONGEST_ARRIVALS_S))

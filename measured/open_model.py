@@ -132,7 +132,9 @@ def _frozen_run(folder: Path, shape: str, arguments: list[str], *, is_open: bool
         os.kill(server.pid, signal.SIGCONT)
         output = finish(process)
         server.kill()
-    seen = np.concatenate([np.loadtxt(path, delimiter=",") for path in folder.glob("*.csv")])
+    written = list(folder.glob("*.csv"))
+    assert written, f"Locust ended with status {process.returncode}, and no user wrote anything:\n{output}"
+    seen = np.concatenate([np.loadtxt(path, delimiter=",") for path in written])
     return Run(process.returncode, output, directory), seen
 
 

@@ -65,8 +65,8 @@ def _percentiles(folder: Path, where: str, distributed: list[str]) -> list[Row]:
     with closing(DelayServer("drawn", str(record))) as server:
         run = Runner(locustfile, folder)("-H", server.url, *load, *distributed, thresholds=None)
         server.end()
-    raw_ms = np.concatenate([np.fromfile(path) for path in folder.glob("*.raw")])
     (figures,) = run.read(VERDICT_FILE)["requests"]
+    raw_ms = np.concatenate([np.fromfile(path) for path in folder.glob("*.raw")])
     rows = [
         near(f"{where}: requests judged, of raw samples", figures["n"], len(raw_ms)),
         at_least(f"{where}: requests", figures["n"], 0.9 * DURATION_S * USERS * RATE_PER_USER),

@@ -15,7 +15,7 @@ from plimsoll.run_files.exit_status import ExitStatus
 from plimsoll.run_files.files import RUN_FILE, VERDICT_FILE
 from shapes.__main__ import find_shapes
 from tests.fix_bundled_service import running_service
-from tests.fix_runs import ROOT, until
+from tests.fix_runs import ROOT, Run, until
 from tests.processes import finish, start_locust
 
 PROFILES = sorted(path.stem for path in (ROOT / "profiles").glob("*.conf"))
@@ -59,9 +59,7 @@ def _run(profile: str, service_url: str, run_dir: Path) -> list[Row]:
         output = finish(process)
     finally:
         stop.cancel()
-    if not (run_dir / VERDICT_FILE).exists():
-        raise AssertionError(f"{profile} has no verdict:\n{output}")
-    verdict = json.loads((run_dir / VERDICT_FILE).read_text(encoding="utf-8"))
+    verdict = Run(process.returncode, output, run_dir).read(VERDICT_FILE)
     limits, run = verdict["thresholds"], verdict["run"]
     return [
         near(

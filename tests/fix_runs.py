@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import subprocess
 import sys
@@ -31,12 +32,17 @@ class Run:
 
     def read(self, name: str) -> Any:
         """Return a JSON file of the run directory."""
-        return json.loads((self.directory / name).read_text(encoding="utf-8"))
+        return json.loads(self._text(name))
 
     def rows(self, name: str) -> list[dict[str, str]]:
         """Return the rows of a CSV file of the run directory."""
-        with (self.directory / name).open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
+        return list(csv.DictReader(io.StringIO(self._text(name), newline="")))
+
+    def _text(self, name: str) -> str:
+        """Return the text of a file; AssertionError, with what the run printed, where it wrote none."""
+        path = self.directory / name
+        assert path.exists(), f"the run ended with status {self.status} and wrote no {name}:\n{self.output}"
+        return path.read_text(encoding="utf-8")
 
 
 class Commands:
