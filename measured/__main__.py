@@ -71,7 +71,12 @@ def _measure_calmly(name: str) -> dict[str, Any]:
     """Measure, and again where the machine was disturbed and a figure is off; print it, and return it."""
     for attempt in range(1, MOST_TRIES + 1):
         began_s, sleeper = time.monotonic(), Sleeper()
-        rows, error = _measure(MEASUREMENTS[name])
+        rows, error = [], None
+        with tempfile.TemporaryDirectory(prefix="measured-") as folder:
+            try:
+                rows = MEASUREMENTS[name](Path(folder))
+            except Exception:  # noqa: BLE001 - the others are measured all the same
+                error = traceback.format_exc()
         lateness, took_s = sleeper.end(), time.monotonic() - began_s
         _print(name, rows, error, lateness, took_s)
         is_spoiled = lateness.was_disturbed and not (error or all(row.is_within for row in rows))
@@ -88,14 +93,6 @@ def _measure_calmly(name: str) -> dict[str, Any]:
         "rows": [{**row._asdict(), "ratio": row.ratio, "is_within": row.is_within} for row in rows],
         "error": error,
     }
-
-
-def _measure(measure: Measure) -> tuple[list[Row], str | None]:
-    with tempfile.TemporaryDirectory(prefix="measured-") as folder:
-        try:
-            return measure(Path(folder)), None
-        except Exception:  # noqa: BLE001 - the others are measured all the same
-            return [], traceback.format_exc()
 
 
 def _print(name: str, rows: list[Row], error: str | None, lateness: Lateness, took_s: float) -> None:

@@ -37,10 +37,26 @@ def measure_arrivals(folder: Path) -> list[Row]:
                 frozen = ", 4 s frozen" if freeze_s is FROZEN_S else ""
                 where = f"{rate} a second{frozen}, {workers} workers"
                 seen = _run(folder / where, workers, rate=rate, freeze_s=freeze_s)
-                rows += _starts(where, seen, rate * DURATION_S)
-    rows += _poisson(folder / "poisson")
-    rows += _leavers(folder / "leavers")
-    return rows + _a_worker_that_leaves(folder / "gone")
+                rows += [
+                    near(f"{where}: started", len(seen.starts_s), rate * DURATION_S),
+                    near(f"{where}: dropped", seen.count("dropped"), 0),
+                    beside(f"{where}: over 10 ms late", seen.count("late"), 0),
+                ]
+                for percent in (50, 99, 100):
+                    delay_ms = float(np.percentile(seen.delays_ms, percent))
+                    rows.append(beside(f"{where}: delay of a start, p{percent}", delay_ms, 0, "ms"))
+    # One sequence of random arrivals is dealt to both workers: together they start each of it once.
+    random = ArrivalSchedule((RateStage("hold", 10, 100, 100),), MOST_USERS, "poisson")
+    seen = _run(folder / "poisson", 2, rate=100, spacing="poisson", duration_s=10)
+    # Users who stop themselves after a visit make place for others.
+    leavers = _run(folder / "leavers", 2, rate=40, leaves=True, duration_s=10)
+    return [
+        *rows,
+        near("Poisson, 100/s, 2 workers: started", len(seen.starts_s), len(list(random.starts()))),
+        near("Poisson, 100/s, 2 workers: workers that started some", len(seen.processes), 2),
+        near("users who leave, 40/s, 2 workers: started", len(leavers.starts_s), 400),
+        *_a_worker_that_leaves(folder / "gone"),
+    ]
 
 
 def _run(folder: Path, workers: int, **settings: object) -> Seen:
@@ -51,39 +67,6 @@ def _run(folder: Path, workers: int, **settings: object) -> Seen:
     seen = Seen(folder, finish(process, LONGEST_ARRIVALS_S))
     assert seen.processes, f"Locust ended with status {process.returncode} and no start:\n{seen.output}"
     return seen
-
-
-def _starts(where: str, seen: Seen, asked_for: float) -> list[Row]:
-    return [
-        near(f"{where}: started", len(seen.starts_s), asked_for),
-        near(f"{where}: dropped", seen.count("dropped"), 0),
-        beside(f"{where}: over 10 ms late", seen.count("late"), 0),
-        *(
-            beside(
-                f"{where}: delay of a start, p{percent}",
-                float(np.percentile(seen.delays_ms, percent)),
-                0,
-                "ms",
-            )
-            for percent in (50, 99, 100)
-        ),
-    ]
-
-
-def _poisson(folder: Path) -> list[Row]:
-    """One sequence of random arrivals is dealt to both workers: together they start each of it once."""
-    seen = _run(folder, 2, rate=100, spacing="poisson", duration_s=10)
-    asked_for = ArrivalSchedule((RateStage("hold", 10, 100, 100),), MOST_USERS, "poisson")
-    return [
-        near("Poisson, 100/s, 2 workers: started", len(seen.starts_s), len(list(asked_for.starts()))),
-        near("Poisson, 100/s, 2 workers: that started some", len(seen.processes), 2),
-    ]
-
-
-def _leavers(folder: Path) -> list[Row]:
-    """Users who stop themselves after a visit make place for others."""
-    seen = _run(folder, 2, rate=40, leaves=True, duration_s=10)
-    return [near("users who leave, 40/s, 2 workers: started", len(seen.starts_s), 400)]
 
 
 def _a_worker_that_leaves(folder: Path) -> list[Row]:
@@ -117,29 +100,25 @@ SCALES = {"stress": (0.002, 0.0052), "pool_phases": (1.0, 0.56)}
 
 
 def measure_shapes(folder: Path) -> list[Row]:
-    """Measure both shapes, each in one process and on two workers."""
-    return [
-        _planned_seconds(folder / f"{name}-{where}", name, where, distributed)
-        for name in SCALES
-        for where, distributed in (("one process", []), ("two workers", two_workers()))
-    ]
-
-
-def _planned_seconds(folder: Path, name: str, where: str, distributed: list[str]) -> Row:
-    """Count the seconds whose users are those that the pure function plans around it."""
-    load = find_shapes()[name].schedule.scaled(*SCALES[name])
-    assert isinstance(load, Schedule)
-    user_scale, time_scale = map(str, SCALES[name])
-    options = ["-f", f"tests/idle_users.py,shapes/{name}.py", "--headless", "--only-summary"]
-    options += ["--user-scale", user_scale, "--time-scale", time_scale, "--run-dir", str(folder)]
-    process = start_locust([*options, *distributed], ROOT)
-    output = finish(process)
-    planned = [
-        row for row in Run(process.returncode, output, folder).rows(SCHEDULE_FILE) if row["planned_users"]
-    ]
-    rows = [row for row in planned if float(row["elapsed_s"]) >= SETTLED_S]
-    as_planned = sum(_is_near(load, float(row["elapsed_s"]), int(row["users"])) for row in rows)
-    return near(f"{name}, {where}: seconds as planned, of all", as_planned, len(rows), "s")
+    """Count the seconds of both shapes whose users are those that the pure function plans around it."""
+    rows = []
+    for name, (user_scale, time_scale) in SCALES.items():
+        load = find_shapes()[name].schedule.scaled(user_scale, time_scale)
+        assert isinstance(load, Schedule)
+        for where, distributed in (("one process", []), ("two workers", two_workers())):
+            directory = folder / f"{name}-{where}"
+            options = ["-f", f"tests/idle_users.py,shapes/{name}.py", "--headless", "--only-summary"]
+            options += ["--user-scale", str(user_scale), "--time-scale", str(time_scale)]
+            process = start_locust([*options, "--run-dir", str(directory), *distributed], ROOT)
+            output = finish(process)
+            settled = [
+                (float(row["elapsed_s"]), int(row["users"]))
+                for row in Run(process.returncode, output, directory).rows(SCHEDULE_FILE)
+                if row["planned_users"] and float(row["elapsed_s"]) >= SETTLED_S
+            ]
+            as_planned = sum(_is_near(load, elapsed_s, users) for elapsed_s, users in settled)
+            rows.append(near(f"{name}, {where}: seconds as planned, of all", as_planned, len(settled), "s"))
+    return rows
 
 
 def _is_near(load: Schedule, elapsed_s: float, users: int) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import signal
 import subprocess
@@ -66,37 +65,27 @@ Floats = NDArray[np.float64]
 
 def measure(folder: Path) -> list[Row]:
     """Measure arrivals on two workers, and paced users in one process."""
-    return [*_arrivals(folder / "arrivals"), *_paced_users(folder / "paced")]
-
-
-def _arrivals(folder: Path) -> list[Row]:
-    run, seen = _frozen_run(folder, ARRIVALS, two_workers(), is_open=True)
+    run, seen = _frozen_run(folder / "arrivals", ARRIVALS, two_workers(), is_open=True)
     started_s, ended_s = seen[np.argsort(seen[:, 1]), 1:].T
     due_s = (np.arange(len(seen)) + 0.5) / RATE
     intended_s = due_s + (started_s - due_s).min()
+    p99_s = float(np.quantile(ended_s - intended_s, 0.99))
     health = run.rows(HEALTH_FILE)
-    return [
+    rows = [
         near("arrivals: planned", run.read(RUN_FILE)["arrivals"]["planned"], DURATION_S * RATE),
         near("arrivals: started, of planned", sum(int(row["started"]) for row in health), DURATION_S * RATE),
         near("arrivals: dropped", sum(int(row["dropped"]) for row in health), 0),
         *_agreement("arrivals", run, (ended_s - intended_s) * 1000, (ended_s - started_s) * 1000, 0.99),
-        at_least(
-            "arrivals: p99 from the intended start, of the freeze",
-            float(np.quantile(ended_s - intended_s, 0.99)),
-            0.9 * FREEZE_S,
-            "s",
-        ),
+        at_least("arrivals: p99 from the intended start, of the freeze", p99_s, 0.9 * FREEZE_S, "s"),
     ]
-
-
-def _paced_users(folder: Path) -> list[Row]:
     load = ["-u", str(PACED_USERS), "-r", str(PACED_USERS), "-t", f"{DURATION_S}s"]
-    run, seen = _frozen_run(folder, "", load, is_open=False)
+    run, seen = _frozen_run(folder / "paced", "", load, is_open=False)
     of_users = [seen[seen[:, 0] == user] for user in np.unique(seen[:, 0])]
     truth_ms = np.concatenate(
         [(own[:, 2] - own[0, 1] - PACING_S * np.arange(len(own))) * 1000 for own in of_users]
     )
     return [
+        *rows,
         near("paced users", len(of_users), PACED_USERS),
         *_agreement("paced", run, truth_ms, (seen[:, 2] - seen[:, 1]) * 1000, 0.95),
     ]
@@ -125,7 +114,14 @@ def _frozen_run(folder: Path, shape: str, arguments: list[str], *, is_open: bool
         assert server.stdout is not None
         url = server.stdout.readline().strip()
         process, directory = Runner(locustfile, folder).start("-H", url, *arguments, thresholds=None)
-        until(lambda: process.poll() is not None or _is_under_load(directory, is_open))
+
+        def is_under_load() -> bool:  # it has played its schedule, or had users, for two seconds
+            if not (directory / SCHEDULE_FILE).exists():
+                return False
+            rows = Run(0, "", directory).rows(SCHEDULE_FILE)
+            return sum(bool(row["planned_rate"]) if is_open else int(row["users"]) > 0 for row in rows) > 2
+
+        until(lambda: process.poll() is not None or is_under_load())
         assert process.poll() is None, finish(process)
         os.kill(server.pid, signal.SIGSTOP)
         time.sleep(FREEZE_S)
@@ -136,12 +132,3 @@ def _frozen_run(folder: Path, shape: str, arguments: list[str], *, is_open: bool
     assert written, f"Locust ended with status {process.returncode}, and no user wrote anything:\n{output}"
     seen = np.concatenate([np.loadtxt(path, delimiter=",") for path in written])
     return Run(process.returncode, output, directory), seen
-
-
-def _is_under_load(directory: Path, is_open: bool) -> bool:
-    """Return whether a run has played its schedule, or its users, for two seconds."""
-    path = directory / SCHEDULE_FILE
-    if not path.exists():
-        return False
-    rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
-    return sum(bool(row["planned_rate"]) if is_open else int(row["users"]) > 0 for row in rows) > 2

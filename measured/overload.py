@@ -54,7 +54,7 @@ def measure_overload(folder: Path) -> list[Row]:
 
 
 def _overload(folder: Path, where: str, distributed: list[str]) -> list[Row]:
-    """Run with a limit that all hold who start, and judge again with one that they all broke."""
+    """Run with a limit that all started iterations hold, and judge again with one that all of them break."""
     folder.mkdir()
     locustfile = folder / "visitor.py"
     locustfile.write_text(VISITOR, encoding="utf-8")
@@ -63,30 +63,21 @@ def _overload(folder: Path, where: str, distributed: list[str]) -> list[Row]:
     tight = folder / "tight.yaml"
     # With 20 users and 50 answers a second each of them waits for 0.4 s.
     tight.write_text(LIMIT.format("100 ms"), encoding="utf-8")
-    rows = _counted(run, where)
+    verdict = run.read(VERDICT_FILE)  # before it is judged again
     again = judge(run.directory, "--thresholds", str(tight))
-    return [*rows, near(f"{where}: exit status with a limit that all broke", again.returncode, FAIL)]
-
-
-def _counted(run: Run, where: str) -> list[Row]:
-    verdict = run.read(VERDICT_FILE)
     arrivals = verdict["run"]["arrivals"]
+    started, handled = arrivals["started"], arrivals["started"] + arrivals["dropped"]
     (kept,) = (check["value"] for check in verdict["validity"] if check["check"] == "arrival_rate_kept")
-    planned = DURATION_S * RATE_PER_S
+    capacity = DURATION_S * CAPACITY_PER_S
     return [
         near(f"{where}: exit status with a limit that all held", run.status, INCONCLUSIVE),
-        near(f"{where}: started and dropped, of planned", arrivals["started"] + arrivals["dropped"], planned),
-        near(
-            f"{where}: started, of the capacity",
-            arrivals["started"],
-            DURATION_S * CAPACITY_PER_S,
-            tolerance=0.1,
-        ),
+        near(f"{where}: started and dropped, of planned", handled, DURATION_S * RATE_PER_S),
+        near(f"{where}: started, of the capacity", started, capacity, tolerance=0.1),
         near(f"{where}: share of arrivals kept", kept, CAPACITY_PER_S / RATE_PER_S, tolerance=0.1),
+        near(f"{where}: exit status with a limit that all broke", again.returncode, FAIL),
     ]
 
 
-INCONCLUSIVE = 77
 SPINNERS = 6
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 from pathlib import Path
 from threading import Timer
 
 from measured.measurement import Row, near
 from plimsoll.loads.arrival_schedule import ArrivalSchedule
-from plimsoll.loads.schedule import Schedule
 from plimsoll.run_files.exit_status import ExitStatus
 from plimsoll.run_files.files import RUN_FILE, VERDICT_FILE
 from shapes.__main__ import find_shapes
@@ -47,13 +45,15 @@ def measure(folder: Path) -> list[Row]:
 
 def _run(profile: str, service_url: str, run_dir: Path) -> list[Row]:
     path = ROOT / "profiles" / f"{profile}.conf"
-    load_s, most_users = LONG_LOADS_S.get(profile, LOAD_S), MANY_USERS.get(profile, MOST_USERS)
-    options = _scale(path.read_text(encoding="utf-8"), load_s, most_users)
-    process = start_locust(
-        ["--config", str(path), "-H", service_url, "--run-dir", str(run_dir), *options], ROOT
-    )
+    options = ["--config", str(path), "-H", service_url, "--run-dir", str(run_dir), *_scale(path)]
+    process = start_locust(options, ROOT)
     until(lambda: (run_dir / RUN_FILE).exists() or process.poll() is not None, START_LIMIT_S)
-    stop = Timer(STOPPED_AFTER_S, _end_load, (process, run_dir))
+
+    def end_load() -> None:  # a load that has ended is being judged
+        if json.loads((run_dir / RUN_FILE).read_text(encoding="utf-8"))["ended"] is None:
+            process.terminate()
+
+    stop = Timer(STOPPED_AFTER_S, end_load)
     stop.start()
     try:
         output = finish(process)
@@ -72,36 +72,23 @@ def _run(profile: str, service_url: str, run_dir: Path) -> list[Row]:
     ]
 
 
-def _end_load(process: subprocess.Popen[str], run_dir: Path) -> None:
-    """End a load that goes on; one that has ended is being judged."""
-    if json.loads((run_dir / RUN_FILE).read_text(encoding="utf-8"))["ended"] is None:
-        process.terminate()
-
-
-def _scale(settings: str, load_s: float, most_users: int) -> list[str]:
+def _scale(path: Path) -> list[str]:
     """Return the options that make a profile small enough, by the shape or the run time in its settings."""
+    settings, profile = path.read_text(encoding="utf-8"), path.stem
+    load_s, most_users = LONG_LOADS_S.get(profile, LOAD_S), MANY_USERS.get(profile, MOST_USERS)
     shape = re.search(r"shapes/(\w+)\.py", settings)
-    if shape and shape[1] == "breakpoint":
+    if not shape:
+        values = dict(re.findall(r"^([\w-]+) = (\w+)$", settings, re.MULTILINE))
+        users, run_time = str(min(int(values["users"]), MOST_USERS)), values["run-time"]
+        time_scale = load_s / (int(run_time[:-1]) * UNIT_S[run_time[-1]])
+        # What is on a schedule of its own within the run, such as synthetic checks, follows the time scale.
+        return ["-u", users, "-r", users, "-t", f"{load_s:.0f}s", "--time-scale", f"{time_scale:.6g}"]
+    if shape[1] == "breakpoint":
         return FIRST_STEPS
-    if shape:
-        return _scale_shape(find_shapes()[shape[1]].schedule, load_s, most_users)
-    return _scale_constant(settings, load_s)
-
-
-def _scale_shape(load: Schedule | ArrivalSchedule, load_s: float, most_users: int) -> list[str]:
-    """Return the scales by which a shape is small enough."""
+    load = find_shapes()[shape[1]].schedule
     if isinstance(load, ArrivalSchedule):
         user_scale = MOST_ARRIVALS_PER_S / load.peak_rate
     else:
         user_scale = most_users / load.peak_users
     scales = {"--user-scale": user_scale, "--time-scale": load_s / load.duration_s}
     return [word for option, number in scales.items() for word in (option, f"{min(1.0, number):.6g}")]
-
-
-def _scale_constant(settings: str, load_s: float) -> list[str]:
-    """Return the options that give a profile without a shape fewer users for a shorter time."""
-    values = dict(re.findall(r"^([\w-]+) = (\w+)$", settings, re.MULTILINE))
-    users, run_time = str(min(int(values["users"]), MOST_USERS)), values["run-time"]
-    time_scale = load_s / (int(run_time[:-1]) * UNIT_S[run_time[-1]])
-    # What is on a schedule of its own within the run, such as synthetic checks, follows the time scale.
-    return ["-u", users, "-r", users, "-t", f"{load_s:.0f}s", "--time-scale", f"{time_scale:.6g}"]
