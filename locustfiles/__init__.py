@@ -1,1 +1,1 @@
-"""Who puts load on the service, and what is a right answer."""
+"""The journeys that put load on the bundled service, and what each takes for a right answer."""

@@ -1,4 +1,4 @@
-"""Sign-up and sign-in: a new email, the same email twice, logins of which some are mistyped, and no token.
+"""Sign-up and sign-in: register, register a taken email, log in, mistype the password, send no token.
 
 A right answer: 201 for a new email, 409 for a taken one, 200 with a token for a login, 401 for a wrong
 password or a missing token. The refusals have names of their own, so that they do not dilute the figures of
@@ -22,7 +22,7 @@ WRONG_PASSWORD_SHARE = 0.05
 
 
 class AuthUser(MemberUser):
-    """Mostly sign in (8 of 10), sometimes register (1) or come without a token (1)."""
+    """Log in (8 of 10), register (1), or send no token (1); 5 % of the logins have a wrong password."""
 
     wait_time = between(1, 3)
     accounts = STUDENTS

@@ -1,4 +1,4 @@
-"""A student's day: choose one of four careers, learn by ten questions, watch the flow; and glance around.
+"""A student's day: choose one of four careers, answer ten questions, look at flow, trends and dashboard.
 
 A right answer is more than status 200: exactly four careers and none that the student chose in the last five
 days, content in three parts, answers judged as they were meant, a percentage within 0–100.
@@ -44,7 +44,7 @@ class Trending(NamedTuple):
 
 
 class CareersUser(MemberUser):
-    """Mostly learn (14 of 20); trends and dashboard between (2 each), PathIQ analysis and health (1 each)."""
+    """Learn (14 of 20), look at trends and dashboard (2 each), PathIQ analysis and health (1 each)."""
 
     weight = 3  # the main journey of the platform: half of the users where all three run together
     wait_time = constant(1)

@@ -29,7 +29,7 @@ _seats = count()
 
 
 class ClassroomUser(MemberUser, WebSocketUser):
-    """The first of each class teaches, the others listen and make progress."""
+    """The first user of each class is the teacher, the other 24 are students."""
 
     accounts = STUDENTS  # any account may teach
     request_names: ClassVar[frozenset[str]] = frozenset(

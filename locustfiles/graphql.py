@@ -146,7 +146,7 @@ ANALYTICS = PricedQuery(
 
 
 class GraphqlQueriesUser(BudgetedGraphqlUser):
-    """Ask simple queries often and costly ones seldom; the dashboard must be one's own."""
+    """Query the dashboard and a user (3 of 12 each), careers and posts (2), analytics and all posts (1)."""
 
     wait_time = between(1, 3)
     accounts = STUDENTS

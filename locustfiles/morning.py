@@ -20,7 +20,7 @@ record_run()
 
 
 class MorningUser(MemberUser):
-    """Come in the morning, again and again, each time with a new login."""
+    """Repeat the transaction, each time with a new login."""
 
     wait_time = between(1, 3)
     accounts = STUDENTS

@@ -1,4 +1,4 @@
-"""A shop's visitors: they browse (40 %), order (30 %), look after their profile (20 %) and administer (10 %).
+"""A shop's visitors: browse (40 %), order (30 %), read or update the profile (20 %), administer (10 %).
 
 A right answer: products to sell, an order that goes pending → confirmed → shipped → delivered and no other
 way (409), a total that is the sum of its items, an administration open to admins only (403 for anyone else).
@@ -126,7 +126,7 @@ class ShopVisitor(MemberUser):
 
 
 class OrdersUser(ShopVisitor):
-    """Browse, order, keep a profile, administer, in shares 40/30/20/10."""
+    """Browse, order, use the profile, administer, in shares 40/30/20/10."""
 
     weight = 2
     request_names: ClassVar[frozenset[str]] = ShopVisitor.request_names | {

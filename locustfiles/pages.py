@@ -1,4 +1,4 @@
-"""Students and parents in a real Chromium: both log in, and do what they came for.
+"""Students and parents in a real Chromium: log in, then choose a career or read a report.
 
 Students choose a career and answer three questions, parents look at their children and read a report on one.
 A right answer is a page that shows what it is to show, and keeps its budgets. `pages.career_selected` is the
@@ -48,7 +48,7 @@ class PagesVisitor(MemberUser, BrowserUser):
 
 
 class PagesUser(PagesVisitor):
-    """A student."""
+    """A student: choose a career and answer three questions (3 of 4 users)."""
 
     weight = 3
     accounts = STUDENTS
@@ -72,7 +72,7 @@ class PagesUser(PagesVisitor):
 
 
 class ParentPagesUser(PagesVisitor):
-    """A parent."""
+    """A parent: look at the children and read a report on the first (1 of 4 users)."""
 
     accounts = PARENTS
     request_names: ClassVar[frozenset[str]] = frozenset(page_request_names(PARENT_PAGES))

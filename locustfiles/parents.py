@@ -1,4 +1,4 @@
-"""Parents in the evening: they look at their children, and have a report made on one of them.
+"""Parents: look at the dashboard of their children, and read a report on one of them.
 
 A right answer: children with a percentage within 0–100, a report on the child that was asked for whose months
 add up to what the child chose, and no report on a child of somebody else (403).
@@ -23,7 +23,7 @@ STRANGERS_CHILD = 999_999_999
 
 
 class ParentsUser(MemberUser):
-    """Look at the dashboard, think, and mostly have a report made."""
+    """Look at the dashboard, think, read a report; 5 % then ask for a stranger's child, which is refused."""
 
     wait_time = between(2, 5)
     accounts = PARENTS

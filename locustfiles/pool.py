@@ -1,4 +1,4 @@
-"""The service's connection pool under more borrowers than it has connections.
+"""The service's pool of database connections, with more requests at once than connections.
 
 A right answer: products as a shop visitor gets them, and a pool that has no more free connections than it has
 connections. Its size and who waits are gauges, `pool.size` and `pool.waiting`.
@@ -16,7 +16,7 @@ record_run()
 
 
 class PoolUser(ApiUser):
-    """Borrow a connection without a pause, and now and then look at the pool (1 of 10)."""
+    """Request products (9 of 10) and the state of the pool (1 of 10), without think time."""
 
     wait_time = constant(0)
     request_names: ClassVar[frozenset[str]] = frozenset({"pool.borrow", "pool.status"})

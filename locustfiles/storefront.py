@@ -1,4 +1,4 @@
-"""The shop's second mix: browse and buy (60 %), look at the figures (20 %), ask for its health (20 %).
+"""The shop's second mix: browse and buy (60 %), look at the admin's figures (20 %), check the health (20 %).
 
 A right answer is what it is in `orders.py`, under the same request names.
 """
@@ -12,7 +12,7 @@ record_run()
 
 
 class StorefrontUser(ShopVisitor):
-    """Browse and buy, oversee, check the health, in shares 60/20/20."""
+    """Browse and buy, look at the figures, check the health, in shares 60/20/20."""
 
     def browse_and_buy(self) -> None:
         """Look at a product, and order one of those that were listed."""

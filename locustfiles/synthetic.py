@@ -1,4 +1,4 @@
-"""Small checks on a schedule: a student's login flow every 5 minutes, the health of the API every minute.
+"""Synthetic checks: a student's login flow every 5 minutes, the health of the API every minute.
 
 One user each, so two users in all. The login flow may take 10 s, an answer of the health check 500 ms; that
 the scenarios are available, over 99.9 % of the times, is for the thresholds to say.
@@ -74,7 +74,7 @@ class SyntheticLoginUser(MemberUser, ScheduledCheckUser):
 
 
 class SyntheticHealthUser(ScheduledCheckUser):
-    """Ask how the service and its API are."""
+    """Check the health of the service and the status of its API."""
 
     scenario = "synthetic.api_health"
     every_s, limit_s = 60.0, 2 * HEALTH_LIMIT_MS / 1000

@@ -1,4 +1,4 @@
-"""Much at once: a history of over 1,000 selections, 100 new students, a report on 500 over a year.
+"""Large requests: a history of over 1,000 selections, 100 new students, a report on 500 over a year.
 
 A right answer: a full page, newest first, and `hasMore` until all are seen; all 100 created; a job that ends,
 within a minute, in a report on those who were asked for.
@@ -47,7 +47,7 @@ def newcomers(environment: Environment) -> Generator[str, None, None]:
 
 
 class VolumeUser(MemberUser):
-    """An admin who mostly reads histories (6 of 10), and enrols (2) and has reports made (2)."""
+    """An admin: read a whole history (6 of 10), enrol students (2), have a report made (2)."""
 
     wait_time = between(1, 3)
     accounts = ADMINS
