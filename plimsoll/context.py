@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cache, lru_cache
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from plimsoll.locust_internals import after_user_start, around_tasks, around_waits
 from plimsoll.redact import redact_name
@@ -74,6 +74,9 @@ class TaskStarts(Protocol):
 class Execution:
     """How far the load of one environment is in this process; the counts of iterations only ever grow."""
 
+    latest: ClassVar[Execution]
+    """The one that was recorded last: what greenlets do that no user spawned belongs to it."""
+
     def __init__(self) -> None:
         self.recorder: Recorder | None = None
         self.task_starts: TaskStarts | None = None
@@ -90,6 +93,9 @@ class Execution:
         """Count what is under way as cut off now: the run has ended, whatever it still does."""
         for each in (*self.requests, *self.transactions):
             each.cut_off()
+
+
+Execution.latest = Execution()
 
 
 def execution_of(environment: Environment) -> Execution:
@@ -139,12 +145,16 @@ class Context:
 
 
 def current_context() -> Context:
-    """Return the context of the current greenlet; one that is not of a user has an execution of its own."""
+    """Return the context of the current greenlet; one that no user spawned has no user class."""
     greenlet = getcurrent()
     try:
         context: Context = greenlet.plimsoll_context
     except AttributeError:
-        context = greenlet.plimsoll_context = Context(Execution())
+        # Not inherited, and replaced once another environment is recorded.
+        found: Context | None = getattr(greenlet, "plimsoll_userless_context", None)
+        if found is None or found.execution is not Execution.latest:
+            found = greenlet.plimsoll_userless_context = Context(Execution.latest)
+        return found
     return context
 
 
@@ -229,19 +239,6 @@ class Transaction:
     late where a schedule started it.
     """
 
-    __slots__ = (
-        "_context",
-        "_own_name",
-        "_parent",
-        "attribution",
-        "cumulated_ms",
-        "delay_ms",
-        "duration_ms",
-        "failure",
-        "is_cut_off",
-        "name",
-        "started_s",
-    )
     name: str
     attribution: Attribution
     started_s: float

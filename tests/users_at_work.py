@@ -18,7 +18,7 @@ class Visitor(User):
 
 
 class Kept:
-    """Keeps what is recorded, as it was told."""
+    """A recorder that keeps everything as it is."""
 
     def __init__(self, environment: Environment) -> None:
         self.iterations: list[Iteration] = []

@@ -22,7 +22,7 @@ from plimsoll.locust_internals import around_client_requests
 
 
 class Request:
-    """One request under way for as long as the `with` block lasts, of a user or a greenlet it spawned."""
+    """One request under way for as long as the `with` block lasts."""
 
     __slots__ = ("_attribution", "_execution", "_name", "_request_type", "started_s")
     started_s: float

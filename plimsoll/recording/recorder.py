@@ -14,7 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from plimsoll.context import Attribution, Execution, Iteration, Transaction, current_context, execution_of
+from plimsoll.context import (
+    Attribution,
+    Execution,
+    Iteration,
+    Transaction,
+    current_context,
+    execution_of,
+)
 from plimsoll.listening import listen_first
 from plimsoll.recording.aggregate import SAMPLE_COLUMNS, SUCCESS, UNFINISHED, VALUE, aggregate
 from plimsoll.recording.intervals import IntervalBatch
@@ -63,6 +70,7 @@ class RequestRecorder:
         listen_first(environment.events.test_stopping, self._note_end_of_load)
         self._execution = execution_of(environment)
         self._execution.recorder = self
+        Execution.latest = self._execution
 
     def stop(self, environment: Environment) -> None:
         """Count what is still under way as unfinished, and keep no more; the last rows are still to come.

@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
-from plimsoll.context import Attribution, Iteration, current_context, execution_of
+from plimsoll.context import Attribution, Iteration, Transaction, current_context, execution_of, tagged
 from plimsoll.loads.intended_starts import UserRegistry
 from plimsoll.recording.in_flight import Request
 from plimsoll.recording.recorder import RequestRecorder
 from plimsoll.recording.run_clock import RunClock
 from plimsoll.recording.series import MAX_ERROR_TYPE_LENGTH, MAX_ERROR_TYPES, OTHER, ErrorTypes
+from plimsoll.run_files.intervals import BUSY, TRANSACTION
+from plimsoll.users.measuring import Measuring
 from tests.users_at_work import as_user
 from tests.virtual_time import START_MONOTONIC_S, START_UNIX_S, Clock, virtual_time
 
@@ -70,6 +72,31 @@ def test_what_is_cut_off_counts_if_it_was_begun_under_load(
     assert block is not None
     assert [tuple(key) for key in block.keys] == [("Visitor", "GET", "before", "")]
     assert block.scalars["unfinished"].tolist() == [1]
+
+
+def test_what_no_user_does(recorder: RequestRecorder, environment: Environment) -> None:
+    """What a greenlet measures that no user spawned is kept without a user class, also when it is cut off."""
+
+    def monitor() -> None:
+        with tagged({"slow"}), Transaction("look"):
+            Measuring().gauge("queue", 7)
+            with Transaction("closer"), Request("GET", "hangs"):
+                gevent.sleep(60)
+
+    greenlet = gevent.spawn(monitor)
+    gevent.sleep(1)
+    recorder.stop(environment)
+    greenlet.kill()
+    block = recorder.aggregate()
+
+    assert block is not None
+    kept = {(key.request_type, key.name, key.user_class, key.tags) for key in block.keys}
+    assert kept == {
+        ("gauge", "queue", "", "slow"),
+        ("GET", "hangs", "", "slow"),
+        *((kind, name, "", "slow") for kind in (TRANSACTION, BUSY) for name in ("look", "look/closer")),
+    }
+    assert block.scalars["unfinished"].sum() == 5
 
 
 def test_request(environment: Environment, recorder: RequestRecorder) -> None:
