@@ -10,6 +10,7 @@ than 1 - q of the requests are not.
 """
 
 import math
+from dataclasses import replace
 
 import pandas as pd
 
@@ -21,7 +22,6 @@ from reports.load.run import Run
 from reports.thresholds.statement import Metric, Selector
 from reports.wording import quantity
 
-METHOD = "Locust's figure within its rounding"
 CAVEAT = "Locust's CSV cannot bound the sampling error: record with Plimsoll for that"
 
 
@@ -70,16 +70,18 @@ def _mean(rows: pd.DataFrame) -> Estimate | None:
     value = float((rows["mean_ms"] * rows["n"]).sum(skipna=False)) / n
     if math.isnan(value):
         return None
-    if n - failures < SMALLEST_MEAN_N:
-        few = int(n - failures)
-        return Estimate(value, None, None, few, METHOD, needed_n=SMALLEST_MEAN_N, caveat=CAVEAT)
     low, high, per_success = value, value, failures / (n - failures)
     if failures:
         slowest, fastest = float(rows["max_ms"].max(skipna=False)), float(rows["min_ms"].min(skipna=False))
         is_known = not math.isnan(slowest + fastest)
         low = min(max(value - (slowest - value) * per_success, fastest), value) if is_known else 0.0
         high = max(min(value + (value - fastest) * per_success, slowest), value) if is_known else math.inf
-    return _of_successes(rows, (value, low, high))
+    found = _of_successes(rows, (value, low, high))
+    if found.n >= SMALLEST_MEAN_N:
+        return found
+    # A few decide nothing but what is far beyond the limit, and a single one not even that.
+    alone = (low, high) if found.n > 1 else None
+    return replace(found, low=None, high=None, independent=alone, needed_n=SMALLEST_MEAN_N)
 
 
 def _ranked(metric: Metric, rows: pd.DataFrame) -> Estimate | None:
@@ -133,5 +135,5 @@ def _of_successes(
     if math.isinf(high):
         where = f"at least {quantity(low, 'ms', 4)}"
     doubt = f"{known} it is {where}"
-    method = f"{METHOD}{'; failures are among its requests' if failures else ''}"
+    method = f"Locust's figure within its rounding{'; failures are among its requests' if failures else ''}"
     return Estimate(value, low, high, n - failures, method, needed_n=needed, doubt=doubt, caveat=CAVEAT)
