@@ -76,12 +76,7 @@ def _mean(rows: pd.DataFrame) -> Estimate | None:
         is_known = not math.isnan(slowest + fastest)
         low = min(max(value - (slowest - value) * per_success, fastest), value) if is_known else 0.0
         high = max(min(value + (value - fastest) * per_success, slowest), value) if is_known else math.inf
-    found = _of_successes(rows, (value, low, high))
-    if found.n >= SMALLEST_MEAN_N:
-        return found
-    # A few decide nothing but what is far beyond the limit, and a single one not even that.
-    alone = (low, high) if found.n > 1 else None
-    return replace(found, low=None, high=None, independent=alone, needed_n=SMALLEST_MEAN_N)
+    return _of_successes(rows, (value, low, high), SMALLEST_MEAN_N)
 
 
 def _ranked(metric: Metric, rows: pd.DataFrame) -> Estimate | None:
@@ -114,15 +109,16 @@ def _ranked(metric: Metric, rows: pd.DataFrame) -> Estimate | None:
         extreme = min if metric.figure == "min" else max
         return _of_successes(rows, (extreme(values), extreme(lows), extreme(highs)))
     common = values[0] if len(set(values)) == 1 and not math.isnan(values[0]) else None
-    fewest = intervals.smallest_n(level / 100)
-    needed = None if (rows["n"] - rows["failures"]).sum() >= fewest else fewest
-    return _of_successes(rows, (common, min(lows), max(highs)), needed)
+    return _of_successes(rows, (common, min(lows), max(highs)), intervals.smallest_n(level / 100))
 
 
 def _of_successes(
-    rows: pd.DataFrame, figures: tuple[float | None, float, float], needed: int | None = None
+    rows: pd.DataFrame, figures: tuple[float | None, float, float], needed_n: int = 0
 ) -> Estimate:
-    """Return the estimate of a latency: its value and ends, with what leaves it open between these."""
+    """Return the estimate of a latency: its value and ends, with what leaves it open between these.
+
+    Fewer successes than `needed_n` bound nothing.
+    """
     (n, failures), (value, low, high) = (int(rows[column].sum()) for column in ("n", "failures")), figures
     known = "Locust rounds response times:"
     if failures:
@@ -136,4 +132,9 @@ def _of_successes(
         where = f"at least {quantity(low, 'ms', 4)}"
     doubt = f"{known} it is {where}"
     method = f"Locust's figure within its rounding{'; failures are among its requests' if failures else ''}"
-    return Estimate(value, low, high, n - failures, method, needed_n=needed, doubt=doubt, caveat=CAVEAT)
+    found = Estimate(value, low, high, n - failures, method, doubt=doubt, caveat=CAVEAT)
+    if found.n >= needed_n:
+        return found
+    # A few decide nothing but what is far beyond the limit, and a single one not even that.
+    alone = (low, high) if found.n > 1 else None
+    return replace(found, low=None, high=None, independent=alone, needed_n=needed_n)

@@ -113,7 +113,7 @@ def _entry(judgement: Judgement, *, is_cut: bool, is_step: bool) -> dict[str, An
     """Return a threshold as verdict.json has it; one on a count is of the whole run, but for a step."""
     statement, found = judgement.threshold.statement, judgement.estimate
     is_counted = statement.target is Target.SCHEDULE or statement.metric.kind is COUNT
-    ends = [] if found is None else [_number(found.low), _number(found.high)]
+    ends = [None, None] if found is None else [_number(found.low), _number(found.high)]
     return {
         "source": judgement.source,
         "metric": statement.metric.name,
@@ -123,7 +123,7 @@ def _entry(judgement: Judgement, *, is_cut: bool, is_step: bool) -> dict[str, An
         "unit": statement.metric.kind.unit,
         "limit": judgement.limit,
         "operator": statement.operator,
-        "interval": ends if ends and None not in ends else None,
+        "interval": None if ends == [None, None] else ends,
         "method": "" if found is None else found.method,
         "n": 0 if found is None else found.n,
         "verdict": judgement.outcome.value,

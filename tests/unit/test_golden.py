@@ -52,7 +52,8 @@ def test_recorded_runs_keep_their_verdicts(name: str, tmp_path: Path) -> None:
     """Open and closed loads, workers, a search and WebSockets: same verdicts, values and intervals.
 
     But for the lag of the event loop, by which the lower ends of latencies are lower than at the time; and a
-    step of the search that was late in 2 % of its wake-ups has failed, where it had been left open.
+    step of the search that was late in 2 % of its wake-ups has failed, where it had been left open. Intervals
+    with one known end have it, where they had none at the time.
     """
     run, limits = tmp_path / name, tmp_path / "limits.yaml"
     shutil.copytree(GOLDEN / name, run)

@@ -19,7 +19,7 @@ from reports.load.locust_csv import before_rounding_ms
 from reports.load.run import Run
 from reports.thresholds.grammar import parse
 from reports.thresholds.statement import single
-from reports.verdict.judge import decide
+from reports.verdict.judge import decide, narrowed
 from tests.make_csv import Samples, csv_run, samples
 
 
@@ -172,12 +172,17 @@ def test_percentile_locust_does_not_write_is_between_its_neighbours() -> None:
     assert found.doubt == "Locust does not write this percentile: it is between 945 ms and 985 ms"
 
 
-def test_too_few_requests_never_pass() -> None:
-    """58 requests cannot bound p95 from above, 59 can; a limit that they break is broken."""
-    few = estimate_of(csv_run({"a": ramp(58)}), "p95 < 1 s")
-    assert (few.needed_n, decide(few, "<", 1000)) == (59, Outcome.INCONCLUSIVE)
-    assert decide(few, "<", 10) is Outcome.FAIL
-    assert estimate_of(csv_run({"a": ramp(59)}), "p95 < 1 s").needed_n is None
+def test_too_few_requests_do_not_bound_a_percentile() -> None:
+    """58 requests cannot bound p95, 59 can; fewer break no limit but one that they are far beyond."""
+    few, enough, one = (estimate_of(csv_run({"a": ramp(n)}), "p95 < 10 ms") for n in (58, 59, 1))
+    assert (few.needed_n, few.low, few.high) == (59, None, None)
+    assert [decide(narrowed(few, "<", limit), "<", limit) for limit in (1000, 20, 10)] == [
+        Outcome.INCONCLUSIVE,
+        Outcome.INCONCLUSIVE,
+        Outcome.FAIL,
+    ]
+    assert decide(narrowed(one, "<", 0.1), "<", 0.1) is Outcome.INCONCLUSIVE
+    assert (enough.needed_n, decide(enough, "<", 20)) == (None, Outcome.FAIL)
 
 
 def test_failures_leave_a_percentile_between_its_neighbours() -> None:
