@@ -79,6 +79,11 @@ def count(value: object) -> str:
     return UNKNOWN if number is None else f"{number:,.0f}"
 
 
+def plural(number: float, singular: str, several: str = "") -> str:
+    """Return the word or words for so many; without `several` an s is added."""
+    return singular if number == 1 else several or f"{singular}s"
+
+
 def format_number(value: object, digits: int = 3) -> str:
     """Write a number of about *digits* digits, never with an exponent: 0.0123, 4.56, 78.9, 1,235."""
     number = finite_or_none(value)

@@ -20,6 +20,7 @@ from reports.estimates.selection import Selection, unknown_outcome_note
 from reports.estimates.step_change import find_step, with_step
 from reports.load.intervals import PRECISION, bucket_of, lower_ms, percentile_ms
 from reports.thresholds.statement import UPPER_LIMITS, Statement
+from reports.wording import plural
 
 Floats = NDArray[np.float64]
 
@@ -85,7 +86,8 @@ def percentile(statement: Statement, q: float, chosen: Selection) -> Estimate | 
     needed, value = intervals.smallest_n(q), percentile_ms(shown, 100 * q)
     histogram = f"read from the histogram {PRECISION}, as the run was recorded for other limits"
     share = "counted exactly" if over.is_counted else histogram
-    cut_off = f"; {late.sum():.0f} cut off in flight count as over the limit" if late.any() else ""
+    count = plural(late.sum(), "counts", "count")
+    cut_off = f"; {late.sum():.0f} cut off in flight {count} as over the limit" if late.any() else ""
     found = Estimate(
         value=value,
         low=float(surely_over.max()) if len(surely_over) else 0.0,

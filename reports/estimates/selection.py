@@ -20,6 +20,7 @@ from reports.estimates.intervals import BLOCKS, BlockLength
 from reports.load.intervals import Counts, Group, Histograms, Intervals, Latencies, bucket_of, summed
 from reports.steady_state import SteadyState
 from reports.thresholds.statement import About, Condition, Selector
+from reports.wording import plural
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -181,5 +182,5 @@ def unknown_outcome_note(
         "cut off in flight": int(unfinished.sum()),
         "never made, as arrivals were dropped,": 0 if missing is None else math.ceil(missing.sum()),
     }
-    parts = [f"{n} {'request was' if n == 1 else 'requests were'} {why}" for why, n in counts.items() if n]
+    parts = [f"{n} {plural(n, 'request was', 'requests were')} {why}" for why, n in counts.items() if n]
     return f"{' and '.join(parts)} that may have been {what}"

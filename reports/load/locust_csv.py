@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from plimsoll.run_files.files import LOCUST_EXCEPTIONS, LOCUST_FAILURES, LOCUST_HISTORY, LOCUST_STATS
 from reports.load.run import AGGREGATED, HISTORY_COLUMNS, REQUEST_COLUMNS, REQUEST_KEYS
 from reports.load.table import Layout, read_table
+from reports.wording import plural
 
 STATS = Layout(
     columns=LOCUST_STATS,
@@ -59,8 +60,8 @@ def read_history(path: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
     faults = _faults(frame, path.name, [*_no_numbers(frame, counted), *_negative(frame, counted)])
     unix_s = frame["unix_s"].to_numpy()
     known = np.flatnonzero(~np.isnan(frame[counted].to_numpy()).any(axis=1))
-    if len(known) < len(frame):
-        notes.append(f"{path.name}: {len(frame) - len(known)} unreadable rows dropped")
+    if unreadable := len(frame) - len(known):
+        notes.append(f"{path.name}: {unreadable} unreadable {plural(unreadable, 'row')} dropped")
     in_order = known[np.argsort(unix_s[known], kind="stable")]
     history = _merged_twins(frame.iloc[in_order].reset_index(drop=True))[list(HISTORY_COLUMNS)]
     # Locust writes 0 for a window it does not know.
@@ -116,8 +117,8 @@ def read_stats(path: Path) -> tuple[pd.DataFrame, pd.DataFrame, list[str], list[
     faults = _faults(frame, path.name, found)
     # A count that is no count (NaN compares false) is damage.
     sound = (frame["failures"] >= 0) & (frame["n"] >= frame["failures"])
-    if not sound.all():
-        notes.append(f"{path.name}: {int((~sound).sum())} rows with unreadable counts dropped")
+    if unsound := int((~sound).sum()):
+        notes.append(f"{path.name}: {unsound} {plural(unsound, 'row')} with unreadable counts dropped")
     requests, total = frame[sound & ~aggregated], frame[sound & aggregated]
     return requests.reset_index(drop=True), total.reset_index(drop=True), notes, faults
 
@@ -204,7 +205,7 @@ def _impossible(frame: pd.DataFrame) -> Iterator[tuple[str, int, str]]:
     if len(known) and least_s.max() > most_s.min():
         middle_s = float(np.median(least_s))
         worst = int(np.abs(np.log(least_s / middle_s)).argmax())
-        fits = f"not {n[worst]:.0f} requests in the {middle_s:.1f} s of the other rows"
+        fits = f"not {n[worst]:.0f} {plural(n[worst], 'request')} in the {middle_s:.1f} s of the other rows"
         yield "rps", int(known.index[worst]), fits
 
 

@@ -60,6 +60,7 @@ ENVIRONMENT.filters |= {
     "count": wording.count,
     "number": wording.format_number,
     "percent": wording.percent,
+    "plural": wording.plural,
     "duration": wording.duration,
 }
 ENVIRONMENT.globals |= {"GLYPHS": GLYPHS, "HEIGHT_PX": HEIGHT_PX}

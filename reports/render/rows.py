@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.render.charts import linear_axis
-from reports.wording import UNKNOWN, count, duration, finite_or_none, format_number, quantity, sanitize
+from reports.wording import (
+    UNKNOWN,
+    count,
+    duration,
+    finite_or_none,
+    format_number,
+    plural,
+    quantity,
+    sanitize,
+)
 
 GLYPHS = {"PASS": "✓", "FAIL": "✕", "INCONCLUSIVE": "?"}
 WORST_FIRST = ("FAIL", "INCONCLUSIVE", "PASS")
@@ -125,18 +134,19 @@ def headline(verdict: dict[str, Any], rows: Sequence[ThresholdRow]) -> str:
     failed = sum(row.verdict == "FAIL" for row in deciding)
     undecided = sum(row.verdict == "INCONCLUSIVE" for row in deciding)
     doubts = sum(not check["ok"] for check in verdict["validity"])
-    limits = "1 limit" if len(deciding) == 1 else f"{len(deciding)} limits"
+    only = "the only limit" if len(deciding) == 1 else ""
     if verdict["verdict"] == "PASS":
-        return "Yes: the only limit holds." if len(deciding) == 1 else f"Yes: all {limits} hold."
+        return f"Yes: {only} holds." if only else f"Yes: all {len(deciding)} limits hold."
     if verdict["verdict"] == "FAIL":
-        return f"No: {failed} of {limits} {'is' if failed == 1 else 'are'} broken."
+        return f"No: {only or f'{failed} of {len(deciding)} limits'} {plural(failed, 'is', 'are')} broken."
     if not deciding:
         return "Not decided: no threshold can fail this run."
     said = []
     if undecided:
-        said.append(f"{undecided} of {limits} {'stays' if undecided == 1 else 'stay'} open")
+        limits = only or f"{undecided} of {len(deciding)} limits"
+        said.append(f"{limits} {plural(undecided, 'stays', 'stay')} open")
     if doubts:
-        said.append(f"{doubts} {'check' if doubts == 1 else 'checks'} of the run failed")
+        said.append(f"{doubts} {plural(doubts, 'check')} of the run failed")
     return f"Not decided: {' and '.join(said)}."
 
 

@@ -23,6 +23,7 @@ from reports.wording import (
     format_number,
     padded,
     percent,
+    plural,
     reason_words,
     sanitize,
     shortened,
@@ -89,7 +90,7 @@ def _headline(verdict: dict[str, Any], rows: Sequence[ThresholdRow], *, colour: 
     share = f" ({percent(failures / requests)})" if requests else ""
     facts = [
         shortened(sanitize(run["id"]), 40),
-        f"{count(requests)} requests",
+        f"{count(requests)} {plural(requests, 'request')}",
         f"{count(failures)} failed{share}",
         duration(run["duration_s"]),
     ]
@@ -160,12 +161,13 @@ def _errors(errors: Sequence[dict[str, Any]]) -> list[str]:
         kind, name = sanitize(error["type"] or "", 12), sanitize(error["name"], 40)
         line = f"  {count(error['occurrences']):>6} × {kind} {name}: {sanitize(error['error'], 200)}"
         lines.append(shortened(line, WIDTH))
-    return [*lines, *_left_out(errors, MAX_ERRORS, " kinds of error")]
+    return [*lines, *_left_out(errors, MAX_ERRORS, "kind of error", "kinds of error")]
 
 
-def _left_out(rows: Sequence[object], limit: int, what: str = "") -> list[str]:
+def _left_out(rows: Sequence[object], limit: int, *what: str) -> list[str]:
     rest = len(rows) - limit
-    return [f"  … and {rest} more{what} in the report"] if rest > 0 else []
+    more = f"more {plural(rest, *what)}" if what else "more"
+    return [f"  … and {rest} {more} in the report"] if rest > 0 else []
 
 
 def _wrapped(text: str, indent: str) -> list[str]:

@@ -11,10 +11,10 @@ from reports.steady_state import SteadyState
 from reports.thresholds.reading import Threshold
 from reports.thresholds.statement import UPPER_LIMITS, Scaling, Statement, Target
 from reports.verdict.measured import measured, select
-from reports.wording import quantity
+from reports.wording import plural, quantity
 
 DAY_S = 86_400.0
-CASES = {Target.METRICS: "values", Target.TRANSACTIONS: "successful transactions"}
+CASES = {Target.METRICS: "value", Target.TRANSACTIONS: "successful transaction"}
 EXTREMES = ("max", "min")
 FEWEST_FOR_EXTREMES = 30
 """The slowest of a handful of requests says nothing of the slowest that users meet."""
@@ -169,8 +169,9 @@ def _doubt(found: Estimate, judgement: Judgement, duration_s: float | None) -> s
     if found.needed_n is not None:
         longer = _longer(found.needed_n / found.n, duration_s) if found.n else ""
         target = judgement.threshold.statement.target
-        cases = CASES.get(target, "successful requests")
-        return f"{found.n} {cases} are too few, {found.needed_n} are needed{longer}"
+        case = CASES.get(target, "successful request")
+        are = plural(found.n, f"{case} is", f"{case}s are")
+        return f"{found.n} {are} too few, {found.needed_n} are needed{longer}"
     if found.doubt or found.value is None:
         return found.doubt
     if found.change:

@@ -83,6 +83,11 @@ def test_the_report_answers_its_questions_in_order() -> None:
     ]
 
 
+def test_checks_have_the_names_that_they_have_in_verdict_json() -> None:
+    """A reader finds `load_reached` in the report, in verdict.json and in the documentation."""
+    assert "load_reached" in Page(report_html(demo_run(), full_verdict() | {"reasons": []})).texts
+
+
 def test_the_failed_limit_is_quoted_with_value_and_limit() -> None:
     """Who reads only the top knows what broke."""
     text = Page(report_html(demo_run(), full_verdict())).text
@@ -257,6 +262,19 @@ def test_an_enormous_run_still_gives_a_bounded_report() -> None:
     assert "100 more are in verdict.json" in html
     assert "150 more kinds of error are in verdict.json" in html
     assert "20 more exceptions are in verdict.json" in html
+
+
+def test_what_is_left_out_is_counted_in_the_right_number() -> None:
+    """One more is, several more are in verdict.json."""
+    errors = [{"type": "GET", "name": "a", "error": f"e{i}", "occurrences": 1} for i in range(51)]
+    errors = [each | {"first_seen": None, "last_seen": None} for each in errors]
+    exceptions = [{"count": 1, "message": "e", "traceback": "e"}] * 21
+    requests = [request(name=f"r{i}") for i in range(501)]
+    html = report_html(demo_run(), make_verdict(requests=requests, errors=errors, exceptions=exceptions))
+
+    assert " 1 more is in verdict.json" in html
+    assert "1 more kind of error is in verdict.json" in html
+    assert "1 more exception is in verdict.json" in html
 
 
 ANYTHING = st.lists(st.floats(-1e12, 1e12) | st.just(np.nan) | st.just(np.inf), min_size=5, max_size=5)

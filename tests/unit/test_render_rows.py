@@ -139,7 +139,8 @@ BROKEN = threshold(verdict="FAIL")
     [
         ("PASS", {}, "Yes: the only limit holds."),
         ("PASS", {"thresholds": [threshold()] * 3}, "Yes: all 3 limits hold."),
-        ("FAIL", {"thresholds": [BROKEN]}, "No: 1 of 1 limit is broken."),
+        ("FAIL", {"thresholds": [BROKEN]}, "No: the only limit is broken."),
+        ("FAIL", {"thresholds": [BROKEN, OPEN]}, "No: 1 of 2 limits is broken."),
         ("FAIL", {"thresholds": [BROKEN, BROKEN, OPEN]}, "No: 2 of 3 limits are broken."),
         ("INCONCLUSIVE", {"thresholds": [OPEN, threshold()]}, "Not decided: 1 of 2 limits stays open."),
         ("INCONCLUSIVE", {"thresholds": [OPEN, OPEN]}, "Not decided: 2 of 2 limits stay open."),
@@ -147,7 +148,7 @@ BROKEN = threshold(verdict="FAIL")
         (
             "INCONCLUSIVE",
             {"thresholds": [OPEN], "validity": [FAILED_CHECK] * 2},
-            "Not decided: 1 of 1 limit stays open and 2 checks of the run failed.",
+            "Not decided: the only limit stays open and 2 checks of the run failed.",
         ),
         (
             "INCONCLUSIVE",

@@ -131,6 +131,8 @@ def test_long_tables_are_cut_and_the_rest_counted() -> None:
     assert "POST r2 " not in text
     assert "… and 3 more in the report" in text
     assert "… and 2 more kinds of error in the report" in text
+    text = terminal_text(make_verdict(errors=[error()] * (MAX_ERRORS + 1)))
+    assert "… and 1 more kind of error in the report" in text
 
 
 def test_a_request_without_a_type_or_figures_is_listed() -> None:

@@ -137,8 +137,8 @@ def test_numbers_of_either_kind_and_unknown_ones_are_read(tmp_path: Path) -> Non
         (lines(STATS_HEADER, ROW, TOTAL, ROW), ["a"], "rows left over after the total"),
         (lines(STATS_HEADER, ROW, TOTAL).encode() + b"\0" * 100, ["a"], "NUL bytes dropped"),
         (lines(STATS_HEADER, ROW, f"{ROW},7,8", TOTAL), ["a", "a"], ""),
-        (lines(STATS_HEADER, ROW, "GET,b", TOTAL), ["a"], "1 rows with unreadable counts dropped"),
-        (lines(STATS_HEADER, ROW, "GET,b,5,6", TOTAL), ["a"], "1 rows with unreadable counts dropped"),
+        (lines(STATS_HEADER, ROW, "GET,b", TOTAL), ["a"], "1 row with unreadable counts dropped"),
+        (lines(STATS_HEADER, ROW, "GET,b,5,6", TOTAL), ["a"], "1 row with unreadable counts dropped"),
         (lines(STATS_HEADER, ROW), ["a"], "Locust's row over all requests is missing"),
         (lines(STATS_HEADER, ROW, TOTAL).replace("GET,a", "GET,\xff").encode("latin-1"), ["\ufffd"], ""),
         (b"\xef\xbb\xbf" + lines(STATS_HEADER, ROW, TOTAL).encode(), ["a"], ""),
@@ -364,7 +364,7 @@ def test_idle_history_stays_when_there_was_no_load(tmp_path: Path) -> None:
     history = lines(HISTORY_HEADER, *rows, broken)
     run = loaded(tmp_path, stats=lines(STATS_HEADER, ",Aggregated,0,0"), stats_history=history)
     assert run.duration_s == 4
-    assert "x_stats_history.csv: 1 unreadable rows dropped" in run.warnings
+    assert "x_stats_history.csv: 1 unreadable row dropped" in run.warnings
     assert "any_requests: no request was made" in reasons_of(reach_verdict(run, THRESHOLDS))
 
 

@@ -405,7 +405,7 @@ def test_selectors_that_the_files_cannot_tell_cover_nothing() -> None:
          "recording_errors", False,
          "3 errors while recording, the first was of health.csv: No space left on device"),
         ({"locust_totals": (606, 0)}, "locust_totals_match", False,
-         "the intervals hold 600 requests with 0 failures, Locust counted 606 with 0"),
+         "the intervals hold 600 requests (0 failed), Locust counted 606 (0 failed)"),
         ({"locust_totals": (605, 0)}, "locust_totals_match", True, ""),
         # As in older runs no clock says how long a machine was suspended: any step may be a suspension.
         ({"clock_steps": [ClockStep("w1", 30.0, 5.0)]}, "clock_steps", False,

@@ -151,6 +151,7 @@ def test_thresholds_are_judged(source: str, outcome: Outcome) -> None:
             "p99 < 1 s",
             "100 successful requests are too few, 299 are needed; a run of",
         ),
+        (csv_run({"a": samples(1)}), "p95 < 1 s", "1 successful request is too few, 59 are needed; a run of"),
         (csv_run({"a": samples(1000)}), "p95 of b < 1 s", "no request is named 'b'; there are 'a'"),
         (csv_run({"a": samples(100, failures=100)}), "p95 < 1 s", "no successful request to judge"),
         (
@@ -246,6 +247,14 @@ def test_warnings_never_decide() -> None:
     alone = reach_verdict(run, warning)
     assert (alone["verdict"], alone["thresholds"][0]["verdict"]) == ("INCONCLUSIVE", "FAIL")
     assert reasons_of(alone) == ["no thresholds: nothing was judged"]
+
+
+def test_interval_has_the_end_that_is_known() -> None:
+    """An end that is not known is null beside the other; without both there is no interval."""
+    run = csv_run({"a": samples(1000, failures=5)})
+    run.total.loc[:, ["min_ms", "max_ms"]] = math.nan
+    entries = reach_verdict(run, thresholds("mean < 1 s", "p99.9 < 1 s"))["thresholds"]
+    assert [entry["interval"] for entry in entries] == [[0.0, None], None]
 
 
 @pytest.mark.parametrize(
@@ -465,7 +474,7 @@ def test_short_and_inconsistent_runs_are_named() -> None:
     run = csv_run({"a": samples(99)})
     run.total["n"] += 1
     assert checks(run)["csv_totals_add_up"].reason == (
-        "the requests by name add up to 99 with 0 failures, Locust's total says 100 with 0"
+        "the requests by name add up to 99 (0 failed), Locust's total says 100 (0 failed)"
     )
 
 

@@ -18,6 +18,7 @@ from reports.wording import (
     format_number,
     padded,
     percent,
+    plural,
     quantity,
     sanitize,
     sanitize_lines,
@@ -51,6 +52,12 @@ def test_plain_text_is_one_bounded_printable_line(text: str, limit: int) -> None
 
     assert len(line) <= limit
     assert not {unicodedata.category(c) for c in line} & UNPRINTABLE
+
+
+def test_one_is_singular_and_any_other_number_plural() -> None:
+    """1 worker was lost, 2 or none were."""
+    assert (plural(1, "worker"), plural(2, "worker")) == ("worker", "workers")
+    assert (plural(1.0, "was", "were"), plural(0, "was", "were")) == ("was", "were")
 
 
 def test_long_text_ends_in_an_ellipsis() -> None:

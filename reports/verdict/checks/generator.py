@@ -10,6 +10,7 @@ from plimsoll.run_files.files import HEALTH_FILE, MASTER, SCHEDULE_FILE, VERY_LA
 from reports.load.run import ClockStep, Run
 from reports.steady_state import SteadyState, judged_health
 from reports.verdict.checks import LOAD, Check, Family
+from reports.wording import plural
 
 CPU_RATIO = 0.8
 PEAK_RATIO = 0.9
@@ -136,7 +137,7 @@ def workers_lost(run: Run) -> Check | None:
         return None
     lost = run.meta.lost_workers
     named = ", ".join(repr(worker) for worker in lost)
-    reason = f"{len(lost)} {'worker was' if len(lost) == 1 else 'workers were'} lost: {named}" if lost else ""
+    reason = f"{len(lost)} {plural(len(lost), 'worker was', 'workers were')} lost: {named}" if lost else ""
     return Check("workers_lost", float(len(lost)), 0.0, not lost, reason, (*LOAD, Family.SCHEDULE))
 
 

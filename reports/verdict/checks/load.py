@@ -20,6 +20,7 @@ from reports.steady_state import SteadyState, judged_health
 from reports.thresholds.reading import Threshold
 from reports.thresholds.statement import Clock
 from reports.verdict.checks import LOAD, Check, Family
+from reports.wording import plural
 
 SHORTEST_S = 5.0
 """Locust writes once a second: fewer figures cannot tell a trend from chance."""
@@ -158,8 +159,8 @@ def arrival_rate_kept(run: Run, window: SteadyState) -> Check | None:
     value = started / due
     ok = value >= STARTED_RATIO
     reason = (
-        f"only {started:.0f} of {due:.0f} arrivals were started ({dropped:.0f} dropped):"
-        " overload, not a latency estimate"
+        f"only {started:.0f} of {due:.0f} arrivals {plural(started, 'was', 'were')} started"
+        f" ({dropped:.0f} dropped): overload, not a latency estimate"
     )
     undermines = (Family.LATENCY, Family.SCHEDULE)
     return Check.of("arrival_rate_kept", value, STARTED_RATIO, ok, reason, undermines, hides_worse=True)

@@ -14,6 +14,7 @@ from reports.load.intervals import Group, mean_ms, summed
 from reports.load.run import Run
 from reports.steady_state import SteadyState, judged_health
 from reports.verdict.checks import EVERYTHING, Check, Family
+from reports.wording import plural
 
 OUTSIDE = 5
 OUTSIDE_RATIO = 0.001
@@ -48,8 +49,8 @@ def csv_totals_add_up(run: Run) -> Check | None:
     counts = ["n", "failures"]
     parts, whole = run.requests[counts].sum(), run.total[counts].sum()
     reason = (
-        f"the requests by name add up to {parts['n']:.0f} with {parts['failures']:.0f} failures,"
-        f" Locust's total says {whole['n']:.0f} with {whole['failures']:.0f}"
+        f"the requests by name add up to {parts['n']:.0f} ({parts['failures']:.0f} failed),"
+        f" Locust's total says {whole['n']:.0f} ({whole['failures']:.0f} failed)"
     )
     ok = bool((parts == whole).all())
     return Check.of("csv_totals_add_up", float(parts["n"]), float(whole["n"]), ok, reason, EVERYTHING)
@@ -58,9 +59,10 @@ def csv_totals_add_up(run: Run) -> Check | None:
 def recording_errors(run: Run) -> Check:
     """Return how many errors there were while recording."""
     errors, fault = run.meta.recording_errors, run.meta.recording_fault
-    reason = f"{errors} errors while recording: requests are missing" if errors else ""
+    counted = f"{errors} {plural(errors, 'error')} while recording"
+    reason = f"{counted}: requests are missing" if errors else ""
     if fault:
-        reason = f"{errors} errors while recording, the first was of {fault}"
+        reason = f"{counted}, the first was of {fault}"
     return Check("recording_errors", float(errors), 0.0, not errors, reason, EVERYTHING)
 
 
@@ -73,8 +75,8 @@ def locust_totals_match(run: Run) -> Check | None:
     # The set-up and clean-up of a locustfile may send requests that are not part of the run.
     ok = max(abs(n - their_n), abs(failures - their_failures)) <= max(OUTSIDE, OUTSIDE_RATIO * their_n)
     reason = (
-        f"the intervals hold {n} requests with {failures} failures,"
-        f" Locust counted {their_n} with {their_failures}"
+        f"the intervals hold {n} {plural(n, 'request')} ({failures} failed),"
+        f" Locust counted {their_n} ({their_failures} failed)"
     )
     return Check.of("locust_totals_match", float(n), float(their_n), ok, reason, EVERYTHING)
 

@@ -27,6 +27,7 @@ from reports.steady_state import SteadyState
 from reports.thresholds.reading import Threshold
 from reports.thresholds.statement import UPPER_LIMITS, Target
 from reports.verdict.checks import EVERYTHING, LOAD, Check, Family
+from reports.wording import plural
 
 EXCEPTIONS_RATIO = 0.01
 FAILED_RATIO = 0.01
@@ -56,9 +57,9 @@ class Gap:
 def any_requests(run: Run) -> Check:
     """Return how many requests were finished."""
     made, unfinished = run.made[0], run.intervals.total("unfinished")
-    reason = (
-        f"no request was answered, {unfinished:.0f} were cut off" if unfinished else "no request was made"
-    )
+    reason = "no request was made"
+    if unfinished:
+        reason = f"no request was answered, {unfinished:.0f} {plural(unfinished, 'was', 'were')} cut off"
     return Check("any_requests", made, 1.0, made >= 1, "" if made else reason, EVERYTHING)
 
 
@@ -67,7 +68,9 @@ def any_success(run: Run) -> Check | None:
     made, failures = run.made
     if not made:
         return None
-    reason = "" if made > failures else f"all {made:.0f} requests failed"
+    reason = (
+        "" if made > failures else "the only request failed" if made == 1 else f"all {made} requests failed"
+    )
     return Check("any_success", made - failures, 1.0, made > failures, reason, (Family.LATENCY,))
 
 
@@ -78,7 +81,7 @@ def task_exceptions(run: Run) -> Check | None:
         return None
     ratio = broken / max(made, 1)
     first = str(run.exceptions["message"].iloc[0])[:200]
-    reason = f"{broken:.0f} tasks raised an exception; first: {first!r}"
+    reason = f"{broken:.0f} {plural(broken, 'task')} raised an exception; first: {first!r}"
     ok = ratio <= EXCEPTIONS_RATIO
     return Check.of("task_exceptions", ratio, EXCEPTIONS_RATIO, ok, reason, LOAD)
 
@@ -103,7 +106,7 @@ def error_rate_unchecked(run: Run, thresholds: Sequence[Threshold]) -> Check | N
     names = left.groupby(REQUEST_KEYS, observed=True, dropna=False)[["n", "failures"]].sum().reset_index()
     n, failures = names["n"].to_numpy(), names["failures"].to_numpy()
     ratio, example = float(failures.sum() / n.sum()), "error_rate < 1%"
-    subject = f"the other {n.sum():.0f} requests" if covered.any() else "the requests"
+    subject = f"the other {n.sum():.0f} {plural(n.sum(), 'request')}" if covered.any() else "the requests"
     ratios = np.where(failures > 1, failures / n, 0.0)
     worst = int(ratios.argmax())
     if ratios[worst] > FAILED_RATIO and (covered.any() or ratio <= FAILED_RATIO):
@@ -132,8 +135,9 @@ def unfinished_requests(run: Run, window: SteadyState) -> Check | None:
     ratio = max(hung - counted, 0.0) / finished
     ok = ratio <= UNFINISHED_RATIO
     left = max(hung - counted, 0.0)
+    were = plural(left, "was", "were")
     reason = (
-        f"{left:.0f} of {finished + left:.0f} requests were unfinished and older than the slowest response"
+        f"{left:.0f} of {finished + left:.0f} requests {were} unfinished and older than the slowest response"
     )
     return Check.of("unfinished_requests", ratio, UNFINISHED_RATIO, ok, reason)
 
