@@ -1,9 +1,9 @@
 """Estimate a metric from Locust's CSV files: as exactly as Locust wrote it, and no more exactly.
 
-Locust writes counts, means and extremes as they were. It rounds each response time before it counts it for
-the percentiles, and counts failed requests as well, so that a latency of the successes is only known to lie
-between what is known of the ranks around it. This is the uncertainty of the run itself; how far another run
-would differ, the files do not tell.
+Locust writes counts, means and extremes as they were (the first versions cut fractions of latencies off). It
+rounds each response time before it counts it for the percentiles, and counts failed requests as well, so that
+a latency of the successes is only known to lie between what is known of the ranks around it. This is the
+uncertainty of the run itself; how far another run would differ, the files do not tell.
 
 Percentile q is the request of rank int(n * q) + 1, as Locust takes it: it is below a limit just where less
 than 1 - q of the requests are not.
@@ -70,12 +70,14 @@ def _mean(rows: pd.DataFrame) -> Estimate | None:
     value = float((rows["mean_ms"] * rows["n"]).sum(skipna=False)) / n
     if math.isnan(value):
         return None
-    low, high, per_success = value, value, failures / (n - failures)
+    cut_ms = float(rows["cut_ms"].max()) if "cut_ms" in rows else 0.0
+    low, high, per_success = value, math.nextafter(value + cut_ms, value), failures / (n - failures)
     if failures:
-        slowest, fastest = float(rows["max_ms"].max(skipna=False)), float(rows["min_ms"].min(skipna=False))
+        slowest = float(rows["max_ms"].max(skipna=False)) + cut_ms
+        fastest = float(rows["min_ms"].min(skipna=False))
         is_known = not math.isnan(slowest + fastest)
         low = min(max(value - (slowest - value) * per_success, fastest), value) if is_known else 0.0
-        high = max(min(value + (value - fastest) * per_success, slowest), value) if is_known else math.inf
+        high = max(min(high + (high - fastest) * per_success, slowest), high) if is_known else math.inf
     return _of_successes(rows, (value, low, high), SMALLEST_MEAN_N)
 
 
@@ -100,7 +102,12 @@ def _ranked(metric: Metric, rows: pd.DataFrame) -> Estimate | None:
         if math.isnan(value) and (level is None or not stated):
             return None
         points = [(min(int(n * at / 100) + 1, n), *before_rounding_ms(stated[at])) for at in stated]
-        points += [(at, exact_ms, exact_ms) for at, exact_ms in ((1, fastest), (n, slowest)) if exact_ms >= 0]
+        cut_ms = row.get("cut_ms", 0.0)
+        points += [
+            (at, exact_ms, math.nextafter(exact_ms + cut_ms, exact_ms))
+            for at, exact_ms in ((1, fastest), (n, slowest))
+            if exact_ms >= 0
+        ]
         # Every failure may have been slower than it, or every one faster.
         lows.append(max((least for at, least, _ in points if at <= rank), default=0.0))
         highs.append(min((most for at, _, most in points if at >= rank + failures), default=math.inf))

@@ -1,19 +1,19 @@
 """Turn each of the files that Locust writes with --csv into the tables of a run.
 
 Figures that Locust cannot have written are those of a file that was damaged or edited. It rounds percentiles
-to 1 ms below 100 ms, 10 ms below 1 s, 100 ms below 10 s, then to 1 s; up to version 1.1 it cut the fractions
-of all other latencies off, and wrote rates with two decimals.
+to 1 ms below 100 ms, 10 ms below 1 s, 100 ms below 10 s, then to 1 s. Up to version 1.1 it cut the fractions
+of all other latencies off, under `cut_ms`, and wrote rates with two decimals; since then a mean has a point.
 """
 
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from plimsoll.run_files.files import LOCUST_EXCEPTIONS, LOCUST_FAILURES, LOCUST_HISTORY, LOCUST_STATS
 from reports.load.run import AGGREGATED, HISTORY_COLUMNS, REQUEST_COLUMNS, REQUEST_KEYS
@@ -43,7 +43,10 @@ EXCEPTIONS = Layout(
 )
 
 PERCENTILE_COLUMN = re.compile(r"p(\d+(?:\.\d+)?)_ms")
+STEPS_MS, STEPPED_AT_MS = (1.0, 10.0, 100.0, 1000.0), (100, 1000, 10_000)
 FRACTION_MS = 1.0
+FLOAT_RATIO = 1e-9
+"""By how much means of the same requests may differ that were added up in another order."""
 RATE_ROUNDING = 0.005
 NOT_JUDGED = "mean_bytes"
 
@@ -112,8 +115,10 @@ def read_stats(path: Path) -> tuple[pd.DataFrame, pd.DataFrame, list[str], list[
             notes.append(f"{path.name}: rows left over after the total dropped")
         frame = frame.iloc[: end + 1]
         aggregated = aggregated.iloc[: end + 1]
+    frame["cut_ms"] = FRACTION_MS if "mean_ms" in frame.attrs["whole"] else 0.0
     figures = [c for c in frame.attrs["columns"] if frame[c].dtype == np.float64 and c != NOT_JUDGED]
-    found = [*_no_numbers(frame, figures), *_negative(frame, figures), *_impossible(frame)]
+    found = [*_no_numbers(frame, figures), *_negative(frame, figures), *_out_of_order(frame)]
+    found += [*_unlike_the_names(frame), *_of_another_time(frame)]
     faults = _faults(frame, path.name, found)
     # A count that is no count (NaN compares false) is damage.
     sound = (frame["failures"] >= 0) & (frame["n"] >= frame["failures"])
@@ -163,15 +168,13 @@ def is_aggregated(frame: pd.DataFrame) -> "pd.Series[bool]":
     return (frame["name"] == AGGREGATED) & frame["request_type"].isin(["", "None"])
 
 
-def _step_ms(latency_ms: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return to what Locust rounds a latency."""
-    return np.select([latency_ms < limit_ms for limit_ms in (100, 1000, 10_000)], [1.0, 10.0, 100.0], 1000.0)
-
-
 def before_rounding_ms(latency_ms: float) -> tuple[float, float]:
     """Return the least and the greatest latency that Locust rounds to this one."""
-    below_ms, above_ms = _step_ms(np.array([math.nextafter(latency_ms, 0.0), latency_ms])) / 2
-    return max(latency_ms - float(below_ms), 0.0), latency_ms + float(above_ms)
+    below_ms, above_ms = (
+        STEPS_MS[bisect_right(STEPPED_AT_MS, at_ms)] / 2
+        for at_ms in (math.nextafter(latency_ms, 0.0), latency_ms)
+    )
+    return max(latency_ms - below_ms, 0.0), latency_ms + above_ms
 
 
 def _no_numbers(frame: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, int, str]]:
@@ -186,18 +189,47 @@ def _negative(frame: pd.DataFrame, columns: list[str]) -> Iterator[tuple[str, in
     yield from _first("failures", frame["failures"] > frame["n"], "more than the requests")
 
 
-def _impossible(frame: pd.DataFrame) -> Iterator[tuple[str, int, str]]:
-    """Yield percentiles below a lower one, latencies that are not between minimum and maximum, and a rate.
+def _out_of_order(frame: pd.DataFrame) -> Iterator[tuple[str, int, str]]:
+    """Yield latencies that are not between the minimum, the lower percentiles and the maximum of their row.
 
-    A rate is a count over a time that all have, up to the last request: the one that differs most is named.
+    Percentile q is request int(n * q) + 1; two that are of the same request are the same.
     """
-    percentiles = sorted(filter(PERCENTILE_COLUMN.fullmatch, frame.columns), key=_level)
+    n, min_ms = frame["n"], frame["min_ms"] * (1 - FLOAT_RATIO)
+    max_ms = (frame["max_ms"] + frame["cut_ms"]) * (1 + FLOAT_RATIO)
+    yield from _first("min_ms", frame["min_ms"] > max_ms, "above the maximum")
+    yield from _first("mean_ms", frame["mean_ms"] > max_ms, "above the maximum")
+    yield from _first("mean_ms", frame["mean_ms"] < min_ms, "below the minimum")
+    percentiles = _percentiles(frame)
+    for column in percentiles:
+        ends_ms = [before_rounding_ms(latency_ms) for latency_ms in frame[column]]
+        low, high = (pd.Series(end, dtype=float) for end in np.array(ends_ms).reshape(-1, 2).T)
+        yield from _first(column, low > max_ms, "above the maximum")
+        yield from _first(column, high < min_ms, "below the minimum")
+        is_slowest = n * (1 - _level(column) / 100) < 1 - FLOAT_RATIO
+        yield from _first(column, is_slowest & (high < frame["max_ms"]), "below the maximum of so few")
     for lower, column in pairwise(percentiles):
         yield from _first(column, frame[column] < frame[lower], f"below the {_level(lower):g}%")
-    for column in ("mean_ms", *percentiles):
-        slack_ms = FRACTION_MS if column == "mean_ms" else _step_ms(frame[column].to_numpy())
-        yield from _first(column, frame[column] > frame["max_ms"] + slack_ms, "above the maximum")
-        yield from _first(column, frame[column] < frame["min_ms"] - slack_ms, "below the minimum")
+        first, last = n * _level(lower) / 100 - FLOAT_RATIO, n * _level(column) / 100 + FLOAT_RATIO
+        is_over = (first // 1 == last // 1) & (frame[column] > frame[lower])
+        yield from _first(column, is_over, f"above the {_level(lower):g}% of so few")
+
+
+def _unlike_the_names(frame: pd.DataFrame) -> Iterator[tuple[str, int, str]]:
+    """Yield latencies of all requests that are not between those of the names."""
+    whole = is_aggregated(frame)
+    # Locust writes 0 for a name without response times, which are the fastest in its percentiles.
+    made, timed = frame[~whole & (frame["n"] > 0)], frame[~whole & (frame["max_ms"] > 0)]
+    for column in ("min_ms", "max_ms", "mean_ms", *_percentiles(frame)):
+        by_name = (made if PERCENTILE_COLUMN.fullmatch(column) else timed)[column]
+        least, most = by_name.min(), by_name.max()
+        least, most = most if column == "max_ms" else least, least if column == "min_ms" else most
+        is_off = (frame[column] < least * (1 - FLOAT_RATIO)) | (frame[column] > most * (1 + FLOAT_RATIO))
+        fits = f"{least:.10g}" if least == most else f"between {least:.10g} and {most:.10g}"
+        yield from _first(column, whole & is_off, f"not {fits}, as by name")
+
+
+def _of_another_time(frame: pd.DataFrame) -> Iterator[tuple[str, int, str]]:
+    """Yield the rate that differs most, where not all are counts over one time, up to the last request."""
     known = frame[(frame["n"] > 0) & (frame["rps"] >= 0)]
     n, rps = known["n"].to_numpy(), known["rps"].to_numpy()
     least_s, slowest = n / (rps + RATE_ROUNDING), rps - RATE_ROUNDING
@@ -207,6 +239,10 @@ def _impossible(frame: pd.DataFrame) -> Iterator[tuple[str, int, str]]:
         worst = int(np.abs(np.log(least_s / middle_s)).argmax())
         fits = f"not {n[worst]:.0f} {plural(n[worst], 'request')} in the {middle_s:.1f} s of the other rows"
         yield "rps", int(known.index[worst]), fits
+
+
+def _percentiles(frame: pd.DataFrame) -> list[str]:
+    return sorted(filter(PERCENTILE_COLUMN.fullmatch, frame.columns), key=_level)
 
 
 def _level(column: str) -> float:

@@ -44,7 +44,7 @@ def read_table(path: Path, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
     """Return the rows of a CSV file in the columns of `layout`, and what was odd about the file.
 
     Columns the file lacks are NaN (text: empty); a missing file gives no rows. Of the columns that it has
-    `attrs["columns"]` gives their names in the file.
+    `attrs["columns"]` gives their names in the file; in those of `attrs["whole"]` no number has a point.
     """
     try:
         raw = read_regular(path)
@@ -124,6 +124,7 @@ def _parsed(text: str, layout: Layout) -> tuple[pd.DataFrame, list[str]]:
         return pd.DataFrame(), [f"unreadable: {error}"]
     known = frame.rename(columns=wanted)
     known.attrs["columns"] = {name: column for column, name in wanted.items()}
+    known.attrs["whole"] = list(known.select_dtypes("integer"))
     return known, []
 
 
@@ -150,5 +151,5 @@ def _shaped(frame: pd.DataFrame, layout: Layout) -> pd.DataFrame:
             shaped[column] = np.where(np.abs(values) < LARGEST, values, np.nan)
         else:
             shaped[column] = np.nan
-    shaped.attrs = {"columns": {}} | frame.attrs
+    shaped.attrs = {"columns": {}, "whole": []} | frame.attrs
     return shaped

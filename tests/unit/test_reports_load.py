@@ -1,14 +1,23 @@
 """Loading: real and damaged Locust files, run directories, and what names a run."""
 
+from locust.stats import RequestStats, StatsCSV, bucket_response_time
+
+import csv
+import io
 import json
 import math
 import os
 import shutil
+from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from plimsoll.run_files.files import RUN_SCHEMA_VERSION
@@ -217,13 +226,97 @@ def test_history_that_cannot_be_never_passes(tmp_path: Path, old: str, new: str,
     assert reach_verdict(run, parse_thresholds("thresholds: [p95 < 1 s]"))["verdict"] == "INCONCLUSIVE"
 
 
-@pytest.mark.parametrize("row", [ROW, "GET,a,0,0,0,0,0,0,0,0.0,0.0" + 11 * ",N/A"])
-def test_figures_as_locust_rounds_them_are_sound(tmp_path: Path, row: str) -> None:
-    """Percentiles over the maximum by rounding, fractions cut off, short rates and N/A are no damage."""
-    rounded = "GET,b,3,0,1049,1048,1048,1048,5,0.30,0.00," + ",".join(["1000"] * 10 + ["1100"])
-    total = "None,Aggregated,103,1,10,12.5,1.5,1048,2.0,10.30,0.1,10,11,12,13,20,30,40,1000,1000,1000,1000"
-    run = loaded(tmp_path, stats=lines(STATS_HEADER, row, rounded, total))
+@pytest.mark.parametrize(
+    ("row", "total"),
+    [
+        (ROW, "103,1,10,42.7,1.5,1048,2.0,10.30,0.1,10,11,12,13,20,30,40,1000,1000,1000,1000"),
+        (
+            "GET,a,0,0,0,0,0,0,0,0.0,0.0" + 11 * ",N/A",
+            "3,0,1000,1048.0,1048,1048,5,0.3,0" + 11 * ",1000",
+        ),
+    ],
+)
+def test_figures_as_locust_rounds_them_are_sound(tmp_path: Path, row: str, total: str) -> None:
+    """Percentiles over the maximum by rounding, short rates and N/A are no damage."""
+    rounded = "GET,b,3,0,1049,1048.0,1048,1048,5,0.30,0.00" + 11 * ",1000"
+    run = loaded(tmp_path, stats=lines(STATS_HEADER, row, rounded, f"None,Aggregated,{total}"))
     assert run.damage == ()
+
+
+QUANTILES = (0.5, 0.66, 0.75, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 0.9999)
+
+
+def written_by_locust(names: list[list[tuple[float, bool]]]) -> list[list[str]]:
+    """Return Locust's statistics of the requests of each name: latency in ms, and whether it failed."""
+    stats = RequestStats()
+    for number, requests in enumerate(names):
+        for latency_ms, failed in requests:
+            stats.log_request("GET", f"name{number}", cast("int", latency_ms), 2)
+            if failed:
+                stats.log_error("GET", f"name{number}", "odd")
+    file = io.StringIO()
+    environment: Any = SimpleNamespace(stats=stats)
+    StatsCSV(environment, [*QUANTILES, 1.0]).requests_csv(csv.writer(file))
+    return list(csv.reader(io.StringIO(file.getvalue())))[1:]
+
+
+REQUESTS = st.lists(
+    st.lists(st.tuples(st.floats(0.1, 30_000), st.booleans()), min_size=1, max_size=40),
+    min_size=1,
+    max_size=3,
+)
+
+
+EXAMPLES = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@EXAMPLES
+@given(names=REQUESTS)
+@pytest.mark.no_cover
+def test_whatever_locust_writes_is_sound(tmp_path: Path, names: list[list[tuple[float, bool]]]) -> None:
+    """Statistics as Locust itself writes them are never taken for damaged."""
+    run = loaded(tmp_path, stats=lines(STATS_HEADER, *map(",".join, written_by_locust(names))))
+    assert run.damage == ()
+
+
+def is_possible(rows: list[list[str]]) -> bool:
+    """Tell whether Locust could have written the latencies of some names, and of all in the last row."""
+    latencies = np.array([[row[6], *row[11:21], row[7], row[5]] for row in rows]).astype(float)
+    counts = [int(row[2]) for row in rows]
+    if not (np.isfinite(latencies) & (latencies >= 0)).all():
+        return False
+    for n, (least, *percentiles, most, mean) in zip(counts, latencies, strict=True):
+        ordered = [bucket_response_time(least), *percentiles, bucket_response_time(most)]
+        ranks = [(int(n * q - 1e-6), int(n * q + 1e-6)) for q in QUANTILES]
+        same = [a == b for (a, _), (_, b) in pairwise([*ranks, (n - 1, n - 1)])]
+        if any(is_same and a < b for is_same, (a, b) in zip(same, pairwise(ordered[1:]), strict=True)):
+            return False
+        if ordered != sorted(ordered) or not least * (1 - 1e-9) <= mean <= most * (1 + 1e-9):
+            return False
+    names, total = latencies[:-1], latencies[-1]
+    within = (names.min(axis=0) * (1 - 1e-9) <= total) & (total <= names.max(axis=0) * (1 + 1e-9))
+    return bool(within.all() and total[0] == names[:, 0].min() and total[-2] == names[:, -2].max())
+
+
+@EXAMPLES
+@given(
+    names=REQUESTS, row=st.integers(0, 3), column=st.sampled_from([5, 6, 7, *range(11, 21)]), data=st.data()
+)
+@pytest.mark.no_cover
+def test_no_impossible_latency_is_overlooked(
+    tmp_path: Path, names: list[list[tuple[float, bool]]], row: int, column: int, data: st.DataObject
+) -> None:
+    """A changed latency that Locust cannot have written beside the others is damage: nothing passes."""
+    rows = written_by_locust(names)
+    values = st.sampled_from(["nan", "-1", "", "inf", "x"]) | st.floats(0.1, 40_000).map(str)
+    near = st.sampled_from([0.9, 0.99, 1.01, 1.1]).map(lambda factor: str(factor * float(cell)))
+    cell = rows[min(row, len(names))][column]
+    rows[min(row, len(names))][column] = data.draw(values | near)
+    with suppress(ValueError):  # no number
+        assume(not is_possible(rows))
+    assert loaded(tmp_path, stats=lines(STATS_HEADER, *map(",".join, rows))).damage
 
 
 def test_damage_of_csv_files_matters_only_where_they_are_judged(tmp_path: Path) -> None:
@@ -239,9 +332,9 @@ LOCUST_1 = {
     "stats": """"Type","Name","Request Count","Failure Count","Median Response Time","Average Response Time",\
 "Min Response Time","Max Response Time","Average Content Size","Requests/s","Failures/s",\
 "50%","66%","75%","80%","90%","95%","98%","99%","99.9%","99.99%","99.999%","100%"
-"GET","/a",600,45,10,12,3,88,120,5.02,0.38,10,11,12,13,20,30,40,50,80,88,88,88
-"POST","/b",300,9,10,12,3,91,120,2.51,0.08,10,11,12,13,20,30,40,50,80,91,91,91
-"None","Aggregated",900,54,10,12,3,91,120,7.53,0.45,10,11,12,13,20,30,40,50,80,91,91,91""",
+"GET","/a",600,45,10,12,3,88,120,5.02,0.38,10,11,12,13,20,30,40,50,88,88,88,88
+"POST","/b",300,9,10,12,3,91,120,2.51,0.08,10,11,12,13,20,30,40,50,91,91,91,91
+"None","Aggregated",900,54,10,12,3,91,120,7.53,0.45,10,11,12,13,20,30,40,50,91,91,91,91""",
     "failures": """"Method","Name","Error","Occurrences"
 "GET","/a","ConnectionError(\'refused\')",45
 "POST","/b","504 Server Error",9""",
@@ -258,6 +351,29 @@ def test_files_of_locust_1_are_read_to_their_last_line(tmp_path: Path) -> None:
     assert run.total[["n", "failures", "p95_ms"]].to_numpy().tolist() == [[900, 54, 30]]
     assert run.failures["occurrences"].tolist() == [45, 9]
     assert run.duration_s == pytest.approx(900 / 7.53)
+
+
+def test_fractions_that_locust_1_cut_off_are_not_known(tmp_path: Path) -> None:
+    """A maximum of 91 ms in its files was below 92 ms: a percentile of 92 ms, from 91.6, is no damage."""
+    stats = LOCUST_1["stats"].replace("\\\n", "")
+    for failures, none in (("600,45", "600,0"), ("300,9", "300,0"), ("900,54", "900,0")):
+        stats = stats.replace(failures, none)
+    expected = {
+        "mean < 13 ms": "PASS",
+        "mean <= 12 ms": "INCONCLUSIVE",
+        "mean >= 12 ms": "PASS",
+        "max < 92 ms": "PASS",
+        "max <= 91 ms": "INCONCLUSIVE",
+        "max < 91 ms": "FAIL",
+        "min <= 3 ms": "INCONCLUSIVE",
+    }
+    thresholds = parse_thresholds(f"thresholds: {json.dumps(list(expected))}")
+
+    verdict = reach_verdict(loaded(tmp_path, stats=stats), thresholds)
+
+    assert {each["source"]: each["verdict"] for each in verdict["thresholds"]} == expected
+    assert loaded(tmp_path, stats=stats.replace("91,91,91", "92,92,92")).damage == ()
+    assert loaded(tmp_path, stats=stats.replace("91,91,91", "93,93,93")).damage
 
 
 @pytest.mark.parametrize("cut", [1, 3, 40])
