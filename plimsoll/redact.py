@@ -3,7 +3,8 @@
 There are two kinds of text. In prose (errors, log lines, command lines) what stands where a secret would is
 masked, and a harmless word may be masked with it. Names (of requests, transactions, metrics and tags) are
 identities: two names without a secret must stay two, so only what can hardly be anything else is masked. In
-names, words that have harmless values too (session, code, sig, pin) mask only values that look like a secret.
+names, words that have harmless values too (session, code, sig, pin, and key in a query) mask only values that
+look like a secret.
 
 Texts come from the service under test and are searched in the load generator: how much is searched is
 bounded, and so is every repetition below, or one long answer would stall the load.
@@ -39,12 +40,13 @@ _WHOLE = rf"(?:(?<![a-z0-9])|{_AFTER_PERCENT}|(?-i:(?<=[a-z])(?=[A-Z])))"
 _PIN = rf"{_WHOLE}(?:pin|t?otp|(?:auth\w{{0,20}}|login|sms|verification)[-_]?code)\d?"
 _PASS = rf"{_WHOLE}(?:pass|pw|jwt|bearer)\d?"
 _SESSION = rf"(?:{_PIN}|{_WHOLE}(?:session|sig)\d?)"
+_KEY = r"[?&]key"
 _SHORT_WORD = rf"(?:{_PASS}|{_SESSION})"
 # Statuses of HTTP, processes and WebSockets, and names of errors, are no secrets.
 _NO_STATUS = r"(?!-\d|(?:\d{1,3}|10[01]\d|(?-i:[A-Z_]{2,40}))(?![\w/+~%-]))"
 _CODE = rf"(?:(?<![\w-])|{_AFTER_PERCENT})code"
-_ASSIGNED = rf"(?:{_WORD}|{_PASS}|[?&](?:key|auth(?:orization)?)){_IS}"
-_ASSIGNED_IN_PROSE = rf"(?:{_SESSION}{_IS}|{_CODE}{_IS}{_NO_STATUS})"
+_ASSIGNED = rf"(?:{_WORD}|{_PASS}|[?&]auth(?:orization)?){_IS}"
+_ASSIGNED_IN_PROSE = rf"(?:(?:{_SESSION}|{_KEY}){_IS}|{_CODE}{_IS}{_NO_STATUS})"
 # A colon follows many words: only where a word begins, as names of requests may end in one of these, too.
 _TOLD = rf"(?:(?<![\w./-])|{_AFTER_PERCENT})[\w-]{{0,40}}?{_WORD}{_COLON}"
 _SHORT_TOLD = _SHORT_WORD + _COLON
@@ -53,7 +55,7 @@ _QUOTED = rf"b?(?P<quote>{_QUOTE})"
 # The last part of its patterns, as _VALUE is: nothing makes it backtrack. Possessive it would match too much
 # before Python 3.11.5 (python/cpython#106052).
 _UP_TO_QUOTE = r"(?:(?!(?P=quote))(?:\\.|[^\\])){0,99999}"
-# What follows the name of a secret without being one.
+# What follows the name of a secret without being one, but for right behind an equals sign.
 _NOT_PLAIN = (
     r"(?!…|(?:a|an|are|cannot|empty|error|expected|expired|failed|false|for|from|got|has|in|invalid|is|it|missing|"
     r"must|none|not|null|of|or|rejected|required|revoked|should|the|to|too|traceback|true|undefined|unknown|was|"
@@ -63,7 +65,7 @@ _UNQUOTED = r"(?:(?!%(?:25)?2[267C])[^\s\"'&,;})\\]){1,99999}"
 # A password may have these in it: they end it where a space, another name or the rest of a path follows.
 _OTHER_NAME = rf"[\w.-]{{1,60}}{_QUOTE}?(?:[=:]|%(?:25)?3[AD])"
 _AFTER_COMMA = rf"(?:[,;)}}]{{1,20}}(?!{_OTHER_NAME}|[./:=|(\[{{<>?]){_UNQUOTED})?"
-_VALUE = rf"(?!b[\"']){_NOT_PLAIN}{_UNQUOTED}{_AFTER_COMMA * 8}"
+_VALUE = rf"(?!b[\"'])(?:(?<=[=d])(?!…)|{_NOT_PLAIN}){_UNQUOTED}{_AFTER_COMMA * 8}"
 _WITH_DIGIT = r"(?=[^\s\"'&,;})\\\d]{0,60}\d)(?=[^\s\"'&,;})\\a-z]{0,60}[a-z])[^\s\"'&,;})\\]{4,99999}"
 
 _HEADER = (
@@ -124,7 +126,7 @@ _IN_NAMES = (
     _rule(rf"(?:{_TOLD}|{_PASS}{_COLON}){_QUOTED}", _UP_TO_QUOTE, _COLONS, _WORDS),
     _rule(rf"(?:{_TOLD}|{_SHORT_TOLD}|{_HEADER})(?:{_SCHEME})?", _OPAQUE, _COLONS, f"{_WORDS}|{_HEADERS}"),
     _rule(_SCHEME, _OPAQUE, _SCHEMES),
-    _rule(rf"(?:{_SESSION}|{_CODE})(?:{_IS}|{_COLON}){_QUOTED}?", rf"(?:{_OPAQUE}|{_RANDOM})", _WORDS),
+    _rule(rf"(?:{_SESSION}|{_CODE}|{_KEY})(?:{_IS}|{_COLON}){_QUOTED}?", rf"(?:{_OPAQUE}|{_RANDOM})", _WORDS),
     _rule(rf"{_PIN}(?:{_IS}|{_COLON}){_QUOTED}?", r"\d{4,12}(?!\w)", _WORDS),
 )
 _IN_PROSE = (

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from plimsoll.redact import redact_log, redact_name
 from reports.files import read_regular
 
 
@@ -33,6 +34,10 @@ class Layout:
     unterminated: bool = False
 
 
+MASKED = {"request_type": redact_name, "name": redact_name} | dict.fromkeys(
+    ("error", "message", "traceback"), redact_log
+)
+"""How secrets are kept out of texts; those of a run that Plimsoll recorded have none."""
 LARGEST = 1e15
 """No count, time or size of a run is as large: such a number is damage, hence unknown."""
 
@@ -146,6 +151,8 @@ def _shaped(frame: pd.DataFrame, layout: Layout) -> pd.DataFrame:
         if column in layout.text:
             texts = frame[column].fillna("").to_numpy() if column in frame else ""
             shaped[column] = pd.Series(texts, index=shaped.index, dtype=object)
+            if column in MASKED:
+                shaped[column] = shaped[column].map({t: MASKED[column](t) for t in shaped[column].unique()})
         elif column in frame:
             values = pd.to_numeric(frame[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
             shaped[column] = np.where(np.abs(values) < LARGEST, values, np.nan)

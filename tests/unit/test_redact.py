@@ -26,7 +26,11 @@ PRIVATE_KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEow\nIBAAKC\n-----END RSA PRI
 # Where a secret's value is, and what is shown instead.
 ASSIGNED = [
     ("/login?user=ann&token=abc&page=2", "/login?user=ann&token=***&page=2"),
-    ("/file?key=abc&sig=oDc3Q%2BzW8a2fX1b%3D&page=2", "/file?key=***&sig=***&page=2"),
+    ("/file?key=7f3a9c2b7d&sig=oDc3Q%2BzW8a2fX1b%3D&page=2", "/file?key=***&sig=***&page=2"),
+    ("/?token=a", "/?token=***"),
+    ("/?token=expired&page=2", "/?token=***&page=2"),
+    ("password=None", "password=***"),
+    ("password%3Dwrong", "password%3D***"),
     ("/callback?code=SplxlOBeZQQYbYS6&state=xyz", "/callback?code=***&state=xyz"),
     ("DB_PASSWORD=abc", "DB_PASSWORD=***"),
     ("pass=abc", "pass=***"),
@@ -82,6 +86,8 @@ ASSIGNED = [
 # What is a secret only in prose: the name of a request may well be `password: reset` or `Basic search`.
 TOLD = [
     ("/file?sig=def&page=2", "/file?sig=***&page=2"),
+    ("/file?key=abc&page=2", "/file?key=***&page=2"),
+    ("session=invalid", "session=***"),
     ("session=abc", "session=***"),
     ("session=Bearer abc.def", "session=Bearer ***"),
     ("sig=abc", "sig=***"),
@@ -130,7 +136,8 @@ PLAIN = [
     "Session: morning",
     "Token expected",
     "token: expired",
-    "password=None",
+    "password = None",
+    "password=\nTraceback",
     "tokens: 512",
     "max_tokens=100",
     "secretary: Ann",
@@ -154,6 +161,8 @@ NAMES = [
     "/rooms?session=morning",
     "/rooms?session=2024-autumn-b2",
     "/areas?code=DE10115",
+    "/items?key=3",
+    "/items?page=2&key=chairs",
     "/areas?code=10117",
     "/verify?pin=3",
     "/styles?sig=v2",

@@ -319,6 +319,23 @@ def test_no_impossible_latency_is_overlooked(
     assert loaded(tmp_path, stats=lines(STATS_HEADER, *map(",".join, rows))).damage
 
 
+def test_secrets_in_plain_files_are_masked(tmp_path: Path) -> None:
+    """What Locust wrote without Plimsoll is masked as it is read: names, errors and tracebacks."""
+    name, masked = "/?token=s3cret", "/?token=***"
+    run = loaded(
+        tmp_path,
+        stats=lines(STATS_HEADER, ROW.replace("GET,a", f"GET,{name}"), TOTAL),
+        stats_history=lines(
+            HISTORY_HEADER, history_row(0, 1, 100, name=f"GET,{name}"), history_row(0, 1, 100)
+        ),
+        failures=lines("Method,Name,Error,Occurrences", f"GET,{name},password=s3cret,1"),
+        exceptions=lines("Count,Message,Traceback", "1,password=s3cret,pw=s3cret"),
+    )
+    assert [run.requests["name"][0], run.history["name"][0], run.failures["name"][0]] == [masked] * 3
+    assert run.failures["error"].tolist() == ["password=***"]
+    assert run.exceptions[["message", "traceback"]].to_numpy().tolist() == [["password=***", "pw=***"]]
+
+
 def test_damage_of_csv_files_matters_only_where_they_are_judged(tmp_path: Path) -> None:
     """A run that was recorded second by second is judged from that, whatever stands in Locust's files."""
     write_intervals(tmp_path / "intervals.arrow", interval_table(even(60)))
