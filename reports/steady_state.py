@@ -25,7 +25,7 @@ CONSTANT_RATIO = 0.05
 class SteadyState:
     """Hold the judged window: whole Unix seconds from `first_s` to before `end_s`.
 
-    `start_unix_s` is the start of the run, `cut_s` what MSER-5 cut and `most_s` the half it searched (None
+    `start_unix_s` is the start of the run, `cut_s` what MSER-5 cut and `max_cut_s` the half it searched (None
     where it was not asked).
     """
 
@@ -34,7 +34,7 @@ class SteadyState:
     end_s: int
     method: str
     cut_s: float | None = None
-    most_s: float | None = None
+    max_cut_s: float | None = None
 
     @property
     def from_s(self) -> float:
@@ -141,9 +141,9 @@ def _without_warm_up(run: Run, window: SteadyState) -> SteadyState:
     medians = [percentile_ms(row, 50) for row in intervals.merged(intervals.successes, started, batches)]
     known = np.array([median for median in medians if not math.isnan(median)])
     cut = max(mser(known), mser(summed(intervals.column("n"), ended, batches)))
-    cut_s, most_s = cut * BATCH_S, batches // 2 * BATCH_S
-    found = replace(window, cut_s=float(cut_s), most_s=float(most_s))
-    if cut_s >= most_s:
+    cut_s, max_cut_s = cut * BATCH_S, batches // 2 * BATCH_S
+    found = replace(window, cut_s=float(cut_s), max_cut_s=float(max_cut_s))
+    if cut_s >= max_cut_s:
         return replace(found, method=f"{window.method}; MSER-5 found no steady part")
     method = f"{window.method}; MSER-5 on p50 and requests/s cut {cut_s} s of warm-up"
     return replace(found, first_s=window.first_s + cut_s, method=method)

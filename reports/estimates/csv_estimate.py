@@ -57,8 +57,8 @@ def estimate(metric: Metric, rows: pd.DataFrame, run: Run) -> Estimate | None:
         # known, and that of Locust's history alone has no other beside it.
         length_s = whole_s if run.requests_s is None or run.meta.ended else min(run.requests_s, whole_s)
         doubt = f"the last request was answered after {length_s:.0f} of {whole_s:.0f} s"
-        value, least = n / length_s, n / whole_s
-        return Estimate(value, least, value, n, "requests over seconds", doubt=doubt, caveat=CAVEAT)
+        value, low = n / length_s, n / whole_s
+        return Estimate(value, low, value, n, "requests over seconds", doubt=doubt, caveat=CAVEAT)
     if (rows["max_ms"] == 0).any():  # Locust writes 0 where a client gave no response time
         return None
     return _mean(rows) if metric.figure == "mean" else _ranked(metric, rows)
@@ -109,8 +109,8 @@ def _ranked(metric: Metric, rows: pd.DataFrame) -> Estimate | None:
             if exact_ms >= 0
         ]
         # Every failure may have been slower than it, or every one faster.
-        lows.append(max((least for at, least, _ in points if at <= rank), default=0.0))
-        highs.append(min((most for at, _, most in points if at >= rank + failures), default=math.inf))
+        lows.append(max((low for at, low, _ in points if at <= rank), default=0.0))
+        highs.append(min((high for at, _, high in points if at >= rank + failures), default=math.inf))
         values.append(min(max(value, lows[-1]), highs[-1]))
     if level is None:
         extreme = min if metric.figure == "min" else max

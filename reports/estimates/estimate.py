@@ -52,13 +52,15 @@ class Estimate:
         return replace(self, value=value, low=low, high=high, step=step, independent=independent)
 
 
-def is_far(value: float | None, operator: str, limit: float, most: float = math.inf) -> bool:
-    """Tell whether a figure, of which none is over `most`, is FAR beyond its limit."""
+def is_far(value: float | None, operator: str, limit: float, max_value: float = math.inf) -> bool:
+    """Tell whether a figure, of which none is over `max_value`, is FAR beyond its limit."""
     if value is None:
         return False
     if operator in UPPER_LIMITS:
         return value >= FAR * limit
-    return FAR * value <= limit or (math.isfinite(most) and most - value >= FAR * (most - limit))
+    return FAR * value <= limit or (
+        math.isfinite(max_value) and max_value - value >= FAR * (max_value - limit)
+    )
 
 
 def exact(value: float, n: int, method: str) -> Estimate:

@@ -100,10 +100,10 @@ def metric_figures(run: Run) -> pd.DataFrame:
             table = table.assign(value=total)
         else:
             figures = recorded_figures(recording, METRIC_LEVELS)
-            least = np.asarray(pd.Series(recording.column("min_ms")).groupby(group).min()) / VALUE_SCALE
+            min_ = np.asarray(pd.Series(recording.column("min_ms")).groupby(group).min()) / VALUE_SCALE
             # The middle of a bucket may lie below the least value in it.
-            values = {v: np.maximum(figures[f"{v}_ms"] / VALUE_SCALE, least) for v in METRIC_VALUES}
-            table = table.assign(**values, min=least)
+            values = {v: np.maximum(figures[f"{v}_ms"] / VALUE_SCALE, min_) for v in METRIC_VALUES}
+            table = table.assign(**values, min=min_)
         tables.append(table)
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
 

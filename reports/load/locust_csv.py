@@ -221,10 +221,10 @@ def _unlike_the_names(frame: pd.DataFrame) -> Iterator[tuple[str, int, str]]:
     made, timed = frame[~whole & (frame["n"] > 0)], frame[~whole & (frame["max_ms"] > 0)]
     for column in ("min_ms", "max_ms", "mean_ms", *_percentiles(frame)):
         by_name = (made if PERCENTILE_COLUMN.fullmatch(column) else timed)[column]
-        least, most = by_name.min(), by_name.max()
-        least, most = most if column == "max_ms" else least, least if column == "min_ms" else most
-        is_off = (frame[column] < least * (1 - FLOAT_RATIO)) | (frame[column] > most * (1 + FLOAT_RATIO))
-        fits = f"{least:.10g}" if least == most else f"between {least:.10g} and {most:.10g}"
+        min_, max_ = by_name.min(), by_name.max()
+        min_, max_ = max_ if column == "max_ms" else min_, min_ if column == "min_ms" else max_
+        is_off = (frame[column] < min_ * (1 - FLOAT_RATIO)) | (frame[column] > max_ * (1 + FLOAT_RATIO))
+        fits = f"{min_:.10g}" if min_ == max_ else f"between {min_:.10g} and {max_:.10g}"
         yield from _first(column, whole & is_off, f"not {fits}, as by name")
 
 
@@ -232,11 +232,11 @@ def _of_another_time(frame: pd.DataFrame) -> Iterator[tuple[str, int, str]]:
     """Yield the rate that differs most, where not all are counts over one time, up to the last request."""
     known = frame[(frame["n"] > 0) & (frame["rps"] >= 0)]
     n, rps = known["n"].to_numpy(), known["rps"].to_numpy()
-    least_s, slowest = n / (rps + RATE_ROUNDING), rps - RATE_ROUNDING
-    most_s = np.divide(n, slowest, out=np.full(len(n), np.inf), where=slowest > 0)
-    if len(known) and least_s.max() > most_s.min():
-        middle_s = float(np.median(least_s))
-        worst = int(np.abs(np.log(least_s / middle_s)).argmax())
+    min_s, slowest = n / (rps + RATE_ROUNDING), rps - RATE_ROUNDING
+    max_s = np.divide(n, slowest, out=np.full(len(n), np.inf), where=slowest > 0)
+    if len(known) and min_s.max() > max_s.min():
+        middle_s = float(np.median(min_s))
+        worst = int(np.abs(np.log(min_s / middle_s)).argmax())
         fits = f"not {n[worst]:.0f} {plural(n[worst], 'request')} in the {middle_s:.1f} s of the other rows"
         yield "rps", int(known.index[worst]), fits
 

@@ -36,25 +36,11 @@ HEALTH_NOTES = {
 def time_charts(run: Run, verdict: dict[str, Any]) -> list[Chart]:
     """Return the charts of users, starts, rates and latencies, all ending at the last second known."""
     recorded, corrected = run.intervals, run.intervals.corrected
-    counted = (
-        "by the second in which they ended"
-        if recorded
-        else "from Locust's counts as they grew; its own rate column would stand still while the service does"
-    )
     latencies = recorded_percentiles(run, recorded.latencies) if recorded else total_timeline(run)
     sketches = [
         _users(run),
         *_starts(run),
-        _sketch(
-            "rates",
-            "How much got through, and when did it fail?",
-            f"Requests and failures a second, {counted}.",
-            "There is no history of request counts (locust_stats_history.csv).",
-            recorded_rates(run) if recorded else total_timeline(run),
-            {"rps": ("requests/s", "rps"), "failures_per_s": ("failures/s", "failed")},
-            "/s",
-            stated_limits(verdict, "/s", selector="*"),
-        ),
+        _rates(run, stated_limits(verdict, "/s", selector="*")),
         _percentiles(
             "latency",
             "When did it get slow?",
@@ -170,6 +156,24 @@ def _starts(run: Run) -> list[Sketch]:
             "/s",
         ),
     ]
+
+
+def _rates(run: Run, limits: Sequence[Limit]) -> Sketch:
+    counted = (
+        "by the second in which they ended"
+        if run.intervals
+        else "from Locust's counts as they grew; its own rate column would stand still while the service does"
+    )
+    return _sketch(
+        "rates",
+        "How much got through, and when did it fail?",
+        f"Requests and failures a second, {counted}.",
+        "There is no history of request counts (locust_stats_history.csv).",
+        recorded_rates(run) if run.intervals else total_timeline(run),
+        {"rps": ("requests/s", "rps"), "failures_per_s": ("failures/s", "failed")},
+        "/s",
+        limits,
+    )
 
 
 def _percentiles(key: str, question: str, note: str, timeline: Timeline, limits: Sequence[Limit]) -> Sketch:

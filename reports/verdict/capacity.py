@@ -62,8 +62,8 @@ class Capacity:
     @property
     def passed(self) -> StepVerdict | None:
         """Return the highest step that passed below every one that failed: above it a pass is chance."""
-        most = self.failed.load if self.failed is not None else math.inf
-        passed = [step for step in self.steps if step.outcome is Outcome.PASS and step.load < most]
+        max_load = self.failed.load if self.failed is not None else math.inf
+        passed = [step for step in self.steps if step.outcome is Outcome.PASS and step.load < max_load]
         return max(passed, key=lambda step: step.load, default=None)
 
     @property

@@ -97,16 +97,16 @@ def decide(found: Estimate, operator: str, limit: float) -> Outcome:
     return Outcome.FAIL if outside else Outcome.INCONCLUSIVE
 
 
-def narrowed(found: Estimate, operator: str, limit: float, most: float = math.inf) -> Estimate:
+def narrowed(found: Estimate, operator: str, limit: float, max_value: float = math.inf) -> Estimate:
     """Return the estimate with the interval that breaks the limit for sure, if one does.
 
     A step in the figure widens the interval over blocks, though it is not noise. Where a figure that is
-    `most` at most is far beyond its limit, it matters little how alike requests are.
+    `max_value` at most is far beyond its limit, it matters little how alike requests are.
     """
     if found.step is not None and _sides(found.step, operator, limit)[1]:
         low, high = found.step
         return replace(found, low=low, high=high, method=f"{found.method}; from each side of the step alone")
-    if found.independent is None or not is_far(found.value, operator, limit, most):
+    if found.independent is None or not is_far(found.value, operator, limit, max_value):
         return found
     if not _sides(found.independent, operator, limit)[1]:
         return found
@@ -148,16 +148,16 @@ def _with_lag(judged: Judgement, lowered: Judgement) -> Judgement:
 
     An outcome for which the figure must be above the limit has to hold without the lag as well.
     """
-    found, least = judged.estimate, lowered.estimate
-    if found is None or least is None:
+    found, without = judged.estimate, lowered.estimate
+    if found is None or without is None:
         return judged
-    low = None if found.low is None or least.low is None else min(found.low, least.low)
+    low = None if found.low is None or without.low is None else min(found.low, without.low)
     wide = replace(judged, estimate=replace(found, low=low))
     is_upper = judged.threshold.statement.operator in UPPER_LIMITS
     is_above = judged.outcome is (Outcome.FAIL if is_upper else Outcome.PASS)
     if not is_above or lowered.outcome is judged.outcome:
         return wide
-    figure = "" if least.value is None else f" (without it {quantity(least.value, 'ms', digits=4)})"
+    figure = "" if without.value is None else f" (without it {quantity(without.value, 'ms', digits=4)})"
     side = "broken" if is_upper else "kept"
     reason = f"the limit may be {side} by no more than the generator's event-loop lag{figure}"
     return replace(wide, outcome=Outcome.INCONCLUSIVE, reason=reason)

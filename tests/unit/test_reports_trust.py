@@ -107,7 +107,7 @@ def test_warm_up_of_a_constant_load_is_cut() -> None:
     hold = (Stage("hold", 0, 200, 10, 10),)
     run = replace(run_of(stages=hold), intervals=intervals_of(interval_table(requests(at_s, slow))))
     found = steady_state(run)
-    assert (found.from_s, found.cut_s, found.most_s) == (30, 30, 100)
+    assert (found.from_s, found.cut_s, found.max_cut_s) == (30, 30, 100)
     assert checks(run)["steady_state"].ok
     assert found.method.endswith("MSER-5 on p50 and requests/s cut 30 s of warm-up")
 

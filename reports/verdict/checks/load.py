@@ -131,11 +131,11 @@ def min_duration(run: Run, window: SteadyState | None) -> Check | None:
 
 def steady_state(window: SteadyState | None) -> Check | None:
     """Return how much of a long run was cut as warm-up, of the half that was searched."""
-    if window is None or window.cut_s is None or window.most_s is None:
+    if window is None or window.cut_s is None or window.max_cut_s is None:
         return None
-    ok = window.cut_s < window.most_s
-    reason = f"the figures still changed after {window.most_s:.0f} s of constant load, half of the run"
-    return Check.of("steady_state", window.cut_s, window.most_s, ok, reason, (Family.LATENCY, Family.RATE))
+    ok = window.cut_s < window.max_cut_s
+    reason = f"the figures still changed after {window.max_cut_s:.0f} s of constant load, half of the run"
+    return Check.of("steady_state", window.cut_s, window.max_cut_s, ok, reason, (Family.LATENCY, Family.RATE))
 
 
 def arrival_rate_kept(run: Run, window: SteadyState) -> Check | None:
