@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gevent
-from locust import User
 
 import json
 import logging
@@ -11,13 +10,11 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from plimsoll.context import tag_words
-from plimsoll.loads.intended_starts import iteration_name
-from plimsoll.redact import has_secret, redact_name
+from plimsoll.recording.declared_names import KnownNames
+from plimsoll.redact import has_secret
 from plimsoll.run_files.exit_status import VERDICTS, ExitStatus, Outcome
 
 SUITE_FOLDER = Path(__file__).resolve().parents[2]
@@ -33,84 +30,6 @@ runpy.run_module(package, run_name="__main__", alter_sys=True)
 """
 
 logger = logging.getLogger("plimsoll")
-
-
-class KnownNames(NamedTuple):
-    """What a run can send, as far as its journeys declare it; None for the requests where one does not.
-
-    Those of metrics, tags and transactions may be globs: `*` where any may come.
-    """
-
-    requests: Iterable[str] | None
-    metrics: Iterable[str]
-    users: Iterable[str]
-    tags: Iterable[str]
-    transactions: Iterable[str]
-    iterations: Iterable[str]
-
-
-def known_names(classes: Sequence[type[User]]) -> KnownNames:
-    """Return what these journeys can send, as far as they declare it."""
-    return KnownNames(
-        known_request_names(classes),
-        sorted(declared_names(classes, "metric_names") | declared_names(classes, "client_metric_names")),
-        sorted(user_class.__name__ for user_class in classes),
-        sorted(declared_names(classes, "tag_names") | tags_of_tasks(classes)),
-        sorted(declared_names(classes, "transaction_names")),
-        sorted(iterations_of(classes)),
-    )
-
-
-def known_request_names(classes: Iterable[type[User]]) -> set[str] | None:
-    """Return every request name that journeys declare, as it is recorded; None where one declares none."""
-    names: set[str] = set()
-    for user_class in classes:
-        declared: Iterable[str] | None = getattr(user_class, "request_names", None)
-        if declared is None:
-            return None
-        names.update(map(redact_name, declared))
-    return names
-
-
-def declared_names(classes: Iterable[type[User]], attribute: str) -> set[str]:
-    """Return the recorded names that an attribute of the journeys declares, or globs; None declares `*`."""
-    names: set[str] = set()
-    for user_class in classes:
-        declared: Iterable[str] | None = getattr(user_class, attribute, ())
-        names.update(["*"] if declared is None else map(redact_name, declared))
-    return names
-
-
-def _tasks_of(holder: Any) -> set[Any]:
-    """Return the tasks of a user class, among them TaskSets and the tasks within them."""
-    found: set[Any] = set()
-    left = [holder]
-    while left:
-        new = set(getattr(left.pop(), "tasks", ())) - found
-        found |= new
-        left.extend(new)
-    return found
-
-
-def tags_of_tasks(user_classes: Iterable[type[User]]) -> set[str]:
-    """Return the tags that Locust's `@tag` gave the tasks of user classes, in TaskSets within them too."""
-    tasks = {task for user_class in user_classes for task in _tasks_of(user_class)}
-    return {word for task in tasks for word in tag_words(getattr(task, "locust_tag_set", ()))}
-
-
-def iterations_of(user_classes: Iterable[type[User]]) -> set[str]:
-    """Return the names that the iterations of user classes have under a schedule.
-
-    Users may be given their tasks when they are made; of those whose class has none any may come.
-    """
-    names: set[str] = set()
-    for user_class in user_classes:
-        tasks = _tasks_of(user_class)
-        if all(getattr(holder, "tasks", ()) for holder in (user_class, *tasks) if isinstance(holder, type)):
-            names |= {iteration_name(user_class, task) for task in tasks if not isinstance(task, type)}
-        else:
-            names.add(f"{user_class.__name__}.*")
-    return names
 
 
 class ThresholdsCheck(NamedTuple):

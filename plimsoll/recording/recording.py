@@ -14,9 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from plimsoll.recording.declared_names import known_request_names
 from plimsoll.recording.health import HealthMonitor
 from plimsoll.recording.interval_recording import TICKS_PER_WRITE, IntervalRecording
-from plimsoll.recording.judging import SUITE_FOLDER, StepJudge, copy_thresholds, known_request_names
+from plimsoll.recording.judging import SUITE_FOLDER, StepJudge, copy_thresholds
 from plimsoll.recording.options import options_of
 from plimsoll.recording.run_clock import RunClock
 from plimsoll.recording.run_directory import (

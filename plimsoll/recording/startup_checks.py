@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 from plimsoll.loads.schedule import ScheduleError
 from plimsoll.loads.scheduled_shape import TICK_S, PlannedShape
 from plimsoll.recording.bundled_service import service_faults
-from plimsoll.recording.judging import check_thresholds, known_names, tags_of_tasks
+from plimsoll.recording.declared_names import known_names, tags_of_tasks
+from plimsoll.recording.judging import check_thresholds
 from plimsoll.recording.options import declare_limits_ms, options_of, starts_by_itself, warm_up_s
 from plimsoll.recording.run_directory import RESULTS_FOLDER
 from plimsoll.redact import redact

@@ -25,7 +25,8 @@ from werkzeug.datastructures import MultiDict
 
 from plimsoll.locust_internals import INDEX_ENDPOINT, SWARM_ENDPOINT
 from plimsoll.recording.bundled_service import ServiceError
-from plimsoll.recording.judging import check_thresholds, known_names, suite_program
+from plimsoll.recording.declared_names import known_names
+from plimsoll.recording.judging import check_thresholds, suite_program
 from plimsoll.recording.options import LIMITS_OPTION, declare_limits_ms, options_of
 from plimsoll.recording.session import Session
 from plimsoll.recording.startup_checks import folder_faults, shown, task_faults, url_faults

@@ -16,13 +16,8 @@ from typing import Any
 import pytest
 
 from plimsoll import ArrivalShape, RateStage, ScheduledShape, SearchShape, Stage
-from plimsoll.recording.judging import (
-    SUITE_FOLDER,
-    check_thresholds,
-    declared_names,
-    how_to_judge,
-    known_names,
-)
+from plimsoll.recording.declared_names import declared_names, known_names
+from plimsoll.recording.judging import SUITE_FOLDER, check_thresholds, how_to_judge
 from plimsoll.recording.startup_checks import (
     _host_faults,
     _setting_faults,
