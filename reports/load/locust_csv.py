@@ -117,8 +117,12 @@ def read_stats(path: Path) -> tuple[pd.DataFrame, pd.DataFrame, list[str], list[
         aggregated = aggregated.iloc[: end + 1]
     frame["cut_ms"] = FRACTION_MS if "mean_ms" in frame.attrs["whole"] else 0.0
     figures = [c for c in frame.attrs["columns"] if frame[c].dtype == np.float64 and c != NOT_JUDGED]
-    found = [*_no_numbers(frame, figures), *_negative(frame, figures), *_out_of_order(frame)]
-    found += [*_unlike_the_names(frame), *_of_another_time(frame)]
+    found = [
+        *_no_numbers(frame, figures),
+        *_negative(frame, figures),
+        *_out_of_order(frame),
+        *_unlike_the_others(frame),
+    ]
     faults = _faults(frame, path.name, found)
     # A count that is no count (NaN compares false) is damage.
     sound = (frame["failures"] >= 0) & (frame["n"] >= frame["failures"])
@@ -206,16 +210,23 @@ def _out_of_order(frame: pd.DataFrame) -> Iterator[tuple[str, int, str]]:
         yield from _first(column, low > max_ms, "above the maximum")
         yield from _first(column, high < min_ms, "below the minimum")
         is_slowest = n * (1 - _level(column) / 100) < 1 - FLOAT_RATIO
-        yield from _first(column, is_slowest & (high < frame["max_ms"]), "below the maximum of so few")
+        yield from _first(
+            column,
+            is_slowest & (high < frame["max_ms"]),
+            "below the maximum, though it is of the slowest request",
+        )
     for lower, column in pairwise(percentiles):
         yield from _first(column, frame[column] < frame[lower], f"below the {_level(lower):g}%")
         first, last = n * _level(lower) / 100 - FLOAT_RATIO, n * _level(column) / 100 + FLOAT_RATIO
         is_over = (first // 1 == last // 1) & (frame[column] > frame[lower])
-        yield from _first(column, is_over, f"above the {_level(lower):g}% of so few")
+        yield from _first(column, is_over, f"above the {_level(lower):g}%, though it is of the same request")
 
 
-def _unlike_the_names(frame: pd.DataFrame) -> Iterator[tuple[str, int, str]]:
-    """Yield latencies of all requests that are not between those of the names."""
+def _unlike_the_others(frame: pd.DataFrame) -> Iterator[tuple[str, int, str]]:
+    """Yield latencies of all requests that are not between those of the names, and a rate.
+
+    A rate is a count over a time that all have, up to the last request: the one that differs most is named.
+    """
     whole = is_aggregated(frame)
     # Locust writes 0 for a name without response times, which are the fastest in its percentiles.
     made, timed = frame[~whole & (frame["n"] > 0)], frame[~whole & (frame["max_ms"] > 0)]
@@ -225,11 +236,7 @@ def _unlike_the_names(frame: pd.DataFrame) -> Iterator[tuple[str, int, str]]:
         min_, max_ = max_ if column == "max_ms" else min_, min_ if column == "min_ms" else max_
         is_off = (frame[column] < min_ * (1 - FLOAT_RATIO)) | (frame[column] > max_ * (1 + FLOAT_RATIO))
         fits = f"{min_:.10g}" if min_ == max_ else f"between {min_:.10g} and {max_:.10g}"
-        yield from _first(column, whole & is_off, f"not {fits}, as by name")
-
-
-def _of_another_time(frame: pd.DataFrame) -> Iterator[tuple[str, int, str]]:
-    """Yield the rate that differs most, where not all are counts over one time, up to the last request."""
+        yield from _first(column, whole & is_off, f"not {fits}, as the rows by name say")
     known = frame[(frame["n"] > 0) & (frame["rps"] >= 0)]
     n, rps = known["n"].to_numpy(), known["rps"].to_numpy()
     min_s, slowest = n / (rps + RATE_ROUNDING), rps - RATE_ROUNDING
