@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plimsoll.data.feeder import STOCK_ROWS, RowAllocator, Strategy, positions
@@ -73,6 +73,7 @@ def test_circular_rows_go_around(rows: int, asks: list[int]) -> None:
     assert dealt == [number % rows for number in range(len(dealt))]
 
 
+@settings(max_examples=20)
 @given(rows=st.integers(1, 50), asks=st.lists(st.integers(0, 30), min_size=1, max_size=5), seed=st.text())
 def test_random_rows_hang_on_the_seed_alone(rows: int, asks: list[int], seed: str) -> None:
     """However the rows are asked for, the same are dealt in the same order."""

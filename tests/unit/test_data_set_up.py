@@ -101,38 +101,29 @@ def test_a_set_up_that_fails_half_way(preparation: Preparation) -> None:
     assert notes == ["first up", "guarded", "first down"]
 
 
-def test_a_set_up_that_fails_tells_no_secrets(preparation: Preparation) -> None:
-    """What its code raises is shown on the terminal and in the web UI: a password in it is masked."""
-
-    @set_up(limit_s=1)
-    def accounts(environment: Environment) -> Generator[None, None, None]:  # noqa: ARG001 - as the suite calls it
-        int("postgresql://admin:s3cret@db.example/school")
-        yield
-
-    with pytest.raises(SetUpError, match=r"base 10: 'postgresql://admin:\*\*\*@db.example/school"):
-        preparation.begin()
-
-
-def test_a_set_up_that_reads_a_wrong_file(preparation: Preparation) -> None:
-    """Rows that are wrong are a configuration's fault also where a set-up reads them, and told as such."""
-
-    @set_up(limit_s=1)
-    def accounts(environment: Environment) -> Generator[Any, None, None]:  # noqa: ARG001 - as the suite calls it
-        yield CsvFile("/accounts.csv").read()
-
-    with pytest.raises(FeedError, match=r"^csv /accounts\.csv: No such file or directory$"):
-        preparation.begin()
-
-
-def test_a_set_up_that_takes_too_long(preparation: Preparation) -> None:
-    """It is stopped, and the text says after how long."""
+@pytest.mark.parametrize(
+    ("work", "error", "text"),
+    [
+        (
+            lambda: int("postgresql://admin:s3cret@db.example/school"),
+            SetUpError,
+            r"base 10: 'postgresql://admin:\*\*\*@db.example/school",
+        ),
+        (CsvFile("/accounts.csv").read, FeedError, r"^csv /accounts\.csv: No such file or directory$"),
+        (lambda: gevent.sleep(5), SetUpError, r"accounts' failed: it takes longer than 0\.05 s"),
+    ],
+    ids=["a secret is masked", "a wrong file is told as such", "one that takes too long is stopped"],
+)
+def test_a_set_up_that_fails_is_told(
+    preparation: Preparation, work: Callable[[], object], error: type[Exception], text: str
+) -> None:
+    """The text, which is shown on the terminal and in the web UI, says why, without secrets."""
 
     @set_up(limit_s=0.05)
-    def accounts(environment: Environment) -> Generator[None, None, None]:  # noqa: ARG001 - as the suite calls it
-        gevent.sleep(5)
-        yield
+    def accounts(environment: Environment) -> Generator[Any, None, None]:  # noqa: ARG001 - as the suite calls it
+        yield work()
 
-    with pytest.raises(SetUpError, match=r"accounts' failed: it takes longer than 0\.05 s"):
+    with pytest.raises(error, match=text):
         preparation.begin()
 
 

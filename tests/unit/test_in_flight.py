@@ -202,23 +202,34 @@ class Silent:
         raise GreenletExit
 
 
-@pytest.mark.parametrize("user_class", [HttpUser, FastHttpUser])
 @pytest.mark.parametrize(
-    ("url", "options", "name"),
+    ("user_class", "url", "options", "name"),
     [
-        ("/home", {"name": "shop.home"}, "shop.home"),
-        ("/home?page=2", {}, "/home?page=2"),
-        ("/home", {"name": None}, "/home"),
+        *(
+            (user_class, *request)
+            for user_class in (HttpUser, FastHttpUser)
+            for request in (
+                ("/home", {"name": "shop.home"}, "shop.home"),
+                ("/home?page=2", {}, "/home?page=2"),
+                ("/home", {"name": None}, "/home"),
+            )
+        ),
+        (HttpUser, "http://host/a/b?c=d#e", {}, "/a/b?c=d"),
+        (HttpUser, "http://host", {}, "/"),
+        (HttpUser, b"/bytes", {}, "/bytes"),
+        (HttpUser, "/?", {}, "/"),
     ],
 )
+@pytest.mark.parametrize("group", [None, "group"])
 def test_locust_clients(
     environment: Environment,
     kept: Kept,
     monkeypatch: pytest.MonkeyPatch,
     user_class: type[User],
-    url: str,
+    url: str | bytes,
     options: dict[str, Any],
     name: str,
+    group: str | None,
 ) -> None:
     """Requests of Locust's own clients are tracked, each once, under the name that Locust would give them."""
     track_requests(environment)
@@ -226,37 +237,19 @@ def test_locust_clients(
     user: Any = type("Visitor", (user_class,), {"host": "http://127.0.0.1:9"})(environment)
     silent = Silent(environment)
     monkeypatch.setattr(user.client, "_send_request_safe_mode", silent)
+    if isinstance(url, bytes):
+        monkeypatch.setattr(user.client, "_build_url", lambda _: "http://127.0.0.1:9")
 
     def flow() -> None:
-        with pytest.raises(GreenletExit):
+        renamed = user.client.rename_request(group) if group else nullcontext()
+        with pytest.raises(GreenletExit), renamed:
             user.client.get(url, **options)
 
     as_user(environment, flow)
 
     assert silent.under_way == [1]
-    assert [(request_type, found) for _, request_type, found, _ in kept.unfinished] == [("GET", name)]
-
-
-@pytest.mark.parametrize(
-    ("url", "name"),
-    [("http://host/a/b?c=d#e", "/a/b?c=d"), ("http://host", "/"), (b"/bytes", "/bytes"), ("/?", "/")],
-)
-def test_name_of_a_url(
-    environment: Environment, kept: Kept, monkeypatch: pytest.MonkeyPatch, url: str | bytes, name: str
-) -> None:
-    """HttpSession names a request by its path and query."""
-    track_requests(environment)
-    user: Any = type("Visitor", (HttpUser,), {"host": "http://127.0.0.1:9"})(environment)
-    monkeypatch.setattr(user.client, "_send_request_safe_mode", Silent(environment))
-    monkeypatch.setattr(user.client, "_build_url", lambda _: "http://127.0.0.1:9")
-
-    def flow() -> None:
-        with pytest.raises(GreenletExit):
-            user.client.get(url)
-
-    as_user(environment, flow)
-
-    assert [found for _, _, found, _ in kept.unfinished] == [name]
+    expected = options.get("name") or group or name
+    assert [(request_type, found) for _, request_type, found, _ in kept.unfinished] == [("GET", expected)]
 
 
 def test_users_that_ask() -> None:
@@ -267,18 +260,3 @@ def test_users_that_ask() -> None:
 
     assert asking.request_tracker is Request
     assert not hasattr(silent, "request_tracker")
-
-
-def test_renamed_request(environment: Environment, kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A name that is set for a group of requests counts."""
-    track_requests(environment)
-    user: Any = type("Visitor", (FastHttpUser,), {"host": "http://127.0.0.1:9"})(environment)
-    monkeypatch.setattr(user.client, "_send_request_safe_mode", Silent(environment))
-
-    def flow() -> None:
-        with pytest.raises(GreenletExit), user.client.rename_request("group"):
-            user.client.get("/home")
-
-    as_user(environment, flow)
-
-    assert [name for _, _, name, _ in kept.unfinished] == ["group"]

@@ -153,17 +153,6 @@ def test_one_batch_a_write(path: Path) -> None:
     assert batches[0]["failure_kinds"].to_pylist() == [["wrong total"]] * 3
 
 
-def test_written_is_readable_at_once(path: Path) -> None:
-    """What was written can be read although the file was never closed, as after kill -9."""
-    file = IntervalFile(path, [100.0, 200.0])
-    file.append(batch(7, (0, 0, 5.0)), "local", no_stage)
-    file.write()
-    _, rows, _ = read_batches(path)
-    file.close()
-
-    assert [row["n"] for row in rows] == [1]
-
-
 def test_the_judge_reads_it(path: Path) -> None:
     """What is written here is what `python -m reports` understands."""
     file = IntervalFile(path, [100.0, 200.0])

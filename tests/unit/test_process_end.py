@@ -12,6 +12,7 @@ from locust.exception import StopTest
 
 import json
 import logging
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -325,27 +326,48 @@ class Never(LoadTestShape):
         """Return that it is over."""
 
 
-def no_load_of(process: LocustProcess, capsys: pytest.CaptureFixture[str]) -> str:
-    """Play a run that never comes to its load, and return why, as it is said."""
+def sets_up_for_longer_than_the_run(process: LocustProcess) -> None:
+    """Have a listener of test_start go on until the end of the run."""
+    process.on("test_start", lambda **_: gevent.sleep(30))
+
+
+@pytest.mark.parametrize(
+    ("shape", "prepare", "why"),
+    [
+        (Never(), lambda _: None, r"Never\.tick\(\) returned None before any users"),
+        (
+            None,
+            sets_up_for_longer_than_the_run,
+            "listeners of test_start took longer than --run-time, 20 s",
+        ),
+        (
+            None,
+            lambda process: setattr(process.runner, "start", lambda *_, **__: process.runner.quit()),
+            "the runner was stopped before it",
+        ),
+        (
+            None,
+            lambda process: setattr(process.runner, "start", lambda *_, **__: sys.exit(0)),
+            r"sys\.exit\(0\) in test_process_end\.py, line .*",
+        ),
+    ],
+    ids=["a shape that ends at once", "a long set-up", "a runner that is stopped", "an exit"],
+)
+def test_no_load(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    shape: LoadTestShape | None,
+    prepare: Callable[[LocustProcess], None],
+    why: str,
+) -> None:
+    """A run that never comes to its load ends with 77, leaves no directory, and the cause is said once."""
+    process = process_of(tmp_path, shape).listen()
+    prepare(process)
     with virtual_time():
         assert process.run() == 77
     assert not process.directory.exists()
     (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("plimsoll: no load")]
-    return line.removeprefix("plimsoll: no load was made: ")
-
-
-def test_a_shape_without_load(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A shape that ends at once is said to."""
-    process = process_of(tmp_path, Never()).listen()
-    assert no_load_of(process, capsys) == "Never.tick() returned None before any users"
-
-
-def test_a_set_up_longer_than_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A listener of test_start that goes on until the end of the run is said to."""
-    process = process_of(tmp_path).listen()
-    process.on("test_start", lambda **_: gevent.sleep(30))
-    why = "listeners of test_start took longer than --run-time, 20 s"
-    assert no_load_of(process, capsys) == why
+    assert re.fullmatch(f"plimsoll: no load was made: {why}", line)
 
 
 def test_a_signal_before_the_load(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -356,20 +378,6 @@ def test_a_signal_before_the_load(tmp_path: Path, capsys: pytest.CaptureFixture[
         gevent.spawn_later(3, send, process)
         assert process.run() == 77
     assert "no load was made: SIGINT came before it" in capsys.readouterr().out
-
-
-def test_a_runner_that_is_stopped_before_the_load(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Code of the locustfile that quits before any user is there is said to."""
-    process = process_of(tmp_path).listen()
-    process.runner.start = lambda *_, **__: process.runner.quit()  # type: ignore[method-assign]
-    assert no_load_of(process, capsys) == "the runner was stopped before it"
-
-
-def test_an_exit_before_the_load(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A greenlet that exits before the load is named."""
-    process = process_of(tmp_path).listen()
-    process.runner.start = lambda *_, **__: sys.exit(0)  # type: ignore[method-assign]
-    assert no_load_of(process, capsys).startswith("sys.exit(0) in test_process_end.py, line")
 
 
 def test_a_judge_that_cannot_be_started(
