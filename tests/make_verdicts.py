@@ -1,6 +1,5 @@
 """A run and verdicts for the renderers: no clock, no randomness, known figures."""
 
-import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -8,12 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.load.run import (
-    AGGREGATED,
-    Run,
-    RunMeta,
-    Stage,
-)
+from reports.load.run import AGGREGATED, Run, RunMeta, Stage
 from tests.make_csv import DEMO_START_S, empty_run, history_rows
 
 DEMO_STARTED = "2026-11-21T00:21:30Z"
@@ -187,13 +181,7 @@ def full_verdict() -> dict[str, Any]:
             threshold(),
             stated("p99 < 300 ms", 612.0, [540.0, 690.0], limit=300.0, verdict="FAIL"),
             stated(
-                "error_rate < 1%",
-                0.96,
-                [0.7, 1.31],
-                limit=1.0,
-                unit="%",
-                verdict="INCONCLUSIVE",
-                reason=near,
+                "error_rate < 1%", 0.96, [0.7, 1.31], limit=1.0, unit="%", verdict="INCONCLUSIVE", reason=near
             ),
             stated("rps > 1000", 198.0, [184.0, 212.0], limit=100.0, unit="/s", reason=scaled),
             stated("max of orders.* < 5 s", 1204.7, [1204.7] * 2, limit=5000.0, n=2000, level="warn"),
@@ -241,8 +229,3 @@ def full_verdict() -> dict[str, Any]:
             }
         ],
     )
-
-
-def stalling(seconds: int, at: int) -> list[float]:
-    """Return cumulative counts that grow by 10 a second but stand still in the second `at`."""
-    return [math.fsum([10.0 * i, -10.0 if i >= at else 0.0]) for i in range(seconds)]

@@ -17,7 +17,7 @@ import pytest
 from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
 from plimsoll.recording.process_end import JUDGING_HINT
 from tests.arrivals import Seen, start_arrivals
-from tests.fix_runs import IMPOSSIBLE, Run, Runner, assert_undisputed, has_history, until
+from tests.fix_runs import Run, Runner, assert_undisputed, has_history, until
 from tests.http_service import Shop
 from tests.processes import finish, free_port, start_locust, two_workers
 from tests.read_runs import locust_totals, totals
@@ -58,21 +58,6 @@ def test_a_run(run: Runner, service: Shop, tmp_path: Path) -> None:
     assert done.read("run.json")["end_reason"] == "run time reached"
     assert done.read("run.json")["recording_errors"] == 0
     assert str(directory.relative_to(tmp_path) / "report.html") in output
-    assert (directory / "report.html").exists()
-
-
-def test_a_signal(run: Runner, service: Shop) -> None:
-    """A run with a shape that is told to stop still writes its report, and says why it ended."""
-    files = f"{run.locustfile},shapes/ramp.py"
-    process, directory = run.start("-f", files, "-H", service.url, thresholds=IMPOSSIBLE)
-    until(lambda: has_history(directory))
-    process.send_signal(signal.SIGINT)
-    output = finish(process)
-    stopped = Run(process.returncode, output, directory)
-
-    assert process.returncode == 99, stopped.output
-    assert stopped.read("run.json")["end_reason"] == "SIGINT"
-    assert stopped.read("verdict.json")["verdict"] == "FAIL"
     assert (directory / "report.html").exists()
 
 
@@ -136,18 +121,6 @@ def test_there_is_no_third(run: Runner, service: Shop) -> None:
     assert process.returncode == 77, output
     assert "Traceback" not in output
     assert Run(77, output, directory).read("run.json")["end_reason"] == "SIGINT"
-
-
-def test_all_faults_of_the_options_at_once(run: Runner) -> None:
-    """Host, run directory and thresholds are all checked before anything is said."""
-    (run.folder / "run-1").mkdir()
-    (run.folder / "run-1" / "something").touch()
-    refused = run("-H", "localhost:80", thresholds="thresholds: []\n")
-
-    assert refused.status == 2
-    for fault in ("'localhost:80' is not a base URL", "is not empty", "thresholds"):
-        assert fault in refused.output
-    assert "Traceback" not in refused.output
 
 
 def test_workers_of_a_run_that_is_refused(run: Runner, service: Shop) -> None:

@@ -70,13 +70,6 @@ def test_connection_is_kept(nginx: Nginx) -> None:
     assert visitor.counter.reconnects == 0
 
 
-def test_users_have_connections_of_their_own(nginx: Nginx) -> None:
-    """What a server limits or balances by connection, it does by user."""
-    replies = [Visitor(nginx.url).get("/ok") for _ in range(3)]
-
-    assert len({reply.headers["X-Connection"] for reply in replies}) == 3
-
-
 @pytest.mark.parametrize("kind", BODIES)
 def test_body(server: ScriptedServer, kind: str) -> None:
     """It arrives whole, and the connection is kept."""
@@ -128,19 +121,6 @@ def test_empty_lines_before_the_response(server: ScriptedServer) -> None:
     assert dict(Visitor(server.url).get(path).headers) == {"Content-Length": "2", "X-A": "b"}
 
 
-def test_repeated_headers(server: ScriptedServer) -> None:
-    """Names are found in any case; what came twice is joined."""
-    path = server.script(
-        [b"HTTP/1.1 200 OK\r\nX-A: 1\r\nx-a: 2\r\nX-B:  spaced \r\nContent-Length: 0\r\n\r\n"]
-    )
-    headers = Visitor(server.url).get(path).headers
-
-    assert headers["x-A"] == "1, 2"
-    assert headers["X-B"] == "spaced"
-    assert "X-C" not in headers
-    assert headers.get("X-C", "none") == "none"
-
-
 def test_huge_body(nginx: Nginx) -> None:
     """32 MiB arrive, and the connection serves on."""
     visitor = Visitor(nginx.url)
@@ -185,14 +165,6 @@ def test_absolute_url(server: ScriptedServer, other: ScriptedServer) -> None:
     assert texts == ["here", "there"] * 3
     assert (server.connections, other.connections) == (1, 1)
     assert other.seen(there)[0].header("Host") == f"127.0.0.1:{other.port}"
-
-
-def test_host_with_a_path(server: ScriptedServer) -> None:
-    """Paths are put behind the path of the host, as Locust does."""
-    path = server.script([answer()])
-    base, _, last = path.rpartition("/")
-
-    assert Visitor(server.url + base).get(f"/{last}").text == "ok"
 
 
 @pytest.mark.parametrize("ending", [Ending.CLOSE, Ending.RESET])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import closing
 from http.cookies import SimpleCookie
 
 import pytest
@@ -159,28 +158,6 @@ def test_comes_back(server: ScriptedServer) -> None:
     assert [seen.header("Cookie") for seen in server.seen(path)] == [None, "a=b", "a=b"]
 
 
-@pytest.mark.parametrize("cookie", ["a=b; Path=/elsewhere", "a=b; Domain=example.com", "=b", ""])
-def test_does_not_come_back(server: ScriptedServer, cookie: str) -> None:
-    """A cookie for another path or host, or one that is invalid, is not sent and fails nothing."""
-    path = server.script([setting(cookie)], [answer()])
-    visitor = Visitor(server.url)
-    for _ in range(2):
-        visitor.get(path)
-
-    assert sent(server, path) == {}
-    assert [event["exception"] for event in visitor.events] == [None, None]
-
-
-def test_several_at_once(server: ScriptedServer) -> None:
-    """All are kept, and go back in one header."""
-    path = server.script([setting("a=1", "b=2; Max-Age=9", f"c=3; Expires={FUTURE}")], [answer()])
-    visitor = Visitor(server.url)
-    visitor.get(path)
-    visitor.get(path)
-
-    assert sent(server, path) == {"a": "1", "b": "2", "c": "3"}
-
-
 def test_changes_and_ends(server: ScriptedServer) -> None:
     """A later value replaces the first; one that has expired takes the cookie away."""
     path = server.script([setting("a=1", "b=1")], [setting("a=2")], [setting("a=; Max-Age=0")], [answer()])
@@ -191,30 +168,6 @@ def test_changes_and_ends(server: ScriptedServer) -> None:
         came.append(sent(server, path))
 
     assert came == [{}, {"a": "1", "b": "1"}, {"a": "2", "b": "1"}, {"b": "1"}]
-
-
-def test_default_path(server: ScriptedServer) -> None:
-    """Without a path a cookie is for the folder it came from."""
-    path = server.script([setting("a=b")], [answer()])
-    visitor = Visitor(server.url)
-    visitor.get(path)
-    visitor.get(path + "?query")
-
-    assert sent(server, path) == {"a": "b"}
-    with closing(ScriptedServer()) as other:
-        outside = other.script([answer()])
-        visitor.get(other.url + outside)
-        assert sent(other, outside) == {"a": "b"}  # hosts are told apart by name, not by port
-
-
-def test_other_host(server: ScriptedServer) -> None:
-    """The same server under another name is another host."""
-    path = server.script([setting("a=b; Path=/")], [answer()])
-    visitor = Visitor(server.url)
-    visitor.get(path)
-    visitor.get(server.url.replace("127.0.0.1", "localhost") + path)
-
-    assert sent(server, path) == {}
 
 
 def test_users_share_nothing(server: ScriptedServer) -> None:

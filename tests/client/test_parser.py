@@ -108,19 +108,12 @@ def test_junk_after_the_answer(junk: bytes) -> None:
 def test_malformed(data: bytes) -> None:
     """What breaks the protocol is a failure whose text does not depend on what came."""
     parser = ResponseParser()
-    with pytest.raises(
-        MalformedResponse,
-        match=r"^the answer breaks the protocol: (\D+|unexpected 101\D+)$",
-    ):
+    with pytest.raises(MalformedResponse, match=r"^the answer breaks the protocol: (\D+|unexpected 101\D+)$"):
         parser.feed(data)
 
 
 @pytest.mark.parametrize(
-    "start",
-    [
-        b"HTTP/1.1 200 OK\r\nX: ",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: ",
-    ],
+    "start", [b"HTTP/1.1 200 OK\r\nX: ", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: "]
 )
 def test_headers_and_trailers_end(start: bytes) -> None:
     """Headers of 64 KB and more are a failure as soon as they come, and so are trailers."""

@@ -185,39 +185,14 @@ def test_timeout_of_the_task(server: ScriptedServer) -> None:
     assert len(visitor.events) == 1
 
 
-def test_killed_user_can_go_on(server: ScriptedServer) -> None:
-    """A request that was killed leaves its user's client usable."""
-    visitor = Visitor(server.url, concurrency=1)
-    for _ in range(3):
-        sender = gevent.spawn(visitor.get, server.script([Ending.HOLD]))
-        count = len(server.requests)
-        wait_in_loop(lambda count=count: len(server.requests) > count)  # type: ignore[misc]
-        sender.kill()
-
-    assert visitor.get(server.script([answer()])).text == "ok"
-
-
-def test_kill_while_connecting() -> None:
-    """A connection that is not open yet is given up as well."""
-    Visitor("http://127.0.0.1:1").get("/")
-    before = open_files()
-    with unanswering_port(vanished=True) as port:
-        senders = [gevent.spawn(Visitor(f"http://127.0.0.1:{port}").get, "/") for _ in range(10)]
-        gevent.sleep(0.02)
-        gevent.killall(senders, timeout=PATIENCE_S)
-
-    gc.collect()
-    wait_in_loop(lambda: open_files() <= before)
-    assert [type(sender.value) for sender in senders] == [gevent.GreenletExit] * 10
-
-
-def test_kill_in_the_handshake(certificates: Certificates) -> None:
-    """A handshake that is under way is given up as well."""
+@pytest.mark.parametrize(("scheme", "vanished"), [("http", True), ("https", False)])
+def test_kill_while_connecting(certificates: Certificates, scheme: str, vanished: bool) -> None:
+    """A connection that is not open yet, or in its handshake, is given up as well."""
     settings = certificates.client_context()
-    Visitor("https://127.0.0.1:1", ssl_context_factory=lambda: settings).get("/")
+    Visitor(f"{scheme}://127.0.0.1:1", ssl_context_factory=lambda: settings).get("/")
     before = open_files()
-    with unanswering_port(vanished=False) as port:
-        visitor = Visitor(f"https://127.0.0.1:{port}", ssl_context_factory=lambda: settings)
+    with unanswering_port(vanished=vanished) as port:
+        visitor = Visitor(f"{scheme}://127.0.0.1:{port}", ssl_context_factory=lambda: settings)
         senders = [gevent.spawn(visitor.get, "/") for _ in range(5)]
         gevent.sleep(0.05)
         gevent.killall(senders, timeout=PATIENCE_S)

@@ -100,10 +100,7 @@ def test_verdict_of_the_user(
 def test_exception_in_the_block(server: ScriptedServer) -> None:
     """An exception of the task goes on its way, without an event, as with FastHttpUser."""
     visitor = Visitor(server.url)
-    with (
-        pytest.raises(ZeroDivisionError),
-        visitor.get(server.script([answer()]), catch_response=True),
-    ):
+    with pytest.raises(ZeroDivisionError), visitor.get(server.script([answer()]), catch_response=True):
         raise ZeroDivisionError
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -71,21 +70,6 @@ def test_bodies(send: Send, options: dict[str, Any], body: bytes, content_type: 
     assert seen.header("Content-Length") == str(len(body))
 
 
-def test_json_text_is_text(send: Send) -> None:
-    """Text beyond ASCII survives."""
-    assert json.loads(send("POST", json={"ä": "\N{SNOWMAN}"}).body) == {"ä": "\N{SNOWMAN}"}
-
-
-def test_json_asks_for_json(send: Send) -> None:
-    """Whoever sends JSON wants JSON, as with FastHttpUser."""
-    assert send("POST", json={}).header("Accept") == "application/json"
-
-
-def test_get_without_body(send: Send) -> None:
-    """No body, no length."""
-    assert send("GET").header("Content-Length") is None
-
-
 def test_headers(send: Send) -> None:
     """Names keep their case; values may be any text of Latin-1."""
     seen = send(headers={"X-Camel-Case": "value", "x-lower": "käse", "X-Empty": "", "X-Spaces": "a  b"})
@@ -133,15 +117,9 @@ def test_basic_auth(send: Send, server: ScriptedServer) -> None:
     "options",
     [
         {"headers": {"X-A": "b\r\nX-C: d"}},
-        {"headers": {"X-A": "b\nX-C: d"}},
-        {"headers": {"X-A": "b\rc"}},
-        {"headers": {"X-A": "b\x00"}},
         {"headers": {"X-A\r\nX-C": "b"}},
-        {"headers": {"X A": "b"}},
-        {"headers": {"": "b"}},
         {"auth": ("user\r\n", "pass"), "headers": {"X-A": "\r\n"}},
         {"method": "GET / HTTP/1.1\r\nX-A: b\r\n\r\nGET"},
-        {"method": ""},
         {"url": "no-slash"},
         {"url": "ftp://127.0.0.1/"},
         {"url": "http://"},

@@ -7,7 +7,6 @@ from locust import User, constant, task
 from locust.env import Environment
 from locust.event import Events
 
-import os
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any, ClassVar
@@ -27,7 +26,6 @@ from plimsoll import (
     page_request_names,
     websocket_request_names,
 )
-from plimsoll.users.browser_process import BROWSER, missing_parts
 from tests.http_service import Pond
 
 SOON_S = 60.0
@@ -146,17 +144,11 @@ def test_no_kind_of_user_needs_a_login(service: Pond) -> None:
     assert not any("Authorization" in headers for _, headers in service.seen)
 
 
+@pytest.mark.usefixtures("chromium")
 def test_a_browser_needs_no_login(service: Pond) -> None:
     """A browser journey goes to a page, fills and clicks, and measures it."""
-    if faults := missing_parts():
-        if os.environ.get("CI"):
-            pytest.fail("; ".join(faults))
-        pytest.skip("; ".join(faults))
     names = {"pond.home", "pond.home.ttfb", "pond.home.weight"}
-    try:
-        failures = play(service, [PondBrowser], names, PAGES_SOON_S)
-    finally:
-        BROWSER.stop()
+    failures = play(service, [PondBrowser], names, PAGES_SOON_S)
 
     assert failures.keys() >= names
     assert set().union(*failures.values()) == set()

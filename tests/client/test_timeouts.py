@@ -183,14 +183,6 @@ def test_connecting_takes_too_long() -> None:
         assert visitor.fault("GET", "/") is errors.ConnectTimeout
 
 
-def test_half_open_connection() -> None:
-    """A connection that only the kernel's backlog took is silent: a read timeout."""
-    with unanswering_port(vanished=False) as port, at_least(SHORT_S):
-        visitor = Visitor(f"http://127.0.0.1:{port}", network_timeout=SHORT_S)
-
-        assert visitor.fault("GET", "/") is errors.ReadTimeout
-
-
 @pytest.mark.parametrize("ending", [Ending.HOLD, Ending.VANISH])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_silent_server(ending: Ending, method: str) -> None:

@@ -78,6 +78,16 @@ def test_names_that_no_journey_declares(
     assert fault in told
 
 
+def test_all_faults_of_the_options_at_once(virtual_run: VirtualRunner) -> None:
+    """Host, run directory and thresholds are all checked before anything is said."""
+    (virtual_run.folder / "run-1").mkdir()
+    (virtual_run.folder / "run-1" / "something").touch()
+    told = refusal(virtual_run, "-H", "localhost:80", thresholds="thresholds: []\n")
+
+    for fault in ("'localhost:80' is not a base URL", "is not empty", "thresholds"):
+        assert fault in "\n".join(told)
+
+
 def test_missing_thresholds_file(virtual_run: VirtualRunner) -> None:
     """A thresholds file that is not there is a wrong configuration, not a crash."""
     (fault,) = refusal(virtual_run, *HOST, "--thresholds", "nowhere.yaml")

@@ -4,12 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pytest
 
 from reports.load.run import AGGREGATED, Run, Stage
 from reports.render.charts import HEIGHT_PX, Chart, Limit
 from reports.render.time_charts import MAX_LIMITS, MAX_STAGES, stated_limits, time_charts
-from reports.render.timelines import MAX_POINTS
 from tests.make_csv import empty_run, history_rows
 from tests.make_verdicts import DEMO_STARTED, demo_run, make_verdict, threshold
 
@@ -163,13 +161,6 @@ def test_long_runs_are_thinned_with_bands() -> None:
     assert all(line.band for line in chart.lines)
     assert "1,201 rows are drawn as 401 means of 3 s" in chart.note
     assert "–" in chart.rows[100][1][0]
-
-
-@pytest.mark.parametrize("seconds", [1, 599, 600, 3001])
-def test_the_number_of_points_is_bounded(seconds: int) -> None:
-    """However long the run, a line has at most 600 points."""
-    for chart in charts(demo_run(seconds)).values():
-        assert 0 < len(chart.rows) <= MAX_POINTS
 
 
 def test_nothing_known_is_a_sentence() -> None:

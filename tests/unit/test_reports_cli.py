@@ -170,11 +170,7 @@ def test_a_verdict_that_cannot_be_written_is_no_pass(
 @pytest.mark.parametrize(
     ("error", "status", "said"),
     [
-        (
-            ZeroDivisionError("x"),
-            1,
-            "plimsoll: this is a bug, please report it: ZeroDivisionError('x')\nTr",
-        ),
+        (ZeroDivisionError("x"), 1, "plimsoll: this is a bug, please report it: ZeroDivisionError('x')\nTr"),
         (KeyboardInterrupt(), 77, "plimsoll: interrupted before there was a result\n"),
     ],
 )

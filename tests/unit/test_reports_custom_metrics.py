@@ -246,10 +246,7 @@ def test_why_transactions_failed() -> None:
 
     assert [
         (each["type"], each["name"], each["error"], each["occurrences"]) for each in verdict["errors"]
-    ] == [
-        ("GET", "a", "503", 1),
-        ("transaction", "flow", "<b>a</b> failed", 2),
-    ]
+    ] == [("GET", "a", "503", 1), ("transaction", "flow", "<b>a</b> failed", 2)]
     assert verdict["errors"][1]["last_seen"] == "2027-01-15 08:00:04"
     assert (verdict["run"]["failures"], sum(each["failures"] for each in verdict["requests"])) == (1, 1)
     assert "&lt;b&gt;a&lt;/b&gt; failed" in page

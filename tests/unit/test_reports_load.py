@@ -15,7 +15,6 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
@@ -33,7 +32,6 @@ from reports.load.run import (
     Stage,
 )
 from reports.load.run_files import load, locate
-from reports.load.table import Layout, read_table
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.verdict import reach_verdict
 from tests.judged import reasons_of
@@ -710,16 +708,6 @@ def test_run_directory_without_csvs_is_inconclusive(run_directory: Path) -> None
         (run_directory / f"locust{suffix}").unlink()
     run = load(locate(run_directory))
     assert reach_verdict(run, THRESHOLDS)["verdict"] == "INCONCLUSIVE"
-
-
-def test_table_without_rows_has_its_columns(tmp_path: Path) -> None:
-    """A missing file gives an empty table with the right columns and types."""
-    layout = Layout({"Name": "name", "Count": "n"}, text=frozenset({"name"}))
-    frame, notes = read_table(tmp_path / "none.csv", layout)
-    assert (list(frame.columns), len(frame)) == (["name", "n"], 0)
-    assert frame["n"].dtype == float
-    assert notes == ["none.csv: No such file or directory"]
-    assert isinstance(frame, pd.DataFrame)
 
 
 def test_sums_of_requests_stand_in_for_a_lost_total(tmp_path: Path) -> None:

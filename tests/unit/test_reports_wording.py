@@ -144,14 +144,7 @@ def test_units_stand_where_people_write_them() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [
-        (0, "0 s"),
-        (41.53, "41.5 s"),
-        (60, "1 min"),
-        (725, "12 min 5 s"),
-        (3600, "1 h"),
-        (28_920, "8 h 2 min"),
-    ],
+    [(0, "0 s"), (41.53, "41.5 s"), (60, "1 min"), (725, "12 min 5 s"), (3600, "1 h"), (28_920, "8 h 2 min")],
 )
 def test_durations_use_two_units_at_most(seconds: float, text: str) -> None:
     """Seconds below a minute, minutes and seconds below an hour, hours and minutes from there."""

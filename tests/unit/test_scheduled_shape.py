@@ -46,31 +46,18 @@ def ticks(shape: FrozenRamp, times_s: list[float]) -> list[tuple[int, float] | N
     return told
 
 
-def test_each_step_is_done_within_its_tick() -> None:
-    """The spawn rate covers the whole change, so that no tick waits for the users of the one before it."""
-    told = ticks(FrozenRamp(), [0, 1, 2, 3])
-
-    assert told == [(2, 2.0), (5, 3.0), (8, 3.0), (12, 4.0)]
-
-
-def test_an_unchanged_plan_is_not_dispatched_again() -> None:
-    """Locust dispatches when the answer changes, so a hold repeats its last answer."""
-    told = ticks(FrozenRamp(), [299.6, 301, 302])
-
-    assert told[0] == told[1] == told[2] == (1000, 1000.0)
-
-
-def test_the_end_is_none() -> None:
-    """After the last stage Locust is told to stop, and up to it to go on."""
-    told = ticks(FrozenRamp(), [2399.9, 2400])
-
-    assert told[0] is not None
-    assert told[1] is None
-
-
-def test_a_late_tick_goes_to_where_the_plan_is() -> None:
-    """After a gap the plan is not replayed: users follow the clock."""
-    assert ticks(FrozenRamp(), [0, 149.5])[1] == (500, 498.0)
+@pytest.mark.parametrize(
+    ("times_s", "told"),
+    [
+        pytest.param([0, 1, 2, 3], [(2, 2.0), (5, 3.0), (8, 3.0), (12, 4.0)], id="a step within its tick"),
+        pytest.param([299.6, 301, 302], [(1000, 1000.0)] * 3, id="a hold repeats its last answer"),
+        pytest.param([2399.9, 2400], [(0, 1.0), None], id="on up to the end, then stop"),
+        pytest.param([0, 149.5], [(2, 2.0), (500, 498.0)], id="after a gap the plan is not replayed"),
+    ],
+)
+def test_ticks(times_s: list[float], told: list[tuple[int, float] | None]) -> None:
+    """The spawn rate covers the whole change since the last tick, and users follow the clock."""
+    assert ticks(FrozenRamp(), times_s) == told
 
 
 def test_scales_come_from_the_options() -> None:

@@ -30,14 +30,7 @@ from tests.virtual_time import virtual_time
 BREAKPOINT = BreakpointShape().search
 
 SEARCH = StepSearch(
-    first_rate=10,
-    factor=2,
-    max_rate=320,
-    resolution=0.1,
-    step_s=60,
-    rest_s=30,
-    max_steps=12,
-    max_users=500,
+    first_rate=10, factor=2, max_rate=320, resolution=0.1, step_s=60, rest_s=30, max_steps=12, max_users=500
 )
 
 

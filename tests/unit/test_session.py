@@ -160,19 +160,6 @@ def test_a_run_is_judged(tmp_path: Path) -> None:
     assert process.facts["clock_steps"] == []
 
 
-@pytest.mark.parametrize("file", ["health.csv", "schedule.csv", "intervals.arrow", "run.json"])
-def test_a_file_that_is_cut_to_half(tmp_path: Path, file: str) -> None:
-    """Whichever file has lost its second half, the run does not pass."""
-    process = LocustProcess(tmp_path / "run", run_time=60).listen()
-    with virtual_time():
-        process.runner.start(4, 4)
-        process.play(60)
-    path = process.directory / file
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-    assert process.verdict["verdict"] == "INCONCLUSIVE"
-
-
 @pytest.mark.parametrize("forward_s", [3600.0, -3600.0])
 def test_a_wall_clock_that_is_set(tmp_path: Path, forward_s: float) -> None:
     """An hour forward or back in the run changes no duration and no rate, and is named in the verdict.
@@ -236,17 +223,6 @@ def test_a_generator_that_stands_still(tmp_path: Path) -> None:
 
     assert process.verdict["verdict"] == "INCONCLUSIVE"
     assert "generator_stalls" in process.failed_checks
-
-
-def test_users_that_end_on_their_own(tmp_path: Path) -> None:
-    """One user of two who is gone is half of the load."""
-    process = LocustProcess(tmp_path / "run", run_time=60, spawn_rate=2).listen()
-    with virtual_time():
-        process.runner.start(2, 2)
-        gevent.spawn_later(20, lambda: next(iter(process.runner.user_greenlets)).kill())
-        process.play(60)
-
-    assert "load_reached" in process.failed_checks
 
 
 class Own(LoadTestShape):

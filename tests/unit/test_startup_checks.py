@@ -4,11 +4,8 @@ from locust import FastHttpUser, HttpUser, User
 from locust.env import Environment
 from locust.util.load_locustfile import load_locustfile
 
-import json
 import os
-import subprocess
 import sys
-import tomllib
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -29,7 +26,6 @@ from plimsoll.recording.startup_checks import (
     user_count_faults,
 )
 from plimsoll.users.http import LeanHttpUser
-from shapes.breakpoint import BreakpointShape
 from shapes.ramp import RampShape
 
 
@@ -82,29 +78,6 @@ def test_all_shapes_that_can_be_picked_are_checked() -> None:
         "Wrong: stage 1 ('hold'): duration_s",
         "Wrong: max_users",
     ]
-
-
-def test_one_shape_without_a_web_ui() -> None:
-    """Headless there is nobody to pick a shape."""
-    assert shape_faults(Right(), RampShape()) == [
-        "several shapes are loaded (RampShape, Right): load one, e.g. -f locustfiles,shapes/ramp.py"
-    ]
-
-
-@pytest.mark.parametrize(
-    ("shape", "options", "fault"),
-    [
-        (Right(), {"time_scale": 0.001}, "--time-scale leaves 0.02 s of load; it must leave at least 1 s"),
-        (
-            BreakpointShape(),
-            {},
-            "BreakpointShape searches for where limits break: give them with --thresholds FILE",
-        ),
-    ],
-)
-def test_loads_that_cannot_be_played(shape: Any, options: dict[str, Any], fault: str) -> None:
-    """A scale must leave some load, and a search needs limits."""
-    assert shape_faults(shape, **options) == [fault]
 
 
 def host_faults(user_class: type[User], **attributes: Any) -> list[str]:
@@ -241,27 +214,6 @@ def test_the_judge_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     for safe_path in ("", "1"):
         monkeypatch.setenv("PYTHONSAFEPATH", safe_path)
         assert check_thresholds(Path("shop.yaml"), known_names([])) == ([], [1000])
-
-
-def test_the_program_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`plimsoll` runs our package `reports` also where PYTHONPATH has another one."""
-    (tmp_path / "reports").mkdir()
-    (tmp_path / "reports" / "__init__.py").write_text("raise SystemExit('not ours')", encoding="utf-8")
-    (tmp_path / "shop.yaml").write_text("thresholds: [p95 < 1 s]", encoding="utf-8")
-    monkeypatch.setenv("PYTHONPATH", f".{os.pathsep}{SUITE_FOLDER}")
-    project = tomllib.loads((SUITE_FOLDER / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    module, function = project["scripts"]["plimsoll"].split(":")
-    script = f"import sys; from {module} import {function}; sys.exit({function}())"
-
-    checked = subprocess.run(
-        [sys.executable, "-P", "-c", script, "check", "--thresholds", "shop.yaml"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert (checked.returncode, checked.stderr) == (0, "")
-    assert json.loads(checked.stdout)["thresholds"] == 1
 
 
 def test_the_command_to_judge_again_is_one_that_works(

@@ -58,17 +58,6 @@ def test_service_that_recovers_is_said_from_its_recovery_on() -> None:
     assert (step.first_s, step.end_s, step.level, step.other) == (24, None, 0.0, 1.0)
 
 
-def test_few_requests_show_a_step_too() -> None:
-    """50 of 70 requests in a minute fail, all of them after the first 20."""
-    second = np.floor(np.arange(70) * 60 / 70).astype(int)
-    n = np.bincount(second, minlength=60).astype(float)
-    failures = np.bincount(second[20:], minlength=60).astype(float)
-    step = find_step(failures, n, are_shares=True)
-    assert step is not None
-    assert step.first_s == second[20]
-    assert step.low > 0.5
-
-
 def test_half_of_the_replicas_dies() -> None:
     """Every second request fails from the middle on: a step though not all fail."""
     n = np.full(60, 20.0)
@@ -280,8 +269,8 @@ def broken(k: Floats, n: Floats, allowed: float, times: float) -> dict[str, bool
     }
 
 
-@pytest.mark.parametrize("rho", [0.0, 0.5, 0.8, 0.95])
-@pytest.mark.parametrize(("seconds", "rate"), [(30, 20), (60, 2), (60, 50), (120, 50), (600, 20)])
+@pytest.mark.parametrize("rho", [0.0, 0.8, 0.95])
+@pytest.mark.parametrize(("seconds", "rate"), [(30, 20), (60, 2), (120, 50), (600, 20)])
 @pytest.mark.no_cover
 def test_slow_swings_seldom_break_a_limit_that_holds(seconds: int, rate: float, rho: float) -> None:
     """With the truth 5 % inside the limit neither a step nor a far figure fails over 2 % of the runs.

@@ -255,29 +255,39 @@ YAML = "must be an existing file NAME.yaml or NAME.yml"
 
 
 @pytest.mark.parametrize(
-    ("path", "fault"),
+    ("field", "path", "fault"),
     [
-        ("/etc/passwd", BELOW),
-        ("/dev/zero", BELOW),
-        ("../outside/limits.yaml", BELOW),
-        ("sub/../../outside/limits.yaml", BELOW),
-        (make_link, BELOW),
-        (make_circle, BELOW),
-        (".", BELOW),
-        (make_fifo, YAML),
-        (make_folder, YAML),
-        (make_text, YAML),
-        ("nowhere.yaml", YAML),
-        (f"{'x' * 300}.yaml", YAML),
-        ("a\0b.yaml", "has a NUL character"),
-        ("x" * 20_000, "must have at most 10000 characters, got 20000"),
+        ("thresholds", "/etc/passwd", BELOW),
+        ("thresholds", "/dev/zero", BELOW),
+        ("thresholds", "../outside/limits.yaml", BELOW),
+        ("thresholds", "sub/../../outside/limits.yaml", BELOW),
+        ("thresholds", make_link, BELOW),
+        ("thresholds", make_circle, BELOW),
+        ("thresholds", ".", BELOW),
+        ("thresholds", make_fifo, YAML),
+        ("thresholds", make_folder, YAML),
+        ("thresholds", make_text, YAML),
+        ("thresholds", "nowhere.yaml", YAML),
+        ("thresholds", f"{'x' * 300}.yaml", YAML),
+        ("thresholds", "a\0b.yaml", "has a NUL character"),
+        ("thresholds", "x" * 20_000, "must have at most 10000 characters, got 20000"),
+        ("run_dir", "/made", BELOW),
+        ("run_dir", "../made", BELOW),
+        ("run_dir", ".", BELOW),
+        ("run_dir", "sub/..", BELOW),
+        ("run_dir", make_circle, BELOW),
+        ("run_dir", make_fifo, "cannot be used: Not a directory"),
+        ("run_dir", make_text, "cannot be used: Not a directory"),
+        ("run_dir", "a" * 300, "cannot be used: File name too long"),
+        ("run_dir", f"made/{'a' * 300}", "cannot be used: File name too long"),
+        ("run_dir", "a\0b", "has a NUL character"),
     ],
 )
-def test_a_thresholds_file_that_is_not_to_be_read(
-    page: Page, folder: Path, path: str | Callable[[Path], str], fault: str
+def test_a_path_that_is_not_to_be_used(
+    page: Page, folder: Path, field: str, path: str | Callable[[Path], str], fault: str
 ) -> None:
-    """A file elsewhere, one without an end, one of something else and none at all are refused in a line."""
-    message = page.refusal(thresholds=path if isinstance(path, str) else path(folder))
+    """Thresholds and run directories elsewhere, of another kind, or that cannot be are refused in a line."""
+    message = page.refusal(**{field: path if isinstance(path, str) else path(folder)})
 
     assert fault in message
     assert len(message) < 300
@@ -325,32 +335,6 @@ def test_limits_of_a_good_form(page: Page, folder: Path) -> None:
     page.swarm(thresholds="limits.yaml")
 
     assert (before, declared_limits_ms(page.environment)) == ([], [1000.0])
-
-
-@pytest.mark.parametrize(
-    ("path", "fault"),
-    [
-        ("/made", BELOW),
-        ("../made", BELOW),
-        (".", BELOW),
-        ("sub/..", BELOW),
-        (make_circle, BELOW),
-        (make_fifo, "cannot be used: Not a directory"),
-        (make_text, "cannot be used: Not a directory"),
-        ("a" * 300, "cannot be used: File name too long"),
-        (f"made/{'a' * 300}", "cannot be used: File name too long"),
-        ("a\0b", "has a NUL character"),
-    ],
-)
-def test_a_run_directory_that_cannot_be(
-    page: Page, folder: Path, path: str | Callable[[Path], str], fault: str
-) -> None:
-    """A directory elsewhere, or one that could not be made, is refused in a line."""
-    message = page.refusal(run_dir=path if isinstance(path, str) else path(folder))
-
-    assert fault in message
-    assert len(message) < 300
-    assert "\n" not in message
 
 
 def test_a_check_makes_and_starts_nothing(page: Page, folder: Path, services: list[str]) -> None:
