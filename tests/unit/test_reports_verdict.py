@@ -289,6 +289,13 @@ def test_runs_without_requests_or_successes_say_so() -> None:
     assert "any_success: all 1000 requests failed" in reasons_of(failed)
 
 
+def test_threshold_without_data_is_never_a_pass() -> None:
+    """A selector that matched nothing leaves the run open."""
+    verdict = reach_verdict(csv_run({"a": samples(1000)}), thresholds("p95 < 1 s", "count of b < 5"))
+    assert verdict["verdict"] == "INCONCLUSIVE"
+    assert verdict["thresholds"][1]["n"] == 0
+
+
 def test_failed_check_takes_the_ground_from_what_it_undermines() -> None:
     """Under half of the planned load latencies and rates are open, but errors are errors."""
     stages = plan([10.0] * 60, [5.0] * 60)
