@@ -44,7 +44,7 @@ DEFAULTS: dict[str, Any] = {
 }
 
 
-def fire(environment: Environment, name: str = "home") -> None:
+def fire(environment: Environment, name: str = "home", exception: Exception | str | None = None) -> None:
     """Fire the event of one request of 5 ms."""
     event: Any = environment.events.request
     event.fire(
@@ -52,7 +52,7 @@ def fire(environment: Environment, name: str = "home") -> None:
         name=name,
         response_time=5.0,
         response_length=1,
-        exception=None,
+        exception=exception,
         start_time=time.time() - 0.005,
     )
 

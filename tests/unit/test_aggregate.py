@@ -132,13 +132,6 @@ def test_aggregate_counts_as_one_would_by_hand(told: list[tuple[Any, ...]]) -> N
             assert equal(found[group][name], figure), (group, name, found[group][name], figure)
 
 
-def test_a_stall_shows_where_it_was() -> None:
-    """A request of 2.5 s belongs to the second it started in and to the one it ended in."""
-    batch = aggregate(np.array([[0, 0, NOW_S + 2.6, NOW_S + 0.1, 2500.0, 7, math.nan]]), KEYS, KINDS, [])
-
-    assert list(rows_of(batch)) == [(NOW_S, NOW_S + 2, KEYS[0])]
-
-
 def test_limits_are_exact() -> None:
     """100 ms is not under a limit of 100 ms; only the next number after it is over "at most 100 ms"."""
     told = [[0, 0, NOW_S, NOW_S, ms, 0, math.nan] for ms in (99.999999, 100.0, 100.0000001)]

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-import pyarrow as pa
 import pytest
 
 from plimsoll.recording.in_flight import Request
@@ -22,15 +21,10 @@ from plimsoll.recording.run_clock import RunClock
 from plimsoll.recording.run_directory import RecordingErrors
 from plimsoll.recording.worker import INTERVALS_KEY, WorkerRecording
 from plimsoll.recording.workers import WorkerClocks
-from tests.fix_locust_process import LocustProcess
+from tests.fix_locust_process import LocustProcess, fire
+from tests.read_runs import interval_rows
 from tests.users_at_work import spawn_user
 from tests.virtual_time import START_UNIX_S, virtual_time
-
-
-def fire(environment: Environment, name: str = "home", exception: Exception | None = None) -> None:
-    """Fire the event of one request of 5 ms."""
-    event: Any = environment.events.request
-    event.fire(request_type="GET", name=name, response_time=5.0, response_length=1, exception=exception)
 
 
 def start(environment: Environment, directory: Path) -> IntervalRecording:
@@ -38,13 +32,6 @@ def start(environment: Environment, directory: Path) -> IntervalRecording:
     directory.mkdir()
     clocks = WorkerClocks(RunClock(), "local")
     return IntervalRecording(environment, directory, lambda _: "hold", clocks, RecordingErrors())
-
-
-def rows(directory: Path) -> list[dict[str, Any]]:
-    """Return what was recorded."""
-    with pa.input_stream(str(directory / "intervals.arrow"), compression="zstd") as file:
-        found: list[dict[str, Any]] = pa.ipc.open_stream(file).read_all().to_pylist()
-    return found
 
 
 @pytest.fixture
@@ -114,8 +101,8 @@ def test_single_process(environment: Environment, tmp_path: Path) -> None:
     intervals.close()
     fire(environment)
 
-    assert sum(row["n"] for row in rows(tmp_path / "run")) == 2
-    assert {(row["worker"], row["stage"]) for row in rows(tmp_path / "run")} == {("local", "hold")}
+    assert sum(row["n"] for row in interval_rows(tmp_path / "run")) == 2
+    assert {(row["worker"], row["stage"]) for row in interval_rows(tmp_path / "run")} == {("local", "hold")}
     assert (intervals.request_errors, intervals._errors.count) == (0, 0)
 
 
@@ -126,7 +113,7 @@ def test_closed_twice(environment: Environment, tmp_path: Path) -> None:
     intervals.close()
     intervals.close()
 
-    assert sum(row["n"] for row in rows(tmp_path / "run")) == 1
+    assert sum(row["n"] for row in interval_rows(tmp_path / "run")) == 1
     assert intervals._errors.count == 0
 
 
@@ -138,8 +125,8 @@ def test_runs_of_one_process(environment: Environment, tmp_path: Path) -> None:
         fire(environment, name)
         intervals.close()
 
-    assert [(row["name"], row["over_limit"]) for row in rows(tmp_path / "home")] == [("home", [])]
-    assert [(row["name"], row["over_limit"]) for row in rows(tmp_path / "order")] == [("order", [1])]
+    assert [(row["name"], row["over_limit"]) for row in interval_rows(tmp_path / "home")] == [("home", [])]
+    assert [(row["name"], row["over_limit"]) for row in interval_rows(tmp_path / "order")] == [("order", [1])]
 
 
 def test_worker(master: Environment, worker: Worker, tmp_path: Path) -> None:
@@ -154,7 +141,7 @@ def test_worker(master: Environment, worker: Worker, tmp_path: Path) -> None:
     for data in worker.reports:
         intervals.on_worker_report("w1", data)
     intervals.close()
-    found = rows(tmp_path / "run")
+    found = interval_rows(tmp_path / "run")
 
     assert sum(row["n"] for row in found) == 2
     assert {row["worker"] for row in found} == {"w1"}
@@ -226,7 +213,7 @@ def test_totals_with_requests_that_are_cut_off_on_two_workers(worker: Worker, tm
                 events.worker_report.fire(client_id=each.name, data=data)
         process.play(3)
 
-    found = rows(tmp_path / "run")
+    found = interval_rows(tmp_path / "run")
     for each, expected in made.items():
         own = [row for row in found if row["worker"] == each.name]
         sent = [data["stats_total"] for data in each.reports]
@@ -292,7 +279,7 @@ def test_clock_offset(
         intervals.close()
         worker.tell("test_stop")
 
-    assert rows(tmp_path / "run")[0]["started_s"] == started_s + shift_s
+    assert interval_rows(tmp_path / "run")[0]["started_s"] == started_s + shift_s
 
 
 @pytest.mark.parametrize("forward_s", [3600.0, -3600.0])
@@ -313,7 +300,7 @@ def test_a_wall_clock_of_a_worker_that_is_set(
         intervals.close()
         worker.tell("test_stop")
 
-    assert {row["started_s"] for row in rows(tmp_path / "run")} == {START_UNIX_S, START_UNIX_S + 5}
+    assert {row["started_s"] for row in interval_rows(tmp_path / "run")} == {START_UNIX_S, START_UNIX_S + 5}
     step = {"process": "w1", "at_s": 6.0, "forward_s": forward_s, "suspended_s": 0.0}
     assert intervals._clocks.step_facts() == [step]
     assert intervals._clocks.facts() == {"w1": 0.0}

@@ -155,18 +155,8 @@ def test_users_who_end_their_task_at_a_failure(environment: Environment, recorde
             Careful.left -= 1
             if Careful.left < 0:
                 raise StopUser
-            fire_or_raise(hook, "sign in", ValueError("no"))
-            fire_or_raise(hook, "order", None)
-
-    def fire_or_raise(hook: Any, name: str, exception: object) -> None:
-        hook.fire(
-            request_type="GET",
-            name=name,
-            response_time=1.0,
-            response_length=1,
-            exception=exception,
-            context={},
-        )
+            fire_request(hook, ValueError("no"))
+            fire_request(hook)
 
     user: Any = Careful(environment)
     gevent.spawn(user.run).get(timeout=60)

@@ -27,6 +27,7 @@ import pytest
 
 from plimsoll import listening, locust_internals
 from plimsoll.locust_internals import keep_default_options, start_after_init, waiting
+from tests.fix_locust_process import fire
 from tests.unit.test_layering import sources
 
 INSIDES = {
@@ -263,14 +264,7 @@ def test_statistics_stay_the_ones_that_locust_holds() -> None:
     locust_internals.redact_locust(environment)
     for _ in range(2):
         for secret in ("abc", "def"):
-            event: Any = environment.events.request
-            event.fire(
-                request_type="GET",
-                name=f"/?token={secret}",
-                response_time=5,
-                response_length=1,
-                exception=None,
-            )
+            fire(environment, f"/?token={secret}")
         assert [(key, entry.num_requests) for key, entry in stats.entries.items()] == [
             (("/?token=***", "GET"), 2)
         ]

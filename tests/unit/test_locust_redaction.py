@@ -28,13 +28,13 @@ import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from plimsoll.locust_internals import redact_locust
 from plimsoll.recording.recording import Recording
 from reports.load.interval_file import read_intervals
+from tests.fix_locust_process import fire
 from tests.virtual_time import virtual_time
 
 SECRET = "hunter2sEcret"
@@ -53,12 +53,6 @@ class Visitor(User):
         for name in (f"/reset?token={SECRET}", "COOKIE: POST /login", "COOKIE: GET /login"):
             fire(self.environment, name, CatchResponseError(f"password:\n{SECRET}"))
         raise ValueError(f"refused with password={SECRET}")
-
-
-def fire(environment: Environment, name: str, exception: Exception | str | None) -> None:
-    """Fire the event of one request."""
-    event: Any = environment.events.request
-    event.fire(request_type="GET", name=name, response_time=5.0, response_length=1, exception=exception)
 
 
 @pytest.fixture
