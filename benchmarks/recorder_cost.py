@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import zlib
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -284,4 +284,5 @@ def print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
 
 
 if __name__ == "__main__":
+    ArgumentParser(prog="python -m benchmarks.recorder_cost", description=__doc__).parse_args()
     main()

@@ -4,6 +4,7 @@ The service process is bound to the first core; PostgreSQL and wrk use the other
 with the median of the rounds. Needs two cores and wrk (Debian: `apt-get install wrk`).
 """
 
+import argparse
 import json
 import os
 import secrets
@@ -125,4 +126,5 @@ def table_row(request: str, rounds: Sequence[Round]) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="python -m benchmarks.service_capacity", description=__doc__).parse_args()
     sys.exit(main())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import re
 from collections.abc import Iterator
@@ -69,4 +70,5 @@ def _first_line(node: ast.Module | ast.ClassDef) -> str:
 
 
 if __name__ == "__main__":
+    argparse.ArgumentParser(prog="python -m docs.tables", description=__doc__).parse_args()
     PAGE.write_text(current(PAGE.read_text("utf-8")), "utf-8")
