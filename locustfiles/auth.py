@@ -11,14 +11,16 @@ from locust import between, task
 
 import random
 import uuid
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from locustfiles.school import STUDENTS, Credentials, MemberUser
-from plimsoll import record_run, status_only
+from plimsoll import Step, record_run, status_only
 
 record_run()
 
 WRONG_PASSWORD_SHARE = 0.05
+LOGIN = {"auth.login": 1 - WRONG_PASSWORD_SHARE, "auth.login_wrong_password": WRONG_PASSWORD_SHARE}
 
 
 class AuthUser(MemberUser):
@@ -29,6 +31,12 @@ class AuthUser(MemberUser):
     request_names: ClassVar[frozenset[str]] = frozenset(
         {"auth.login", "auth.login_wrong_password", "auth.no_token", "auth.register", "auth.register_taken"}
     )
+
+    task_requests: ClassVar[Mapping[str, Sequence[Step]]] = {
+        "log_in": (LOGIN,),
+        "register": ("auth.register", "auth.register_taken", LOGIN),
+        "come_without_token": ("auth.no_token",),
+    }
 
     @task(8)
     def log_in(self) -> None:

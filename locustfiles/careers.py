@@ -10,12 +10,12 @@ from locust import constant, task
 from locust.env import Environment
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any, ClassVar, NamedTuple
 
 from locustfiles.school import STUDENTS, MemberUser
-from plimsoll import Answer, Identifier, WrongAnswerError, field, filled, identifier, record_run
+from plimsoll import Answer, Identifier, Step, WrongAnswerError, field, filled, identifier, record_run
 
 record_run()
 
@@ -74,6 +74,18 @@ class CareersUser(MemberUser):
         }
     )
     transaction_names: ClassVar[frozenset[str]] = frozenset({"careers.learn", "careers.learn/session"})
+    task_requests: ClassVar[Mapping[str, Sequence[Step]]] = {
+        "learn": (
+            *("careers.pool", "careers.select", "careers.content"),
+            *(ANSWERS_PER_SESSION * (THINK_TIME_S, "careers.interact")),
+            *("transaction:careers.learn/session", "careers.flow_state", "transaction:careers.learn"),
+            dict.fromkeys(("careers.memory", "careers.heap_used_mb"), 1 / SESSIONS_PER_MEMORY_LOOK),
+        ),
+        "look_at_trends": ("careers.trending", "careers.rate_limited", "careers.cache"),
+        "look_at_dashboard": ("careers.dashboard",),
+        "analyse": ("careers.pathiq",),
+        "check_health": ("careers.health",),
+    }
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)

@@ -11,16 +11,17 @@ from locust import task
 from locust.env import Environment
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import ClassVar
 
 from locustfiles.school import STUDENTS, MemberUser, StampedListener, StampedSender
-from plimsoll import WebSocket, WebSocketUser, record_run, websocket_request_names
+from plimsoll import Step, WebSocket, WebSocketUser, record_run, websocket_request_names
 
 record_run()
 
 CLASS_SIZE = 25
+STUDENT_SHARE = (CLASS_SIZE - 1) / CLASS_SIZE
 CLASSROOMS_PER_PROCESS = 100_000
 UPDATE_BYTES, UPDATES_PER_S = 1024, 10
 PROGRESS_BYTES, PROGRESS_PER_S = 512, 1
@@ -37,6 +38,17 @@ class ClassroomUser(MemberUser, WebSocketUser):
         | websocket_request_names("classroom")
         | websocket_request_names("student")
     )
+
+    task_requests: ClassVar[Mapping[str, Sequence[Step]]] = {
+        # Of what any of them receives in a second; 24 of 25 are students.
+        "take_part": (
+            {
+                "classroom.update": UPDATES_PER_S * STUDENT_SHARE,
+                "student.progress": PROGRESS_PER_S * STUDENT_SHARE,
+            },
+            1.0,
+        )
+    }
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)

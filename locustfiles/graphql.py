@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from locust import between, task
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
 from locustfiles.school import STUDENTS, BudgetedGraphqlUser, PricedQuery
-from plimsoll import GraphqlQuery, WrongAnswerError, field, filled, identifier, record_run
+from plimsoll import GraphqlQuery, Step, WrongAnswerError, field, filled, identifier, record_run
 
 record_run()
 
@@ -145,6 +145,11 @@ ANALYTICS = PricedQuery(
 )
 
 
+def budgeted(name: str) -> tuple[str, str]:
+    """Return what a query makes: itself, and the check of its time."""
+    return name, f"{name}.in_time"
+
+
 class GraphqlQueriesUser(BudgetedGraphqlUser):
     """Query the dashboard and a user (3 of 12 each), careers and posts (2), analytics and all posts (1)."""
 
@@ -163,6 +168,14 @@ class GraphqlQueriesUser(BudgetedGraphqlUser):
         }
     )
     metric_names: ClassVar[frozenset[str]] = frozenset({"graphql.*.in_time"})
+    task_requests: ClassVar[Mapping[str, Sequence[Step]]] = {
+        "look_at_dashboard": budgeted("graphql.student_dashboard"),
+        "explore": budgeted("graphql.career_exploration"),
+        "look_up_user": budgeted("graphql.simple"),
+        "read_discussion": budgeted("graphql.nested"),
+        "analyse": budgeted("graphql.analytics"),
+        "read_all_posts": (*budgeted("graphql.posts_singly"), *budgeted("graphql.posts_batched")),
+    }
 
     @task(3)
     def look_at_dashboard(self) -> None:

@@ -10,11 +10,12 @@ from locust import between, task
 from locust.env import Environment
 
 import random
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from locustfiles.careers import about_student, content_questions, fresh_pool, opened_session
 from locustfiles.school import STUDENTS, MemberUser
-from plimsoll import Identifier, record_run
+from plimsoll import Identifier, Step, record_run
 
 record_run()
 
@@ -28,6 +29,12 @@ class MorningUser(MemberUser):
         {"auth.login", "morning.content", "morning.dashboard", "morning.pool", "morning.select"}
     )
     transaction_names: ClassVar[frozenset[str]] = frozenset({"morning.flow"})
+    task_requests: ClassVar[Mapping[str, Sequence[Step]]] = {
+        "arrive": (
+            *("auth.login", "morning.dashboard", "morning.pool", "morning.select", "morning.content"),
+            "transaction:morning.flow",
+        )
+    }
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)

@@ -11,12 +11,12 @@ from locust import between
 from locust.env import Environment
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any, ClassVar, NamedTuple
 
 from locustfiles.school import ADMINS, STUDENTS, AccountPool, MemberUser
-from plimsoll import Answer, Identifier, WrongAnswerError, field, filled, identifier, record_run
+from plimsoll import Answer, Identifier, Step, WrongAnswerError, field, filled, identifier, record_run
 
 record_run()
 
@@ -25,6 +25,27 @@ CONFIRMED_TWICE_SHARE = 0.1
 PROFILE_UPDATED_SHARE = 0.2
 USERS_PER_ADMIN = 10
 HALF_A_CENT = 0.005
+
+BROWSE: tuple[Step, ...] = ("orders.products", "orders.product", 1.0)
+SETTLED_BY_ADMIN = CONFIRMED_SHARE / USERS_PER_ADMIN
+ORDER: tuple[Step, ...] = (
+    *("orders.create", "orders.add_item", "orders.get"),
+    {
+        "orders.confirm": CONFIRMED_SHARE,
+        "orders.move_refused": CONFIRMED_SHARE * CONFIRMED_TWICE_SHARE,
+        "orders.ship": SETTLED_BY_ADMIN,
+        "orders.deliver": SETTLED_BY_ADMIN,
+    },
+    2.0,
+)
+CHECK_HEALTH: tuple[Step, ...] = ({"orders.health": 2},)
+OVERSEE: tuple[Step, ...] = (
+    {
+        "orders.admin_dashboard": 1 / USERS_PER_ADMIN,
+        "orders.admin_analytics": 1 / USERS_PER_ADMIN,
+        "orders.admin_refused": 2 * (1 - 1 / USERS_PER_ADMIN),
+    },
+)
 
 _spawned = count(1)
 
@@ -62,6 +83,14 @@ class ShopVisitor(MemberUser):
         }
     )
     metric_names: ClassVar[frozenset[str]] = frozenset({"orders.health.*"})
+
+    task_requests: ClassVar[Mapping[str, Sequence[Step]]] = {
+        "browse": BROWSE,
+        "order": ORDER,
+        "administer": (*CHECK_HEALTH, *OVERSEE),
+        "check_health": CHECK_HEALTH,
+        "oversee": OVERSEE,
+    }
 
     def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
@@ -132,6 +161,10 @@ class OrdersUser(ShopVisitor):
     request_names: ClassVar[frozenset[str]] = ShopVisitor.request_names | {
         "orders.profile",
         "orders.profile_update",
+    }
+    task_requests: ClassVar[Mapping[str, Sequence[Step]]] = {
+        **ShopVisitor.task_requests,
+        "keep_profile": ("orders.profile", {"orders.profile_update": PROFILE_UPDATED_SHARE}, 1.0),
     }
 
     def keep_profile(self) -> None:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from locust import between, task
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from locustfiles.school import PARENTS, STUDENTS, MemberUser
-from plimsoll import BrowserUser, page_metric_names, page_request_names, record_run
+from plimsoll import BrowserUser, Step, page_metric_names, page_request_names, record_run
 
 record_run()
 
@@ -21,8 +21,14 @@ STUDENT_PAGES = ("pages.login", "pages.dashboard", "pages.careers", "pages.sessi
 PARENT_PAGES = ("pages.login", "pages.parents", "pages.report")
 QUESTIONS = 3
 THINK_TIME_S = (0.5, 1.5)
+PAGE_S = 0.5  # what a browser takes, of one core, until a page is there
 LOGIN_PATH = "/login"
 JUDGED = "[data-result=right], [data-result=wrong]"  # one that was not stored is marked, too
+
+
+def visit(page: str) -> tuple[Step, ...]:
+    """Return what a visit of a page takes and makes."""
+    return PAGE_S, *sorted(page_request_names([page])), *sorted(page_metric_names([page]))
 
 
 class PagesVisitor(MemberUser, BrowserUser):
@@ -57,6 +63,14 @@ class PagesUser(PagesVisitor):
     )
     metric_names: ClassVar[frozenset[str] | None] = frozenset(page_metric_names(STUDENT_PAGES))
 
+    task_requests: ClassVar[Mapping[str, Sequence[Step]]] = {
+        "choose_a_career": (
+            *(*visit("pages.login"), *visit("pages.dashboard"), THINK_TIME_S),
+            *(*visit("pages.careers"), *visit("pages.session"), "pages.career_selected"),
+            *(QUESTIONS * (THINK_TIME_S,)),
+        )
+    }
+
     @task
     def choose_a_career(self) -> None:
         """Go from the login to three answered questions."""
@@ -77,6 +91,13 @@ class ParentPagesUser(PagesVisitor):
     accounts = PARENTS
     request_names: ClassVar[frozenset[str]] = frozenset(page_request_names(PARENT_PAGES))
     metric_names: ClassVar[frozenset[str] | None] = frozenset(page_metric_names(PARENT_PAGES))
+
+    task_requests: ClassVar[Mapping[str, Sequence[Step]]] = {
+        "read_a_report": (
+            *(*visit("pages.login"), *visit("pages.parents"), THINK_TIME_S),
+            *(*visit("pages.report"), THINK_TIME_S),
+        )
+    }
 
     @task
     def read_a_report(self) -> None:

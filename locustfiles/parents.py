@@ -9,15 +9,16 @@ from __future__ import annotations
 from locust import between, task
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from locustfiles.school import PARENTS, MemberUser
-from plimsoll import Answer, Identifier, WrongAnswerError, field, filled, identifier, record_run
+from plimsoll import Answer, Identifier, Step, WrongAnswerError, field, filled, identifier, record_run
 
 record_run()
 
 STRANGERS_CHILD_SHARE = 0.05
+THINK_TIME_S = (1, 3)
 # Bigger than any child's number that a service gives out soon.
 STRANGERS_CHILD = 999_999_999
 
@@ -31,6 +32,12 @@ class ParentsUser(MemberUser):
         {"auth.login", "parents.dashboard", "parents.report", "parents.report_refused"}
     )
     transaction_names: ClassVar[frozenset[str]] = frozenset({"parents.evening"})
+    task_requests: ClassVar[Mapping[str, Sequence[Step]]] = {
+        "spend_evening": (
+            *("parents.dashboard", THINK_TIME_S, "parents.report", "transaction:parents.evening"),
+            {"parents.report_refused": STRANGERS_CHILD_SHARE},
+        )
+    }
 
     @task
     def spend_evening(self) -> None:
@@ -38,7 +45,7 @@ class ParentsUser(MemberUser):
         self.account()
         with self.transaction("parents.evening"):
             children = self.ask("parents.dashboard", "GET", "/api/v1/parents/dashboard", children_of)
-            self.pause(1, 3)
+            self.pause(*THINK_TIME_S)
             child = random.choice(children)
             body = {"studentId": child}
             self.ask("parents.report", "POST", "/api/v1/parents/reports", report_on([child]), json=body)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from locust import constant, task
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from plimsoll import Answer, ApiUser, WrongAnswerError, field, filled, record_run
+from plimsoll import Answer, ApiUser, Step, WrongAnswerError, field, filled, record_run
 
 record_run()
 
@@ -21,6 +22,10 @@ class PoolUser(ApiUser):
     wait_time = constant(0)
     request_names: ClassVar[frozenset[str]] = frozenset({"pool.borrow", "pool.status"})
     metric_names: ClassVar[frozenset[str]] = frozenset({"pool.size", "pool.waiting"})
+    task_requests: ClassVar[Mapping[str, Sequence[Step]]] = {
+        "borrow": ("pool.borrow",),
+        "look_at_pool": ("pool.status", "pool.size", "pool.waiting"),
+    }
 
     @task(9)
     def borrow(self) -> None:

@@ -6,11 +6,12 @@ the scenarios are available, over 99.9 % of the times, is for the thresholds to 
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from locustfiles.careers import content_questions, fresh_pool, judged_as, opened_session
 from locustfiles.school import STUDENTS, MemberUser, health_of
-from plimsoll import Answer, ScheduledCheckUser, WrongAnswerError, filled, record_run, within
+from plimsoll import Answer, ScheduledCheckUser, Step, WrongAnswerError, filled, record_run, within
 
 record_run()
 
@@ -44,6 +45,15 @@ class SyntheticLoginUser(MemberUser, ScheduledCheckUser):
             "synthetic.login_flow/select",
         }
     )
+
+    task_requests: ClassVar[Mapping[str, Sequence[Step]]] = {
+        "play_and_tell": (
+            *("synthetic.navigate", "auth.login", "synthetic.pool", "synthetic.select", "synthetic.content"),
+            {"synthetic.activity": ACTIVITIES},
+            *(f"transaction:{name}" for name in sorted(transaction_names)),
+            "synthetic.login_flow.available",
+        )
+    }
 
     def play(self) -> None:
         """Navigate, log in, select career 0, do three activities."""
@@ -83,6 +93,14 @@ class SyntheticHealthUser(ScheduledCheckUser):
     transaction_names: ClassVar[frozenset[str]] = frozenset(
         {"synthetic.api_health", "synthetic.api_health/health", "synthetic.api_health/status"}
     )
+
+    task_requests: ClassVar[Mapping[str, Sequence[Step]]] = {
+        "play_and_tell": (
+            *("synthetic.health", "synthetic.status"),
+            *(f"transaction:{name}" for name in sorted(transaction_names)),
+            "synthetic.api_health.available",
+        )
+    }
 
     def play(self) -> None:
         """Ask both, each within 500 ms."""

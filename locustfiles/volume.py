@@ -11,13 +11,13 @@ from locust.env import Environment
 
 import time
 import uuid
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar
 
 from locustfiles.parents import check_report
 from locustfiles.school import ADMINS, SCHOOL_ID, MemberUser, remove
-from plimsoll import Answer, Identifier, WrongAnswerError, field, identifier, record_run, set_up
+from plimsoll import Answer, Identifier, Step, WrongAnswerError, field, identifier, record_run, set_up
 
 record_run()
 
@@ -61,6 +61,13 @@ class VolumeUser(MemberUser):
         }
     )
     transaction_names: ClassVar[frozenset[str]] = frozenset({"volume.report", "volume.whole_history"})
+
+    task_requests: ClassVar[Mapping[str, Sequence[Step]]] = {
+        # As many pages as the bundled service's veteran has, and a report that is soon there.
+        "read_history": ({"volume.history": 2}, "transaction:volume.whole_history"),
+        "enrol_class": ("volume.enroll",),
+        "have_report_made": ("volume.report_generate", "volume.report_job", "transaction:volume.report"),
+    }
 
     @task(6)
     def read_history(self) -> None:

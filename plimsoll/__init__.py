@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from plimsoll.users.browser import page_request_names as page_request_names
     from plimsoll.users.http import LeanHttpUser as LeanHttpUser
     from plimsoll.users.measuring import Measuring as Measuring
+    from plimsoll.users.measuring import Step as Step
     from plimsoll.users.scheduled_check import ScheduledCheckUser as ScheduledCheckUser
     from plimsoll.users.scheduled_check import within as within
     from plimsoll.users.websocket import Delivery as Delivery
@@ -77,6 +78,7 @@ _EXPORTS = {
     "SearchShape": "plimsoll.loads.arrival_shape",
     "SetUpError": "plimsoll.data.set_up",
     "Stage": "plimsoll.loads.schedule",
+    "Step": "plimsoll.users.measuring",
     "WebSocket": "plimsoll.users.websocket",
     "WebSocketUser": "plimsoll.users.websocket",
     "WrongAnswerError": "plimsoll.users.answers",

@@ -17,20 +17,44 @@ def main() -> int:
     sys.path.remove(folder)  # site-packages must not come before the standard library
     if sys.argv[1:2] == ["run"]:
         run_locust(sys.argv[2:])
+    if sys.argv[1:2] == ["check"] and any(each.split("=")[0] == "--profile" for each in sys.argv[2:]):
+        check_profile(sys.argv[2:])
     from reports.cli import command_line
 
     return command_line()
 
 
-def run_locust(arguments: list[str]) -> None:
-    """Do what `locust ARGUMENTS` does, with every run recorded and judged; exits with its status."""
+def check_profile(arguments: list[str]) -> None:
+    """Say what the thresholds of a profile will be decided on by its load, of which none is made.
+
+    `--profile` names a Locust config file, or one of `profiles/`; any other option is one of Locust, which
+    changes the load. Exits with 0, or with 2 for a fault.
+    """
+    parser = ArgumentParser(prog="plimsoll check", allow_abbrev=False)
+    parser.add_argument("--profile", metavar="NAME|FILE", required=True)
+    options, others = parser.parse_known_args(arguments)
+    named = Path(options.profile)
+    config = named if named.is_file() else Path("profiles", f"{named}.conf")
+    if not config.is_file():
+        parser.error(f"--profile: there is neither a file {str(named)!r} nor one {str(config)!r}")
+    # No host is asked anything, but a run would be refused without one.
+    run_locust(["--config", str(config), "--headless", "-H", "http://127.0.0.1", *others], check_only=True)
+
+
+def run_locust(arguments: list[str], *, check_only: bool = False) -> None:
+    """Do what `locust ARGUMENTS` does, with every run recorded and judged; exits with its status.
+
+    With *check_only* only what its thresholds will be decided on is printed.
+    """
     # Locust patches the process for gevent, which no other command wants.
     from locust import events
     from locust.main import main as locust
 
+    from plimsoll.recording.options import CHECK_ONLY_OPTION
     from plimsoll.recording.plugin import record_run
 
     def name_command(parser: ArgumentParser, **_: object) -> None:
+        parser.set_defaults(**{CHECK_ONLY_OPTION: check_only})
         parser.prog = RUN
         parser.description = (parser.description or "").replace("Usage: locust", f"Usage: {RUN}")
         parser.epilog = (parser.epilog or "").replace("\n    locust ", f"\n    {RUN} ")

@@ -85,7 +85,11 @@ def check(options: argparse.Namespace) -> tuple[int, str]:
     thresholds = read_thresholds(options.thresholds, known if options.name else None)
     if options.masked:
         return 0, as_yaml(thresholds)
-    return 0, json.dumps({"thresholds": len(thresholds), "limits_ms": limits_ms(thresholds)}) + "\n"
+    said: dict[str, object] = {"thresholds": len(thresholds), "limits_ms": limits_ms(thresholds)}
+    if options.planned:
+        outlook = importlib.import_module("reports.planning.decidable").outlook
+        said |= outlook(json.loads(options.planned.read_text("utf-8")), thresholds)
+    return 0, json.dumps(said) + "\n"
 
 
 def _refuse(error: ReportError, options: argparse.Namespace) -> int:
@@ -120,8 +124,22 @@ def _parser() -> argparse.ArgumentParser:
         "steps", help="judge each step of a run, also while it goes on", allow_abbrev=False
     )
     steps.add_argument("run", type=Path, metavar="RUN", help="a run directory")
-    checked = commands.add_parser("check", help="check thresholds without a run", allow_abbrev=False)
+    checked = commands.add_parser(
+        "check",
+        help="check thresholds without a run, those of --profile against its load",
+        allow_abbrev=False,
+    )
     checked.add_argument("--thresholds", type=Path, metavar="FILE", required=True)
+    if prog == "plimsoll":  # which does this itself, too
+        checked.add_argument(
+            "--profile", metavar="NAME|FILE", help="say what its load decides, with other options of Locust"
+        )
+    checked.add_argument(
+        "--planned",
+        type=Path,
+        metavar="FILE",
+        help="the plan of a load in JSON: say which thresholds its samples cannot decide",
+    )
     checked.add_argument(
         "--unquoted", action="store_true", help="say where a fault is without quoting the file, for strangers"
     )

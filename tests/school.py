@@ -6,6 +6,7 @@ from locust.env import Environment
 from locust.exception import RescheduleTask
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -96,13 +97,14 @@ class School:
     def __init__(self, name: str, tamper: Tamper, role: str) -> None:
         self._name, self._tamper, self._role = name, tamper, role
         self._numbers, self._total = count(1), 0.0
-        self.asked: set[str] = set()
+        self.asked: Counter[str] = Counter()
+        self.iteration_s = 0.0
         self.failures: list[str] = []
 
     def request(self, method: str, path: str, *, name: str, json: Any = None, **_: Any) -> Response:
         """Answer."""
         assert method in {"GET", "POST", "PUT"}
-        self.asked.add(name)
+        self.asked[name] += 1
         reply = self._right_reply(name, path, json)
         return Response(self._tamper(reply) if name == self._name else reply, self.failures.append)
 
@@ -227,15 +229,17 @@ def play(
     name: str = "",
     tamper: Tamper = lambda reply: reply,
     role: str = "student",
+    iterations: int = MOST_ITERATIONS,
 ) -> School:
     """Have a user do one of its tasks again and again, until something is wrong, under virtual time."""
     school = School(name, tamper, role)
-    with virtual_time():
+    with virtual_time() as clock:
         user: Any = type("Local", (journey,), {"host": "http://127.0.0.1:1"})(Environment())
         user.client, user.credentials = school, Credentials(EMAIL)
-        for _ in range(MOST_ITERATIONS):
+        for _ in range(iterations):
             with suppress(RescheduleTask):
                 getattr(user, task)()
             if school.failures:
                 break
+        school.iteration_s = clock.elapsed_s / iterations
     return school

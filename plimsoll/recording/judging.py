@@ -10,6 +10,8 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,14 +35,25 @@ logger = logging.getLogger("plimsoll")
 
 
 class ThresholdsCheck(NamedTuple):
-    """The faults of a thresholds file, and the latency limits in it, ascending."""
+    """The faults of a thresholds file; where it has none, the latency limits in it, ascending.
+
+    Of a planned load, *notes* say which thresholds its samples cannot decide, *table* what each will have.
+    """
 
     faults: list[str]
-    limits_ms: list[float]
+    limits_ms: Sequence[float] = ()
+    notes: Sequence[str] = ()
+    table: str = ""
 
 
-def check_thresholds(thresholds: Path, known: KnownNames, *, quoting: bool = True) -> ThresholdsCheck:
-    """Return what is wrong with a thresholds file, and the limits that it declares when nothing is.
+def check_thresholds(
+    thresholds: Path,
+    known: KnownNames,
+    planned: Mapping[str, object] | None = None,
+    *,
+    quoting: bool = True,
+) -> ThresholdsCheck:
+    """Return what is wrong with a thresholds file, or what it says, and of a planned load what that decides.
 
     Without *quoting*, nothing of the file is in the faults but what reads as a threshold.
     """
@@ -56,17 +69,23 @@ def check_thresholds(thresholds: Path, known: KnownNames, *, quoting: bool = Tru
     how = [] if quoting else ["--unquoted"]
     file = thresholds.absolute()
     try:
-        checked = run_reports(["check", "--thresholds", str(file), *how, *names])
+        with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as plan:
+            if planned is not None:
+                json.dump(planned, plan)
+                plan.flush()
+                how.append(f"--planned={plan.name}")
+            checked = run_reports(["check", "--thresholds", str(file), *how, *names])
     except (OSError, ValueError) as error:  # ValueError: there is a NUL in it
-        return ThresholdsCheck([f"{str(thresholds)!r} cannot be checked: {error}"], [])
+        return ThresholdsCheck([f"{str(thresholds)!r} cannot be checked: {error}"])
     if checked.returncode == ExitStatus.PASS:
-        return ThresholdsCheck([], json.loads(checked.stdout)["limits_ms"])
+        found = json.loads(checked.stdout)
+        return ThresholdsCheck([], found["limits_ms"], found.get("notes", ()), found.get("table", ""))
     # Any other status is a crash, whose traceback may quote the file.
     if checked.stderr and (quoting or checked.returncode == ExitStatus.BAD_CONFIGURATION):
         faults = checked.stderr.replace(f"{file}: ", f"{thresholds}: ")
     else:
         faults = f"the check of {str(thresholds)!r} ended with status {checked.returncode}"
-    return ThresholdsCheck(faults.strip().splitlines(), [])
+    return ThresholdsCheck(faults.strip().splitlines())
 
 
 def copy_thresholds(thresholds: Path, copy: Path) -> None:

@@ -7,9 +7,12 @@ from locust.env import Environment
 from locust.util.timespan import parse_timespan
 
 from argparse import Namespace
+from collections.abc import Sequence
 
 # Not an option that anybody types: Locust's master hands its options to the workers, whichever they are.
 LIMITS_OPTION = "plimsoll_limits_ms"
+# Nor is this one: set by the command that says what would be judged, and starts no load.
+CHECK_ONLY_OPTION = "plimsoll_check_only"
 
 
 def has_options(environment: Environment) -> bool:
@@ -36,9 +39,9 @@ def declared_limits_ms(environment: Environment) -> list[float]:
     return limits_ms
 
 
-def declare_limits_ms(environment: Environment, limits_ms: list[float]) -> None:
+def declare_limits_ms(environment: Environment, limits_ms: Sequence[float]) -> None:
     """Have this process, and with the next run its workers, count requests over these limits."""
-    setattr(options_of(environment), LIMITS_OPTION, limits_ms)
+    setattr(options_of(environment), LIMITS_OPTION, list(limits_ms))
 
 
 def warm_up_s(text: str | None) -> int:

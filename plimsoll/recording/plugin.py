@@ -24,10 +24,10 @@ from plimsoll.locust_internals import keep_default_options, redact_locust, start
 from plimsoll.recording.bundled_service import ServiceError
 from plimsoll.recording.exits import LastResort, where_raised
 from plimsoll.recording.in_flight import track_requests
-from plimsoll.recording.options import add_options, has_options, options_of
+from plimsoll.recording.options import CHECK_ONLY_OPTION, add_options, has_options, options_of
 from plimsoll.recording.process_end import Interrupted, ProcessEnd
 from plimsoll.recording.session import say
-from plimsoll.recording.startup_checks import startup_faults
+from plimsoll.recording.startup_checks import check_startup
 from plimsoll.recording.web_ui import extend_web_ui
 from plimsoll.recording.worker import WorkerEnd, WorkerRecording
 from plimsoll.run_files.exit_status import ExitStatus
@@ -110,9 +110,7 @@ def _on_init(last_resort: LastResort, environment: Environment, web_ui: WebUI | 
     if environment.host:
         environment.host = environment.host.rstrip("/")  # Locust joins host and path as they are
         options.with_service = False  # a host that was named wins over the one of a profile
-    faults = startup_faults(environment)
-    if faults:
-        _exit(ExitStatus.BAD_CONFIGURATION, faults)
+    _check(last_resort, environment)
     if options.with_service:
         try:
             process.session.start_service()
@@ -121,6 +119,21 @@ def _on_init(last_resort: LastResort, environment: Environment, web_ui: WebUI | 
     process.listen()
     if web_ui:
         extend_web_ui(web_ui, environment, process.session)
+
+
+def _check(last_resort: LastResort, environment: Environment) -> None:
+    """Refuse what is wrong; say what thresholds cannot be decided, or of all of them where that is all."""
+    options, checked = options_of(environment), check_startup(environment)
+    if checked.faults:
+        _exit(ExitStatus.BAD_CONFIGURATION, checked.faults)
+    if not getattr(options, CHECK_ONLY_OPTION, False):
+        say(sys.stderr, "".join(f"note: {note}\n" for note in checked.notes))
+        return
+    if not options.thresholds:
+        _exit(ExitStatus.BAD_CONFIGURATION, ["the profile has no thresholds: give --thresholds FILE"])
+    last_resort.settle = None
+    say(sys.stdout, checked.table)
+    raise Interrupted(ExitStatus.PASS)
 
 
 def _exit(status: int, faults: list[str]) -> None:

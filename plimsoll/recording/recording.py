@@ -22,7 +22,6 @@ from plimsoll.recording.options import options_of
 from plimsoll.recording.run_clock import RunClock
 from plimsoll.recording.run_directory import (
     CSV_FILES,
-    RESULTS_FOLDER,
     CsvLog,
     LocustCsvFiles,
     RecordingErrors,
@@ -37,7 +36,7 @@ from plimsoll.recording.run_directory import (
     timestamp,
     write_facts,
 )
-from plimsoll.recording.run_plan import RunPlan
+from plimsoll.recording.run_plan import RunPlan, profile_of
 from plimsoll.recording.worker import UNRECORDED_KEY, reported_health
 from plimsoll.recording.workers import WorkerClocks, WorkerWatch
 from plimsoll.redact import redact, redact_command
@@ -45,6 +44,7 @@ from plimsoll.run_files.files import (
     HEALTH_FILE,
     LOCAL,
     MASTER,
+    RESULTS_FOLDER,
     RUN_FILE,
     RUN_SCHEMA_VERSION,
     SCHEDULE_ENDED,
@@ -73,7 +73,7 @@ class Recording:
         self._stage: str | None = None
         self._errors = RecordingErrors()
         options, started = options_of(environment), datetime.fromtimestamp(self._clock.started_unix_s, UTC)
-        wanted = options.run_dir or Path(RESULTS_FOLDER, directory_name(started, self._profile))
+        wanted = options.run_dir or Path(RESULTS_FOLDER, directory_name(started, profile_of(environment)))
         self.directory = create_run_directory(Path(wanted))
         if options.thresholds:
             copy_thresholds(Path(options.thresholds), self.directory / THRESHOLDS_FILE)
@@ -196,7 +196,7 @@ class Recording:
         return {
             "schema_version": RUN_SCHEMA_VERSION,
             "id": self.directory.name,
-            "profile": self._profile,
+            "profile": profile_of(environment),
             "journeys": sorted(user_class.__name__ for user_class in environment.user_classes),
             "request_names": names and sorted(names),
             **self._plan.facts(),
@@ -217,11 +217,6 @@ class Recording:
             "recording_fault": None,
             "clock_steps": [],
         }
-
-    @property
-    def _profile(self) -> str:
-        journeys = "-".join(sorted(user_class.__name__ for user_class in self._environment.user_classes))
-        return redact(self._environment.profile or "") or journeys[:60]
 
     def _write_every_second(self) -> None:
         for second in itertools.count():

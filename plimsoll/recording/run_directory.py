@@ -39,7 +39,6 @@ from plimsoll.run_files.files import (
     ScheduleRow,
 )
 
-RESULTS_FOLDER = "results"
 MAX_PROFILE_LENGTH = 100
 CSV_FILES = f"{LOCUST_PREFIX}_*.csv"
 PACKAGES = (

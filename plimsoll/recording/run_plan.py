@@ -16,6 +16,7 @@ from plimsoll.loads.schedule import Schedule, Stage
 from plimsoll.loads.scheduled_shape import PlannedShape
 from plimsoll.recording.options import options_of, warm_up_s
 from plimsoll.recording.run_clock import RunClock
+from plimsoll.redact import redact
 from plimsoll.run_files.exit_status import Outcome
 
 WARM_UP_STAGE, LOAD_STAGE = "warm_up", "load"
@@ -192,6 +193,12 @@ class RunPlan:
         """Seconds since the schedule began, None before that."""
         run_time_s = float(self._shape.get_run_time()) if self._shape else 0.0
         return run_time_s if run_time_s > 0 else None
+
+
+def profile_of(environment: Environment) -> str:
+    """Return the name by which runs of the same kind are known: --profile, or that of the user classes."""
+    journeys = "-".join(sorted(user_class.__name__ for user_class in environment.user_classes))
+    return redact(environment.profile or "") or journeys[:60]
 
 
 def warm_up_of(schedule: Schedule | ArrivalSchedule) -> float:

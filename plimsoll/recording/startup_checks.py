@@ -19,10 +19,11 @@ from plimsoll.loads.schedule import ScheduleError
 from plimsoll.loads.scheduled_shape import TICK_S, PlannedShape
 from plimsoll.recording.bundled_service import service_faults
 from plimsoll.recording.declared_names import known_names, tags_of_tasks
-from plimsoll.recording.judging import check_thresholds
+from plimsoll.recording.judging import ThresholdsCheck, check_thresholds
 from plimsoll.recording.options import declare_limits_ms, options_of, starts_by_itself, warm_up_s
-from plimsoll.recording.run_directory import RESULTS_FOLDER
+from plimsoll.recording.planned_load import planned_load
 from plimsoll.redact import redact
+from plimsoll.run_files.files import RESULTS_FOLDER
 
 MAX_NAME_BYTES = 255
 MAX_PATH_BYTES = 4000
@@ -33,8 +34,11 @@ SOME_HOST = "http://127.0.0.1"
 _SETS_TASKS = re.compile(r"""\.tasks\b|["']tasks["']""")
 
 
-def startup_faults(environment: Environment) -> list[str]:
-    """Return everything that is wrong with the options of this process, one fault a line."""
+def check_startup(environment: Environment) -> ThresholdsCheck:
+    """Return everything that is wrong with the options of this process, and what its thresholds say.
+
+    A run that starts by itself has a plan, by which the latter is also what will decide them.
+    """
     options, classes = options_of(environment), environment.user_classes
     faults = [
         f"{user_class.__name__}.{attribute} must be a set of names, got {names!r}"
@@ -49,11 +53,12 @@ def startup_faults(environment: Environment) -> list[str]:
     faults += _host_faults(environment)
     faults += _setting_faults(environment)
     faults += run_dir_faults(options.run_dir) if options.run_dir else folder_faults(RESULTS_FOLDER)
-    if options.thresholds:
-        checked = check_thresholds(Path(options.thresholds), known_names(classes))
-        declare_limits_ms(environment, checked.limits_ms)
-        faults += checked.faults
-    return faults
+    if not options.thresholds:
+        return ThresholdsCheck(faults)
+    planned = planned_load(environment) if starts_by_itself(environment) and not faults else None
+    checked = check_thresholds(Path(options.thresholds), known_names(classes), planned)
+    declare_limits_ms(environment, checked.limits_ms)
+    return checked._replace(faults=[*faults, *checked.faults])
 
 
 def task_faults(environment: Environment, user_classes: Iterable[type[User]]) -> list[str]:

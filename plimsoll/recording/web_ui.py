@@ -15,7 +15,7 @@ from locust.web import WebUI
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -185,12 +185,14 @@ def form_faults(form: Form, environment: Environment, named: Mapping[str, str | 
     )
     if faults or "thresholds" not in form:
         return faults
-    limits_ms: list[float] = []
+    limits_ms: Sequence[float] = ()
     if form["thresholds"]:
-        faults, limits_ms = check_thresholds(Path(form["thresholds"]), known_names(classes), quoting=False)
-        if faults:
+        checked = check_thresholds(Path(form["thresholds"]), known_names(classes), quoting=False)
+        if checked.faults:
             command = f"{suite_program()} check --thresholds FILE"
-            return [*faults, f"run '{command}' in a terminal for the full message, which quotes the file"]
+            hint = f"run '{command}' in a terminal for the full message, which quotes the file"
+            return [*checked.faults, hint]
+        limits_ms = checked.limits_ms
     declare_limits_ms(environment, limits_ms)
     return []
 

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+RESULTS_FOLDER = "results"
+"""Where the run directories are, in the working directory."""
 RUN_FILE = "run.json"
 RUN_SCHEMA_VERSION = 3
 DIGESTS_SINCE = 2

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import ClassVar
 
 from plimsoll.context import Transaction, current_context, tagged
 from plimsoll.run_files.intervals import CHECK, COUNTER, GAUGE, RATE, TREND
+
+Step = str | float | tuple[float, float] | Mapping[str, float]
+"""A request, `transaction:NAME` or metric; a pause in s, or between two; or the mean number of each name."""
 
 
 class Measuring:
@@ -26,6 +30,9 @@ class Measuring:
 
     tag_names: ClassVar[frozenset[str] | None] = None
     """The tags that `tagged` gives likewise; those of tasks are known without it."""
+
+    task_requests: ClassVar[Mapping[str, Sequence[Step]]] = {}
+    """What each task asks for, in order, so that it can be said before a run which limits it will decide."""
 
     def transaction(self, name: str) -> AbstractContextManager[None]:
         """Measure a with-block as a whole: with think time, and the sum of its requests without.
