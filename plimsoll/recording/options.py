@@ -12,7 +12,7 @@ from collections.abc import Sequence
 # Not an option that anybody types: Locust's master hands its options to the workers, whichever they are.
 LIMITS_OPTION = "plimsoll_limits_ms"
 # Nor is this one: set by the command that says what would be judged, and starts no load.
-CHECK_ONLY_OPTION = "plimsoll_check_only"
+CHECK_ONLY_OPTION = "is_check_only"
 
 
 def has_options(environment: Environment) -> bool:

@@ -7,15 +7,13 @@ from locust.env import Environment
 
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from plimsoll.locust_internals import pacing_s
 from plimsoll.recording.options import options_of
 from plimsoll.recording.run_clock import RunClock
 from plimsoll.recording.run_plan import RunPlan, profile_of
-from plimsoll.users.measuring import Step
-from plimsoll.users.scheduled_check import ScheduledCheckUser
 
 LOCUST_WAIT_TIMES = "locust.user.wait_time"
 DRAWS = 400
@@ -36,11 +34,12 @@ def planned_load(environment: Environment) -> dict[str, object]:
 
 def _class_facts(user_class: type[User], environment: Environment) -> dict[str, object]:
     """Return what is known of the users of a class, and of their iterations, None where it is not."""
+    every_s: float | None = getattr(user_class, "every_s", None)  # of a scheduled check
     cycle_s = pacing_s(user_class.wait_time)
-    if issubclass(user_class, ScheduledCheckUser):
-        cycle_s = user_class.every_s * float(getattr(options_of(environment), "time_scale", 1.0))
+    if every_s is not None:
+        cycle_s = every_s * float(getattr(options_of(environment), "time_scale", 1.0))
     weights = Counter(getattr(task, "__name__", "task") for task in getattr(user_class, "tasks", ()))
-    declared: Mapping[str, tuple[Step, ...]] = getattr(user_class, "task_requests", {})
+    declared: Mapping[str, Sequence[Any]] = getattr(user_class, "task_requests", {})
     requests = getattr(user_class, "request_names", None) or ()
     return {
         "name": user_class.__name__,
