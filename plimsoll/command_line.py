@@ -5,7 +5,7 @@ import sys
 from argparse import ArgumentParser
 from pathlib import Path
 
-RUN = "plimsoll run"
+RUN, CHECK = "plimsoll run", "plimsoll check"
 
 
 def main() -> int:
@@ -30,15 +30,16 @@ def check_profile(arguments: list[str]) -> None:
     `--profile` names a Locust config file, or one of `profiles/`; any other option is one of Locust, which
     changes the load. Exits with 0, or with 2 for a fault.
     """
-    parser = ArgumentParser(prog="plimsoll check", allow_abbrev=False)
+    parser = ArgumentParser(prog=CHECK, allow_abbrev=False)
     parser.add_argument("--profile", metavar="NAME|FILE", required=True)
     options, others = parser.parse_known_args(arguments)
     named = Path(options.profile)
     config = named if named.is_file() else Path("profiles", f"{named}.conf")
     if not config.is_file():
         parser.error(f"--profile: there is neither a file {str(named)!r} nor one {str(config)!r}")
-    # No host is asked anything, but a run would be refused without one.
-    run_locust(["--config", str(config), "--headless", "-H", "http://127.0.0.1", *others], check_only=True)
+    # No host is asked anything, but a run would be refused without one; nor is there any load to share.
+    alone = ["--headless", "-H", "http://127.0.0.1", "--processes", "0"]
+    run_locust(["--config", str(config), *others, *alone], check_only=True)
 
 
 def run_locust(arguments: list[str], *, check_only: bool = False) -> None:
@@ -55,7 +56,7 @@ def run_locust(arguments: list[str], *, check_only: bool = False) -> None:
 
     def name_command(parser: ArgumentParser, **_: object) -> None:
         parser.set_defaults(**{CHECK_ONLY_OPTION: check_only})
-        parser.prog = RUN
+        parser.prog = CHECK if check_only else RUN
         parser.description = (parser.description or "").replace("Usage: locust", f"Usage: {RUN}")
         parser.epilog = (parser.epilog or "").replace("\n    locust ", f"\n    {RUN} ")
 

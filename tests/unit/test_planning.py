@@ -41,6 +41,26 @@ def test_a_service_without_a_fault_passes_each_profile(profile: str) -> None:
     assert profile in WITHOUT_PAUSES or len(undecided) <= warnings, ended.output
 
 
+@pytest.mark.parametrize(
+    ("arguments", "fault"),
+    [
+        (["--profile", "shopp"], "neither a file 'shopp' nor one 'profiles/shopp.conf'"),
+        (["--profile", "shop", "--thresholds", "none.yaml"], "none.yaml: cannot be read: No such file"),
+        (["--profile", "shop", "--thresholds", ""], "the profile has no thresholds: give --thresholds FILE"),
+        (
+            ["--profile", "shop", "--time-scale", "0"],
+            "plimsoll check: error: argument --time-scale: must be a number above 0",
+        ),
+    ],
+)
+def test_what_cannot_be_checked_is_refused(arguments: list[str], fault: str) -> None:
+    """A profile that is not there, or whose run would be refused, is said with exit status 2."""
+    ended = run_locust([], command=lambda: command_line.check_profile(arguments))
+
+    assert ended.status == ExitStatus.BAD_CONFIGURATION
+    assert fault in ended.output
+
+
 def task(steps: list[Any] | None, weight: int = 1, name: str = "visit") -> dict[str, Any]:
     """Return a task as a plan has it."""
     return {"name": name, "weight": weight, "steps": steps}
