@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from measured import open_model, precision, profiles
+from measured import judging, open_model, precision, profiles
 from measured.bundled_service import measure_batching, measure_classroom, measure_demos
 from measured.loads import measure_arrivals, measure_breakpoint, measure_shapes
 from measured.measurement import Lateness, Measure, Row, Sleeper
@@ -38,6 +38,7 @@ MEASUREMENTS: dict[str, Measure] = {
     "classroom": measure_classroom,
     "demos": measure_demos,
     "profiles": profiles.measure,
+    "judging": judging.measure,
 }
 MOST_TRIES = 3
 ERROR_LINES = 15

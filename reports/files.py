@@ -5,12 +5,14 @@ streams that may be closed, have lost their reader, or end on a full disk.
 """
 
 import errno
+import hashlib
 import os
 import stat
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import TextIO
 
@@ -18,20 +20,38 @@ MAX_LINE = 2000
 """Characters: a message may quote a file, a path or an argument of any length."""
 
 
-def read_regular(path: Path, max_bytes: int | None = None) -> bytes:
-    """Return the content of a regular file: devices and pipes may never end, or never begin.
+@contextmanager
+def opened_regular(path: Path) -> Iterator[BufferedReader]:
+    """Open a regular file to be read: devices and pipes may never end, or never begin.
 
-    Raises OSError when it cannot be read, is something else, or has more than *max_bytes*.
+    Raises OSError when it cannot be read or is something else.
     """
     # Without a writer, a pipe would not even let itself be opened.
     with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:  # noqa: PTH123 - a descriptor
-        mode = os.fstat(file.fileno()).st_mode
-        if not stat.S_ISREG(mode):
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        yield file
+
+
+def read_regular(path: Path, max_bytes: int | None = None) -> bytes:
+    """Return the content of a regular file.
+
+    Raises OSError when it cannot be read, is something else, or has more than *max_bytes*.
+    """
+    with opened_regular(path) as file:
         content = file.read() if max_bytes is None else file.read(max_bytes + 1)
     if max_bytes is not None and len(content) > max_bytes:
         raise OSError(errno.EFBIG, f"it has more than {max_bytes:,} bytes", str(path))
     return content
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a regular file in hexadecimal.
+
+    Raises OSError when it cannot be read or is something else.
+    """
+    with opened_regular(path) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager

@@ -104,7 +104,7 @@ def write_run_directory(
     write_rows(
         folder / HEALTH_FILE, (HEALTH._replace(unix_s=unix_s + 1.1)._asdict() for unix_s, _ in seconds_s)
     )
-    _write_locust_files(folder, seconds_s, latency_ms)
+    write_locust_files(folder, seconds_s, latency_ms)
     seal(folder, FACTS | facts)
     return folder
 
@@ -115,15 +115,20 @@ def seal(folder: Path, facts: Mapping[str, Any]) -> None:
 
 
 def write_recording(path: Path, made: pd.DataFrame) -> None:
-    """Write `intervals.arrow` as the recorder does: one zstd stream, flushed after each batch."""
+    """Write `intervals.arrow` of these requests as the recorder does."""
     table = interval_table(made, (500.0,))
+    write_batches(path, table.schema, table.to_batches(max_chunksize=20))
+
+
+def write_batches(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+    """Write `intervals.arrow` of these batches: one zstd stream, flushed after each."""
     with (
         pa.CompressedOutputStream(str(path), "zstd") as sink,
         pa.ipc.new_stream(
-            sink, table.schema, options=pa.ipc.IpcWriteOptions(emit_dictionary_deltas=True)
+            sink, schema, options=pa.ipc.IpcWriteOptions(emit_dictionary_deltas=True)
         ) as stream,
     ):
-        for batch in table.to_batches(max_chunksize=20):
+        for batch in batches:
             stream.write_batch(batch)
             sink.flush()
 
@@ -137,27 +142,35 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
         writer.writerows([first, *others])
 
 
-def _write_locust_files(folder: Path, seconds_s: Sequence[tuple[int, int]], latency_ms: float) -> None:
+def write_locust_files(
+    folder: Path,
+    seconds_s: Sequence[tuple[int, int]],
+    latency_ms: float,
+    names: Sequence[str] = ("a",),
+    rate: int = 10,
+) -> None:
+    """Write Locust's CSV files of *rate* requests a second of each name, all of one latency."""
     levels = ("50%", "66%", "75%", "80%", "90%", "95%", "98%", "99%", "99.9%", "99.99%", "100%")
     percentiles = dict.fromkeys(levels, int(latency_ms))
+    rows = [*(("GET", name, rate) for name in names), ("", "Aggregated", rate * len(names))]
 
-    def total(name: str, kind: str) -> dict[str, Any]:
+    def total(kind: str, name: str, rate: int) -> dict[str, Any]:
         return {
             "Type": kind,
             "Name": name,
-            "Request Count": 600,
+            "Request Count": rate * len(seconds_s),
             "Failure Count": 0,
             "Median Response Time": latency_ms,
             "Average Response Time": latency_ms,
             "Min Response Time": latency_ms,
             "Max Response Time": latency_ms,
             "Average Content Size": 2.0,
-            "Requests/s": 10.0,
+            "Requests/s": float(rate),
             "Failures/s": 0.0,
             **percentiles,
         }
 
-    write_rows(folder / "locust_stats.csv", [total("a", "GET"), total("Aggregated", "")])
+    write_rows(folder / "locust_stats.csv", [total(*row) for row in rows])
     write_rows(
         folder / "locust_stats_history.csv",
         (
@@ -166,10 +179,10 @@ def _write_locust_files(folder: Path, seconds_s: Sequence[tuple[int, int]], late
                 "User Count": 4,
                 "Type": kind,
                 "Name": name,
-                "Requests/s": 10.0,
+                "Requests/s": float(rate),
                 "Failures/s": 0.0,
                 **percentiles,
-                "Total Request Count": 10 * (second + 1),
+                "Total Request Count": rate * (second + 1),
                 "Total Failure Count": 0,
                 "Total Median Response Time": latency_ms,
                 "Total Average Response Time": latency_ms,
@@ -178,7 +191,7 @@ def _write_locust_files(folder: Path, seconds_s: Sequence[tuple[int, int]], late
                 "Total Average Content Size": 2.0,
             }
             for unix_s, second in seconds_s
-            for kind, name in (("GET", "a"), ("", "Aggregated"))
+            for kind, name, rate in rows
         ),
     )
     (folder / "locust_failures.csv").write_text("Method,Name,Error,Occurrences,First Seen,Last Seen\r\n")

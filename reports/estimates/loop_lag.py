@@ -104,7 +104,10 @@ def _lowered(recorded: Intervals, health: pd.DataFrame, waits: Floats) -> Interv
 
 def _lower(histograms: Histograms, less_ms: Floats) -> Histograms:
     """Return histograms whose entries are lowered, row by row, from the lower bounds of their buckets."""
-    least_ms = lower_ms(histograms.buckets.astype(np.int64)) - np.repeat(less_ms, np.diff(histograms.starts))
-    bucket = np.searchsorted(lower_ms(np.arange(LAST_BUCKET + 1)), least_ms, side="right") - 1
-    lowered = np.where(np.repeat(less_ms, np.diff(histograms.starts)) > 0, bucket, histograms.buckets)
-    return replace(histograms, buckets=np.maximum(lowered, 0).astype(np.uint16))
+    bounds_ms, buckets = lower_ms(np.arange(LAST_BUCKET + 1)), histograms.buckets.copy()
+    for rows, entries in histograms.pieces():
+        less = np.repeat(less_ms[rows], np.diff(histograms.starts[rows.start : rows.stop + 1]))
+        least_ms = bounds_ms[buckets[entries]] - less
+        bucket = np.maximum(np.searchsorted(bounds_ms, least_ms, side="right") - 1, 0)
+        buckets[entries] = np.where(less > 0, bucket, buckets[entries])
+    return replace(histograms, buckets=buckets)

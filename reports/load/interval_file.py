@@ -22,6 +22,7 @@ from plimsoll.run_files.intervals import (
     ITERATION,
     LABELS,
     LAYOUT,
+    OVER_LIMITS,
 )
 from reports.load.intervals import (
     COUNTS,
@@ -35,6 +36,7 @@ from reports.load.intervals import (
 )
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+BATCHES_A_TABLE = 500
 LATER = (*RESPONSES, "response_over_limit", "tags")
 """Columns that older files lack: those of before the open model, and of before tags."""
 
@@ -43,8 +45,15 @@ def read_intervals(path: Path) -> tuple[Intervals, list[str]]:
     """Return what the recorder wrote, and what was odd about its file; a missing file is no oddity."""
     if not path.is_file():
         return NO_INTERVALS, [f"{path.name}: it is not a regular file"] if path.exists() else []
-    batches, notes, unread = [], [], f"{path.name}: cannot be read, so Locust's CSV files are judged"
+    tables, batches, notes, unread = (
+        [],
+        [],
+        [],
+        f"{path.name}: cannot be read, so Locust's CSV files are judged",
+    )
     try:
+        # What is freed goes back to the operating system at once; Arrow's own pool would keep it.
+        pa.set_memory_pool(pa.system_memory_pool())
         with _opened(path) as source:
             schema = pa.ipc.open_stream(source).schema
         missing = [name for name in INTERVAL_COLUMNS if name not in (*schema.names, *LATER)]
@@ -58,16 +67,26 @@ def read_intervals(path: Path) -> tuple[Intervals, list[str]]:
             try:
                 while True:
                     batches.append(reader.read_next_batch())
+                    if len(batches) == BATCHES_A_TABLE:
+                        tables.append(_joined(batches, reader.schema))
+                        batches = []
             except StopIteration:
                 pass
             except (OSError, pa.ArrowException):
                 notes.append(f"{path.name}: its end is cut off: the last second or two are lost")
-        table = pa.Table.from_batches(batches, reader.schema).unify_dictionaries().combine_chunks()
-        table.validate(full=True)
-        found = intervals_of(table) if len(table) else NO_INTERVALS
+        tables.append(_joined(batches, reader.schema))
+        tables = batches = [pa.concat_tables(tables).unify_dictionaries()]
+        tables[0].validate(full=True)
+        # Without another reference to it, the table becomes smaller as its columns are taken.
+        found = intervals_of(tables.pop()) if len(tables[0]) else NO_INTERVALS
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         return NO_INTERVALS, [f"{unread}: {error}"]
     return found, notes
+
+
+def _joined(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
+    """Return batches as one, so that each column has memory of its own."""
+    return pa.Table.from_batches(batches, schema).unify_dictionaries().combine_chunks()
 
 
 def intervals_of(table: pa.Table) -> Intervals:
@@ -83,36 +102,47 @@ def intervals_of(table: pa.Table) -> Intervals:
             f" known is {INTERVALS_SCHEMA_VERSION!r} with {LAYOUT!r}"
         )
     limits_ms = tuple(float(limit) for limit in json.loads(metadata.get(b"limits_ms", b"[]")))
+    n, left = len(table), {name: table[name] for name in table.column_names}
+    del table
     columns = {
-        name: table[name].to_numpy()
+        name: left.pop(name).to_numpy()
         for name in (*SECONDS, *COUNTS, *LATENCIES, *RESPONSES)
-        if name not in RESPONSES or name in table.column_names
+        if name not in RESPONSES or name in left
     }
     for name in LABELS:
-        code, labels = np.zeros(len(table), dtype=np.int8), [""]
-        if name in table.column_names:
-            labeled = _one_chunk(table[name])
+        code, labels = np.zeros(n, dtype=np.int8), [""]
+        if name in left:
+            labeled = _one_chunk(left.pop(name))
             code, labels = labeled.indices.to_numpy(), labeled.dictionary.to_pylist()
         columns[name] = pd.Categorical.from_codes(code, pd.Index(np.array(labels, dtype=object)))
-    rows, kinds, counts = pd.DataFrame(columns), table["failure_kinds"], table["failure_counts"]
+    rows, kinds, counts = (
+        pd.DataFrame(columns, copy=False),
+        left.pop("failure_kinds"),
+        left.pop("failure_counts"),
+    )
     failed = np.repeat(np.arange(len(rows)), np.diff(_starts(kinds, counts)))
     errors = {name: rows[name].array[failed] for name in ERROR_COLUMNS[:3]}
     errors |= {"error": _one_chunk(kinds).flatten().to_pylist(), "n": _values(counts)}
+    over = {name: _over(left.pop(name, None), name, n, len(limits_ms)) for name in OVER_LIMITS}
     return Intervals(
         rows=rows,
         limits_ms=limits_ms,
-        over=_over(table, "over_limit", len(limits_ms)),
-        unfinished_over=_over(table, "unfinished_over_limit", len(limits_ms)),
-        response_over=_over(table, "response_over_limit", len(limits_ms)),
+        over=over["over_limit"],
+        unfinished_over=over["unfinished_over_limit"],
+        response_over=over["response_over_limit"],
         errors=pd.DataFrame(errors),
         **{
-            kind: Histograms(
-                _starts(table[buckets], table[counts]),
-                _values(table[buckets]).astype(np.uint16, copy=False),
-                _values(table[counts]).astype(np.uint32, copy=False),
-            )
+            kind: _histograms(left.pop(buckets), left.pop(counts))
             for kind, (buckets, counts) in HISTOGRAMS.items()
         },
+    )
+
+
+def _histograms(buckets: pa.ChunkedArray, counts: pa.ChunkedArray) -> Histograms:
+    return Histograms(
+        _starts(buckets, counts),
+        _values(buckets).astype(np.uint16, copy=False),
+        _values(counts).astype(np.uint32, copy=False),
     )
 
 
@@ -137,16 +167,16 @@ def _opened(path: Path) -> pa.NativeFile:
     return pa.input_stream(str(path), compression="zstd" if is_compressed else None)
 
 
-def _over(table: pa.Table, name: str, limits: int) -> NDArray[np.float64]:
+def _over(column: pa.ChunkedArray | None, name: str, n: int, limits: int) -> NDArray[np.float64]:
     """Return the counts over each limit, row by row; 0 in rows without corrected latencies."""
-    over = np.zeros((len(table), limits))
-    if name in LATER and name not in table.column_names:
+    over = np.zeros((n, limits))
+    if column is None:
         return over
-    sizes = np.diff(_starts(table[name]))
+    sizes = np.diff(_starts(column))
     if not np.isin(sizes, (0, limits) if name in LATER else limits).all():
         raise ValueError(f"a row does not count over each of the {limits} limits")
     if limits:
-        over[sizes > 0] = _values(table[name]).astype(np.float64).reshape(-1, limits)
+        over[sizes > 0] = _values(column).reshape(-1, limits)
     return over
 
 

@@ -9,9 +9,12 @@ requests, under types of their own.
 Latencies are counted in histograms of one layout: counts add up, percentiles never average.
 """
 
+import hashlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -27,6 +30,10 @@ LATENCIES = ("sum_ms", "min_ms", "max_ms")
 RESPONSES = ("response_sum_ms", "response_max_ms")
 ROW_COLUMNS = (*SECONDS, *LABELS, *COUNTS, *LATENCIES, *RESPONSES)
 ERROR_COLUMNS = ("ended_s", "request_type", "name", "error", "n")
+
+PIECE = 2**18
+"""Entries of histograms that are computed with at a time: few enough for the cache of a processor."""
+LARGEST_KEPT = 2**18
 
 Counts = NDArray[np.float64]
 Group = NDArray[np.int64]
@@ -80,17 +87,23 @@ class Histograms:
         """Return how many buckets it takes to hold every entry."""
         return int(self.buckets.max()) + 1 if len(self.buckets) else 1
 
-    @cached_property
+    @property
     def row(self) -> NDArray[np.int64]:
         """Return the row of each entry."""
         return np.repeat(np.arange(len(self.starts) - 1), np.diff(self.starts))
 
+    def pieces(self) -> Iterator[tuple[slice, slice]]:
+        """Yield rows and their entries, part by part: what is computed of all at once takes gigabytes."""
+        for rows in _parts(self.starts[1:]):
+            yield rows, slice(int(self.starts[rows.start]), int(self.starts[rows.stop]))
+
     def counted(self, first: int = 0) -> Counts:
         """Return how many each row holds from a bucket on."""
-        used = self.buckets >= first
-        counted: Counts = np.bincount(self.row[used], self.counts[used], len(self.starts) - 1).astype(
-            np.float64
-        )
+        counted: Counts = np.zeros(len(self.starts) - 1)
+        for rows, entries in self.pieces():
+            sizes, used = np.diff(self.starts[rows.start : rows.stop + 1]), self.buckets[entries] >= first
+            row = np.repeat(np.arange(len(sizes)), sizes)[used]
+            counted[rows] = np.bincount(row, self.counts[entries][used], len(sizes))
         return counted
 
     def only(self, rows: NDArray[np.bool_]) -> "Histograms":
@@ -105,11 +118,28 @@ class Histograms:
 
         `width` must be at least that of the histograms.
         """
-        into = group[self.row]
-        used = into >= 0
-        bucket = into[used] * width + self.buckets[used]
-        merged: Counts = np.bincount(bucket, self.counts[used], groups * width).astype(np.float64)
+        rows = np.flatnonzero(group >= 0)
+        sizes = np.diff(self.starts)[rows]
+        ends = np.cumsum(sizes)
+        merged: Counts = np.zeros(groups * width)
+        for some in _parts(ends):
+            n = sizes[some]
+            # An entry is as far behind the first of its row here as in all of the histograms.
+            behind = np.arange(n.sum()) - np.repeat(np.cumsum(n) - n, n)
+            entry = np.repeat(self.starts[rows[some]], n) + behind
+            bucket = np.repeat(group[rows[some]] * width, n) + self.buckets[entry]
+            first = int(bucket.min(initial=groups * width))
+            found = np.bincount(bucket - first, self.counts[entry])
+            merged[first : first + len(found)] += found
         return merged.reshape(groups, width)
+
+
+def _parts(ends: NDArray[np.int64]) -> Iterator[slice]:
+    """Yield slices of rows, of which `ends` are the ends in entries, with about PIECE entries each."""
+    if len(ends):
+        at = np.searchsorted(ends, np.arange(PIECE, int(ends[-1]), PIECE))
+        for first, end in pairwise(np.unique(np.concatenate(([0], at, [len(ends)]))).tolist()):
+            yield slice(first, end)
 
 
 NO_HISTOGRAMS = Histograms(
@@ -213,8 +243,21 @@ class Intervals:
         return values
 
     def merged(self, histograms: Histograms, group: Group, groups: int) -> Counts:
-        """Return the merged histogram of each group, as a table of groups by buckets."""
-        return histograms.merged(group, groups, self.width)
+        """Return the merged histogram of each group, as a table of groups by buckets.
+
+        Small ones are kept, as several limits ask for the same.
+        """
+        if groups * self.width > LARGEST_KEPT:
+            return histograms.merged(group, groups, self.width)
+        key = id(histograms), groups, hashlib.sha256(group.tobytes()).digest()
+        if key not in self._kept:
+            self._kept[key] = histograms.merged(group, groups, self.width)
+            self._kept[key].flags.writeable = False
+        return self._kept[key]
+
+    @cached_property
+    def _kept(self) -> dict[tuple[int, int, bytes], Counts]:
+        return {}
 
     def seconds(self, which: str) -> NDArray[np.int64]:
         """Return the column `started_s` or `ended_s`."""

@@ -1,6 +1,5 @@
 """Load a run: a run directory, or the files of a plain `locust --csv PREFIX`."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -23,7 +22,7 @@ from plimsoll.run_files.files import (
     THRESHOLDS_FILE,
 )
 from reports.errors import DataError
-from reports.files import read_regular
+from reports.files import sha256_of
 from reports.load.description import read_description
 from reports.load.interval_file import parted, read_intervals
 from reports.load.locust_csv import (
@@ -37,6 +36,7 @@ from reports.load.locust_csv import (
 )
 from reports.load.run import (
     HEALTH_COLUMNS,
+    HISTORY_COLUMNS,
     STAGE_COLUMNS,
     Run,
     RunMeta,
@@ -112,11 +112,16 @@ def load(place: Place, *, with_thresholds: bool = False) -> Run:
     a run.json of a later release.
     """
     requests, total, stats_notes, stats_faults = read_stats(place.csv(STATS_SUFFIX))
-    history, history_notes, history_faults = read_history(place.csv(HISTORY_SUFFIX))
     failures, failure_notes = read_table(place.csv(FAILURES_SUFFIX), FAILURES)
     exceptions, exception_notes = read_table(place.csv(EXCEPTIONS_SUFFIX), EXCEPTIONS)
     recorded, own_notes = _own_files(place)
     meta: RunMeta = recorded["meta"]
+    # Locust's history is by far the longest file, and tells what was recorded anyway.
+    history = empty_frame(HISTORY_COLUMNS)
+    history_notes: list[str] = []
+    history_faults: list[str] = []
+    if not recorded.get("intervals") or recorded["stages"].empty or meta.started is None:
+        history, history_notes, history_faults = read_history(place.csv(HISTORY_SUFFIX))
     if not meta.recorded and stats_notes and requests.empty and total.empty and history.empty:
         raise DataError(
             f"nothing to judge in {str(place.folder)!r}: {'; '.join(stats_notes + history_notes)}"
@@ -192,7 +197,7 @@ def _changed(place: Place, meta: RunMeta, *, with_thresholds: bool) -> Iterator[
             continue
         hint = "; other thresholds are judged by --thresholds FILE" if name == THRESHOLDS_FILE else ""
         try:
-            digest = hashlib.sha256(read_regular(place.folder / Path(name).name)).hexdigest()
+            digest = sha256_of(place.folder / Path(name).name)
         except OSError as error:
             yield f"{name} cannot be read: {error.strerror}{hint}"
             continue

@@ -35,7 +35,7 @@ from reports.load.run_files import load, locate
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.verdict import reach_verdict
 from tests.judged import reasons_of
-from tests.make_directory import seal
+from tests.make_directory import seal, write_run_directory
 from tests.make_recorded import even, interval_table, write_intervals
 
 DATA = Path(__file__).parents[1] / "data" / "locust_2_47"
@@ -720,3 +720,19 @@ def test_sums_of_requests_stand_in_for_a_lost_total(tmp_path: Path) -> None:
     # (100 × 12.5 + 300 × 20.5) / 400 = 18.5
     assert (total["mean_ms"], total["min_ms"], total["max_ms"]) == (18.5, 0.5, 90.5)
     assert "p95_ms" not in run.total.columns
+
+
+def test_history_of_a_recorded_run_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recorded run tells all that Locust's history does, which is by far its longest file."""
+    place = locate(write_run_directory(tmp_path / "run"))
+    read: list[str] = []
+    opened = os.open
+
+    def opening(path: Path, *arguments: int) -> int:
+        read.append(Path(path).name)
+        return opened(path, *arguments)
+
+    monkeypatch.setattr(os, "open", opening)
+    assert load(place).history.empty
+    assert "locust_stats.csv" in read
+    assert "locust_stats_history.csv" not in read
