@@ -13,6 +13,8 @@ from reports.thresholds.statement import ALL, COUNT, About, Condition, Statement
 
 DECLARED = "task_requests of the user classes"
 UNKNOWN_LENGTH = "the run has no planned end: give --run-time"
+MOST_LONGER = 2.0
+"""In a run of another length other parts of the users' first iterations are judged."""
 BY_NAME = {About.NAME, About.USER}
 
 
@@ -52,13 +54,13 @@ class Predictor:
             return Samples(None, UNKNOWN_LENGTH)
         if statement.target is Target.SCHEDULE:
             return Samples(self._load.exposure(self._load.whole) if self._load.is_open else 0.0, "the plan")
-        window = self.window(statement)
-        if self._earlier is not None:
-            per_exposure = self._earlier.samples_per_exposure(statement)
-            if per_exposure is not None:
+        window, why_not = self.window(statement), self._why_unknown(statement)
+        per_exposure = self._earlier.samples_per_exposure(statement) if self._earlier is not None else None
+        if self._earlier is not None and per_exposure is not None:
+            longer = _length_s(self._load.judged) / _length_s(self._earlier.window)
+            if why_not or 1 / MOST_LONGER <= longer <= MOST_LONGER:
                 source = f"run {self._earlier.name}"
                 return Samples(per_exposure * self._load.exposure(window), source)
-        why_not = self._why_unknown(statement)
         if why_not:
             return Samples(None, why_not)
         by_bin = self._declared(statement)
@@ -92,6 +94,10 @@ class Predictor:
             if chosen:
                 return np.asarray(np.sum(chosen, axis=0), dtype=np.float64)
         return np.zeros(BINS)
+
+
+def _length_s(window: Window) -> float:
+    return window[1] - window[0]
 
 
 def _holds(statement: Statement, name: str, user_class: str) -> bool:

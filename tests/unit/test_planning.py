@@ -177,19 +177,19 @@ def test_what_nobody_can_say(changes: dict[str, Any], why: str) -> None:
 
 
 def earlier(folder: Path, **changes: Any) -> None:
-    """Write a run of 5 users for 50 s, who have requested `a` ten times a second in the last 40 s of it."""
+    """Write a run of 5 users for 60 s, who have requested `a` ten times a second in the last 50 s of it."""
     run = {"profile": "shop", "load_model": "closed", "journeys": ["Visitor"], "aborted": None}
-    limit = {"metric": "p95", "selector": "a", "scope": "steady", "unit": "ms", "limit": 1000.0, "n": 400}
+    limit = {"metric": "p95", "selector": "a", "scope": "steady", "unit": "ms", "limit": 1000.0, "n": 500}
     verdict = {
-        "steady_state": {"from_s": 10.0, "to_s": 50.0},
-        "run": {"requests": 500, "duration_s": 50.0},
+        "steady_state": {"from_s": 10.0, "to_s": 60.0},
+        "run": {"requests": 600, "duration_s": 60.0},
         "thresholds": [limit | {"value": 300.0, "interval": [200.0, 400.0]} | changes.pop("limit", {})],
-        "requests": [{"name": "b", "n": 51, "failures": 1}],
+        "requests": [{"name": "b", "n": 61, "failures": 1}],
     }
     folder.mkdir(parents=True)
     (folder / "run.json").write_text(json.dumps(run | changes), encoding="utf-8")
     (folder / "verdict.json").write_text(json.dumps(verdict), encoding="utf-8")
-    rows = "".join(f"{second},5,\n" for second in range(50))
+    rows = "".join(f"{second},5,\n" for second in range(60))
     (folder / "schedule.csv").write_text(f"elapsed_s,users,planned_rate\n{rows}", encoding="utf-8")
 
 
@@ -208,8 +208,24 @@ def test_an_earlier_run_of_the_profile_wins(tmp_path: Path, monkeypatch: pytest.
     thresholds = parse_thresholds("thresholds: [p99 of a < 1 s, p95 of b < 1 s, p95 < 1 s]")
     table = outlook(plan(), thresholds)["table"]
 
-    # 400 in 40 s of 5 users are 2 a second and user; 50 of `b` in 50 s of 5 users are 0.2.
+    # 500 in 50 s of 5 users are 2 a second and user; 60 of `b` in 60 s of 5 users are 0.2.
     assert [planned_n(table, row) for row in (1, 2)] == ["2,000", "200"]
+
+
+def test_an_earlier_run_of_another_length_is_the_second_choice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How much users ask for depends on how long they are there: the declared steps follow that."""
+    monkeypatch.chdir(tmp_path)
+    earlier(tmp_path / "results" / "20260101T000000Z-shop")
+    thresholds = parse_thresholds("thresholds: [p99 of a < 1 s]")
+    undeclared = {"tasks": [task(None)]}
+    found = [
+        planned_n(outlook(plan(planned_duration_s=1000.0, visitor=visitor), thresholds)["table"], 1)
+        for visitor in ({}, undeclared)
+    ]
+
+    assert found == ["10,000", "20,000"]
 
 
 def test_a_figure_near_its_limit_takes_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,8 +236,8 @@ def test_a_figure_near_its_limit_takes_more(tmp_path: Path, monkeypatch: pytest.
 
     # Half the interval, 300 ms, is to become 100 ms: by nine times as many.
     assert said("p95 of a < 1 s") == (
-        "p95 of a < 1 s: about 2,000 requests are planned, 3,600 are needed, as run 20260101T000000Z-shop was"
-        " near the limit: run for 3 min, or with 18 users"
+        "p95 of a < 1 s: about 2,000 requests are planned, 4,500 are needed, as run 20260101T000000Z-shop was"
+        " near the limit: run for 4 min, or with 23 users"
     )
 
 
