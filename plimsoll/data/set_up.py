@@ -6,6 +6,7 @@ import gevent
 from gevent.event import Event
 from locust import events
 from locust.env import Environment
+from locust.exception import RPCError
 from locust.rpc import Message
 from locust.runners import MasterRunner, Runner, WorkerRunner
 
@@ -14,6 +15,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from functools import partial
 from time import monotonic
 from typing import Any, Generic, TypeVar
@@ -111,7 +113,8 @@ class _Results:
         while self._worker and not self._have_come.is_set() and monotonic() < give_up_s:
             if monotonic() > self._asked_s + ANSWER_LIMIT_S:
                 self._asked_s = monotonic()
-                self._worker.send_message(RESULTS_WANTED_MESSAGE)
+                with suppress(RPCError):  # Locust itself says so and connects again; this will ask again
+                    self._worker.send_message(RESULTS_WANTED_MESSAGE)
             self._have_come.wait(ANSWER_LIMIT_S)
 
 

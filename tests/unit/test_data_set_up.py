@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gevent
 from locust.env import Environment
+from locust.exception import RPCError
 
 import json
 import sys
@@ -193,6 +194,32 @@ def test_a_worker_has_no_result_of_the_run_before(monkeypatch: pytest.MonkeyPatc
 
     with pytest.raises(SetUpError, match="has not run"):
         _ = accounts.result
+
+
+def test_a_worker_asks_again_for_results_when_the_connection_to_its_master_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A message that cannot be sent is no failure of the user, who gets the results that come later."""
+    module = sys.modules[SetUp.__module__]
+    monkeypatch.setattr(module, "_RESULTS", module._Results())
+    handlers = dict[str, Callable[..., None]]()
+    accounts = noted("accounts", [])
+    asked: list[str] = []
+
+    def send_message(kind: str) -> None:
+        asked.append(kind)
+        if len(asked) == 1:
+            raise RPCError("the connection is lost")
+        results = json.dumps({accounts.name: "of the master"})
+        handlers[module.RESULTS_MESSAGE](msg=SimpleNamespace(data={"results": results}))
+
+    worker: Any = SimpleNamespace(
+        environment=Environment(), register_message=handlers.__setitem__, send_message=send_message
+    )
+    module._RESULTS.follow(worker)
+
+    assert accounts.result == "of the master"
+    assert asked == [module.RESULTS_WANTED_MESSAGE] * 2
 
 
 def test_a_set_up_without_a_yield_is_refused() -> None:
