@@ -16,7 +16,6 @@ from locust.web import WebUI
 import atexit
 import logging
 import signal
-import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any
@@ -28,6 +27,7 @@ from plimsoll.data.set_up import DECLARED, SetUpError, SetUps
 from plimsoll.data.sources import FeedError
 from plimsoll.locust_internals import SWARM_ENDPOINT, guard_starts, stop_run_timer
 from plimsoll.run_files.exit_status import ExitStatus
+from plimsoll.terminal import refuse
 
 # Users of other processes must stop within this time: then what they need is cleaned up.
 LAST_USERS_S = 10.0
@@ -173,18 +173,16 @@ def _prepare_first_run(preparation: Preparation, runner: Runner) -> None:
                     gevent.sleep(0.05)
             runner.quit()
         if isinstance(error, FeedError):
-            _exit(ExitStatus.BAD_CONFIGURATION, str(error))
+            refuse(ExitStatus.BAD_CONFIGURATION, str(error).splitlines())
         if isinstance(error, SetUpError):
-            _exit(ExitStatus.CRASH, str(error))
+            refuse(ExitStatus.CRASH, str(error).splitlines())
         if isinstance(error, KeyboardInterrupt | SystemExit):
-            status = error.code if isinstance(error, SystemExit) else None
-            _exit(status or ExitStatus.CRASH, "stopped while setting up; no load was made")
+            code = error.code if isinstance(error, SystemExit) else None
+            faults = ["stopped while setting up; no load was made"]
+            if isinstance(code, str):  # Python would print it as it is
+                faults += code.splitlines()
+            refuse(code if isinstance(code, int) and code else ExitStatus.CRASH, faults)
         raise
-
-
-def _exit(status: str | int, faults: str) -> None:
-    sys.stderr.write("".join(f"plimsoll: {fault}\n" for fault in faults.splitlines()))
-    sys.exit(status)
 
 
 @cache

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, partial
-from typing import Any
+from typing import Any, NoReturn
 
 import psutil
 
@@ -26,18 +26,17 @@ from plimsoll.recording.exits import LastResort, where_raised
 from plimsoll.recording.in_flight import track_requests
 from plimsoll.recording.options import CHECK_ONLY_OPTION, add_options, has_options, options_of
 from plimsoll.recording.process_end import Interrupted, ProcessEnd
-from plimsoll.recording.session import say
 from plimsoll.recording.startup_checks import check_startup
 from plimsoll.recording.web_ui import extend_web_ui
 from plimsoll.recording.worker import WorkerEnd, WorkerRecording
 from plimsoll.run_files.exit_status import ExitStatus
+from plimsoll.terminal import print_faults, refuse, say
 
 UNRECORDED = (
     "this run is not recorded: its Environment has no parsed_options with the options of record_run();"
     " give it locust.argument_parser.get_parser().parse_args([]), or start it by the command locust"
 )
 
-MAX_FAULT_LENGTH = 2000
 COMMANDS = {"locust.main", "plimsoll.command_line"}
 """The modules that load locustfiles, or have Locust do so."""
 
@@ -56,7 +55,7 @@ def record_run() -> None:
     def status_while_loading(error: BaseException | None) -> int | None:
         if error is not None:  # it has said so, and its status is 1
             return None
-        _say(["no load was made: the process ended while its locustfiles were being loaded"])
+        print_faults(["no load was made: the process ended while its locustfiles were being loaded"])
         return ExitStatus.INCONCLUSIVE
 
     frame = inspect.currentframe()
@@ -80,7 +79,7 @@ def _around_init(last_resort: LastResort, **_: Any) -> Iterator[None]:
         last_resort.settle = None  # what was raised says why, and has a status of its own
         if not isinstance(error, SystemExit) or error.code:
             raise
-        _say([f"no load was made: {where_raised(error)} came before it"])
+        print_faults([f"no load was made: {where_raised(error)} came before it"])
         raise SystemExit(ExitStatus.INCONCLUSIVE) from None
 
 
@@ -115,7 +114,7 @@ def _on_init(last_resort: LastResort, environment: Environment, web_ui: WebUI | 
         try:
             process.session.start_service()
         except ServiceError as error:
-            _exit(ExitStatus.CRASH, [str(error)])
+            _end_workers_and_refuse(ExitStatus.CRASH, [str(error)])
     process.listen()
     if web_ui:
         extend_web_ui(web_ui, environment, process.session)
@@ -125,24 +124,21 @@ def _check(last_resort: LastResort, environment: Environment) -> None:
     """Refuse what is wrong; say what thresholds cannot be decided, or of all of them where that is all."""
     options, checked = options_of(environment), check_startup(environment)
     if checked.faults:
-        _exit(ExitStatus.BAD_CONFIGURATION, checked.faults)
+        _end_workers_and_refuse(ExitStatus.BAD_CONFIGURATION, checked.faults)
     if not getattr(options, CHECK_ONLY_OPTION, False):
         say(sys.stderr, "".join(f"note: {note}\n" for note in checked.notes))
         return
     if not options.thresholds:
-        _exit(ExitStatus.BAD_CONFIGURATION, ["the profile has no thresholds: give --thresholds FILE"])
+        _end_workers_and_refuse(
+            ExitStatus.BAD_CONFIGURATION, ["the profile has no thresholds: give --thresholds FILE"]
+        )
     last_resort.settle = None
     say(sys.stdout, checked.table)
     raise Interrupted(ExitStatus.PASS)
 
 
-def _exit(status: int, faults: list[str]) -> None:
-    _say(faults)
+def _end_workers_and_refuse(status: int, faults: list[str]) -> NoReturn:
     # Locust ends the workers of --processes only after a run; these would wait for a minute yet.
     for worker in psutil.Process().children():
         worker.terminate()
-    sys.exit(status)
-
-
-def _say(faults: list[str]) -> None:
-    say(sys.stderr, "".join(f"plimsoll: {fault[:MAX_FAULT_LENGTH]}\n" for fault in faults))
+    refuse(status, faults)

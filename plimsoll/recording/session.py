@@ -8,13 +8,12 @@ from locust.rpc import Message
 from locust.runners import WORKER_REPORT_INTERVAL, MasterRunner, Runner
 
 import logging
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from plimsoll.listening import listen_first, listen_last, surround
 from plimsoll.recording.bundled_service import BundledService
@@ -25,6 +24,7 @@ from plimsoll.recording.recording import Recording
 from plimsoll.recording.run_directory import git_commit, package_versions
 from plimsoll.recording.worker import ABORTED_MESSAGE
 from plimsoll.run_files.exit_status import ExitStatus
+from plimsoll.terminal import say
 
 # What a worker measured last reaches the master with its next report.
 LAST_REPORT_S = WORKER_REPORT_INTERVAL + 1.0
@@ -256,16 +256,3 @@ class Session:
     def _runner(self) -> Runner:
         assert self._environment.runner is not None
         return self._environment.runner
-
-
-def say(stream: TextIO | None, text: str) -> None:
-    """Print a text, or nothing where the stream is closed or takes no more."""
-    if stream is None:  # closed before Python began, as by `>&-`
-        return
-    try:
-        stream.write(text)
-        stream.flush()
-    except (OSError, ValueError):  # ValueError: closed since
-        with suppress(OSError, ValueError):
-            # Python would try again at its exit, and end with 120.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

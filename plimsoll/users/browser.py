@@ -14,13 +14,13 @@ from locust.env import Environment
 from locust.exception import RescheduleTask, StopTest
 from locust.runners import MasterRunner
 
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any, ClassVar
 
 from plimsoll.run_files.exit_status import ExitStatus
+from plimsoll.terminal import refuse
 from plimsoll.users.api import ApiUser
 from plimsoll.users.browser_process import BROWSER, BrowserFailure, Tab, missing_parts
 from plimsoll.users.vitals import KINDS, over_budget, read_vitals
@@ -169,8 +169,7 @@ def _refuse_without_browser(environment: Environment, **_: Any) -> None:
     if not journeys or not starts_by_itself or isinstance(environment.runner, MasterRunner):
         return
     if faults := missing_parts():
-        sys.stderr.write("".join(f"plimsoll: {fault}\n" for fault in faults))
-        sys.exit(ExitStatus.BAD_CONFIGURATION)
+        refuse(ExitStatus.BAD_CONFIGURATION, faults)
 
 
 events.init.add_listener(_refuse_without_browser)

@@ -19,12 +19,16 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from plimsoll.command_line import run_locust as plimsoll_run
+from plimsoll.data.preparation import _prepare_first_run
+from plimsoll.data.set_up import SetUpError
 from plimsoll.recording import exits
 from plimsoll.recording.exits import (
     LastResort,
@@ -36,6 +40,8 @@ from plimsoll.recording.exits import (
 )
 from plimsoll.recording.plugin import _around_init
 from plimsoll.recording.worker import SILENT_S, WorkerEnd
+from plimsoll.run_files.exit_status import ExitStatus
+from plimsoll.terminal import refuse
 from tests.in_process import run_locust
 from tests.virtual_time import virtual_time
 
@@ -472,3 +478,33 @@ def test_a_last_resort_that_fails_is_a_crash(monkeypatch: pytest.MonkeyPatch) ->
     last_resort._on_exit()
     last_resort.settle = None
     assert ended == [1]
+
+
+@pytest.mark.parametrize("stream", ["open", "closed", "none"])
+def test_a_refused_run_has_its_status_and_shows_no_secret(
+    monkeypatch: pytest.MonkeyPatch, stream: str
+) -> None:
+    """All faults are printed without their secrets; without a terminal the exit status is the same."""
+    written = StringIO()
+    monkeypatch.setattr(sys, "stderr", None if stream == "none" else written)
+    if stream == "closed":
+        written.close()
+    with pytest.raises(SystemExit) as ended:
+        refuse(ExitStatus.CRASH, ["no database at http://ann:s3cret@db:1/", "no rows"])
+
+    assert ended.value.code == 1
+    if stream == "open":
+        assert written.getvalue() == "plimsoll: no database at http://ann:***@db:1/\nplimsoll: no rows\n"
+
+
+def test_a_set_up_that_fails_ends_the_run_with_1_also_without_a_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With stderr closed, the exit status of a failed preparation is the same."""
+    environment = Environment()
+    preparation = Mock(**{"begin.side_effect": SetUpError("set-up 'accounts' failed")})
+    monkeypatch.setattr(sys, "stderr", None)
+    with pytest.raises(SystemExit) as ended:
+        _prepare_first_run(preparation, environment.create_local_runner())
+
+    assert ended.value.code == 1

@@ -126,8 +126,8 @@ ON_LOCUST = {
     ("package", "others"),
     [
         ("http1", {"brotli", "gevent", "httptools"}),
-        ("users", ON_LOCUST | {"plimsoll.http1", "playwright", "psutil", "websockets"}),
-        ("data", ON_LOCUST | {"plimsoll.redact", "flask", "psycopg"}),
+        ("users", ON_LOCUST | {"plimsoll.http1", "plimsoll.terminal", "playwright", "psutil", "websockets"}),
+        ("data", ON_LOCUST | {"plimsoll.redact", "plimsoll.terminal", "flask", "psycopg"}),
         ("loads", ON_LOCUST),
         (
             "recording",
@@ -135,6 +135,7 @@ ON_LOCUST = {
             | {
                 "plimsoll.loads",
                 "plimsoll.redact",
+                "plimsoll.terminal",
                 "flask",
                 "numpy",
                 "psutil",
