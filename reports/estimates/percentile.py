@@ -1,8 +1,8 @@
 """Estimate a percentile from the recorder's seconds, by the share of requests over the limit.
 
 `pQ < T` says the same as "the share of requests at or over T is below 1 - Q". That share is counted exactly
-where T is one of the recorded limits. Its interval is the wider of Wilson's and Student's t over ten blocks,
-so that requests alike in a slow moment are not taken for independent. Requests cut off in flight when they
+where T is one of the recorded limits. Its interval allows for swings of the level, so that requests alike in a
+slow moment are not taken for independent. Requests cut off in flight when they
 were as old as T count as over it; those that were younger, but older than what pQ says of the answers, must
 not matter, nor must those of arrivals that were dropped: were they over it too, a PASS has to stand.
 """
@@ -18,16 +18,20 @@ from reports.estimates import intervals
 from reports.estimates.estimate import Estimate, is_far
 from reports.estimates.selection import Selection, unknown_outcome_note
 from reports.estimates.step_change import find_step, with_step
-from reports.load.intervals import PRECISION, bucket_of, lower_ms, percentile_ms
+from reports.estimates.swings import Levels, share_bounds
+from reports.load.intervals import PRECISION, bucket_of, lower_ms, middle_ms, percentile_ms
 from reports.thresholds.statement import UPPER_LIMITS, Statement
 from reports.wording import plural
 
 Floats = NDArray[np.float64]
 
+LOG_STEP = 0.1
+"""How far to both sides of a latency, as a logarithm, is looked for how steeply the shares over it fall."""
+
 
 @dataclass(frozen=True)
 class SharesOver:
-    """Hold how many requests out of n were at or over some latencies (columns) in each block (rows).
+    """Hold how many requests out of n were at or over some latencies (columns) in each period (rows).
 
     `above` is the first column at or above the limit, `below` the last at or below it: the same one where
     requests were counted at the limit itself. `low` and `high` are the ends of the intervals of the shares.
@@ -43,10 +47,12 @@ class SharesOver:
     is_counted: bool
 
     @classmethod
-    def of(cls, chosen: Selection, limit_ms: float, answered: Floats, late: Floats) -> "SharesOver | None":
+    def of(
+        cls, chosen: Selection, limit_ms: float, allowed: float, answered: Floats, late: Floats
+    ) -> "SharesOver | None":
         """Return the shares at and over the lower bounds of all buckets, to the one after the last in use.
 
-        Where the recorder counted at the limit, that is one of them. Blocks may differ more at a higher
+        Where the recorder counted at the limit, that is one of them. Periods may differ more at a higher
         latency than at a lower one; a looser limit must not do worse for that, so the ends fall as shares do.
         """
         used = np.flatnonzero((answered + late).sum(axis=0))
@@ -59,14 +65,18 @@ class SharesOver:
         is_counted = limit_ms in recording.limits_ms
         if is_counted:
             limit, column = recording.limits_ms.index(limit_ms), int(np.searchsorted(at_ms, limit_ms))
-            unfinished = chosen.by_block(recording.unfinished_over[:, limit])
+            unfinished = chosen.by_period(recording.unfinished_over[:, limit])
             n_counted = answered.sum(axis=1) + unfinished
             if n_counted.any():
                 at_ms = np.insert(at_ms, column, limit_ms)
-                k_counted = chosen.by_block(chosen.latencies.over[:, limit]) + unfinished
+                k_counted = chosen.by_period(chosen.latencies.over[:, limit]) + unfinished
                 k = np.insert(k, column, k_counted, axis=1)
                 n = np.insert(n, column, n_counted, axis=1)
-        low, high = chosen.shares(k, n)
+        logs = np.log(middle_ms(np.arange(first, last + 1)))
+        levels = Levels.of(answered[:, first : last + 1], logs)
+        shares, at_log = k.sum(axis=0) / n.sum(axis=0), np.log(np.maximum(at_ms, at_ms[at_ms > 0].min()))
+        before, after = (np.interp(at_log + step, at_log, shares) for step in (-LOG_STEP, LOG_STEP))
+        low, high = share_bounds(k, n, allowed, levels, (before - after) / (2 * LOG_STEP))
         low, high = np.minimum.accumulate(low), np.maximum.accumulate(high[::-1])[::-1]
         above = min(int(np.searchsorted(at_ms, limit_ms)), len(at_ms) - 1)
         below = max(int(np.searchsorted(at_ms, limit_ms, side="right")) - 1, 0)
@@ -78,7 +88,7 @@ def percentile(statement: Statement, q: float, chosen: Selection) -> Estimate | 
     limit_ms, allowed = statement.first_value_outside, 1 - q
     answered = chosen.histogram(chosen.latencies.histograms)
     late = chosen.unfinished_over(limit_ms)
-    over = SharesOver.of(chosen, limit_ms, answered, late)
+    over = SharesOver.of(chosen, limit_ms, allowed, answered, late)
     if over is None:
         return None
     n, shown = int(over.n[:, 0].sum()), (answered + late).sum(axis=0)
@@ -95,7 +105,6 @@ def percentile(statement: Statement, q: float, chosen: Selection) -> Estimate | 
         n=n,
         method=f"share of requests over the limit, {share}, {chosen.words}; value {PRECISION}{cut_off}",
         needed_n=None if n >= needed else needed,
-        caveat=chosen.length.caveat,
     )
     decided = _decided(found, statement, over, allowed)
     if statement.operator not in UPPER_LIMITS:
@@ -107,7 +116,7 @@ def percentile(statement: Statement, q: float, chosen: Selection) -> Estimate | 
     if not unseen.any():
         return decided
     k, n_each = ((counts[:, over.below] + unseen)[:, None] for counts in (over.k, over.n))
-    if chosen.shares(k, n_each)[1][0] < allowed:
+    if share_bounds(k, n_each, allowed)[1][0] < allowed:
         return decided
     doubt = unknown_outcome_note(unfinished, chosen.missing)
     return replace(decided, outcome=Outcome.INCONCLUSIVE, doubt=doubt)

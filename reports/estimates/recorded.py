@@ -1,4 +1,4 @@
-"""Estimate a metric from the recorder's seconds: successes alone in latencies, intervals from blocks of time.
+"""Estimate a metric from the recorder's seconds: successes alone in latencies, intervals that allow for swings.
 
 Latencies belong to the second in which the request started, rates to the one in which it ended. Counts are of
 the whole run, and exact.
@@ -10,10 +10,11 @@ from dataclasses import replace
 import numpy as np
 
 from reports.estimates import intervals
-from reports.estimates.estimate import INDEPENDENT, SMALLEST_MEAN_N, Estimate, exact
+from reports.estimates.estimate import SMALLEST_MEAN_N, Estimate, exact
 from reports.estimates.percentile import percentile
 from reports.estimates.selection import METRIC, Selection, unknown_outcome_note
 from reports.estimates.step_change import find_step, with_step
+from reports.estimates.swings import MIN_PERIODS, half_width, share_bounds
 from reports.load.intervals import lower_ms, middle_ms
 from reports.load.run import Run
 from reports.thresholds.statement import SHARE, Metric, Statement
@@ -53,7 +54,7 @@ def _mean(statement: Statement, chosen: Selection) -> Estimate | None:
     """
     latencies = chosen.latencies
     answered = chosen.histogram(latencies.histograms)
-    successes, total_ms = answered.sum(axis=1), chosen.by_block(latencies.sum_ms)
+    successes, total_ms = answered.sum(axis=1), chosen.by_period(latencies.sum_ms)
     n, sum_ms = int(successes.sum()), float(total_ms.sum())
     if not n:
         return None
@@ -61,11 +62,11 @@ def _mean(statement: Statement, chosen: Selection) -> Estimate | None:
     spread_ms = math.sqrt(
         np.average((middles_ms - np.average(middles_ms, weights=counts)) ** 2, weights=counts)
     )
-    alone = intervals.Z * spread_ms / math.sqrt(n)
-    half, method = alone, f"spread of the histogram, {INDEPENDENT}"
-    if chosen.blocks > 1:
-        half, method = chosen.halfwidth(total_ms, successes), f"Student's t over {chosen.length.words}"
-    found = Estimate(value, None, None, n, method, needed_n=SMALLEST_MEAN_N, caveat=chosen.length.caveat)
+    half = alone = intervals.Z * spread_ms / math.sqrt(n)
+    if chosen.periods >= MIN_PERIODS:
+        half = max(half, half_width(total_ms, successes, spread_ms**2 / successes.mean()))
+    method = f"spread of the histogram, {chosen.words}"
+    found = Estimate(value, None, None, n, method, needed_n=SMALLEST_MEAN_N)
     if n < SMALLEST_MEAN_N:
         return found
     low, high, independent = max(value - half, 0.0), value + half, (value - alone, value + alone)
@@ -110,8 +111,9 @@ def _share(statement: Statement, chosen: Selection) -> Estimate | None:
     recording, is_errors = chosen.recording, statement.metric.figure == "error_rate"
     columns = [recording.column(column) for column in ("n", "failures")]
     columns[1] = columns[1] if is_errors else columns[0] - columns[1]
-    n, k = map(chosen.by_block, columns)
-    low, high = (100 * float(end[0]) for end in chosen.shares(k[:, None], n[:, None]))
+    n, k = map(chosen.by_period, columns)
+    limit = statement.limit / 100
+    low, high = (100 * float(end[0]) for end in share_bounds(k[:, None], n[:, None], limit))
     alone = intervals.share(float(k.sum()), chosen.n)
     found = Estimate(
         100 * float(k.sum()) / chosen.n,
@@ -120,7 +122,6 @@ def _share(statement: Statement, chosen: Selection) -> Estimate | None:
         chosen.n,
         chosen.words,
         independent=(100 * alone[0], 100 * alone[1]),
-        caveat=chosen.length.caveat,
     )
     n_by_second, k_by_second = map(chosen.by_second, columns)
     step = find_step(k_by_second, n_by_second, are_shares=True)
@@ -130,7 +131,7 @@ def _share(statement: Statement, chosen: Selection) -> Estimate | None:
     finished = chosen.histogram(recording.successes) + chosen.histogram(recording.failed)
     slowest_ms = float(lower_ms(int(np.flatnonzero(finished.sum(axis=0))[-1])))
     hung = chosen.unfinished_between(slowest_ms)
-    most = 100 * float(chosen.shares((k + hung)[:, None], (n + hung)[:, None])[1][0])
+    most = 100 * float(share_bounds((k + hung)[:, None], (n + hung)[:, None], limit)[1][0])
     if not (hung.any() and high < statement.limit <= most):
         return found
     return replace(found, high=most, doubt=unknown_outcome_note(hung, what="failures"))
@@ -138,22 +139,22 @@ def _share(statement: Statement, chosen: Selection) -> Estimate | None:
 
 def _rate(chosen: Selection) -> Estimate:
     """Return the requests a second, as they ended."""
-    ended = chosen.by_block(chosen.recording.column("n"), "ended_s")
+    ended = chosen.by_period(chosen.recording.column("n"), "ended_s")
     n, window = float(ended.sum()), chosen.window
+    length_s = window.length_s / chosen.periods
     value, alone = n / window.length_s, intervals.Z * math.sqrt(n) / window.length_s
-    half, method = alone, INDEPENDENT
-    if chosen.blocks > 1:
-        seconds = np.arange(window.first_s, window.end_s)
-        lengths_s = np.bincount(window.blocks(seconds, chosen.blocks), minlength=chosen.blocks).astype(float)
-        half, method = chosen.halfwidth(ended, lengths_s), f"Student's t over {chosen.length.words}"
+    half = alone
+    if chosen.periods >= MIN_PERIODS:
+        # How much a rate varies by chance is not known: that of a paced load hardly does.
+        noise = float((np.diff(ended) ** 2).mean()) / 2
+        half = half_width(ended / length_s, np.ones(len(ended)), noise / length_s**2)
     found = Estimate(
         value,
         max(value - half, 0.0),
         value + half,
         int(n),
-        f"requests ended over seconds, {method}",
+        f"requests ended over seconds, {chosen.words}",
         independent=(value - alone, value + alone),
-        caveat=chosen.length.caveat,
     )
     by_second = chosen.by_second(chosen.recording.column("n"), "ended_s")
     return with_step(found, find_step(by_second, np.ones(len(by_second))), window.from_s, "/s")

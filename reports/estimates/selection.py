@@ -1,4 +1,4 @@
-"""Select the rows of a recording that a threshold is about, within the judged time and by blocks of it.
+"""Select the rows of a recording that a threshold is about, within the judged time and by periods of it.
 
 Of some requests less is known. One that was cut off in flight took its age at least. Of those that dropped
 arrivals never made nothing is known but that they would have met the service when it was at its slowest:
@@ -14,9 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plimsoll.run_files.intervals import TAG_SEPARATOR
-from reports.estimates import intervals
 from reports.estimates.estimate import INDEPENDENT
-from reports.estimates.intervals import BLOCKS, BlockLength
+from reports.estimates.swings import MIN_PERIODS, period_count
 from reports.load.intervals import Counts, Group, Histograms, Intervals, Latencies, bucket_of, summed
 from reports.steady_state import SteadyState
 from reports.thresholds.statement import About, Condition, Selector
@@ -82,15 +81,17 @@ class Selection:
         """Return the types of the rows."""
         return set(self.recording.rows["request_type"][self.rows].unique())
 
-    @property
-    def blocks(self) -> int:
-        """Return into how many blocks the window is cut: one where blocks would be shorter than a second."""
-        return BLOCKS if self.window.length_s >= BLOCKS else 1
+    @cached_property
+    def periods(self) -> int:
+        """Return into how many equal periods the window is cut."""
+        is_judged = self.window.blocks(self.recording.seconds("started_s"), 1) == 0
+        n = float(self.recording.column("n")[self.rows & is_judged].sum())
+        return period_count(self.window.length_s, n)
 
     @cached_property
     def started(self) -> Group:
-        """Number the rows by the block in which their requests started."""
-        return self._grouped("started_s", self.blocks)
+        """Number the rows by the period in which their requests started."""
+        return self._grouped("started_s", self.periods)
 
     @cached_property
     def n(self) -> int:
@@ -107,13 +108,13 @@ class Selection:
         return float(np.nansum(self.recording.column(column)[self.rows]))
 
     def column(self, name: str) -> Floats:
-        """Return the sums of a column by the blocks in which requests started."""
-        return self.by_block(self.recording.column(name))
+        """Return the sums of a column by the periods in which requests started."""
+        return self.by_period(self.recording.column(name))
 
-    def by_block(self, values: Floats, which: str = "started_s") -> Floats:
-        """Return the sum of the values of rows in each block, in which their requests started or ended."""
-        group = self.started if which == "started_s" else self._grouped(which, self.blocks)
-        return summed(values, group, self.blocks)
+    def by_period(self, values: Floats, which: str = "started_s") -> Floats:
+        """Return the sum of the values of rows in each period, in which their requests started or ended."""
+        group = self.started if which == "started_s" else self._grouped(which, self.periods)
+        return summed(values, group, self.periods)
 
     def by_second(self, values: Floats, which: str = "started_s") -> Floats:
         """Return the sum of the values of rows in each second of the window."""
@@ -123,55 +124,43 @@ class Selection:
         return np.where(self.rows, self.window.blocks(self.recording.seconds(which), count), -1)
 
     def histogram(self, histograms: Histograms) -> Counts:
-        """Return the merged histogram of each block."""
-        return self.recording.merged(histograms, self.started, self.blocks)
-
-    @cached_property
-    def length(self) -> BlockLength:
-        """Return how long the blocks are."""
-        return BlockLength(self.blocks, self.window.length_s / self.blocks)
+        """Return the merged histogram of each period."""
+        return self.recording.merged(histograms, self.started, self.periods)
 
     @property
     def words(self) -> str:
-        """Describe the interval of a share for the method of an estimate."""
-        if self.blocks == 1:
-            return f"Wilson {INDEPENDENT}, as {self.window.length_s} s are too short for blocks"
-        return f"wider of Wilson and Student's t over {self.length.words}"
-
-    def shares(self, k: Floats, n: Floats) -> tuple[Floats, Floats]:
-        """Return the intervals of k cases in n, blocks by columns."""
-        return intervals.block_shares(k, n, self.length.coarser)
-
-    def halfwidth(self, amounts: Floats, weights: Floats) -> float:
-        """Return the half width of the interval of a ratio of sums over blocks."""
-        return intervals.block_halfwidth(amounts, weights, self.length.coarser)
+        """Describe the intervals for the method of an estimate."""
+        if self.periods < MIN_PERIODS:
+            return INDEPENDENT
+        length_s = self.window.length_s / self.periods
+        return f"allowing for swings over {self.periods} periods of {length_s:.3g} s"
 
     @cached_property
     def unfinished(self) -> Counts:
-        """Return the requests that were cut off in flight, by block and age."""
+        """Return the requests that were cut off in flight, by period and age."""
         return self.histogram(self.recording.unfinished)
 
     def unfinished_over(self, limit_ms: float) -> Counts:
-        """Return the requests that were cut off when they were as old as a limit, by block and age."""
+        """Return the requests that were cut off when they were as old as a limit, by period and age."""
         return np.where(np.arange(self.recording.width) < bucket_of(limit_ms), 0.0, self.unfinished)
 
     def unfinished_between(self, above_ms: float, below_ms: float = math.inf) -> Floats:
-        """Return how many requests of each block were cut off at ages between, outside of both buckets."""
+        """Return how many requests of each period were cut off at ages between, outside of both buckets."""
         last = bucket_of(below_ms) if math.isfinite(below_ms) else self.recording.width
         between: Floats = self.unfinished[:, bucket_of(above_ms) + 1 : last].sum(axis=1)
         return between
 
     @cached_property
     def missing(self) -> Floats:
-        """Return how many requests each block lacks by dropped arrivals: as many each as made by one."""
+        """Return how many requests each period lacks by dropped arrivals: as many each as made by one."""
         columns = self.health[["unix_s", "started", "dropped"]].to_numpy(dtype=np.float64)
         written_s, starts, drops = columns[~np.isnan(columns).any(axis=1)].T
         # A row tells of the second before it was written.
         second, end_s = np.floor(written_s).astype(np.int64) - 1, self.window.end_s
         second = np.where((second >= end_s) & (second < end_s + DROPPED_AT_END_S), end_s - 1, second)
-        block = self.window.blocks(second, self.blocks)
-        dropped, started = summed(drops, block, self.blocks), float(starts[block >= 0].sum())
-        return dropped * (self.n / started) if started else np.zeros(self.blocks)
+        period = self.window.blocks(second, self.periods)
+        dropped, started = summed(drops, period, self.periods), float(starts[period >= 0].sum())
+        return dropped * (self.n / started) if started else np.zeros(self.periods)
 
 
 def unknown_outcome_note(

@@ -10,13 +10,15 @@ Each pair has a variance of the mean; the interval is that of the mixture of nor
 independent it is a little wider than theirs, and where they may swing slowly it is as wide as that asks for.
 """
 
-import math
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
+
+from reports.estimates import intervals
+from reports.estimates.intervals import CONFIDENCE, Z
 
 Floats = NDArray[np.float64]
 
@@ -28,6 +30,10 @@ SIZES = np.geomspace(0.05, 400.0, 22)
 """Variances of a swing, in those of the noise."""
 MAX_PERIODS = 600
 """Longer runs are taken in longer periods than a second: a swing that ends within one is noise between them."""
+WANTED_N = 20
+FEWEST = 12
+"""So many periods there are also of fewer requests, where a window has the seconds and the requests for it."""
+MIN_PERIODS = 4
 ATOMS = 16
 STEPS = 30
 
@@ -113,6 +119,71 @@ def swings(values: Floats, noise: Floats) -> Spread:
     return Spread(noise * variances, grid.correlations @ weights)
 
 
-def period_s(seconds: int, n: float, wanted_n: float) -> int:
-    """Return how many seconds a period should have for `wanted_n` of n requests in each, at least 1."""
-    return max(math.ceil(seconds / MAX_PERIODS), math.ceil(wanted_n * seconds / max(n, 1.0)), 1)
+@dataclass(frozen=True)
+class Levels:
+    """Hold how far the mean log latency of each period is off that of all, times its share of the requests.
+
+    `noise` is the variance that such a figure has by chance. Of few requests a second, 5 % of which are over
+    a limit, chance hides a swing of that share; it shows in the logarithms of all of them.
+    """
+
+    values: Floats
+    noise: float
+
+    @classmethod
+    def of(cls, counts: Floats, logs: Floats) -> "Levels":
+        """Return those of histograms: counts of periods (rows) by latencies (columns), whose logs are given."""
+        n, total, squares = counts.sum(axis=1), counts @ logs, counts @ logs**2
+        mean_n, within = n.mean(), float((squares - total**2 / np.maximum(n, 1)).sum())
+        freedom = max(float(n.sum()) - np.count_nonzero(n), 1.0)
+        return cls((total - total.sum() / n.sum() * n) / mean_n, within / freedom / mean_n)
+
+
+def share_bounds(
+    k: Floats, n: Floats, allowed: float = 0.0, levels: Levels | None = None, slopes: Floats | None = None
+) -> tuple[Floats, Floats]:
+    """Return the ends of the intervals of k cases in n over periods (rows), for columns; none below Wilson's.
+
+    The variance is the larger of two: of the cases themselves, and of what follows from `levels` by `slopes`,
+    the change of a share by its level, with that of the rest. A share below `allowed` gets the variance of
+    that: a run that was lucky must not look certain.
+    """
+    total = n.sum(axis=0)
+    share = k.sum(axis=0) / total
+    low, high = intervals.shares(k.sum(axis=0), total)
+    periods, mean_n = len(k), total / len(k)
+    if periods < MIN_PERIODS:
+        return low, high
+    seen, at_limit = (np.clip(np.maximum(share, least), 1 / total, 1 - 1 / total) for least in (0.0, allowed))
+    factor = at_limit * (1 - at_limit) / (seen * (1 - seen))
+    chance = seen * (1 - seen) / mean_n
+    off = (k - share * n) / mean_n
+    half = swings(off, chance).plus(chance / periods).scaled(factor).half_widths(CONFIDENCE)
+    if levels is not None and slopes is not None and levels.noise > 0:
+        rest = swings(off - levels.values[:, None] * slopes, chance).plus(chance / periods).scaled(factor)
+        level = swings(levels.values[:, None], np.array([levels.noise]))
+        by_level = Spread(level.variances * (slopes * np.maximum(factor, 1.0)) ** 2, level.correlation)
+        half = np.maximum(half, by_level.with_other(rest).half_widths(CONFIDENCE))
+    # As in Wilson's upper end the variance taken is that of the end itself.
+    independent_n = np.minimum(at_limit * (1 - at_limit) * (Z / half) ** 2, total)
+    wilson = intervals.shares(share * independent_n, independent_n)
+    low = np.minimum.reduce([low, wilson[0], share - half])
+    high = np.maximum.reduce([high, np.where(k.any(axis=0), wilson[1], high), share + half])
+    return np.maximum(low, 0.0), np.minimum(high, 1.0)
+
+
+def half_width(amounts: Floats, weights: Floats, noise: float) -> float:
+    """Return the half width of the interval of sum(amounts) / sum(weights) over periods.
+
+    `noise` is the variance that the ratio of one period has by chance, at its mean weight.
+    """
+    ratio = amounts.sum() / weights.sum()
+    off = ((amounts - ratio * weights) / weights.mean())[:, None]
+    chance = np.array([max(noise, np.finfo(float).tiny)])
+    return float(swings(off, chance).plus(chance / len(off)).half_widths(CONFIDENCE)[0])
+
+
+def period_count(seconds: int, n: float) -> int:
+    """Return into how many periods a window is cut that has n requests: WANTED_N in each, a second at least."""
+    by_n = max(n / WANTED_N, min(FEWEST, n))
+    return max(int(min(seconds, by_n, MAX_PERIODS)), 1)
