@@ -26,7 +26,8 @@ class Estimate:
     and `independent` takes requests as independent. `needed_n` is set where too few requests bound the
     figure. `outcome` is set where exact counts decide rather than the interval shown, `longer` then says how
     many times as long a run would decide (infinite if none would). `doubt` says why none would. `caveat` is
-    what to bear in mind whatever the outcome.
+    what to bear in mind whatever the outcome. `correlation_s` is after how many seconds the figure is alike
+    by 1/e only, 0 where its seconds look independent, None where it was not looked for.
     """
 
     value: float | None
@@ -42,6 +43,7 @@ class Estimate:
     longer: float | None = None
     doubt: str = ""
     caveat: str = ""
+    correlation_s: float | None = None
 
     def divided(self, by: float) -> "Estimate":
         """Return the figure in a unit that is so many times as large."""

@@ -47,9 +47,9 @@ def student(freedom: int) -> float:
 
 
 def block_halfwidth(amounts: Floats, weights: Floats) -> float:
-    """Return the half width of the interval of sum(amounts) / sum(weights) over m >= 2 blocks of time.
+    """Return the half width of the interval of sum(amounts) / sum(weights) over m >= 2 blocks.
 
-    se = sqrt(sum((a_i - r * w_i)^2) * m / (m - 1)) / sum(w) with r the ratio; times Student's t, m - 1 degrees.
+    se = sqrt(sum((a_i - r * w_i)^2) * m / (m - 1)) / sum(w) with r the ratio; times t with m - 1 degrees.
     """
     m, weight = len(amounts), weights.sum()
     residual = amounts - amounts.sum() / weight * weights

@@ -1,7 +1,7 @@
-"""Estimate a metric from the recorder's seconds: successes alone in latencies, intervals that allow for swings.
+"""Estimate a metric from the recorder's seconds, with intervals that allow for swings of the level.
 
-Latencies belong to the second in which the request started, rates to the one in which it ended. Counts are of
-the whole run, and exact.
+A latency is that of successes alone, and belongs to the second in which the request started; a rate to the
+one in which it ended. Counts are of the whole run, and exact.
 """
 
 import math
@@ -14,7 +14,13 @@ from reports.estimates.estimate import SMALLEST_MEAN_N, Estimate, exact
 from reports.estimates.percentile import percentile
 from reports.estimates.selection import METRIC, Selection, unknown_outcome_note
 from reports.estimates.step_change import find_step, with_step
-from reports.estimates.swings import MIN_PERIODS, half_width, share_bounds
+from reports.estimates.swings import (
+    MIN_PERIODS,
+    correlation_length,
+    half_width,
+    off_ratio,
+    share_bounds,
+)
 from reports.load.intervals import lower_ms, middle_ms
 from reports.load.run import Run
 from reports.thresholds.statement import SHARE, Metric, Statement
@@ -63,10 +69,12 @@ def _mean(statement: Statement, chosen: Selection) -> Estimate | None:
         np.average((middles_ms - np.average(middles_ms, weights=counts)) ** 2, weights=counts)
     )
     half = alone = intervals.Z * spread_ms / math.sqrt(n)
+    noise = spread_ms**2 / float(successes.mean())
     if chosen.periods >= MIN_PERIODS:
-        half = max(half, half_width(total_ms, successes, spread_ms**2 / successes.mean()))
-    method = f"spread of the histogram, {chosen.words}"
-    found = Estimate(value, None, None, n, method, needed_n=SMALLEST_MEAN_N)
+        half = max(half, half_width(total_ms, successes, noise))
+    correlation_s = chosen.period_s * correlation_length(off_ratio(total_ms, successes), noise)
+    method = f"spread of the histogram, {chosen.words(correlation_s)}"
+    found = Estimate(value, None, None, n, method, needed_n=SMALLEST_MEAN_N, correlation_s=correlation_s)
     if n < SMALLEST_MEAN_N:
         return found
     low, high, independent = max(value - half, 0.0), value + half, (value - alone, value + alone)
@@ -114,14 +122,16 @@ def _share(statement: Statement, chosen: Selection) -> Estimate | None:
     n, k = map(chosen.by_period, columns)
     limit = statement.limit / 100
     low, high = (100 * float(end[0]) for end in share_bounds(k[:, None], n[:, None], limit))
-    alone = intervals.share(float(k.sum()), chosen.n)
+    share, alone = float(k.sum()) / chosen.n, intervals.share(float(k.sum()), chosen.n)
+    length = correlation_length(off_ratio(k, n), share * (1 - share) / float(n.mean()))
     found = Estimate(
-        100 * float(k.sum()) / chosen.n,
+        100 * share,
         low,
         high,
         chosen.n,
-        chosen.words,
+        chosen.words(chosen.period_s * length),
         independent=(100 * alone[0], 100 * alone[1]),
+        correlation_s=chosen.period_s * length,
     )
     n_by_second, k_by_second = map(chosen.by_second, columns)
     step = find_step(k_by_second, n_by_second, are_shares=True)
@@ -140,21 +150,23 @@ def _share(statement: Statement, chosen: Selection) -> Estimate | None:
 def _rate(chosen: Selection) -> Estimate:
     """Return the requests a second, as they ended."""
     ended = chosen.by_period(chosen.recording.column("n"), "ended_s")
-    n, window = float(ended.sum()), chosen.window
-    length_s = window.length_s / chosen.periods
+    n, window, periods = float(ended.sum()), chosen.window, np.ones(len(ended))
     value, alone = n / window.length_s, intervals.Z * math.sqrt(n) / window.length_s
-    half = alone
+    half, length = alone, 0.0
     if chosen.periods >= MIN_PERIODS:
         # How much a rate varies by chance is not known: that of a paced load hardly does.
         noise = float((np.diff(ended) ** 2).mean()) / 2
-        half = half_width(ended / length_s, np.ones(len(ended)), noise / length_s**2)
+        half = half_width(ended, periods, noise) / chosen.period_s
+        length = correlation_length(off_ratio(ended, periods), noise)
+    correlation_s = chosen.period_s * length
     found = Estimate(
         value,
         max(value - half, 0.0),
         value + half,
         int(n),
-        f"requests ended over seconds, {chosen.words}",
+        f"requests ended over seconds, {chosen.words(correlation_s)}",
         independent=(value - alone, value + alone),
+        correlation_s=correlation_s,
     )
     by_second = chosen.by_second(chosen.recording.column("n"), "ended_s")
     return with_step(found, find_step(by_second, np.ones(len(by_second))), window.from_s, "/s")

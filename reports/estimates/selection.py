@@ -128,12 +128,16 @@ class Selection:
         return self.recording.merged(histograms, self.started, self.periods)
 
     @property
-    def words(self) -> str:
+    def period_s(self) -> float:
+        """Return how long a period is, in seconds."""
+        return self.window.length_s / self.periods
+
+    def words(self, correlation_s: float) -> str:
         """Describe the intervals for the method of an estimate."""
         if self.periods < MIN_PERIODS:
             return INDEPENDENT
-        length_s = self.window.length_s / self.periods
-        return f"allowing for swings over {self.periods} periods of {length_s:.3g} s"
+        alike = f"alike over about {correlation_s:.2g} s" if correlation_s else "which look independent"
+        return f"allowing for swings over {self.periods} periods of {self.period_s:.3g} s, {alike}"
 
     @cached_property
     def unfinished(self) -> Counts:

@@ -125,6 +125,7 @@ def _entry(judgement: Judgement, *, is_cut: bool, is_step: bool) -> dict[str, An
         "operator": statement.operator,
         "interval": None if ends == [None, None] else ends,
         "method": "" if found is None else found.method,
+        "correlation_s": None if found is None else _number(found.correlation_s),
         "n": 0 if found is None else found.n,
         "verdict": judgement.outcome.value,
         "reason": judgement.reason,

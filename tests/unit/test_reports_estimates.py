@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plimsoll.run_files.exit_status import Outcome
-from reports.estimates import intervals
+from reports.estimates import intervals, swings
 from reports.estimates.csv_estimate import choose, estimate
 from reports.estimates.estimate import Estimate
 from reports.load.locust_csv import before_rounding_ms
@@ -64,28 +64,42 @@ def test_blocks_of_equal_ratio_have_no_width() -> None:
     assert intervals.block_halfwidth(weights, weights) == 0
 
 
-def test_short_blocks_take_the_widest_of_longer_ones() -> None:
-    """Where half of a run is slow the longer blocks are wider; where blocks alternate the ten are widest.
+def test_seconds_that_look_independent_have_nearly_the_interval_of_chance() -> None:
+    """60 seconds of 50 requests, 5 % of them slow by chance: half widths within a tenth of Wilson's."""
+    n = np.full((60, 1), 50.0)
+    k = np.random.default_rng(4).binomial(50, 0.05, (60, 1)).astype(float)
+    low, high = (float(end[0]) for end in swings.share_bounds(k, n))
+    alone = intervals.share(float(k.sum()), 3000)
 
-    Of 1 0 1 0 … in one each the ratio is 1/2: se sqrt(10 * 0.25 * 10 / 9) / 10 = 1/6, times t 2.262.
-    Merged to 3 + 3 + 4 rows they hold 2, 1 and 2: residuals 1/2, -1/2, 0; se sqrt(0.5 * 3 / 2) / 10, t 4.303.
-    """
-    k, n = np.tile([1.0, 0.0], 5), np.ones(10)
-    assert intervals.block_halfwidth(k, n) == pytest.approx(2.262 / 6, rel=1e-3)
-    assert intervals.block_halfwidth(k, n, (5, 3)) == intervals.block_halfwidth(k, n)
-    assert intervals.block_halfwidth(np.add.reduceat(k, [0, 3, 6]), np.array([3.0, 3.0, 4.0])) == (
-        pytest.approx(4.303 * math.sqrt(0.75) / 10, rel=1e-3)
-    )
-    slow = np.repeat([1.0, 0.0], 5)
-    assert intervals.block_halfwidth(slow, n, (5, 3)) > intervals.block_halfwidth(slow, n)
+    assert low <= alone[0] < alone[1] <= high
+    assert high - low < 1.15 * (alone[1] - alone[0])
+    assert swings.correlation_length(k[:, 0] / 50 - k.mean() / 50, 0.05 * 0.95 / 50) == 0
 
 
-def test_length_of_blocks_is_said() -> None:
-    """Blocks under ten seconds are merged into longer ones besides, and what they may miss is said."""
-    short, long = intervals.BlockLength(10, 6.0), intervals.BlockLength(10, 20.0)
-    assert short.words == "10 blocks of 6 s, or 5 or 3 longer ones if wider"
-    assert short.caveat.startswith("blocks of 6 s, under 10 s, may miss slow swings")
-    assert (long.words, long.caveat, long.coarser) == ("10 blocks of 20 s", "", ())
+def test_seconds_that_swing_slowly_are_little_evidence() -> None:
+    """A share of 0 for ten seconds and 10 % for ten, by turns, is known three times worse than by chance."""
+    n, slow = np.full((60, 1), 50.0), np.repeat([0.0, 5.0, 0.0, 5.0, 0.0, 5.0], 10)[:, None]
+    low, high = (float(end[0]) for end in swings.share_bounds(slow, n))
+    alone = intervals.share(150, 3000)
+
+    assert high - low > 3 * (alone[1] - alone[0])
+    assert 2 < swings.correlation_length(slow[:, 0] / 50 - 0.05, 0.05 * 0.95 / 50) < 60
+
+
+def test_an_even_trend_leaves_no_doubt_of_its_mean() -> None:
+    """A level that rises evenly to the threefold over 300 s has the mean of its middle, within 3 %."""
+    rise = np.linspace(10.0, 30.0, 300) + np.random.default_rng(5).normal(0, 1, 300)
+    assert swings.half_width(rise, np.ones(300), 1.0) < 0.6
+    assert swings.correlation_length(swings.off_ratio(rise, np.ones(300)), 1.0) == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "n", "periods"),
+    [(60, 3000, 60), (60, 600, 30), (60, 100, 12), (60, 5, 5), (9, 3000, 9), (28_800, 1e6, 600)],
+)
+def test_window_is_cut_into_periods_with_enough_requests(seconds: int, n: float, periods: int) -> None:
+    """Twenty requests a period, twelve periods if there are as many requests, and 600 at most."""
+    assert swings.period_count(seconds, n) == periods
 
 
 @pytest.mark.parametrize(

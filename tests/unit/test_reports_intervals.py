@@ -278,18 +278,19 @@ def test_latency_belongs_to_its_start_and_rate_to_its_end() -> None:
     assert numbers(judge_threshold(rate, run, window, run))[0] == 1.0
 
 
-def test_short_window_has_no_blocks() -> None:
-    """Less than ten seconds are one block: Wilson's interval alone, and rates of chance arrivals."""
+def test_short_window_is_judged_too() -> None:
+    """Nine seconds that are alike have the interval of independent requests, and a rate that is known."""
     run = recorded(even(80, seconds=8), 101.0)
 
     judgement = judged(run, "p95 < 101 ms")
 
     assert judgement.outcome is PASS
     assert judgement.estimate is not None
-    assert "as 9 s are too short for blocks" in judgement.estimate.method
+    assert "over 9 periods of 1 s, which look independent" in judgement.estimate.method
+    assert judgement.estimate.correlation_s == 0
     assert judged(run, "mean < 101 ms").outcome is PASS
-    # The last request ends in the ninth second: 80 / 9 s within 1.96 * sqrt(80) / 9.
-    assert numbers(judged(run, "rps > 5"))[1] == pytest.approx((80 - 1.96 * math.sqrt(80)) / 9, rel=1e-3)
+    # The last request ends in the ninth second, so that there is little in it.
+    assert numbers(judged(run, "rps > 5"))[0] == pytest.approx(80 / 9)
 
 
 @given(
@@ -340,7 +341,7 @@ def test_verdict_says_its_source_and_judged_time() -> None:
     assert json.dumps(verdict, allow_nan=False)
 
 
-RUNS_AT_THE_LIMIT, RUNS_AWAY_FROM_IT = 400, 100
+RUNS_AT_THE_LIMIT, RUNS_AWAY_FROM_IT = 120, 40
 SECONDS = 300
 
 
@@ -435,7 +436,7 @@ P95_ALIKE_MS = round(200 * math.exp(1.645 * math.hypot(0.5, 0.15)), 3)
 def test_wrong_verdicts_are_rare_at_the_limit(kind: str, limit_ms: float, n: int, seconds: int) -> None:
     """With the truth exactly at the limit at most 5 % of the runs pass, and at most 5 % fail.
 
-    So it is in half a minute, as long as the demo holds its load, whose ten blocks are alike.
+    So it is in half a minute, as long as the demo holds its load.
     """
     shares = shares_of_verdicts("p95 < {} ms", limit_ms, kind, RUNS_AT_THE_LIMIT, n, seconds)
 
@@ -447,10 +448,10 @@ def test_wrong_verdicts_are_rare_at_the_limit(kind: str, limit_ms: float, n: int
 @pytest.mark.parametrize(
     ("kind", "source", "limit_ms", "right"),
     [
-        ("iid", "p95 < {} ms", 520.0, PASS),
-        ("iid", "p95 < {} ms", 400.0, FAIL),
-        ("alike", "p95 < {} ms", 600.0, PASS),
-        ("alike", "p95 < {} ms", 380.0, FAIL),
+        ("iid", "p95 < {} ms", 500.0, PASS),
+        ("iid", "p95 < {} ms", 420.0, FAIL),
+        ("alike", "p95 < {} ms", 700.0, PASS),
+        ("alike", "p95 < {} ms", 360.0, FAIL),
         ("drift", "p95 < {} ms", 500.0, FAIL),
         ("stall", "p99 < {} ms", 1000.0, FAIL),
         ("stall", "p95 < {} ms", 500.0, FAIL),

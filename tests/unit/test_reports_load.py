@@ -542,7 +542,7 @@ def test_start_beyond_any_calendar_is_unknown(tmp_path: Path) -> None:
     assert run.meta.started is None
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(contents=st.lists(st.binary(max_size=400), min_size=4, max_size=4), damage=st.binary(max_size=60))
 @pytest.mark.no_cover
 def test_any_bytes_are_read_or_refused(tmp_path: Path, contents: list[bytes], damage: bytes) -> None:
@@ -562,7 +562,7 @@ cells = st.sampled_from(
 )
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     stats=st.lists(st.lists(cells, max_size=23), max_size=5),
     history=st.lists(st.lists(cells, max_size=25), max_size=8),

@@ -215,7 +215,7 @@ def test_times_from_the_intended_start_of_slow_tasks_never_pass() -> None:
     """They grow with the length of the run: within the limit is open, over it fails, and the rest stands."""
     run = paced_run(np.linspace(0.0, 40_000.0, 300))
     sources = [
-        "corrected_p50 of iteration:* < 60 s",
+        "corrected_p50 of iteration:* < 10 min",
         "corrected_p50 of iteration:* < 1 s",
         "p95 of iteration:* < 500 ms",
     ]

@@ -269,8 +269,8 @@ def broken(k: Floats, n: Floats, allowed: float, times: float) -> dict[str, bool
     }
 
 
-@pytest.mark.parametrize("rho", [0.0, 0.8, 0.95])
-@pytest.mark.parametrize(("seconds", "rate"), [(30, 20), (60, 2), (120, 50), (600, 20)])
+@pytest.mark.parametrize("rho", [0.5, 0.8, 0.95])
+@pytest.mark.parametrize(("seconds", "rate"), [(30, 20), (120, 50), (600, 20)])
 @pytest.mark.no_cover
 def test_slow_swings_seldom_break_a_limit_that_holds(seconds: int, rate: float, rho: float) -> None:
     """With the truth 5 % inside the limit neither a step nor a far figure fails over 2 % of the runs.
