@@ -8,7 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # A process with NumPy would start a thread for every core, for matrices that nothing here multiplies (a tenth of its start).
 export OPENBLAS_NUM_THREADS ?= 1
 
-.PHONY: help run test measure check format bench clean
+.PHONY: help run test measure simulate check format bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -26,6 +26,9 @@ lint: $(VENV)/.dev
 
 measure: $(VENV)/.dev test-packages ## Measure on a real clock (half an hour, two idle cores; NAMES="precision arrivals" for some of it)
 	$(BIN)/python -m measured $(NAMES)
+
+simulate: $(VENV)/.dev ## Judge simulated runs of known truth and print how often the verdict is wrong (half an hour)
+	$(BIN)/python -m measured.verdict_rates
 
 check: lint ## Fast checks: lint, types, unit and client tests
 	$(BIN)/pytest --numprocesses 2 --dist worksteal tests/unit tests/client

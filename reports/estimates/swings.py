@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 STILL = 0.8
 """The prior probability that a level does not swing at all."""
-TREND = 0.01
+TREND = 0.001
 """That it rises or falls evenly, which leaves no doubt of its mean."""
 CORRELATIONS = np.array([0.0, 0.2, 0.4, 0.55, 0.67, 0.76, 0.83, 0.88, 0.92, 0.945, 0.965, 0.98, 0.99])
 """From one period to the next."""
