@@ -17,7 +17,7 @@ from locust.env import Environment
 from locust.event import Events
 from locust.exception import StopUser
 from locust.rpc import Message
-from locust.runners import STATE_RUNNING, STATE_SPAWNING, Runner, WorkerRunner
+from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_SPAWNING, MasterRunner, Runner, WorkerRunner
 from locust.stats import EntriesDict, RequestStats, StatsCSVFileWriter, StatsEntry, StatsError
 from locust.user.task import LOCUST_STATE_RUNNING, LOCUST_STATE_STOPPING, LOCUST_STATE_WAITING
 from locust.web import WebUI
@@ -40,6 +40,16 @@ SWARM_ENDPOINT, INDEX_ENDPOINT = "locust.swarm", "locust.index"
 logger = logging.getLogger("plimsoll")
 
 ExecuteTask = Callable[[TaskSet], None]
+
+
+def answering_workers(runner: Runner | None) -> set[str]:
+    """Return the ids of the workers that are there, of which the master has heard lately; none of another.
+
+    Locust keeps a worker that it takes for lost among its clients. Upstream: `clients.answering`.
+    """
+    if not isinstance(runner, MasterRunner):
+        return set()
+    return {client.id for client in runner.clients.all if client.state != STATE_MISSING}
 
 
 # Users and their tasks. Upstream: events of a user's start, and of the begin and end of a task.

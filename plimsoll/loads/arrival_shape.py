@@ -8,7 +8,7 @@ from __future__ import annotations
 from locust import events
 from locust.env import Environment
 from locust.rpc import Message
-from locust.runners import STATE_MISSING, LocalRunner, MasterRunner, Runner
+from locust.runners import LocalRunner, MasterRunner, Runner
 
 import logging
 import math
@@ -29,6 +29,7 @@ from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage, Spacing
 from plimsoll.loads.intended_starts import is_paced
 from plimsoll.loads.scheduled_shape import PlannedShape
 from plimsoll.loads.search import StepCourse, StepSearch
+from plimsoll.locust_internals import answering_workers
 from plimsoll.run_files.files import CLOSED, OPEN, PACED
 
 # There are users for so many seconds of arrivals besides those who are busy: Locust asks a shape once a
@@ -107,9 +108,7 @@ class ArrivalShape(PlannedShape[ArrivalSchedule]):
         planned, runner = self.planned(), self.runner
         assert isinstance(runner, LocalRunner | MasterRunner)
         setattr(runner.environment.parsed_options, ARRIVALS_OPTION, True)
-        present = {"local"}
-        if isinstance(runner, MasterRunner):
-            present = {client.id for client in runner.clients.all if client.state != STATE_MISSING}
+        present = answering_workers(runner) if isinstance(runner, MasterRunner) else {"local"}
         reports = {worker: report for worker, report in self._reports.items() if worker in present}
         if self._began_s is None and self._is_prepared(present, reports):
             self._began_s = perf_counter() + LEAD_S

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import gevent
 from locust.rpc import Message
-from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_SPAWNING, MasterRunner, Runner
+from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, Runner
 
 import logging
 import time
@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
+from plimsoll.locust_internals import answering_workers
 from plimsoll.recording.run_clock import ClockStep, RunClock
 
 # On top of the time that Locust gives users to end.
@@ -38,7 +39,7 @@ class WorkerWatch:
 
     def __init__(self, runner: Runner | None) -> None:
         self._runner = runner if isinstance(runner, MasterRunner) else None
-        self._present = self._answering()
+        self._present = answering_workers(self._runner)
         self.lost: list[LostWorker] = []
         self.took_part: set[str] = set()
         """The workers that had users to start or to run in this run; Locust forgets none that ever came."""
@@ -50,7 +51,7 @@ class WorkerWatch:
 
     def look(self, elapsed_s: float) -> bool:
         """Note who has gone since the last look, say so on the terminal, and return whether anybody has."""
-        present = self._answering()
+        present = answering_workers(self._runner)
         self._note_loaded()
         gone = sorted(self._present - present)
         self._present = present
@@ -67,11 +68,11 @@ class WorkerWatch:
         """
         if self._runner is None:
             return
-        stopped = self._answering() - complete
+        stopped = answering_workers(self._runner) - complete
         for worker in stopped:
             self._runner.server.send_to_client(Message("stop", None, worker))
         deadline_s = time.monotonic() + self._runner.environment.stop_timeout + LAST_REPORT_LIMIT_S
-        while self._answering() - complete and time.monotonic() < deadline_s:
+        while answering_workers(self._runner) - complete and time.monotonic() < deadline_s:
             gevent.sleep(_LOOK_INTERVAL_S)
         # With a stop timeout one that has stopped says only after that time that it is there again. Until
         # then Locust knows nothing of it, does not tell it to quit, and it stays for a minute.
@@ -88,11 +89,6 @@ class WorkerWatch:
         if self._runner is not None:
             loaded = {STATE_SPAWNING, STATE_RUNNING}
             self.took_part |= {client.id for client in self._runner.clients.all if client.state in loaded}
-
-    def _answering(self) -> set[str]:
-        if self._runner is None:
-            return set()
-        return {client.id for client in self._runner.clients.all if client.state != STATE_MISSING}
 
 
 class WorkerClocks:

@@ -150,14 +150,16 @@ def _share(statement: Statement, chosen: Selection) -> Estimate | None:
 def _rate(chosen: Selection) -> Estimate:
     """Return the requests a second, as they ended."""
     ended = chosen.by_period(chosen.recording.column("n"), "ended_s")
-    n, window, periods = float(ended.sum()), chosen.window, np.ones(len(ended))
+    n, window = float(ended.sum()), chosen.window
+    seconds = window.blocks(np.arange(window.first_s, window.end_s), chosen.periods)
+    lengths_s = np.bincount(seconds, minlength=chosen.periods).astype(np.float64)
     value, alone = n / window.length_s, intervals.Z * math.sqrt(n) / window.length_s
     half, length = alone, 0.0
     if chosen.periods >= MIN_PERIODS:
         # How much a rate varies by chance is not known: that of a paced load hardly does.
-        noise = float((np.diff(ended) ** 2).mean()) / 2
-        half = half_width(ended, periods, noise) / chosen.period_s
-        length = correlation_length(off_ratio(ended, periods), noise)
+        noise = float((np.diff(ended / lengths_s) ** 2).mean()) / 2
+        half = half_width(ended, lengths_s, noise)
+        length = correlation_length(off_ratio(ended, lengths_s), noise)
     correlation_s = chosen.period_s * length
     found = Estimate(
         value,

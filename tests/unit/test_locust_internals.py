@@ -31,6 +31,9 @@ from tests.fix_locust_process import fire
 from tests.unit.test_layering import sources
 
 INSIDES = {
+    "answering_workers": {
+        "runners.MasterRunner.heartbeat_worker": ["client.state = STATE_MISSING"],
+    },
     "listeners_of": {"event.EventHook.fire": ["self._handlers[::-1] if reverse else self._handlers.copy()"]},
     "listen_first": {"event.EventHook.add_listener": ["self._handlers.append(handler)"]},
     "listen_last": {"event.EventHook.fire": ["def fire(self, *, reverse=False, **kwargs)"]},
