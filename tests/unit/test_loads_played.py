@@ -46,7 +46,7 @@ def arrivals_between(seen: Seen, from_s: float, to_s: float) -> int:
 
 
 @pytest.mark.parametrize(
-    ("rate", "duration_s", "spacing"), [(500, 30, "even"), (0.5, 60, "even"), (100, 30, "poisson")]
+    ("rate", "duration_s", "spacing"), [(500, 10, "even"), (0.5, 60, "even"), (100, 10, "poisson")]
 )
 def test_what_is_asked_for_starts(tmp_path: Path, rate: float, duration_s: float, spacing: Spacing) -> None:
     """Each arrival of the schedule starts, and at its moment."""
