@@ -23,7 +23,8 @@ from reports.estimates.swings import (
 )
 from reports.load.intervals import lower_ms, middle_ms
 from reports.load.run import Run
-from reports.thresholds.statement import SHARE, Metric, Statement
+from reports.thresholds.metric import SHARE, Metric
+from reports.thresholds.statement import Statement
 
 
 def estimate(statement: Statement, chosen: Selection) -> Estimate | None:

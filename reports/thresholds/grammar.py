@@ -25,10 +25,9 @@ from enum import Enum
 
 from plimsoll.redact import redact_name
 from reports.errors import nearest_hint
-from reports.thresholds.statement import (
+from reports.thresholds.metric import (
     CUSTOM,
     CUSTOM_UNITS,
-    EVERYTHING,
     FORMER_PREFIXES,
     KINDS,
     LATENCY,
@@ -36,15 +35,12 @@ from reports.thresholds.statement import (
     SHARE_UNITS,
     STARTS,
     SYNONYMS,
-    UPPER_LIMITS,
     Clock,
-    Condition,
     Metric,
-    Selector,
-    Statement,
-    Target,
     metric_of,
 )
+from reports.thresholds.selector import EVERYTHING, Condition, Selector, Target
+from reports.thresholds.statement import UPPER_LIMITS, Statement
 
 OPERATORS = (*UPPER_LIMITS, ">", ">=")
 METRIC_WORDS = "a percentile such as p95, corrected_p95 or cumulated_p95, " + ", ".join(KINDS)

@@ -20,16 +20,9 @@ from plimsoll.redact import redact
 from reports.errors import ConfigError, Fault, nearest_hint
 from reports.files import read_regular
 from reports.thresholds.grammar import parse
-from reports.thresholds.statement import (
-    ALL,
-    CUSTOM,
-    ITERATIONS,
-    LATENCY,
-    TRANSACTIONS,
-    Condition,
-    Statement,
-    Target,
-)
+from reports.thresholds.metric import CUSTOM, LATENCY
+from reports.thresholds.selector import ALL, ITERATIONS, TRANSACTIONS, Condition, Target
+from reports.thresholds.statement import Statement
 
 LEVELS = ("fail", "warn")
 LATER = ("abort", "after")

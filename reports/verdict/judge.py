@@ -8,8 +8,10 @@ from reports.estimates.estimate import INDEPENDENT, Estimate, is_far
 from reports.estimates.loop_lag import IN_BROWSER
 from reports.load.run import Run
 from reports.steady_state import SteadyState
+from reports.thresholds.metric import Scaling
 from reports.thresholds.reading import Threshold
-from reports.thresholds.statement import UPPER_LIMITS, Scaling, Statement, Target
+from reports.thresholds.selector import Target
+from reports.thresholds.statement import UPPER_LIMITS, Statement
 from reports.verdict.measured import measured, select
 from reports.wording import plural, quantity
 

@@ -19,8 +19,10 @@ from reports.estimates.selection import METRIC, Selection, lacks, selected, valu
 from reports.load.intervals import Intervals
 from reports.load.run import Run
 from reports.steady_state import SteadyState
+from reports.thresholds.metric import CUSTOM, Clock
 from reports.thresholds.reading import takes_time, unmatched
-from reports.thresholds.statement import CUSTOM, About, Clock, Statement, Target
+from reports.thresholds.selector import About, Target
+from reports.thresholds.statement import Statement
 
 REQUEST, ITERATION = "request", "iteration"
 NO_SCHEDULE = "the run had no schedule, so that there is no intended start to count a latency from"

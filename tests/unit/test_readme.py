@@ -23,16 +23,9 @@ from plimsoll.users.http import LeanHttpUser
 from plimsoll.users.measuring import Measuring
 from reports.cli import _parser
 from reports.thresholds.grammar import OPERATORS
+from reports.thresholds.metric import COUNT_UNITS, CUSTOM_UNITS, KINDS, LATENCY_UNITS, RATE_UNITS, SHARE_UNITS
 from reports.thresholds.reading import KEYS, LEVELS, Known, parse_thresholds
-from reports.thresholds.statement import (
-    COUNT_UNITS,
-    CUSTOM_UNITS,
-    KINDS,
-    LATENCY_UNITS,
-    PREFIXES,
-    RATE_UNITS,
-    SHARE_UNITS,
-)
+from reports.thresholds.selector import PREFIXES
 from service.app import create_app
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from reports.errors import ConfigError, nearest_hint
 from reports.thresholds.grammar import OPERATORS, parse
+from reports.thresholds.metric import metric_of
 from reports.thresholds.reading import MAX_BYTES, Known, as_yaml, parse_thresholds, read_thresholds, validate
-from reports.thresholds.statement import Condition, Statement, Target, metric_of, single
+from reports.thresholds.selector import Condition, Target, single
+from reports.thresholds.statement import Statement
 
 
 def faults_of(text: str) -> tuple[str, ...]:
