@@ -17,6 +17,11 @@ ALPHA = 1 - CONFIDENCE
 Z = float(special.ndtri(1 - ALPHA / 2))
 
 
+def normal(confidence: float) -> float:
+    """Return how many standard deviations a normal lies within to both sides."""
+    return float(special.ndtri((1 + confidence) / 2))
+
+
 def smallest_n(q: float) -> int:
     """Return the fewest samples that can bound quantile `q` from above: the least n with 1 - q^n >= 0.95.
 
@@ -31,14 +36,14 @@ def share(k: float, n: float) -> tuple[float, float]:
     return float(low[0]), float(high[0])
 
 
-def shares(k: Floats, n: Floats) -> tuple[Floats, Floats]:
+def shares(k: Floats, n: Floats, confidence: float = CONFIDENCE) -> tuple[Floats, Floats]:
     """Return the Wilson intervals of k cases in n > 0, as ratios; without a case up to 1 - 0.05^(1/n)."""
-    p = k / n
-    centre = (p + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    half = Z / (1 + Z**2 / n) * np.sqrt(p * (1 - p) / n + Z**2 / (4 * n**2))
+    p, z = k / n, normal(confidence)
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     low = np.where(k == 0, 0.0, np.maximum(centre - half, 0.0))
     high = np.where(k == n, 1.0, np.minimum(centre + half, 1.0))
-    return low, np.where(k == 0, 1 - ALPHA ** (1 / n), high)
+    return low, np.where(k == 0, 1 - (1 - confidence) ** (1 / n), high)
 
 
 def student(freedom: int) -> float:

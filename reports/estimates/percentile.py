@@ -49,6 +49,7 @@ class SharesOver:
     above: int
     below: int
     is_counted: bool
+    confidence: float
 
     @classmethod
     def of(
@@ -79,7 +80,7 @@ class SharesOver:
         levels = Levels.of(answered[:, first : last + 1], np.log(middle_ms(np.arange(first, last + 1))))
         above = min(int(np.searchsorted(at_ms, limit_ms)), len(at_ms) - 1)
         below = max(int(np.searchsorted(at_ms, limit_ms, side="right")) - 1, 0)
-        return cls(at_ms, k, n, allowed, levels, above, below, is_counted)
+        return cls(at_ms, k, n, allowed, levels, above, below, is_counted, chosen.confidence)
 
     def interval(self) -> tuple[int, int]:
         """Return the last column whose share is above the allowed one for sure, and the first surely below.
@@ -103,7 +104,7 @@ class SharesOver:
         rise = (self.allowed - shares[columns]) / np.maximum(here - allowed_at, LOG_STEP)
         at_limit = np.where(here > allowed_at, np.maximum(seen, rise), seen)
         k, n = self.k[:, columns], self.n[:, columns]
-        return share_bounds(k, n, self.allowed, self.levels, (seen, at_limit))
+        return share_bounds(k, n, self.allowed, self.levels, (seen, at_limit), self.confidence)
 
 
 def _last(holds: Callable[[NDArray[np.intp]], NDArray[np.bool_]], most: int) -> int:
@@ -155,7 +156,7 @@ def percentile(statement: Statement, q: float, chosen: Selection) -> Estimate | 
     if not unseen.any():
         return decided
     k, n_each = ((counts[:, over.below] + unseen)[:, None] for counts in (over.k, over.n))
-    if share_bounds(k, n_each, allowed)[1][0] < allowed:
+    if share_bounds(k, n_each, allowed, confidence=chosen.confidence)[1][0] < allowed:
         return decided
     doubt = unknown_outcome_note(unfinished, chosen.missing)
     return replace(decided, outcome=Outcome.INCONCLUSIVE, doubt=doubt)

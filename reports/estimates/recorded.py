@@ -69,10 +69,10 @@ def _mean(statement: Statement, chosen: Selection) -> Estimate | None:
     spread_ms = math.sqrt(
         np.average((middles_ms - np.average(middles_ms, weights=counts)) ** 2, weights=counts)
     )
-    half = alone = intervals.Z * spread_ms / math.sqrt(n)
+    half = alone = intervals.normal(chosen.confidence) * spread_ms / math.sqrt(n)
     noise = spread_ms**2 / float(successes.mean())
     if chosen.periods >= MIN_PERIODS:
-        half = max(half, half_width(total_ms, successes, noise))
+        half = max(half, half_width(total_ms, successes, noise, chosen.confidence))
     correlation_s = chosen.period_s * correlation_length(off_ratio(total_ms, successes), noise)
     method = f"spread of the histogram, {chosen.words(correlation_s)}"
     found = Estimate(value, None, None, n, method, needed_n=SMALLEST_MEAN_N, correlation_s=correlation_s)
@@ -122,7 +122,10 @@ def _share(statement: Statement, chosen: Selection) -> Estimate | None:
     columns[1] = columns[1] if is_errors else columns[0] - columns[1]
     n, k = map(chosen.by_period, columns)
     limit = statement.limit / 100
-    low, high = (100 * float(end[0]) for end in share_bounds(k[:, None], n[:, None], limit))
+    low, high = (
+        100 * float(end[0])
+        for end in share_bounds(k[:, None], n[:, None], limit, confidence=chosen.confidence)
+    )
     share, alone = float(k.sum()) / chosen.n, intervals.share(float(k.sum()), chosen.n)
     length = correlation_length(off_ratio(k, n), share * (1 - share) / float(n.mean()))
     found = Estimate(
@@ -142,7 +145,9 @@ def _share(statement: Statement, chosen: Selection) -> Estimate | None:
     finished = chosen.histogram(recording.successes) + chosen.histogram(recording.failed)
     slowest_ms = float(lower_ms(int(np.flatnonzero(finished.sum(axis=0))[-1])))
     hung = chosen.unfinished_between(slowest_ms)
-    most = 100 * float(share_bounds((k + hung)[:, None], (n + hung)[:, None], limit)[1][0])
+    most = 100 * float(
+        share_bounds((k + hung)[:, None], (n + hung)[:, None], limit, confidence=chosen.confidence)[1][0]
+    )
     if not (hung.any() and high < statement.limit <= most):
         return found
     return replace(found, high=most, doubt=unknown_outcome_note(hung, what="failures"))
@@ -154,12 +159,13 @@ def _rate(chosen: Selection) -> Estimate:
     n, window = float(ended.sum()), chosen.window
     seconds = window.blocks(np.arange(window.first_s, window.end_s), chosen.periods)
     lengths_s = np.bincount(seconds, minlength=chosen.periods).astype(np.float64)
-    value, alone = n / window.length_s, intervals.Z * math.sqrt(n) / window.length_s
+    value = n / window.length_s
+    alone = intervals.normal(chosen.confidence) * math.sqrt(n) / window.length_s
     half, length = alone, 0.0
     if chosen.periods >= MIN_PERIODS:
         # How much a rate varies by chance is not known: that of a paced load hardly does.
         noise = float((np.diff(ended / lengths_s) ** 2).mean()) / 2
-        half = half_width(ended, lengths_s, noise)
+        half = half_width(ended, lengths_s, noise, chosen.confidence)
         length = correlation_length(off_ratio(ended, lengths_s), noise)
     correlation_s = chosen.period_s * length
     found = Estimate(

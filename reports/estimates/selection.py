@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from plimsoll.run_files.intervals import TAG_SEPARATOR
 from reports.estimates.estimate import INDEPENDENT
+from reports.estimates.intervals import CONFIDENCE
 from reports.estimates.swings import MIN_PERIODS, period_count
 from reports.load.intervals import Counts, Group, Histograms, Intervals, Latencies, bucket_of, summed
 from reports.steady_state import SteadyState
@@ -67,6 +68,8 @@ class Selection:
     """Hold the requests (or `what` else) that a threshold is about: rows of a recording, in a window.
 
     `latencies` are the ones it is about, `health` the generator's seconds, which tell of dropped arrivals.
+    `cut` says into how many periods, where that is not for the requests to say; `is_part` whether nothing
+    outside of the window counts, as it does in counts of a whole run.
     """
 
     what: str
@@ -75,6 +78,9 @@ class Selection:
     latencies: Latencies
     window: SteadyState
     health: pd.DataFrame
+    confidence: float = CONFIDENCE
+    cut: int | None = None
+    is_part: bool = False
 
     @property
     def types(self) -> set[str]:
@@ -84,6 +90,8 @@ class Selection:
     @cached_property
     def periods(self) -> int:
         """Return into how many equal periods the window is cut."""
+        if self.cut is not None:
+            return self.cut
         is_judged = self.window.blocks(self.recording.seconds("started_s"), 1) == 0
         n = float(self.recording.column("n")[self.rows & is_judged].sum())
         return period_count(self.window.length_s, n)
@@ -104,7 +112,9 @@ class Selection:
         return int(self.column("failures").sum())
 
     def total(self, column: str) -> float:
-        """Return the sum of a column over all of the run."""
+        """Return the sum of a column over all of the run, or of its part."""
+        if self.is_part:
+            return float(self.column(column).sum())
         return float(np.nansum(self.recording.column(column)[self.rows]))
 
     def column(self, name: str) -> Floats:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from reports.estimates import intervals
-from reports.estimates.intervals import CONFIDENCE, Z
+from reports.estimates.intervals import CONFIDENCE
 
 Floats = NDArray[np.float64]
 
@@ -178,6 +178,7 @@ def share_bounds(
     allowed: float = 0.0,
     levels: Levels | None = None,
     slopes: tuple[Floats, Floats] | None = None,
+    confidence: float = CONFIDENCE,
 ) -> tuple[Floats, Floats]:
     """Return the ends of the intervals of k cases in n over periods (rows), for columns; none below Wilson's.
 
@@ -187,7 +188,7 @@ def share_bounds(
     """
     total = n.sum(axis=0)
     share = k.sum(axis=0) / total
-    low, high = intervals.shares(k.sum(axis=0), total)
+    low, high = intervals.shares(k.sum(axis=0), total, confidence)
     periods, mean_n = len(k), total / len(k)
     if periods < MIN_PERIODS:
         return low, high
@@ -195,15 +196,15 @@ def share_bounds(
     factor = at_limit * (1 - at_limit) / (seen * (1 - seen))
     chance = seen * (1 - seen) / mean_n
     off = (k - share * n) / mean_n
-    half = swings(off, chance).plus(chance / periods).scaled(factor).half_widths(CONFIDENCE)
+    half = swings(off, chance).plus(chance / periods).scaled(factor).half_widths(confidence)
     if levels is not None and slopes is not None and levels.noise > 0:
         rest = swings(off - levels.shares(slopes[0], share, n), chance).plus(chance / periods).scaled(factor)
         noise = np.maximum(levels.noise * slopes[1] ** 2, np.finfo(float).tiny)
         level = swings(levels.shares(slopes[1], at_limit, n), noise)
-        half = np.maximum(half, level.with_other(rest).half_widths(CONFIDENCE))
+        half = np.maximum(half, level.with_other(rest).half_widths(confidence))
     # As in Wilson's upper end the variance taken is that of the end itself; without a case it is unknown.
-    independent_n = np.minimum(at_limit * (1 - at_limit) * (Z / half) ** 2, total)
-    wilson = intervals.shares(share * independent_n, independent_n)
+    independent_n = np.minimum(at_limit * (1 - at_limit) * (intervals.normal(confidence) / half) ** 2, total)
+    wilson = intervals.shares(share * independent_n, independent_n, confidence)
     low = np.minimum.reduce([low, wilson[0], share - half])
     high = np.maximum.reduce([high, wilson[1], np.where(k.any(axis=0), share + half, 0.0)])
     return np.maximum(low, 0.0), np.minimum(high, 1.0)
@@ -215,14 +216,14 @@ def off_ratio(amounts: Floats, weights: Floats) -> Floats:
     return off
 
 
-def half_width(amounts: Floats, weights: Floats, noise: float) -> float:
+def half_width(amounts: Floats, weights: Floats, noise: float, confidence: float = CONFIDENCE) -> float:
     """Return the half width of the interval of sum(amounts) / sum(weights) over periods.
 
     `noise` is the variance that the ratio of one period has by chance, at its mean weight.
     """
     chance = np.array([max(noise, np.finfo(float).tiny)])
     off = off_ratio(amounts, weights)[:, None]
-    return float(swings(off, chance).plus(chance / len(off)).half_widths(CONFIDENCE)[0])
+    return float(swings(off, chance).plus(chance / len(off)).half_widths(confidence)[0])
 
 
 def period_count(seconds: int, n: float) -> int:

@@ -1,6 +1,6 @@
 """Parse one threshold statement, such as `p95 of careers.select < 500 ms`.
 
-    statement  = metric [ "of" selector ] operator limit
+    statement  = metric [ "of" selector ] [ part ] [ windows ] operator limit
     metric     = [ "corrected_" | "cumulated_" ] ( "p" number | "mean" | "max" ) | "min" | "rps" | "count"
                | "failures" | "error_rate" | "dropped_iterations" | "late_iterations" | "rate" | "checks"
     selector   = terms { "or" terms }        not with dropped_iterations and late_iterations
@@ -8,6 +8,10 @@
     term       = word | quoted               name or glob with * and ? of a request or of a journey's metric;
                                              of what else after "iteration:", "transaction:", "type:", "tag:"
                                              or "user:"
+    part       = "during" ( "steady" | word | quoted )       name or glob of a stage
+               | "over" ( "first" | "last" ) time | "over" time "to" time
+    windows    = "each" ( time | "second" | "minute" | "hour" ) | "worst" time
+    time       = number ( "ms" | "s" | "min" | "h" )         the space between them is free
     operator   = "<" | "<=" | ">" | ">="
     limit      = number [ unit ]             the space between them is free
     unit       = "us" | "ms" | "s" | "min" | "%" | "/s" | "B" | "KB" | "MB" | "GB"
@@ -20,8 +24,7 @@ statement before it.
 
 import math
 import re
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 
 from plimsoll.redact import redact_name
 from reports.errors import nearest_hint
@@ -39,57 +42,14 @@ from reports.thresholds.metric import (
     Metric,
     metric_of,
 )
+from reports.thresholds.scope import STEADY, read_scope
 from reports.thresholds.selector import EVERYTHING, Condition, Selector, Target
 from reports.thresholds.statement import UPPER_LIMITS, Statement
+from reports.thresholds.tokens import NUMBER, TOKEN, Token, TokenKind, Tokens, shown
 
 OPERATORS = (*UPPER_LIMITS, ">", ">=")
+OF_THE_RUN = ("dropped_iterations", "late_iterations")
 METRIC_WORDS = "a percentile such as p95, corrected_p95 or cumulated_p95, " + ", ".join(KINDS)
-NUMBER = re.compile(r"(?P<number>\d+(?:\.\d+)?|\.\d+)(?P<unit>.*)", re.DOTALL)
-
-
-class TokenKind(Enum):
-    """Name what a token is, as an error text would call it."""
-
-    WORD = "word"
-    QUOTED = "quoted name"
-    OPERATOR = "operator"
-    END = "end"
-
-
-@dataclass(frozen=True)
-class Token:
-    """Hold one token; `text` is without quotes."""
-
-    kind: TokenKind
-    text: str
-
-
-TOKEN = re.compile(
-    r"""\s*(?:
-      "(?P<double>[^"]*)" | '(?P<single>[^']*)'
-    | (?P<operator>[<>=!]+)
-    | (?P<word>[^\s<>=!"']+)
-    | (?P<stray>["'])
-    )""",
-    re.VERBOSE,
-)
-
-
-def tokenize(source: str) -> list[Token]:
-    """Return the tokens of a statement, the last of kind END.
-
-    Raises ValueError for a quote that is never closed.
-    """
-    tokens = []
-    for match in TOKEN.finditer(source.strip()):
-        text = match[match.lastgroup or 0]
-        if match.lastgroup == "stray":
-            raise ValueError(f"the quote {text} is never closed")
-        kind = {"operator": TokenKind.OPERATOR, "word": TokenKind.WORD}.get(
-            match.lastgroup or "", TokenKind.QUOTED
-        )
-        tokens.append(Token(kind, text))
-    return [*tokens, Token(TokenKind.END, "")]
 
 
 AND, OR, NOT = (Token(TokenKind.WORD, word) for word in ("and", "or", "not"))
@@ -108,33 +68,27 @@ def parse(source: str) -> Statement:
         return token[0].replace(name, redact_name(name))
 
     source = TOKEN.sub(masked, source)
-    parser = _Parser(tokenize(source))
+    parser = _Parser(source)
     metric = parser.metric()
     selector = parser.selector(metric)
+    scope = read_scope(parser)
+    if scope != STEADY and metric.name in OF_THE_RUN:
+        raise ValueError(f"{metric.name!r} is about the whole run, valid is '{metric.name} < 1%' alone")
     operator = parser.operator(metric)
     metric, limit = parser.limit(metric, selector)
     parser.end()
-    statement = Statement(metric, selector, _target(metric, selector), operator, limit, source)
+    statement = Statement(metric, selector, _target(metric, selector), operator, limit, source, scope)
     _refuse_foregone(statement)
     return statement
 
 
-class _Parser:
+class _Parser(Tokens):
     """Walk the tokens once, one method per rule of the grammar."""
-
-    def __init__(self, tokens: list[Token]) -> None:
-        self.tokens = iter(tokens)
-        self.token = next(self.tokens)
-
-    def take(self) -> Token:
-        taken = self.token
-        self.token = next(self.tokens, taken)
-        return taken
 
     def metric(self) -> Metric:
         token = self.take()
         if token.kind is not TokenKind.WORD:
-            raise ValueError(f"starts with {_shown(token)}, where a metric is wanted: {METRIC_WORDS}")
+            raise ValueError(f"starts with {shown(token)}, where a metric is wanted: {METRIC_WORDS}")
         try:
             return metric_of(token.text)
         except KeyError:
@@ -185,7 +139,7 @@ class _Parser:
         token = self.take()
         if token.kind not in {TokenKind.WORD, TokenKind.QUOTED} or not token.text or token in {AND, OR, NOT}:
             raise ValueError(
-                f"{before.text!r} is followed by {_shown(token)}, where a request name or glob is wanted"
+                f"{before.text!r} is followed by {shown(token)}, where a request name or glob is wanted"
             )
         return Condition(token.text, negated)
 
@@ -193,8 +147,9 @@ class _Parser:
         token = self.take()
         if token.kind is not TokenKind.OPERATOR:
             raise ValueError(
-                f"{_shown(token)} stands where one of {' '.join(OPERATORS)} is wanted; before it only"
-                f" '{metric.name} of NAME' is known, with and, or, not, and a NAME that has spaces in quotes"
+                f"{shown(token)} stands where one of {' '.join(OPERATORS)} is wanted; before it only"
+                f" '{metric.name} of NAME' is known, with and, or, not, and a NAME that has spaces in quotes,"
+                " and then 'during STAGE', 'over last TIME', 'each TIME' or 'worst TIME'"
             )
         if token.text not in OPERATORS:
             raise ValueError(f"unknown operator {token.text!r}, valid are {' '.join(OPERATORS)}")
@@ -205,7 +160,7 @@ class _Parser:
         match = NUMBER.fullmatch(token.text) if token.kind is TokenKind.WORD else None
         if match is None:
             raise ValueError(
-                f"the limit is {_shown(token)}, where a number that is not negative is wanted,"
+                f"the limit is {shown(token)}, where a number that is not negative is wanted,"
                 f" here {metric.kind.wanted}"
             )
         unit = match["unit"]
@@ -229,11 +184,11 @@ class _Parser:
 
     def end(self) -> None:
         if self.token.kind is not TokenKind.END:
-            raise ValueError(f"{_shown(self.token)} follows the limit, where the statement should end")
+            raise ValueError(f"{shown(self.token)} follows the limit, where the statement should end")
 
 
 def _target(metric: Metric, selector: Selector) -> Target:
-    if metric.name in {"dropped_iterations", "late_iterations"}:
+    if metric.name in OF_THE_RUN:
         return Target.SCHEDULE
     return Target.METRICS if metric.kind is CUSTOM or metric.name in {"rate", "checks"} else selector.target
 
@@ -255,7 +210,3 @@ def _refuse_foregone(statement: Statement) -> None:
         f"'{statement.operator} {shown}' {holds} holds, as {metric.name} is never {side[0]} {bounded};"
         f" valid is a limit {side[1]} {bounded}, or '{valid} {bounded}'"
     )
-
-
-def _shown(token: Token) -> str:
-    return "nothing" if token.kind is TokenKind.END else repr(token.text)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from plimsoll.run_files.intervals import VALUE_SCALE
 from reports.thresholds.metric import CUSTOM, Metric
+from reports.thresholds.scope import STEADY, Scope
 from reports.thresholds.selector import Selector, Target
 
 UPPER_LIMITS = ("<", "<=")
@@ -24,6 +25,7 @@ class Statement:
     operator: str
     limit: float
     source: str = field(compare=False)
+    scope: Scope = STEADY
 
     @property
     def recorded(self) -> "Statement":

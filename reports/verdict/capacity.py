@@ -87,7 +87,7 @@ def find_capacity(run: Run, thresholds: Sequence[Threshold]) -> Capacity | None:
     if not run.meta.steps or not run.intervals:
         return None
     lowered = without_lag(run)
-    deciding = [threshold for threshold in thresholds if threshold.level == "fail"]
+    deciding = [each for each in thresholds if each.level == "fail" and each.statement.scope.is_steady]
     # A stage was played to its end as far as the journal has come.
     played_s = float(run.stages["elapsed_s"].max())
     steps = [

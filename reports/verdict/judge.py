@@ -10,9 +10,10 @@ from reports.load.run import Run
 from reports.steady_state import SteadyState
 from reports.thresholds.metric import Scaling
 from reports.thresholds.reading import Threshold
+from reports.thresholds.scope import STEADY
 from reports.thresholds.selector import Target
 from reports.thresholds.statement import UPPER_LIMITS, Statement
-from reports.verdict.measured import measured, select
+from reports.verdict.measured import Measured, measured, select
 from reports.wording import plural, quantity
 
 DAY_S = 86_400.0
@@ -26,7 +27,8 @@ FEWEST_FOR_EXTREMES = 30
 class Judgement:
     """Hold the verdict on one threshold; `limit` is scaled as the run was.
 
-    `in_browser` says whether it is about latencies that the generator's event loop did not time.
+    `in_browser` says whether it is about latencies that the generator's event loop did not time. `window` is
+    the time that it is about, None for the whole run.
     """
 
     threshold: Threshold
@@ -35,6 +37,7 @@ class Judgement:
     outcome: Outcome
     reason: str = ""
     in_browser: bool = False
+    window: SteadyState | None = None
 
     @property
     def source(self) -> str:
@@ -128,20 +131,31 @@ def _sides(ends: tuple[float | None, float | None], operator: str, limit: float)
     }[operator]
 
 
+WORST_FIRST = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
+
+
 def _judge(judgement: Judgement, run: Run, window: SteadyState | None) -> Judgement:
-    statement = judgement.threshold.statement
-    found, why_not, length_s = measured(statement, run, window)
+    """Return the worst of the judgements on the parts of the run that the threshold is about."""
+    parts = measured(judgement.threshold.statement, run, window)
+    return min((_judge_part(judgement, part) for part in parts), key=lambda j: WORST_FIRST.index(j.outcome))
+
+
+def _judge_part(judgement: Judgement, part: Measured) -> Judgement:
+    statement, found = judgement.threshold.statement, part.estimate
+    judgement = replace(judgement, window=part.window)
     if found is None:
-        return replace(judgement, reason=why_not)
+        return replace(judgement, reason=part.why_not)
     is_extreme = statement.metric.is_latency and statement.metric.figure in EXTREMES
     if is_extreme and found.n < FEWEST_FOR_EXTREMES:
         found = replace(found, needed_n=FEWEST_FOR_EXTREMES)
     if decide(found, statement.operator, judgement.limit) is Outcome.INCONCLUSIVE:
         found = narrowed(found, statement.operator, judgement.limit, statement.metric.kind.most)
     outcome = decide(found, statement.operator, judgement.limit)
-    reason = _doubt(found, judgement, length_s) if outcome is Outcome.INCONCLUSIVE else ""
-    if outcome is Outcome.FAIL:
-        reason = found.change
+    doubt = _doubt(found, judgement, part.length_s) if outcome is Outcome.INCONCLUSIVE else ""
+    if statement.scope != STEADY:
+        doubt = doubt.replace("; a run of", "; a longer part of")
+    reasons = (doubt, found.change if outcome is Outcome.FAIL else "", part.words)
+    reason = "; ".join(reason for reason in reasons if reason)
     return replace(judgement, estimate=found, outcome=outcome, reason=reason)
 
 

@@ -1,5 +1,7 @@
 """Find what a threshold is about, in which recording and which of its rows, and estimate its figure there."""
 
+from dataclasses import dataclass, replace
+
 from plimsoll.run_files.intervals import (
     BUSY,
     CHECK,
@@ -21,8 +23,10 @@ from reports.load.run import Run
 from reports.steady_state import SteadyState
 from reports.thresholds.metric import CUSTOM, Clock
 from reports.thresholds.reading import takes_time, unmatched
+from reports.thresholds.scope import STEADY
 from reports.thresholds.selector import About, Target
 from reports.thresholds.statement import Statement
+from reports.verdict.scopes import deciding_window, parts_of
 
 REQUEST, ITERATION = "request", "iteration"
 NO_SCHEDULE = "the run had no schedule, so that there is no intended start to count a latency from"
@@ -30,23 +34,54 @@ KINDS = {"rate": (RATE,), "checks": (CHECK,)}
 WORDS = {About.TYPE: "is of type", About.TAG: "has the tag", About.USER: "is of the user class"}
 
 
-def measured(
-    statement: Statement, run: Run, window: SteadyState | None
-) -> tuple[Estimate | None, str, float | None]:
-    """Return the estimate, or None and why there is none, and the seconds that it is from."""
+@dataclass(frozen=True)
+class Measured:
+    """Hold the estimate in one part of a run, or why there is none, and the seconds that it is from.
+
+    `window` is None where the figure is of the whole run; `words` say which window it is, if it is not the
+    whole of the part.
+    """
+
+    estimate: Estimate | None
+    why_not: str
+    length_s: float | None
+    window: SteadyState | None = None
+    words: str = ""
+
+
+def measured(statement: Statement, run: Run, window: SteadyState | None) -> list[Measured]:
+    """Return what was measured in each part of the run that the statement's scope names, one at least."""
     if statement.target is Target.SCHEDULE:
-        return *estimate_of_starts(statement.metric, run), run.duration_s
+        return [Measured(*estimate_of_starts(statement.metric, run), run.duration_s)]
     if window is None:
-        return *_from_csv(statement, run), run.duration_s
-    chosen, why_not = select(statement, run, window)
-    length_s = float(window.length_s)
+        if statement.scope != STEADY:
+            return [Measured(None, "Locust's CSV files do not tell when requests were made", run.duration_s)]
+        return [Measured(*_from_csv(statement, run), run.duration_s)]
+    parts, why_not = parts_of(statement.scope, run, window)
+    if not parts:
+        return [Measured(None, why_not, None)]
+    return [_in_part(statement, run, part) for part in parts]
+
+
+def _in_part(statement: Statement, run: Run, part: SteadyState) -> Measured:
+    """Estimate in a part, or in the window of it that decides; a count is of the whole run without either."""
+    scope = statement.scope
+    chosen, why_not = select(statement, run, part)
     if chosen is None:
-        return None, why_not, length_s
+        return Measured(None, why_not, float(part.length_s), part)
+    deciding, why_not = deciding_window(statement, chosen, scope.scaled(run.meta.time_scale))
+    if deciding is None:
+        return Measured(None, why_not, float(part.length_s), part)
+    part = deciding.of
+    if scope != STEADY:
+        chosen = replace(chosen, window=part, confidence=deciding.confidence, is_part=True)
     found = recorded.estimate(statement.recorded, chosen)
     if found is not None and statement.metric.kind is CUSTOM:
         found = found.divided(VALUE_SCALE)
     success = "successful " if statement.metric.is_latency else ""
-    return found, f"no {success}{chosen.what} to judge in the judged time", length_s
+    when = "the judged time" if scope == STEADY else f"{part.from_s:.0f} s to {part.to_s:.0f} s of the run"
+    why_not = f"no {success}{chosen.what} to judge in {when}"
+    return Measured(found, why_not, float(part.length_s), part, deciding.words)
 
 
 def _from_csv(statement: Statement, run: Run) -> tuple[Estimate | None, str]:

@@ -81,6 +81,8 @@ def downgraded(judgement: Judgement, checks: Sequence[Check]) -> Judgement:
         return judgement
     families = _families(judgement)
     for check in checks:
+        if check.check == "steady_state" and not statement.scope.is_steady:
+            continue  # the part was named, whether or not anything is steady in it
         if not check.ok and families & set(check.undermines) and not (has_failed and check.hides_worse):
             reason = "; ".join(part for part in (check.reason, judgement.reason) if part)
             return replace(judgement, outcome=Outcome.INCONCLUSIVE, reason=reason)

@@ -20,6 +20,7 @@ from reports.load.run import Run
 from reports.steady_state import only, steady_state
 from reports.thresholds.metric import COUNT
 from reports.thresholds.reading import Threshold
+from reports.thresholds.scope import STEADY
 from reports.thresholds.selector import Target
 from reports.verdict.capacity import find_capacity
 from reports.verdict.judge import Judgement
@@ -114,12 +115,16 @@ def _entry(judgement: Judgement, *, is_cut: bool, is_step: bool) -> dict[str, An
     """Return a threshold as verdict.json has it; one on a count is of the whole run, but for a step."""
     statement, found = judgement.threshold.statement, judgement.estimate
     is_counted = statement.target is Target.SCHEDULE or statement.metric.kind is COUNT
+    scope, window = "steady" if is_cut and (is_step or not is_counted) else "run", judgement.window
+    if statement.scope != STEADY:
+        scope = statement.scope.text
     ends = [None, None] if found is None else [_number(found.low), _number(found.high)]
     return {
         "source": judgement.source,
         "metric": statement.metric.name,
         "selector": statement.selector.pattern,
-        "scope": "steady" if is_cut and (is_step or not is_counted) else "run",
+        "scope": scope,
+        "window_s": None if window is None or scope == "run" else [window.from_s, window.to_s],
         "value": None if found is None else _number(found.value),
         "unit": statement.metric.kind.unit,
         "limit": judgement.limit,

@@ -1,0 +1,62 @@
+"""The figure of a metric in many windows of a run at once, to find the worst of them.
+
+Windows are made of blocks of equal length, of which one begins with each block, or one after the other.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reports.estimates.selection import METRIC, Selection
+from reports.load.intervals import middle_ms
+from reports.thresholds.metric import Metric
+
+Floats = NDArray[np.float64]
+
+
+def figures(metric: Metric, chosen: Selection, blocks: int, step: int) -> tuple[Floats, Floats]:
+    """Return the figure of each window of so many blocks, NaN where nothing tells it, and its requests.
+
+    The blocks are the periods of *chosen*; a window begins with every `step`-th of them.
+    """
+
+    def windows(values: Floats) -> Floats:
+        reached = np.concatenate((np.zeros((1, *values.shape[1:])), np.cumsum(values, axis=0)))
+        found: Floats = (reached[blocks:] - reached[:-blocks])[::step]
+        return found
+
+    def extremes(values: Floats, pick: np.ufunc) -> Floats:
+        per_block = np.full(chosen.periods, math.nan)
+        inside = chosen.started >= 0
+        pick.at(per_block, chosen.started[inside], values[inside])
+        found: Floats = pick.reduce(np.lib.stride_tricks.sliding_window_view(per_block, blocks), axis=1)[
+            ::step
+        ]
+        return found
+
+    n, failures = windows(chosen.column("n")), windows(chosen.column("failures"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = {"error_rate": 100 * failures / n, "failures": failures, "count": n}
+        shares["rate"] = shares["checks"] = 100 - shares["error_rate"]
+    ended = windows(chosen.by_period(chosen.recording.column("n"), "ended_s"))
+    match metric.figure:
+        case "max":
+            return extremes(chosen.latencies.max_ms, np.fmax), n
+        case "min":
+            return extremes(chosen.recording.column("min_ms"), np.fmin), n
+        case "mean":
+            sums_ms, answered = windows(chosen.by_period(chosen.latencies.sum_ms)), n - failures
+            return np.divide(sums_ms, answered, where=answered > 0, out=np.full(len(n), math.nan)), n
+        case "count" if chosen.what == METRIC:
+            return windows(chosen.column("sum_ms")), n
+        case "rps":
+            return ended / (blocks * chosen.period_s), n
+        case figure if figure in shares:
+            return shares[figure], n
+    assert metric.level is not None
+    histograms = chosen.histogram(chosen.latencies.histograms)
+    used = np.append(np.flatnonzero(histograms.any(axis=0)), histograms.shape[1] - 1)
+    reached = np.cumsum(windows(histograms[:, used]), axis=1)
+    at = (reached < np.ceil(metric.level / 100 * reached[:, -1:] * (1 - 1e-12))).sum(axis=1)
+    return np.where(reached[:, -1] > 0, middle_ms(used[at]), math.nan), n

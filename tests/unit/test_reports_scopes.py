@@ -1,0 +1,181 @@
+"""Thresholds on a part of a run: a stage, a time, each minute, the worst half minute."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from plimsoll.run_files.exit_status import Outcome
+from reports.load.run import Run, Stage
+from reports.thresholds.grammar import parse
+from reports.thresholds.scope import STEADY, Scope
+from reports.verdict.verdict import reach_verdict
+from tests.judged import judged, thresholds
+from tests.make_csv import START_S, csv_run, samples
+from tests.make_recorded import recorded, requests
+
+PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
+STAGES = (Stage("before", 0, 100, 5, 5), Stage("spike", 100, 160, 50, 50), Stage("after", 160, 300, 5, 5))
+
+
+@pytest.fixture(scope="module")
+def spike() -> Run:
+    """Return 300 s at 20/s, 100 ms; for 60 s from 100 s on 400 ms, a tenth failed; half from 200 s to 210."""
+    at_s = np.arange(6000) / 20
+    is_spike, is_worst = (at_s >= 100) & (at_s < 160), (at_s >= 200) & (at_s < 210)
+    failed = (is_spike & (np.arange(6000) % 10 == 0)) | (is_worst & (np.arange(6000) % 2 == 0))
+    made = requests(START_S + at_s, np.where(is_spike, 400.0, 100.0), failed=failed, stage="any")
+    run = recorded(made, 200.0)
+    return replace(run, meta=replace(run.meta, stages=STAGES))
+
+
+@pytest.mark.parametrize(
+    ("source", "outcome"),
+    [
+        ("p95 during spike < 500 ms", PASS),
+        ("p95 during spike < 300 ms", FAIL),
+        ("p95 during before < 200 ms", PASS),
+        ("p95 over last 2 min < 200 ms", PASS),
+        ("p95 over last 3 min < 200 ms", FAIL),
+        ("p95 over first 90 s < 200 ms", PASS),
+        ("p95 over 100 s to 150 s > 300 ms", PASS),
+        ("p95 each 20 s < 200 ms", FAIL),
+        ("p95 each 20 s < 500 ms", PASS),
+        ("p95 during after each 20 s < 200 ms", PASS),
+        ("mean worst 30 s < 200 ms", FAIL),
+        ("mean worst 30 s < 500 ms", PASS),
+        ("max worst 30 s < 450 ms", PASS),
+        ("min worst 30 s > 50 ms", PASS),
+        ("error_rate during spike < 20%", PASS),
+        ("error_rate during spike < 5%", FAIL),
+        ("error_rate during before < 5%", PASS),
+        ("error_rate worst 10 s < 30%", FAIL),
+        ("error_rate over last 80 s < 2%", PASS),
+        ("rps each minute > 15", PASS),
+        ("rps worst 30 s > 25", FAIL),
+        ("count during spike >= 1200", PASS),
+        ("count during spike > 1200", FAIL),
+        ("count each minute > 1100", PASS),
+        ("failures during before < 1", PASS),
+        ("failures worst 10 s <= 99", FAIL),
+        ("p95 during spik* < 500 ms", PASS),
+        ("p95 during * < 200 ms", FAIL),
+        ("p95 during steady < 500 ms", PASS),
+    ],
+)
+def test_a_part_is_judged_by_itself(spike: Run, source: str, outcome: Outcome) -> None:
+    """A limit holds, or not, in the part of the run that the scope names, whatever the rest was like."""
+    assert judged(spike, source).outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("p95 during spik < 1 s", "the run had no stage 'spik': there are 'before', 'spike', 'after'"),
+        ("p95 over 10 min to 20 min < 1 s", "the run has no 2 s of 'over 10 min to 20 min'"),
+        ("p95 each hour < 1 s", "hold no whole window of 3600 s"),
+        ("p95 of b during spike < 1 s", "no request is named 'b'; there are 'a'"),
+        (
+            "p99.9 during spike < 1 s",
+            "1080 successful requests are too few, 2995 are needed; a longer part of about 3 min",
+        ),
+    ],
+)
+def test_a_part_without_data_is_open(spike: Run, source: str, reason: str) -> None:
+    """A stage that the run never had, a time after its end, too few requests: INCONCLUSIVE, and why."""
+    judgement = judged(spike, source)
+    assert judgement.outcome is INCONCLUSIVE
+    assert reason in judgement.reason
+
+
+def test_the_worst_window_is_named(spike: Run) -> None:
+    """Half of the requests fail from second 200 to 210, and the verdict names these seconds."""
+    verdict = reach_verdict(spike, thresholds("error_rate worst 10 s < 5%", "p95 during spike < 1 s"))
+    worst, stage = verdict["thresholds"]
+    assert worst["window_s"] == [200, 210]
+    assert worst["value"] == 50
+    assert "the worst of 30 windows of 10 s is 200 s to 210 s" in worst["reason"]
+    assert (worst["scope"], stage["scope"], stage["window_s"]) == ("worst 10 s", "during spike", [100, 160])
+
+
+def test_a_second_without_data_is_no_pass() -> None:
+    """`each` needs requests in each window: without any in one of them nothing is known of it."""
+    at_s = np.concatenate((np.arange(400), np.arange(800, 1200))) / 20
+    run = recorded(requests(START_S + at_s, np.full(800, 50.0)), 200.0)
+    judgement = judged(run, "p95 each 10 s < 200 ms")
+    assert (judgement.outcome, "no request from 20 s to 30 s" in judgement.reason) == (INCONCLUSIVE, True)
+    assert judged(run, "rps each 10 s > 1").outcome is FAIL
+
+
+def test_many_windows_widen_the_interval() -> None:
+    """Of 30 windows at the limit one is beyond it by chance, and does not fail for that."""
+    random = np.random.default_rng(11)
+    found = []
+    for _ in range(20):
+        at_s = np.sort(random.uniform(0, 300, 6000))
+        run = recorded(requests(START_S + at_s, np.exp(random.normal(0, 0.5, 6000))), 2.28)
+        found.append(judged(run, "p95 each 10 s < 2.28 ms").outcome)
+    assert found.count(FAIL) <= 1
+    assert found.count(PASS) == 0
+
+
+def test_times_follow_the_scale(spike: Run) -> None:
+    """A scope is stated at full size: at a tenth of the time, the last 20 min are the last 2 min."""
+    scaled = replace(spike, meta=replace(spike.meta, time_scale=0.1))
+    assert judged(scaled, "p95 over last 20 min < 200 ms").outcome is PASS
+    assert judged(scaled, "p95 over last 30 min < 200 ms").outcome is FAIL
+
+
+def test_csv_files_know_no_parts() -> None:
+    """Locust's CSV files do not tell when requests were made, so nothing is said of a part."""
+    judgement = judged(csv_run({"a": samples(900)}), "p95 over last 30 s < 1 s")
+    assert (judgement.outcome, judgement.reason) == (
+        INCONCLUSIVE,
+        "Locust's CSV files do not tell when requests were made",
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "scope"),
+    [
+        ("during hold", Scope(stage="hold")),
+        ("during 'big spike' each 10 s", Scope(stage="big spike", each_s=10)),
+        ("during steady", STEADY),
+        ("over last 59min", Scope(last_s=3540)),
+        ("over first 1.5 h", Scope(to_s=5400)),
+        ("over 30 s to 2 min worst 10 s", Scope(from_s=30, to_s=120, worst_s=10)),
+        ("each minute", Scope(each_s=60)),
+    ],
+)
+def test_scopes_are_read(text: str, scope: Scope) -> None:
+    """A part and its windows follow the selector, with or without a space before the unit."""
+    assert parse(f"p95 of a.* {text} < 1 s").scope == scope
+    assert parse(f"p95 {text} < 1 s").scope == scope
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("p95 during < 1 s", "'during' is followed by '<', where the name of a stage is wanted"),
+        ("p95 over 5 s < 1 s", "valid are 'over first 5 s', 'over last 5 s' and 'over 5 s to TIME'"),
+        ("p95 over 9 s to 5 s < 1 s", "'over 9 s to 5 s' ends before it begins"),
+        ("p95 over last 5 parsec < 1 s", "followed by 'parsec', where a unit of time is wanted"),
+        ("p95 each < 1 s", "'each' is followed by '<', where a time is wanted"),
+        ("p95 worst 0.5 s < 1 s", "shorter than the second in which requests are recorded"),
+        ("p95 during a over last 5 s < 1 s", "'over' follows 'during a'"),
+        ("p95 each 5 s worst 6 s < 1 s", "'worst' follows 'each 5 s'"),
+        ("dropped_iterations during a < 1%", "'dropped_iterations' is about the whole run"),
+    ],
+)
+def test_wrong_scopes_are_refused(text: str, fault: str) -> None:
+    """What is wrong with a scope is said, with what would be valid."""
+    with pytest.raises(ValueError, match=re.escape(fault)):
+        parse(text)
+
+
+def test_a_scope_is_of_its_statement_alone() -> None:
+    """The same limit on two parts is two thresholds."""
+    made = pd.Series([parse("p95 during a < 1 s"), parse("p95 during b < 1 s"), parse("p95 < 1 s")])
+    assert made.nunique() == 3
