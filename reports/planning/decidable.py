@@ -21,17 +21,10 @@ from reports.estimates.estimate import SMALLEST_MEAN_N
 from reports.planning.earlier_runs import EarlierRun, newest_like
 from reports.planning.planned_load import PlannedLoad, read_planned_load
 from reports.planning.samples import Predictor, Samples
+from reports.thresholds.metric import COUNT, CUSTOM, RATE, SHARE, Scaling
 from reports.thresholds.reading import Threshold
-from reports.thresholds.statement import (
-    COUNT,
-    CUSTOM,
-    RATE,
-    SHARE,
-    UPPER_LIMITS,
-    Scaling,
-    Statement,
-    Target,
-)
+from reports.thresholds.selector import Target
+from reports.thresholds.statement import UPPER_LIMITS, Statement
 from reports.wording import format_number, quantity
 
 EXTREMES = ("max", "min")
