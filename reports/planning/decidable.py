@@ -23,6 +23,7 @@ from reports.planning.planned_load import PlannedLoad, read_planned_load
 from reports.planning.samples import Predictor, Samples
 from reports.thresholds.metric import COUNT, CUSTOM, RATE, SHARE, Scaling
 from reports.thresholds.reading import Threshold
+from reports.thresholds.scope import STEADY
 from reports.thresholds.selector import Target
 from reports.thresholds.statement import UPPER_LIMITS, Statement
 from reports.wording import format_number, quantity
@@ -108,7 +109,9 @@ def _prospect(
         needed, because = for_the_distance, f", as run {earlier.name} was near the limit"
     if math.isinf(needed):
         return Prospect(threshold, samples.n, needed, samples.source, never="no number of samples shows this")
-    remedy = _remedy(load, needed / samples.n) if samples.n >= 0.5 else "the load makes none of them"
+    remedy = (
+        _remedy(load, statement, needed / samples.n) if samples.n >= 0.5 else "the load makes none of them"
+    )
     return Prospect(threshold, samples.n, needed, samples.source, remedy=remedy, because=because)
 
 
@@ -160,7 +163,7 @@ def _rate(load: PlannedLoad, threshold: Threshold, predictor: Predictor, samples
     assert samples.n is not None
     statement = threshold.statement
     from_s, to_s = predictor.window(statement)
-    rate, limit = samples.n / (to_s - from_s), statement.limit * _scale(load, statement)
+    rate, limit = samples.n / max(to_s - from_s, 1e-9), statement.limit * _scale(load, statement)
     distance = limit - rate if statement.operator in UPPER_LIMITS else rate - limit
     about = f"about {quantity(rate, '/s')} are planned"
     if distance <= 0:
@@ -178,7 +181,9 @@ def _rate(load: PlannedLoad, threshold: Threshold, predictor: Predictor, samples
             threshold, samples.n, 0, samples.source, never, "a stage with a constant load would do"
         )
     needed = intervals.Z**2 * rate**2 / distance**2
-    return Prospect(threshold, samples.n, needed, samples.source, remedy=_remedy(load, needed / samples.n))
+    return Prospect(
+        threshold, samples.n, needed, samples.source, remedy=_remedy(load, statement, needed / samples.n)
+    )
 
 
 def _count(load: PlannedLoad, threshold: Threshold, samples: Samples) -> Prospect:
@@ -192,11 +197,13 @@ def _count(load: PlannedLoad, threshold: Threshold, samples: Samples) -> Prospec
     return Prospect(threshold, samples.n, 0, samples.source, never, remedy)
 
 
-def _remedy(load: PlannedLoad, factor: float) -> str:
+def _remedy(load: PlannedLoad, statement: Statement, factor: float) -> str:
     """Say by which length or by how many users the samples become so many times as many."""
     if factor <= 1:
         return ""
     from_s, to_s = load.judged
+    if statement.scope != STEADY:
+        return f"a part of {factor:.2g} times the length, or as many more users, would do"
     if load.is_search:
         rate = _rounded_up(load.stages[0].from_level * factor)
         return f"steps of {_length((to_s - from_s) / 0.8 * factor)}, or a first_rate of {rate} would do"

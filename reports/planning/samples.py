@@ -10,6 +10,7 @@ from reports.planning.earlier_runs import EarlierRun
 from reports.planning.iterations import Expected, expected
 from reports.planning.planned_load import BINS, Floats, PlannedLoad, Window
 from reports.thresholds.metric import COUNT
+from reports.thresholds.scope import STEADY
 from reports.thresholds.selector import ALL, About, Condition, Target
 from reports.thresholds.statement import Statement
 
@@ -46,9 +47,25 @@ class Predictor:
                 self._expected += of_class
 
     def window(self, statement: Statement) -> Window:
-        """Return the time that a threshold is judged in: counts are of the whole run."""
-        is_whole = statement.metric.kind is COUNT and not self._load.is_search
-        return self._load.whole if is_whole else self._load.judged
+        """Return the time that a threshold is judged in, of several the one with the least load.
+
+        Counts are of the whole run, where no part is named.
+        """
+        load, scope = self._load, statement.scope.scaled(self._load.time_scale)
+        end_s = load.judged[1]
+        parts = [load.judged]
+        if scope.stage is not None:
+            chosen = Condition(scope.stage).choose([stage.name for stage in load.stages])
+            parts = [(stage.from_s, stage.to_s) for stage in load.stages if stage.name in chosen]
+        elif not scope.is_steady:
+            first_s = scope.from_s if scope.last_s is None else max(end_s - scope.last_s, 0.0)
+            parts = [(first_s, end_s if scope.to_s is None else min(scope.to_s, load.length_s))]
+        elif statement.scope == STEADY and statement.metric.kind is COUNT and not load.is_search:
+            parts = [load.whole]
+        if length_s := scope.each_s or scope.worst_s:
+            starts = [np.arange(from_s, to_s - length_s + 1e-9, length_s) for from_s, to_s in parts]
+            parts = [(float(each), float(each) + length_s) for each in np.concatenate([*starts, []])]
+        return min(parts, key=load.exposure, default=(0.0, 0.0))
 
     def predict(self, statement: Statement) -> Samples:
         """Return the samples in the judged time, or the requests of a rate."""

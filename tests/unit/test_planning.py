@@ -127,6 +127,8 @@ OF, ARE, NEEDED = "about", "requests are planned,", "are needed: run"
 CHANGES = "and the load changes by more than the distance to the limit: a stage with a constant load would do"
 OTHERS = "another load, or another limit, would"
 STEPS = "are needed: steps of 4 min, or a first_rate of 38 would do"
+PART, AS_LONG = "are needed: a part of", "the length, or as many more users, would do"
+MORE = "with more users, or another limit, would"
 CANNOT = "about 10/s are planned, so that it cannot pass"
 
 
@@ -152,6 +154,14 @@ CANNOT = "about 10/s are planned, so that it cannot pass"
         ("failures < 5", {}, ""),
         ("p99 < 1 s", SEARCH, f"{OF} 16 {ARE} 299 {STEPS}"),
         ("dropped_iterations < 1%", SEARCH, ""),
+        ("p95 over last 30 s < 1 s", {}, ""),
+        ("p95 over 5 s to 8 s < 1 s", {}, f"{OF} 30 {ARE} 59 {PART} 2 times {AS_LONG}"),
+        ("p95 each 2 s < 1 s", {}, f"{OF} 20 {ARE} 59 {PART} 3 times {AS_LONG}"),
+        ("p95 during hold < 1 s", RAMP, ""),
+        ("p99 during ramp_* < 1 s", RAMP, f"{OF} 21 {ARE} 299 {PART} 14 times {AS_LONG}"),
+        ("p95 during hol < 1 s", RAMP, "no requests are planned, 59 are needed: the load makes none of them"),
+        ("rps during ramp_up > 2", RAMP, f"{OF} 1.04/s are planned, so that it cannot pass: a shape {MORE}"),
+        ("count during hold > 50", RAMP, ""),
     ],
 )  # fmt: skip
 def test_what_is_said_before_the_run(statement: str, changes: dict[str, Any], note: str) -> None:
