@@ -33,7 +33,8 @@ ERROR_COLUMNS = ("ended_s", "request_type", "name", "error", "n")
 
 PIECE = 2**18
 """Entries of histograms that are computed with at a time: few enough for the cache of a processor."""
-LARGEST_KEPT = 2**18
+MAX_KEPT = 2**23
+"""Cells of merged histograms that are kept, of 8 bytes each."""
 
 Counts = NDArray[np.float64]
 Group = NDArray[np.int64]
@@ -245,12 +246,12 @@ class Intervals:
     def merged(self, histograms: Histograms, group: Group, groups: int) -> Counts:
         """Return the merged histogram of each group, as a table of groups by buckets.
 
-        Small ones are kept, as several limits ask for the same.
+        The newest are kept, as several limits ask for the same.
         """
-        if groups * self.width > LARGEST_KEPT:
-            return histograms.merged(group, groups, self.width)
         key = id(histograms), groups, hashlib.sha256(group.tobytes()).digest()
         if key not in self._kept:
+            while self._kept and (len(self._kept) + 1) * groups * self.width > MAX_KEPT:
+                self._kept.pop(next(iter(self._kept)))
             self._kept[key] = histograms.merged(group, groups, self.width)
             self._kept[key].flags.writeable = False
         return self._kept[key]
