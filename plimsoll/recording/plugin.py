@@ -12,7 +12,7 @@ import inspect
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, partial
 from typing import Any, NoReturn
 
@@ -138,7 +138,11 @@ def _check(last_resort: LastResort, environment: Environment) -> None:
 
 
 def _end_workers_and_refuse(status: int, faults: list[str]) -> NoReturn:
-    # Locust ends the workers of --processes only after a run; these would wait for a minute yet.
-    for worker in psutil.Process().children():
-        worker.terminate()
+    # Locust ends the workers of --processes only after a run; these would wait for a minute yet. They are
+    # forked, so their command is that of this process; another child is none of them.
+    process = psutil.Process()
+    for child in process.children():
+        with suppress(psutil.Error):
+            if child.cmdline() == process.cmdline():
+                child.terminate()
     refuse(status, faults)

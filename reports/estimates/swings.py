@@ -162,6 +162,8 @@ class Levels:
     def of(cls, counts: Floats, logs: Floats) -> "Levels":
         """Return those of histograms: counts of periods (rows) by latencies (columns) with these logs."""
         n, total, squares = counts.sum(axis=1), counts @ logs, counts @ logs**2
+        if not n.any():
+            return cls(np.zeros(len(counts)), 0.0)
         mean_n, within = n.mean(), float((squares - total**2 / np.maximum(n, 1)).sum())
         freedom = max(float(n.sum()) - np.count_nonzero(n), 1.0)
         return cls((total - total.sum() / n.sum() * n) / mean_n, within / freedom / mean_n)
