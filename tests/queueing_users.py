@@ -31,7 +31,7 @@ class SmallSearchShape(SearchShape):
     factor = 2
     max_rate = 160
     resolution = 0.4
-    step_s = 8
+    step_s = 20
     rest_s = 1
     max_steps = 6
     max_users = 200
