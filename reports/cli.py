@@ -18,7 +18,8 @@ from plimsoll.run_files.exit_status import ExitStatus
 from plimsoll.run_files.files import INTERVALS_FILE, THRESHOLDS_FILE
 from reports.errors import ConfigError, ReportError
 from reports.files import open_closed_streams, say, shortened
-from reports.thresholds.reading import Known, as_yaml, limits_ms, read_thresholds
+from reports.thresholds.known import Known
+from reports.thresholds.reading import as_yaml, limits_ms, read_thresholds
 
 Command = Callable[[argparse.Namespace], tuple[int, str]]
 """Returns the exit status and the text for stdout."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from reports.estimates import intervals
+from reports.estimates import intervals, spread
 from reports.estimates.estimate import SMALLEST_MEAN_N, Estimate, exact
 from reports.estimates.percentile import percentile
 from reports.estimates.selection import METRIC, Selection, unknown_outcome_note
@@ -23,7 +23,7 @@ from reports.estimates.swings import (
 )
 from reports.load.intervals import lower_ms, middle_ms
 from reports.load.run import Run
-from reports.thresholds.metric import SHARE, Metric
+from reports.thresholds.metrics import SHARE, Metric
 from reports.thresholds.statement import Statement
 
 
@@ -33,19 +33,24 @@ def estimate(statement: Statement, chosen: Selection) -> Estimate | None:
     The limit is in ms, as the recorder has all values.
     """
     metric, whole_run_n = statement.metric, int(chosen.total("n"))
+    if metric.satisfied_ms is not None:
+        return spread.apdex(chosen, metric.satisfied_ms)
     if metric.level is not None and metric.level < 100:  # p100 is the maximum
         return percentile(statement, metric.level / 100, chosen)
+    if metric.figure in {"count", "failures", "bytes"}:
+        column = "sum_ms" if chosen.what == METRIC and metric.figure == "count" else metric.figure
+        total = chosen.total("n" if column == "count" else column)
+        how = "added up" if column in {"sum_ms", "bytes"} else "counted"
+        return exact(total, whole_run_n, f"{how} over the {'part' if chosen.is_part else 'whole run'}")
     match metric.figure:
-        case "count" if chosen.what == METRIC:
-            return exact(chosen.total("sum_ms"), whole_run_n, "added up over the whole run")
-        case "count":
-            return exact(float(whole_run_n), whole_run_n, "counted over the whole run")
-        case "failures":
-            return exact(chosen.total("failures"), whole_run_n, "counted over the whole run")
         case "rps":
             return _rate(chosen)
         case "error_rate" | "rate" | "checks":
             return _share(statement, chosen)
+        case "stdev" | "variation":
+            return spread.stdev(chosen, as_variation=metric.figure == "variation")
+        case "bytes_per_s":
+            return spread.bytes_per_s(chosen)
         case "mean":
             return _mean(statement, chosen)
         case "min":

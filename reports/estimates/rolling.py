@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from reports.estimates.selection import METRIC, Selection
 from reports.load.intervals import middle_ms
-from reports.thresholds.metric import Metric
+from reports.thresholds.metrics import Metric
 
 Floats = NDArray[np.float64]
+
+ROLLING = frozenset({"max", "min", "mean", "count", "rps", "error_rate", "failures", "rate", "checks"})
+"""The metrics besides percentiles of which there are figures in windows."""
 
 
 def figures(metric: Metric, chosen: Selection, blocks: int, step: int) -> tuple[Floats, Floats]:

@@ -19,7 +19,7 @@ from reports.estimates.intervals import CONFIDENCE
 from reports.estimates.swings import MIN_PERIODS, period_count
 from reports.load.intervals import Counts, Group, Histograms, Intervals, Latencies, bucket_of, summed
 from reports.steady_state import SteadyState
-from reports.thresholds.selector import About, Condition, Selector
+from reports.thresholds.selectors import About, Condition, Selector
 from reports.wording import plural
 
 Floats = NDArray[np.float64]

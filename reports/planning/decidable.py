@@ -21,11 +21,10 @@ from reports.estimates.estimate import SMALLEST_MEAN_N
 from reports.planning.earlier_runs import EarlierRun, newest_like
 from reports.planning.planned_load import PlannedLoad, read_planned_load
 from reports.planning.samples import Predictor, Samples
-from reports.thresholds.metric import COUNT, CUSTOM, RATE, SHARE, Scaling
-from reports.thresholds.reading import Threshold
-from reports.thresholds.scope import STEADY
-from reports.thresholds.selector import Target
-from reports.thresholds.statement import UPPER_LIMITS, Statement
+from reports.thresholds.entries import Threshold
+from reports.thresholds.metrics import COUNT, CUSTOM, RATE, SHARE, Scaling
+from reports.thresholds.selectors import Target
+from reports.thresholds.statement import UPPER_LIMITS, WHOLE, Statement
 from reports.wording import format_number, quantity
 
 EXTREMES = ("max", "min")
@@ -202,7 +201,7 @@ def _remedy(load: PlannedLoad, statement: Statement, factor: float) -> str:
     if factor <= 1:
         return ""
     from_s, to_s = load.judged
-    if statement.scope != STEADY:
+    if statement.measures[0].scope != WHOLE:
         return f"a part of {factor:.2g} times the length, or as many more users, would do"
     if load.is_search:
         rate = _rounded_up(load.stages[0].from_level * factor)

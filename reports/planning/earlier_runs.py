@@ -11,8 +11,8 @@ from typing import Any
 from plimsoll.run_files.files import OPEN, RUN_FILE, SCHEDULE_FILE, VERDICT_FILE
 from reports.files import read_regular
 from reports.planning.planned_load import SHORTEST_WINDOW_S, PlannedLoad, Window
-from reports.thresholds.metric import COUNT, LATENCY
-from reports.thresholds.selector import Target
+from reports.thresholds.metrics import COUNT, LATENCY
+from reports.thresholds.selectors import Target
 from reports.thresholds.statement import Statement
 
 MOST_RUNS = 100

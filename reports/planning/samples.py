@@ -9,10 +9,9 @@ import numpy as np
 from reports.planning.earlier_runs import EarlierRun
 from reports.planning.iterations import Expected, expected
 from reports.planning.planned_load import BINS, Floats, PlannedLoad, Window
-from reports.thresholds.metric import COUNT
-from reports.thresholds.scope import STEADY
-from reports.thresholds.selector import ALL, About, Condition, Target
-from reports.thresholds.statement import Statement
+from reports.thresholds.metrics import COUNT
+from reports.thresholds.selectors import ALL, About, Condition, Target, fitting
+from reports.thresholds.statement import WHOLE, Part, Statement
 
 DECLARED = "task_requests of the user classes"
 UNKNOWN_LENGTH = "the run has no planned end: give --run-time"
@@ -51,19 +50,25 @@ class Predictor:
 
         Counts are of the whole run, where no part is named.
         """
-        load, scope = self._load, statement.scope.scaled(self._load.time_scale)
-        end_s = load.judged[1]
-        parts = [load.judged]
-        if scope.stage is not None:
-            chosen = Condition(scope.stage).choose([stage.name for stage in load.stages])
-            parts = [(stage.from_s, stage.to_s) for stage in load.stages if stage.name in chosen]
-        elif not scope.is_steady:
-            first_s = scope.from_s if scope.last_s is None else max(end_s - scope.last_s, 0.0)
-            parts = [(first_s, end_s if scope.to_s is None else min(scope.to_s, load.length_s))]
-        elif statement.scope == STEADY and statement.metric.kind is COUNT and not load.is_search:
-            parts = [load.whole]
-        if length_s := scope.each_s or scope.worst_s:
-            starts = [np.arange(from_s, to_s - length_s + 1e-9, length_s) for from_s, to_s in parts]
+        load, scope, scale = self._load, statement.measures[0].scope, self._load.time_scale
+        begin_s, end_s = load.judged
+        from_s, to_s = scope.from_s * scale, scope.to_s * scale
+        match scope.part:
+            case Part.STAGE | Part.AFTER:
+                chosen = fitting(scope.stage, [stage.name for stage in load.stages])
+                parts = [(stage.from_s, stage.to_s) for stage in load.stages if stage.name in chosen]
+            case Part.FIRST:
+                parts = [(begin_s, min(begin_s + to_s, end_s))]
+            case Part.LAST:
+                parts = [(max(end_s - to_s, 0.0), end_s)]
+            case Part.ELAPSED:
+                parts = [(from_s, min(to_s, load.length_s))]
+            case Part.STEADY:
+                is_whole = scope == WHOLE and statement.metric.kind is COUNT and not load.is_search
+                parts = [load.whole if is_whole else load.judged]
+        if scope.window_s is not None:
+            length_s = scope.window_s * scale
+            starts = [np.arange(first, last - length_s + 1e-9, length_s) for first, last in parts]
             parts = [(float(each), float(each) + length_s) for each in np.concatenate([*starts, []])]
         return min(parts, key=load.exposure, default=(0.0, 0.0))
 

@@ -8,12 +8,12 @@ from reports.estimates.estimate import INDEPENDENT, Estimate, is_far
 from reports.estimates.loop_lag import IN_BROWSER
 from reports.load.run import Run
 from reports.steady_state import SteadyState
-from reports.thresholds.metric import Scaling
-from reports.thresholds.reading import Threshold
-from reports.thresholds.scope import STEADY
-from reports.thresholds.selector import Target
-from reports.thresholds.statement import UPPER_LIMITS, Statement
-from reports.verdict.measured import Measured, measured, select
+from reports.thresholds.entries import Threshold
+from reports.thresholds.metrics import Scaling
+from reports.thresholds.selectors import Target
+from reports.thresholds.statement import UPPER_LIMITS, WHOLE, Statement
+from reports.verdict.evaluation import Measured, evaluate
+from reports.verdict.measured import select
 from reports.wording import plural, quantity
 
 DAY_S = 86_400.0
@@ -28,7 +28,7 @@ class Judgement:
     """Hold the verdict on one threshold; `limit` is scaled as the run was.
 
     `in_browser` says whether it is about latencies that the generator's event loop did not time. `window` is
-    the time that it is about, None for the whole run.
+    the time that it is about, None for the whole run; `upper_limit` that of a band.
     """
 
     threshold: Threshold
@@ -38,6 +38,7 @@ class Judgement:
     reason: str = ""
     in_browser: bool = False
     window: SteadyState | None = None
+    upper_limit: float | None = None
 
     @property
     def source(self) -> str:
@@ -62,13 +63,18 @@ def judge_threshold(threshold: Threshold, run: Run, window: SteadyState | None, 
     """
     statement = threshold.statement
     limit, scaled = scaled_limit(statement, run)
+    upper = None if statement.upper_limit is None else limit_of(statement.upper_limit, statement, run)
     in_browser, types = False, run.intervals.rows["request_type"]
     if window is not None and statement.metric.is_latency and IN_BROWSER in types.cat.categories:
         chosen, _ = select(statement, run, window)
         in_browser = chosen is not None and chosen.types == {IN_BROWSER}
-    unknown = Judgement(threshold, limit, None, Outcome.INCONCLUSIVE, in_browser=in_browser)
+    unknown = Judgement(
+        threshold, limit, None, Outcome.INCONCLUSIVE, in_browser=in_browser, upper_limit=upper
+    )
+    if statement.baseline is not None:
+        return replace(unknown, reason="no earlier run is given as the baseline")
     verdict = _judge(unknown, run, window)
-    if statement.metric.is_latency and lowered is not run:
+    if lowered is not run and any(each.metric.is_latency for each in statement.measures):
         verdict = _with_lag(verdict, _judge(unknown, lowered, window))
     caveat = verdict.estimate.caveat if verdict.estimate is not None else ""
     return replace(verdict, reason="; ".join(part for part in (verdict.reason, scaled, caveat) if part))
@@ -79,22 +85,33 @@ def scaled_limit(statement: Statement, run: Run) -> tuple[float, str]:
 
     Limits are stated at full size: a rate follows the users, a count the users and the time.
     """
-    kind, meta = statement.metric.kind, run.meta
+    kind, used = statement.metric.kind, _scales(statement, run)
+    words = "".join(f" × {name} {factor:g}" for name, factor in used.items())
+    limit = limit_of(statement.limit, statement, run)
+    return limit, f"limit {statement.limit:.10g}{kind.unit}{words}" if used else ""
+
+
+def limit_of(stated: float, statement: Statement, run: Run) -> float:
+    """Return a limit of a statement for the scale of the run."""
+    return stated * math.prod(_scales(statement, run).values())
+
+
+def _scales(statement: Statement, run: Run) -> dict[str, float]:
+    meta = run.meta
     factors = {
         Scaling.NONE: {},
         Scaling.USERS: {"user scale": meta.user_scale},
         Scaling.USERS_AND_TIME: {"user scale": meta.user_scale, "time scale": meta.time_scale},
-    }[kind.scaling]
-    used = {name: factor for name, factor in factors.items() if factor != 1}
-    words = "".join(f" × {name} {factor:g}" for name, factor in used.items())
-    limit = statement.limit * math.prod(used.values())
-    return limit, f"limit {statement.limit:.10g}{kind.unit}{words}" if used else ""
+    }[statement.metric.kind.scaling]
+    return {name: factor for name, factor in factors.items() if factor != 1}
 
 
 def decide(found: Estimate, operator: str, limit: float) -> Outcome:
     """Return PASS if the whole interval is inside the limit, FAIL if the whole is outside."""
     if found.outcome is not None:
         return found.outcome
+    if operator == "!=":
+        return Outcome.FAIL if found.value == limit else Outcome.PASS
     inside, outside = _sides((found.low, found.high), operator, limit)
     if inside and found.needed_n is None:
         return Outcome.PASS
@@ -135,26 +152,33 @@ WORST_FIRST = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
 
 
 def _judge(judgement: Judgement, run: Run, window: SteadyState | None) -> Judgement:
-    """Return the worst of the judgements on the parts of the run that the threshold is about."""
-    parts = measured(judgement.threshold.statement, run, window)
-    return min((_judge_part(judgement, part) for part in parts), key=lambda j: WORST_FIRST.index(j.outcome))
+    """Return the worst of the judgements on the parts of the run, and on the sides of the limit."""
+    found = [
+        _judge_part(judgement, replace(side, limit=limit_of(side.limit, side, run)), part, run.duration_s)
+        for side in judgement.threshold.statement.sides
+        for part in evaluate(side, run, window)
+    ]
+    return min(found, key=lambda each: WORST_FIRST.index(each.outcome))
 
 
-def _judge_part(judgement: Judgement, part: Measured) -> Judgement:
-    statement, found = judgement.threshold.statement, part.estimate
-    judgement = replace(judgement, window=part.window)
+def _judge_part(
+    judgement: Judgement, side: Statement, measured: Measured, duration_s: float | None
+) -> Judgement:
+    found, metric = measured.estimate, side.metric
+    judgement = replace(judgement, window=measured.part)
     if found is None:
-        return replace(judgement, reason=part.why_not)
-    is_extreme = statement.metric.is_latency and statement.metric.figure in EXTREMES
+        return replace(judgement, reason=measured.why_not)
+    is_extreme = metric.is_latency and metric.figure in EXTREMES and side.target is not Target.SERIES
     if is_extreme and found.n < FEWEST_FOR_EXTREMES:
         found = replace(found, needed_n=FEWEST_FOR_EXTREMES)
-    if decide(found, statement.operator, judgement.limit) is Outcome.INCONCLUSIVE:
-        found = narrowed(found, statement.operator, judgement.limit, statement.metric.kind.most)
-    outcome = decide(found, statement.operator, judgement.limit)
-    doubt = _doubt(found, judgement, part.length_s) if outcome is Outcome.INCONCLUSIVE else ""
-    if statement.scope != STEADY:
+    if decide(found, side.operator, side.limit) is Outcome.INCONCLUSIVE:
+        found = narrowed(found, side.operator, side.limit, metric.kind.max_)
+    outcome = decide(found, side.operator, side.limit)
+    length_s = duration_s if measured.part is None else float(measured.part.length_s)
+    doubt = _doubt(found, side, length_s) if outcome is Outcome.INCONCLUSIVE else ""
+    if any(each.scope != WHOLE for each in side.measures):
         doubt = doubt.replace("; a run of", "; a longer part of")
-    reasons = (doubt, found.change if outcome is Outcome.FAIL else "", part.words)
+    reasons = (doubt, found.change if outcome is Outcome.FAIL else "", measured.words)
     reason = "; ".join(reason for reason in reasons if reason)
     return replace(judgement, estimate=found, outcome=outcome, reason=reason)
 
@@ -179,12 +203,12 @@ def _with_lag(judged: Judgement, lowered: Judgement) -> Judgement:
     return replace(wide, outcome=Outcome.INCONCLUSIVE, reason=reason)
 
 
-def _doubt(found: Estimate, judgement: Judgement, duration_s: float | None) -> str:
+def _doubt(found: Estimate, side: Statement, duration_s: float | None) -> str:
     """Say why an estimate does not decide, and which length of run would: D * (half / distance)^2."""
-    limit = judgement.limit
+    limit = side.limit
     if found.needed_n is not None:
         longer = _longer(found.needed_n / found.n, duration_s) if found.n else ""
-        target = judgement.threshold.statement.target
+        target = side.target
         case = CASES.get(target, "successful request")
         are = plural(found.n, f"{case} is", f"{case}s are")
         return f"{found.n} {are} too few, {found.needed_n} are needed{longer}"

@@ -1,6 +1,7 @@
 """Find what a threshold is about, in which recording and which of its rows, and estimate its figure there."""
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import replace
 
 from plimsoll.run_files.intervals import (
     BUSY,
@@ -13,20 +14,22 @@ from plimsoll.run_files.intervals import (
     VALUE_SCALE,
 )
 from reports.errors import nearest_hint
-from reports.estimates import recorded
+from reports.estimates import recorded, trend
 from reports.estimates.csv_estimate import choose, estimate
 from reports.estimates.estimate import Estimate
 from reports.estimates.recorded import estimate_of_starts
+from reports.estimates.recovery import LOOK_S, recovery_s
+from reports.estimates.rolling import ROLLING, figures
 from reports.estimates.selection import METRIC, Selection, lacks, selected, values_of
+from reports.estimates.series import change_of, sampled
 from reports.load.intervals import Intervals
 from reports.load.run import Run
 from reports.steady_state import SteadyState
-from reports.thresholds.metric import CUSTOM, Clock
-from reports.thresholds.reading import takes_time, unmatched
-from reports.thresholds.scope import STEADY
-from reports.thresholds.selector import About, Target
-from reports.thresholds.statement import Statement
-from reports.verdict.scopes import deciding_window, parts_of
+from reports.thresholds.known import takes_time, unmatched
+from reports.thresholds.metrics import CUSTOM, RECOVERY, Clock, Metric
+from reports.thresholds.selectors import About, Target
+from reports.thresholds.statement import WHOLE, Statement
+from reports.verdict.scopes import SHORTEST_S, stages_of
 
 REQUEST, ITERATION = "request", "iteration"
 NO_SCHEDULE = "the run had no schedule, so that there is no intended start to count a latency from"
@@ -34,54 +37,66 @@ KINDS = {"rate": (RATE,), "checks": (CHECK,)}
 WORDS = {About.TYPE: "is of type", About.TAG: "has the tag", About.USER: "is of the user class"}
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Hold the estimate in one part of a run, or why there is none, and the seconds that it is from.
+def figure_in(
+    statement: Statement, run: Run, part: SteadyState | None, confidence: float
+) -> tuple[Estimate | None, str]:
+    """Return the estimate of a single figure in a part of the run, or None and why there is none.
 
-    `window` is None where the figure is of the whole run; `words` say which window it is, if it is not the
-    whole of the part.
+    Without a part, Locust's CSV files are all there is. A recovery looks for its own parts, and a count
+    without a scope is of the whole run.
     """
-
-    estimate: Estimate | None
-    why_not: str
-    length_s: float | None
-    window: SteadyState | None = None
-    words: str = ""
-
-
-def measured(statement: Statement, run: Run, window: SteadyState | None) -> list[Measured]:
-    """Return what was measured in each part of the run that the statement's scope names, one at least."""
+    metric = statement.metric
     if statement.target is Target.SCHEDULE:
-        return [Measured(*estimate_of_starts(statement.metric, run), run.duration_s)]
-    if window is None:
-        if statement.scope != STEADY:
-            return [Measured(None, "Locust's CSV files do not tell when requests were made", run.duration_s)]
-        return [Measured(*_from_csv(statement, run), run.duration_s)]
-    parts, why_not = parts_of(statement.scope, run, window)
-    if not parts:
-        return [Measured(None, why_not, None)]
-    return [_in_part(statement, run, part) for part in parts]
-
-
-def _in_part(statement: Statement, run: Run, part: SteadyState) -> Measured:
-    """Estimate in a part, or in the window of it that decides; a count is of the whole run without either."""
-    scope = statement.scope
+        return estimate_of_starts(metric, run)
+    if part is None:
+        return _from_csv(statement, run)
+    if statement.target is Target.SERIES:
+        return sampled(statement, run, part)
+    if metric.name == RECOVERY:
+        return _recovery(statement, run, part)
     chosen, why_not = select(statement, run, part)
     if chosen is None:
-        return Measured(None, why_not, float(part.length_s), part)
-    deciding, why_not = deciding_window(statement, chosen, scope.scaled(run.meta.time_scale))
-    if deciding is None:
-        return Measured(None, why_not, float(part.length_s), part)
-    part = deciding.of
-    if scope != STEADY:
-        chosen = replace(chosen, window=part, confidence=deciding.confidence, is_part=True)
+        return None, why_not
+    is_part = statement.measures[0].scope != WHOLE
+    chosen = replace(chosen, confidence=confidence, is_part=is_part)
+    if metric.of is not None:
+        return _change(metric, metric.of, chosen)
     found = recorded.estimate(statement.recorded, chosen)
-    if found is not None and statement.metric.kind is CUSTOM:
+    if found is not None and metric.kind is CUSTOM:
         found = found.divided(VALUE_SCALE)
-    success = "successful " if statement.metric.is_latency else ""
-    when = "the judged time" if scope == STEADY else f"{part.from_s:.0f} s to {part.to_s:.0f} s of the run"
-    why_not = f"no {success}{chosen.what} to judge in {when}"
-    return Measured(found, why_not, float(part.length_s), part, deciding.words)
+    success = "successful " if metric.is_latency else ""
+    when = f"{part.from_s:.0f} s to {part.to_s:.0f} s of the run" if is_part else "the judged time"
+    return found, f"no {success}{chosen.what} to judge in {when}"
+
+
+def _recovery(statement: Statement, run: Run, steady: SteadyState) -> tuple[Estimate | None, str]:
+    """Return the seconds that requests take after a stage to be as they were before the first of its name."""
+    stages, why_not = stages_of(statement.measures[0].scope.stage, run)
+    if not stages:
+        return None, why_not
+    start_s, last_s = run.started_unix_s, max(steady.end_s, run.intervals.end_s)
+    first, last = stages[0], stages[-1]
+    edges = steady.first_s, math.floor(start_s + first.from_s), math.ceil(start_s + last.to_s), last_s
+    if edges[1] - edges[0] < SHORTEST_S or edges[3] - edges[2] < LOOK_S:
+        return None, f"there is too little of the run before or after stage {last.name!r}"
+    both = []
+    for first_s, end_s in (edges[:2], edges[2:]):
+        window = SteadyState(start_s, first_s, end_s, last.name)
+        chosen, why_not = select(statement, run, window)
+        if chosen is None:
+            return None, why_not
+        both.append(replace(chosen, cut=window.length_s))
+    return recovery_s(*both)
+
+
+def _change(metric: Metric, of: Metric, chosen: Selection) -> tuple[Estimate | None, str]:
+    """Return by how much a figure changes over a part: its degradation, or its slope."""
+    if of.level is None and of.figure not in ROLLING:
+        return None, f"no {metric.name} of {of.name!r} is estimated"
+    values, _ = figures(of, replace(chosen, cut=trend.BLOCKS), 1, 1)
+    if of.kind is CUSTOM:
+        values = values / VALUE_SCALE
+    return change_of(metric, values, chosen.window, chosen.n)
 
 
 def _from_csv(statement: Statement, run: Run) -> tuple[Estimate | None, str]:
@@ -151,7 +166,7 @@ def _absent(statement: Statement, run: Run) -> str:
         if condition.about is not About.NAME:
             return f"no {what} {WORDS[condition.about]} {pattern!r}{nearest_hint(pattern, known)}"
         if statement.metric.kind is CUSTOM and condition.choose(run.names):
-            return takes_time(statement, pattern)
+            return takes_time(statement.metric, pattern)
         if statement.selector.target is Target.REQUESTS and condition.choose(names):
             return f"no request to judge: {pattern!r} is known but was never requested"
         return unmatched(what, pattern, known)

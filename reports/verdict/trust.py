@@ -7,10 +7,10 @@ from typing import Any, Literal
 from plimsoll.run_files.exit_status import Outcome
 from reports.load.run import Run
 from reports.steady_state import SteadyState
-from reports.thresholds.metric import CUSTOM, LATENCY, RATE, Clock
-from reports.thresholds.reading import Threshold
-from reports.thresholds.selector import Target
-from reports.thresholds.statement import UPPER_LIMITS
+from reports.thresholds.entries import Threshold
+from reports.thresholds.metrics import BYTE_RATE, CUSTOM, LATENCY, RATE, RECOVERY, Clock
+from reports.thresholds.selectors import Target
+from reports.thresholds.statement import UPPER_LIMITS, Measure, Part
 from reports.verdict.checks import Check, Family, generator, load, recording, requests
 from reports.verdict.judge import Judgement, judge_threshold
 
@@ -81,8 +81,9 @@ def downgraded(judgement: Judgement, checks: Sequence[Check]) -> Judgement:
         return judgement
     families = _families(judgement)
     for check in checks:
-        if check.check == "steady_state" and not statement.scope.is_steady:
-            continue  # the part was named, whether or not anything is steady in it
+        is_named = all(each.scope.part is not Part.STEADY for each in statement.measures)
+        if check.check == "steady_state" and is_named:
+            continue  # whether or not anything is steady in it
         if not check.ok and families & set(check.undermines) and not (has_failed and check.hides_worse):
             reason = "; ".join(part for part in (check.reason, judgement.reason) if part)
             return replace(judgement, outcome=Outcome.INCONCLUSIVE, reason=reason)
@@ -90,19 +91,29 @@ def downgraded(judgement: Judgement, checks: Sequence[Check]) -> Judgement:
 
 
 def _families(judgement: Judgement) -> set[Family]:
-    statement = judgement.threshold.statement
-    if statement.target is Target.SCHEDULE:
+    """Return what kinds of figures a threshold is about."""
+    measures = judgement.threshold.statement.measures
+    return {family for each in measures for family in _of_measure(each, in_browser=judgement.in_browser)}
+
+
+def _of_measure(measure: Measure, *, in_browser: bool) -> set[Family]:
+    metric = measure.metric.of or measure.metric
+    if measure.target is Target.SCHEDULE:
         return {Family.SCHEDULE}
-    if statement.metric.kind in {LATENCY, CUSTOM}:
+    if measure.target is Target.SERIES:
+        return set()
+    if metric.kind in {LATENCY, CUSTOM} or metric.name in {"variation", RECOVERY}:
         families = {Family.LATENCY}
-        if not judgement.in_browser:
+        if not in_browser:
             families.add(Family.LOOP_TIMED)
-        if statement.metric.clock is Clock.CORRECTED:
+        if metric.clock is Clock.CORRECTED:
             families.add(Family.CORRECTED)
         return families
-    if statement.metric.kind is RATE:
+    if metric.satisfied_ms is not None:
+        return {Family.LATENCY, Family.LOOP_TIMED, Family.ERRORS}
+    if metric.kind in {RATE, BYTE_RATE}:
         return {Family.RATE}
-    return {Family.COUNT if statement.metric.name == "count" else Family.ERRORS}
+    return {Family.COUNT if metric.name in {"count", "bytes"} else Family.ERRORS}
 
 
 def run_checks(run: Run, window: SteadyState | None) -> list[Check]:

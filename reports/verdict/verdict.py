@@ -18,12 +18,13 @@ from reports.estimates.tables import (
 from reports.load.intervals import PRECISION
 from reports.load.run import Run
 from reports.steady_state import only, steady_state
-from reports.thresholds.metric import COUNT
-from reports.thresholds.reading import Threshold
-from reports.thresholds.scope import STEADY
-from reports.thresholds.selector import Target
+from reports.thresholds.entries import Threshold
+from reports.thresholds.metrics import COUNT
+from reports.thresholds.selectors import Target
+from reports.thresholds.statement import WHOLE
 from reports.verdict.capacity import find_capacity
 from reports.verdict.judge import Judgement
+from reports.verdict.scopes import words_of
 from reports.verdict.trust import conclude, run_checks, window_checks
 
 SOURCES = {
@@ -116,8 +117,8 @@ def _entry(judgement: Judgement, *, is_cut: bool, is_step: bool) -> dict[str, An
     statement, found = judgement.threshold.statement, judgement.estimate
     is_counted = statement.target is Target.SCHEDULE or statement.metric.kind is COUNT
     scope, window = "steady" if is_cut and (is_step or not is_counted) else "run", judgement.window
-    if statement.scope != STEADY:
-        scope = statement.scope.text
+    if named := [each.scope for each in statement.measures if each.scope != WHOLE]:
+        scope = words_of(named[0])
     ends = [None, None] if found is None else [_number(found.low), _number(found.high)]
     return {
         "source": judgement.source,
@@ -128,6 +129,7 @@ def _entry(judgement: Judgement, *, is_cut: bool, is_step: bool) -> dict[str, An
         "value": None if found is None else _number(found.value),
         "unit": statement.metric.kind.unit,
         "limit": judgement.limit,
+        "upper_limit": judgement.upper_limit,
         "operator": statement.operator,
         "interval": None if ends == [None, None] else ends,
         "method": "" if found is None else found.method,

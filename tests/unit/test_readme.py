@@ -22,10 +22,19 @@ from plimsoll.run_files.exit_status import ExitStatus
 from plimsoll.users.http import LeanHttpUser
 from plimsoll.users.measuring import Measuring
 from reports.cli import _parser
-from reports.thresholds.grammar import OPERATORS
-from reports.thresholds.metric import COUNT_UNITS, CUSTOM_UNITS, KINDS, LATENCY_UNITS, RATE_UNITS, SHARE_UNITS
-from reports.thresholds.reading import KEYS, LEVELS, Known, parse_thresholds
-from reports.thresholds.selector import PREFIXES
+from reports.thresholds.entries import KEYS, LEVELS
+from reports.thresholds.known import Known
+from reports.thresholds.limits import OPERATORS
+from reports.thresholds.metrics import (
+    COUNT_UNITS,
+    CUSTOM_UNITS,
+    KINDS,
+    LATENCY_UNITS,
+    RATE_UNITS,
+    SHARE_UNITS,
+)
+from reports.thresholds.reading import parse_thresholds
+from reports.thresholds.selectors import PREFIXES
 from service.app import create_app
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,7 +10,7 @@ import pytest
 from plimsoll.run_files.exit_status import Outcome
 from reports.load.run import Run, Stage
 from reports.thresholds.grammar import parse
-from reports.thresholds.scope import STEADY, Scope
+from reports.thresholds.statement import WHOLE, Scope
 from reports.verdict.verdict import reach_verdict
 from tests.judged import judged, thresholds
 from tests.make_csv import START_S, csv_run, samples
@@ -142,7 +142,7 @@ def test_csv_files_know_no_parts() -> None:
     [
         ("during hold", Scope(stage="hold")),
         ("during 'big spike' each 10 s", Scope(stage="big spike", each_s=10)),
-        ("during steady", STEADY),
+        ("during steady", WHOLE),
         ("over last 59min", Scope(last_s=3540)),
         ("over first 1.5 h", Scope(to_s=5400)),
         ("over 30 s to 2 min worst 10 s", Scope(from_s=30, to_s=120, worst_s=10)),

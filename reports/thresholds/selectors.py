@@ -1,4 +1,4 @@
-"""Which requests, or what else, a threshold is about: globs of names, types, tags and user classes."""
+"""What a threshold selects: requests, iterations, transactions or metrics, by name, type, tag and user."""
 
 import re
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ class Target(Enum):
     TRANSACTIONS = "transactions"
     METRICS = "a journey's own metrics"
     SCHEDULE = "iterations that a schedule wanted started"
+    SERIES = "what is sampled every second"
 
 
 ALL = "*"
@@ -39,6 +40,14 @@ PREFIXES = {
     "tag:": About.TAG,
     "user:": About.USER,
 }
+
+
+def fitting(pattern: str, values: Sequence[str]) -> list[str]:
+    """Return the values that fit a name or glob; one that is equal to it is meant alone."""
+    if pattern in values:
+        return [pattern]
+    matcher = re.compile(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), re.DOTALL)
+    return [value for value in values if matcher.fullmatch(value)]
 
 
 @dataclass(frozen=True)
@@ -70,11 +79,7 @@ class Condition:
 
     def choose(self, values: Sequence[str]) -> list[str]:
         """Return the values that fit the pattern; one that is equal to it is meant alone."""
-        if self.pattern in values:
-            return [self.pattern]
-        expression = re.escape(self.pattern).replace(r"\*", ".*").replace(r"\?", ".")
-        matcher = re.compile(expression, re.DOTALL)
-        return [value for value in values if matcher.fullmatch(value)]
+        return fitting(self.pattern, values)
 
     def holds(self, values: Sequence[str]) -> list[bool]:
         """Tell of each value of the column, which for tags may be several, whether the condition holds."""
