@@ -14,7 +14,9 @@ from reports.thresholds.metrics import Metric
 
 Floats = NDArray[np.float64]
 
-ROLLING = frozenset({"max", "min", "mean", "count", "rps", "error_rate", "failures", "rate", "checks"})
+ROLLING = frozenset(
+    {"max", "min", "mean", "count", "rps", "error_rate", "failures", "rate", "checks", "bytes", "bytes_per_s"}
+)
 """The metrics besides percentiles of which there are figures in windows."""
 
 
@@ -42,7 +44,10 @@ def figures(metric: Metric, chosen: Selection, blocks: int, step: int) -> tuple[
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = {"error_rate": 100 * failures / n, "failures": failures, "count": n}
         shares["rate"] = shares["checks"] = 100 - shares["error_rate"]
-    ended = windows(chosen.by_period(chosen.recording.column("n"), "ended_s"))
+    if metric.figure in {"rps", "bytes_per_s"}:
+        column = "n" if metric.figure == "rps" else "bytes"
+        ended = windows(chosen.by_period(chosen.recording.column(column), "ended_s"))
+        return ended / (blocks * chosen.period_s), n
     match metric.figure:
         case "max":
             return extremes(chosen.latencies.max_ms, np.fmax), n
@@ -53,8 +58,8 @@ def figures(metric: Metric, chosen: Selection, blocks: int, step: int) -> tuple[
             return np.divide(sums_ms, answered, where=answered > 0, out=np.full(len(n), math.nan)), n
         case "count" if chosen.what == METRIC:
             return windows(chosen.column("sum_ms")), n
-        case "rps":
-            return ended / (blocks * chosen.period_s), n
+        case "bytes":
+            return windows(chosen.column("bytes")), n
         case figure if figure in shares:
             return shares[figure], n
     assert metric.level is not None

@@ -3,6 +3,10 @@
 They were seen, and are exact: of all samples of all processes that made load, in a part of the run.
 """
 
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -19,30 +23,46 @@ Floats = NDArray[np.float64]
 
 def sampled(statement: Statement, run: Run, part: SteadyState) -> tuple[Estimate | None, str]:
     """Return the estimate of a sampled series in a part of the run, or None and why there is none."""
-    name, metric = statement.selector.pattern, statement.metric
-    series, source = SERIES[name], name.partition(".")[0]
-    if source != "generator":
-        return None, f"the run has no samples of {name!r}"
-    rows = judged_health(run, part)
-    values = rows[series.column].to_numpy(dtype=np.float64) * series.factor
-    known = values[~np.isnan(values)]
-    if not len(known):
-        return None, f"the run has no samples of {name!r}"
+    metric = statement.metric
+    at_s, values = _samples(statement, run, part)
+    if not len(values):
+        return None, f"the run has no samples of {statement.selector.pattern!r}"
     if metric.name in {DEGRADATION, SLOPE}:
-        at = part.blocks(rows["unix_s"].to_numpy(dtype=np.float64).astype(np.int64) - 1, trend.BLOCKS)
-        means = pd.Series(values).groupby(at).mean().reindex(range(trend.BLOCKS))
-        return change_of(metric, means.to_numpy().astype(np.float64), part, len(known))
+        means = pd.Series(values).groupby(part.blocks(at_s, trend.BLOCKS)).mean().reindex(range(trend.BLOCKS))
+        return change_of(metric, means.to_numpy().astype(np.float64), part, len(values))
+    return exact(_figure(metric, values), len(values), "sampled every second"), ""
+
+
+def sampled_windows(statement: Statement, run: Run, windows: Sequence[SteadyState]) -> Floats:
+    """Return the figure of a sampled series in each window, NaN without a sample."""
+    at_s, values = _samples(statement, run, replace(windows[0], end_s=windows[-1].end_s))
+    order = np.argsort(at_s, kind="stable")
+    at_s, values = at_s[order], values[order]
+    edges = [np.searchsorted(at_s, (window.first_s, window.end_s)) for window in windows]
+    parts = [values[first:end] for first, end in edges]
+    return np.array([_figure(statement.metric, part) if len(part) else math.nan for part in parts])
+
+
+def _samples(statement: Statement, run: Run, part: SteadyState) -> tuple[NDArray[np.int64], Floats]:
+    """Return the seconds that samples tell of, and the samples."""
+    series, source = SERIES[statement.selector.pattern], statement.selector.pattern.partition(".")[0]
+    rows = judged_health(run, part) if source == "generator" else run.health.iloc[:0]
+    values = rows[series.column].to_numpy(dtype=np.float64) * series.factor
+    written_s = rows["unix_s"].to_numpy(dtype=np.float64)
+    known = ~np.isnan(values) & ~np.isnan(written_s)
+    return written_s[known].astype(np.int64) - 1, values[known]
+
+
+def _figure(metric: Metric, values: Floats) -> float:
     match metric.figure:
         case "mean":
-            value = float(known.mean())
+            return float(values.mean())
         case "min":
-            value = float(known.min())
+            return float(values.min())
         case "max":
-            value = float(known.max())
-        case _:
-            assert metric.level is not None
-            value = float(np.quantile(known, metric.level / 100, method="inverted_cdf"))
-    return exact(value, len(known), "sampled every second"), ""
+            return float(values.max())
+    assert metric.level is not None
+    return float(np.quantile(values, metric.level / 100, method="inverted_cdf"))
 
 
 def change_of(metric: Metric, values: Floats, part: SteadyState, n: int) -> tuple[Estimate | None, str]:

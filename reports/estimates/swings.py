@@ -204,8 +204,11 @@ def share_bounds(
         noise = np.maximum(levels.noise * slopes[1] ** 2, np.finfo(float).tiny)
         level = swings(levels.shares(slopes[1], at_limit, n), noise)
         half = np.maximum(half, level.with_other(rest).half_widths(confidence))
-    # As in Wilson's upper end the variance taken is that of the end itself; without a case it is unknown.
+    # As in Wilson's upper end the variance taken is that of the end itself; without a case
+    # nothing of it is known but what the levels tell.
     independent_n = np.minimum(at_limit * (1 - at_limit) * (intervals.normal(confidence) / half) ** 2, total)
+    if levels is None or correlation_length(levels.values, levels.noise) == 0:
+        independent_n = np.where(k.any(axis=0), independent_n, total)
     wilson = intervals.shares(share * independent_n, independent_n, confidence)
     low = np.minimum.reduce([low, wilson[0], share - half])
     high = np.maximum.reduce([high, wilson[1], np.where(k.any(axis=0), share + half, 0.0)])

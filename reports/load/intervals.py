@@ -25,7 +25,7 @@ from plimsoll.run_files.intervals import BUCKETS_PER_OCTAVE, LABELS, bucket_boun
 PRECISION = f"within {1 / (2 * BUCKETS_PER_OCTAVE):.2%}"
 
 SECONDS = ("started_s", "ended_s")
-COUNTS = ("n", "failures", "unfinished")
+COUNTS = ("n", "failures", "unfinished", "bytes")
 LATENCIES = ("sum_ms", "min_ms", "max_ms")
 RESPONSES = ("response_sum_ms", "response_max_ms")
 ROW_COLUMNS = (*SECONDS, *LABELS, *COUNTS, *LATENCIES, *RESPONSES)

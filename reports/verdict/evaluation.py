@@ -6,7 +6,6 @@ one request is slow is often one in which others are.
 
 import math
 import operator
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from reports.estimates.estimate import Estimate
 from reports.estimates.intervals import CONFIDENCE
 from reports.estimates.rolling import ROLLING, figures
+from reports.estimates.series import sampled_windows
 from reports.load.run import Run
 from reports.steady_state import SteadyState
 from reports.thresholds.selectors import Target
@@ -41,6 +41,7 @@ SIGNS: dict[str, Callable[..., float]] = {
     "*": operator.mul,
     "/": operator.truediv,
 }
+MAX_LIMIT = 1e300
 STRIDES = 30
 """How many times a window that slides goes on while it passes over its own length."""
 
@@ -139,11 +140,15 @@ class _Windows:
             fixed, why_not = _value(expression, self._statement, self._run, self._steady, CONFIDENCE)
             self.why_not = self.why_not or (why_not if fixed is None else "")
             return nothing if fixed is None or fixed.value is None else np.full(len(nothing), fixed.value)
-        metric = expression.metric
+        metric, single = expression.metric, replace(self._statement, expression=expression)
+        if expression.target is Target.SERIES:
+            stride_s, part = self._part.length_s // self._count, self._part
+            starts = range(part.first_s, part.first_s + len(nothing) * stride_s, stride_s)
+            windows = [replace(part, first_s=s, end_s=s + self._blocks * stride_s) for s in starts]
+            return sampled_windows(single, self._run, windows)
         if metric.level is None and metric.figure not in ROLLING:
             self.why_not = f"{metric.name!r} is not judged in windows"
             return nothing
-        single = replace(self._statement, expression=expression)
         chosen, why_not = select(single, self._run, self._part)
         if chosen is None:
             self.why_not = self.why_not or why_not
@@ -176,7 +181,7 @@ def _value(
     single, scope = replace(statement, expression=expression), expression.scope
     if expression is not statement.expression:
         # The limit is that of the whole, which no figure in it is held against.
-        single = replace(single, operator="<", limit=sys.float_info.max, upper_limit=None)
+        single = replace(single, operator="<", limit=MAX_LIMIT, upper_limit=None)
     if steady is None or expression.target is Target.SCHEDULE or scope.part is Part.AFTER:
         return figure_in(single, run, steady, confidence)
     if chosen is not None and chosen[0] == scope:

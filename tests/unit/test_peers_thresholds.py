@@ -1,8 +1,17 @@
 """What k6, Gatling, JMeter, Artillery, Taurus and Hyperfoil can ask of a run can be asked here."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
+from reports.estimates.loop_lag import without_lag
+from reports.load.run import Run, Stage
+from reports.steady_state import steady_state
 from reports.thresholds.entries import threshold_of
+from reports.thresholds.reading import limits_ms
+from reports.verdict.judge import judge_threshold
+from tests.make_recorded import even, open_run
 
 ITERATIONS = "iteration:*"
 K6: list[tuple[str, object, str, float, str]] = [
@@ -167,6 +176,78 @@ def test_what_others_ask_can_be_asked(
     assert statement.operator == operator, theirs
     assert statement.limit == pytest.approx(limit)
     assert statement.metric.kind.unit == unit
+
+
+@pytest.fixture(scope="module")
+def known() -> Run:
+    """Return a minute of 10 arrivals a second, of which each request and each figure is known.
+
+    An iteration takes 250 ms and makes a request of 100 ms and 2 bytes, of ten names one after the other; one
+    of 600 fails. Every second ten checks hold, a rate is hit, 10 are counted, a gauge is 5, a trend 0.05.
+    """
+    names = ["login", "Search", "pay", "/a", "Sample Label", "page.lcp", "b", "c", "d", "e"]
+    made = even(600, name=np.tile(names, 60), failed=np.arange(600) == 300, user_class="shop", delay_ms=0.0)
+    made["request_type"] = np.where(made["name"] == "login", "POST", "GET")
+    made["tags"] = np.where(made["name"] == "b", "staticAsset:yes", "")
+    parts = [made, even(600, 250.0, request_type="iteration", name="shop.visit", delay_ms=0.0)]
+    for name in ("pay", "g/req"):
+        parts += [even(600, 250.0, request_type=f"transaction{end}", name=name) for end in ("", "_busy")]
+    for kind, name, value in (
+        ("check", "status is 200", 0.0),
+        ("rate", "my_rate", 0.0),
+        ("counter", "my_counter", 1.0),
+        ("counter", "my.counter", 1.0),
+        ("gauge", "my_gauge", 5.0),
+        ("trend", "my_trend", 0.05),
+    ):
+        parts.append(even(600, 1000 * value, request_type=kind, name=name))
+    run = open_run(*parts, limits=tuple(limits_ms([threshold_of(ours) for _, ours, *_ in PEERS])))
+    health = run.health.assign(users=20.0, cpu_ratio=0.5)
+    return replace(run, health=health, meta=replace(run.meta, stages=[Stage("hold", 0, 60, 10, 10)]))
+
+
+BROKEN = {
+    "failures == 0",
+    "count == 1000",
+    "count > 1000",
+    "rps > 100/s",
+    "count == 100",
+    "count == 100 ± 1",
+    "rps >= 100/s",
+    "rps > 50/s",
+    "count >= 1000",
+    "count == 7",
+    "count each 5 s >= 500",
+    "p99 of /a < 3 ms",
+    "cumulated_max of transaction:g/req < 9 ms",
+    "mean < 20 ms",
+    "p50 < 100 ms",
+    "bytes < 1000 B",
+    "p99.9 < 100 ms",
+}
+"""What is not so in the run; the rest is, as far as it can be told."""
+OPEN = {
+    "p99.9 < 1 s": "599 successful requests are too few",
+    "p99.9 <= 1.5 s": "599 successful requests are too few",
+    "p99.9 during hold worst 10 s < 1 s": "successful requests are too few",
+    "error_rate of Search < 1%": "the limit lies inside the interval",
+    "error_rate < 1%": "the limit lies inside the interval",
+    "max of service.memory <= 500 MB": "the run has no samples of 'service.memory'",
+}
+
+
+@pytest.mark.parametrize(("theirs", "ours", "operator", "limit", "unit"), PEERS)
+def test_what_others_ask_is_judged(
+    known: Run, theirs: str, ours: object, operator: str, limit: float, unit: str
+) -> None:
+    """On a run of known truth each of them holds, is broken, or says why nothing can be said."""
+    del operator, limit, unit
+    found = judge_threshold(threshold_of(ours), known, steady_state(known), without_lag(known))
+    source = found.source
+
+    wanted = "FAIL" if source in BROKEN else "INCONCLUSIVE" if source in OPEN else "PASS"
+    assert found.outcome.name == wanted, (theirs, found.reason, found.estimate)
+    assert OPEN.get(source, "") in found.reason
 
 
 @pytest.mark.parametrize("word", ["rc500", "http.codes.500", "http_req_connecting", "avg-lt", "avg-ct"])
