@@ -12,7 +12,7 @@ from reports.planning.planned_load import BINS, Floats, PlannedLoad, Window
 from reports.thresholds.statement import ALL, COUNT, About, Condition, Statement, Target
 
 DECLARED = "task_requests of the user classes"
-UNKNOWN_LENGTH = "the run has no planned end: give --run-time"
+UNKNOWN_LENGTH = "the run has no planned end"
 MOST_LONGER = 2.0
 """In a run of another length other parts of the users' first iterations are judged."""
 BY_NAME = {About.NAME, About.USER}
