@@ -1,12 +1,12 @@
 """Judge one statement on a run, and take the figures of the judgement apart."""
 
-import json
 from typing import Any
 
 from reports.estimates.loop_lag import without_lag
 from reports.load.run import Run
 from reports.steady_state import SteadyState, steady_state
-from reports.thresholds.reading import Threshold, parse_thresholds
+from reports.thresholds.entries import Threshold
+from reports.thresholds.grammar import parse
 from reports.verdict.checks import Check
 from reports.verdict.judge import Judgement, judge_threshold
 from reports.verdict.trust import run_checks, window_checks
@@ -14,8 +14,8 @@ from reports.wording import reason_words
 
 
 def thresholds(*sources: str) -> list[Threshold]:
-    """Return the thresholds of these statements."""
-    return parse_thresholds(json.dumps({"thresholds": sources}))
+    """Return the thresholds of these statements, also of those with a limit the wrong way round."""
+    return [Threshold(parse(source)) for source in sources]
 
 
 def judged(run: Run, source: str) -> Judgement:

@@ -19,7 +19,8 @@ from reports.estimates.estimate import INDEPENDENT, SMALLEST_MEAN_N, Estimate, e
 from reports.estimates.selection import selected
 from reports.load.locust_csv import PERCENTILE_COLUMN, before_rounding_ms
 from reports.load.run import Run
-from reports.thresholds.statement import Metric, Selector
+from reports.thresholds.metrics import Metric
+from reports.thresholds.selectors import Selector
 from reports.wording import quantity
 
 CAVEAT = "Locust's CSV cannot bound the sampling error: record with Plimsoll for that"

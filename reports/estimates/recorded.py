@@ -16,7 +16,8 @@ from reports.estimates.selection import METRIC, Selection, unknown_outcome_note
 from reports.estimates.step_change import find_step, with_step
 from reports.load.intervals import lower_ms, middle_ms
 from reports.load.run import Run
-from reports.thresholds.statement import SHARE, Metric, Statement
+from reports.thresholds.metrics import SHARE, Metric
+from reports.thresholds.statement import Statement
 
 
 def estimate(statement: Statement, chosen: Selection) -> Estimate | None:

@@ -19,7 +19,7 @@ from reports.estimates.estimate import INDEPENDENT
 from reports.estimates.intervals import BLOCKS, BlockLength
 from reports.load.intervals import Counts, Group, Histograms, Intervals, Latencies, bucket_of, summed
 from reports.steady_state import SteadyState
-from reports.thresholds.statement import About, Condition, Selector
+from reports.thresholds.selectors import About, Condition, Selector
 from reports.wording import plural
 
 Floats = NDArray[np.float64]

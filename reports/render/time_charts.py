@@ -20,7 +20,8 @@ from reports.render.timelines import (
     total_timeline,
     users_timeline,
 )
-from reports.thresholds.statement import ITERATIONS, TRANSACTIONS, Clock
+from reports.thresholds.metrics import Clock
+from reports.thresholds.selectors import ITERATIONS, TRANSACTIONS
 from reports.verdict.checks.generator import CPU_RATIO
 from reports.wording import finite_or_none, sanitize
 

@@ -1,102 +1,69 @@
-"""Parse one threshold statement, such as `p95 of careers.select < 500 ms`.
+"""Parse one threshold statement, such as `p95 of careers.select during hold < 500 ms`.
 
-    statement  = metric [ "of" selector ] operator limit
-    metric     = [ "corrected_" | "cumulated_" ] ( "p" number | "mean" | "max" ) | "min" | "rps" | "count"
-               | "failures" | "error_rate" | "dropped_iterations" | "late_iterations" | "rate" | "checks"
+    statement  = expression ( operator limit | "==" limit "±" offset | "between" amount "and" amount )
+    expression = product { ( "+" | "-" ) product }          signs stand between spaces
+    product    = factor { ( "*" | "/" ) factor }
+    factor     = amount | measure | "(" expression ")"
+    measure    = metric [ "of" selector ] [ scope ]
+               | statistic "of" series [ scope ]
+               | ( "degradation" | "slope" ) "of" ( metric [ "of" selector ] | series ) [ part ]
+               | "recovery" [ "of" selector ] "after" name
+    metric     = [ "corrected_" | "cumulated_" ] statistic | "min" | "stdev" | "variation" | "rps" | "count"
+               | "failures" | "error_rate" | "bytes" | "bytes_per_s" | "apdex(" time ")" | "rate" | "checks"
+               | "dropped_iterations" | "late_iterations"
+    statistic  = "p" number | "mean" | "max"                 of a series also "min"
+    series     = ( "generator." | "service." | "postgres." ) word      those in `metrics.SERIES`
     selector   = terms { "or" terms }        not with dropped_iterations and late_iterations
     terms      = [ "not" ] term { "and" [ "not" ] term }
-    term       = word | quoted               name or glob with * and ? of a request or of a journey's metric;
+    term       = name                        name or glob with * and ? of a request or of a journey's metric;
                                              of what else after "iteration:", "transaction:", "type:", "tag:"
                                              or "user:"
-    operator   = "<" | "<=" | ">" | ">="
-    limit      = number [ unit ]             the space between them is free
-    unit       = "us" | "ms" | "s" | "min" | "%" | "/s" | "B" | "KB" | "MB" | "GB"
+    scope      = [ part ] [ window ]
+    part       = "during" ( "steady" | name ) | "over" ( ( "first" | "last" ) time | time "to" time )
+    window     = "each" ( "second" | "minute" | "hour" | time ) | "worst" time
+    operator   = "<" | "<=" | ">" | ">=" | "==" | "!="       the last two of counts only
+    limit      = amount | "baseline" [ quoted ] [ ( "+" | "-" ) offset ]
+    offset     = number ( "%" | "pp" | unit )                "%" of the limit, "pp" percentage points
+    amount     = number [ unit ]             the space between them is free
+    time       = number ( "ms" | "s" | "min" | "h" )
+    unit       = "us" | "ms" | "s" | "min" | "h" | "%" | "/s" | "B" | "KB" | "MB" | "GB" | "B/s" | "KB/s"
+               | "MB/s" | "GB/s" | of a slope any of them and "/min" or "/h"
+    name       = word | quoted
     quoted     = '"' { any but '"' } '"' | "'" { any but "'" } "'"
     word       = one or more characters other than space, quotes and < > = !
 
-Every fault is a ValueError whose text says what is wrong and what would be valid; `reading` quotes the
-statement before it.
+Every fault is a ValueError whose text names the column, what is wrong and what would be valid; `reading`
+quotes the statement before it.
 """
 
-import math
 import re
-from dataclasses import dataclass, replace
-from enum import Enum
 
 from plimsoll.redact import redact_name
 from reports.errors import nearest_hint
-from reports.thresholds.statement import (
-    CUSTOM,
-    CUSTOM_UNITS,
-    EVERYTHING,
-    FORMER_PREFIXES,
-    KINDS,
+from reports.thresholds.limits import UnitError, read_limit
+from reports.thresholds.measures import METRIC_WORDS, Measures
+from reports.thresholds.metrics import (
+    BYTE_RATE,
+    BYTES,
+    COUNT,
+    DURATION,
     LATENCY,
-    SHARE,
-    SHARE_UNITS,
+    NUMBER,
+    RATE,
+    RATIO,
     STARTS,
-    SYNONYMS,
-    UPPER_LIMITS,
-    Clock,
-    Condition,
-    Metric,
-    Selector,
-    Statement,
-    Target,
-    metric_of,
+    Kind,
+    combined,
 )
+from reports.thresholds.selectors import Condition
+from reports.thresholds.sense import refuse_foregone
+from reports.thresholds.statement import Expression, Number, Operation, Statement, measures_of
+from reports.thresholds.tokens import NUMBER as NUMBER_TEXT
+from reports.thresholds.tokens import TOKEN, Amount, Cursor, Token, TokenKind
 
-OPERATORS = (*UPPER_LIMITS, ">", ">=")
-METRIC_WORDS = "a percentile such as p95, corrected_p95 or cumulated_p95, " + ", ".join(KINDS)
-NUMBER = re.compile(r"(?P<number>\d+(?:\.\d+)?|\.\d+)(?P<unit>.*)", re.DOTALL)
-
-
-class TokenKind(Enum):
-    """Name what a token is, as an error text would call it."""
-
-    WORD = "word"
-    QUOTED = "quoted name"
-    OPERATOR = "operator"
-    END = "end"
-
-
-@dataclass(frozen=True)
-class Token:
-    """Hold one token; `text` is without quotes."""
-
-    kind: TokenKind
-    text: str
-
-
-TOKEN = re.compile(
-    r"""\s*(?:
-      "(?P<double>[^"]*)" | '(?P<single>[^']*)'
-    | (?P<operator>[<>=!]+)
-    | (?P<word>[^\s<>=!"']+)
-    | (?P<stray>["'])
-    )""",
-    re.VERBOSE,
-)
-
-
-def tokenize(source: str) -> list[Token]:
-    """Return the tokens of a statement, the last of kind END.
-
-    Raises ValueError for a quote that is never closed.
-    """
-    tokens = []
-    for match in TOKEN.finditer(source.strip()):
-        text = match[match.lastgroup or 0]
-        if match.lastgroup == "stray":
-            raise ValueError(f"the quote {text} is never closed")
-        kind = {"operator": TokenKind.OPERATOR, "word": TokenKind.WORD}.get(
-            match.lastgroup or "", TokenKind.QUOTED
-        )
-        tokens.append(Token(kind, text))
-    return [*tokens, Token(TokenKind.END, "")]
-
-
-AND, OR, NOT = (Token(TokenKind.WORD, word) for word in ("and", "or", "not"))
+CONSTANTS = [NUMBER, LATENCY, DURATION, RATIO, RATE, BYTES, BYTE_RATE]
+"""What a number of an expression may be, by its unit."""
+MAX_DEPTH = 20
 
 
 def parse(source: str) -> Statement:
@@ -104,7 +71,7 @@ def parse(source: str) -> Statement:
 
     Secrets in its names are masked as the recorder masks them: the run has the masked names only.
 
-    Raises ValueError saying what is wrong and what would be valid.
+    Raises ValueError saying at which column what is wrong and what would be valid.
     """
 
     def masked(token: re.Match[str]) -> str:
@@ -112,154 +79,109 @@ def parse(source: str) -> Statement:
         return token[0].replace(name, redact_name(name))
 
     source = TOKEN.sub(masked, source)
-    parser = _Parser(tokenize(source))
-    metric = parser.metric()
-    selector = parser.selector(metric)
-    operator = parser.operator(metric)
-    metric, limit = parser.limit(metric, selector)
-    parser.end()
-    statement = Statement(metric, selector, _target(metric, selector), operator, limit, source)
-    _refuse_foregone(statement)
+    try:
+        return _statement(source, own_metrics=False)
+    except UnitError as error:
+        try:
+            # A limit without a unit of time is on the journey's own metrics.
+            return _statement(source, own_metrics=True)
+        except UnitError:
+            raise error from None
+
+
+def _statement(source: str, *, own_metrics: bool) -> Statement:
+    cursor = Cursor(source)
+    first = cursor.token
+    expression = _Parser(cursor, own_metrics=own_metrics).expression()
+    operator = cursor.token
+    subject = source[: operator.column - 1]
+    statement = read_limit(cursor, Statement(expression, operator.text, 0.0, source, subject=subject))
+    if not statement.measures:
+        raise first.fault("it has numbers only; valid is a metric in it, such as 'p95 < 500 ms'")
+    if cursor.token.kind is not TokenKind.END:
+        raise cursor.token.fault(f"{cursor.token.shown} follows the limit, where the statement should end")
+    refuse_foregone(statement, operator)
     return statement
 
 
 class _Parser:
-    """Walk the tokens once, one method per rule of the grammar."""
+    """Read the expression of a statement, one method per rule of the grammar."""
 
-    def __init__(self, tokens: list[Token]) -> None:
-        self.tokens = iter(tokens)
-        self.token = next(self.tokens)
+    def __init__(self, cursor: Cursor, *, own_metrics: bool) -> None:
+        self.cursor = cursor
+        self.measures = Measures(cursor, own_metrics=own_metrics)
 
-    def take(self) -> Token:
-        taken = self.token
-        self.token = next(self.tokens, taken)
-        return taken
+    def expression(self) -> Expression:
+        """Return the expression that comes next; raises ValueError where there is none."""
+        first = self.cursor.token
+        expression = _expression(self._sum("starts with"))
+        windowed = {each.scope for each in measures_of(expression) if each.scope.window_s is not None}
+        if len(windowed) > 1:
+            raise first.fault("it has figures of different windows; valid is the same scope for all of them")
+        return expression
 
-    def metric(self) -> Metric:
-        token = self.take()
-        if token.kind is not TokenKind.WORD:
-            raise ValueError(f"starts with {_shown(token)}, where a metric is wanted: {METRIC_WORDS}")
-        try:
-            return metric_of(token.text)
-        except KeyError:
-            word = token.text.lower()
-            former = next((former for former in FORMER_PREFIXES if word.startswith(former)), "")
-            hint = nearest_hint(word, [*KINDS, "p50", "p90", "p95", "p99", "p99.9"])
-            if word in SYNONYMS:
-                hint = f"; here it is called {SYNONYMS[word]!r}"
-            elif former:
-                hint = f"; it is called {FORMER_PREFIXES[former] + word.removeprefix(former)!r} now"
-            raise ValueError(f"unknown metric {token.text!r}, valid are {METRIC_WORDS}{hint}") from None
+    def _sum(self, before: str) -> Expression | Amount:
+        found = self._product(before)
+        while sign := self.cursor.takes("+", "-"):
+            found = _combined(found, sign, self._product(f"{sign.text!r} is followed by"))
+        return found
 
-    def selector(self, metric: Metric) -> Selector:
-        selector = self.named() if self.token == Token(TokenKind.WORD, "of") else EVERYTHING
-        target = _target(metric, selector)
-        if target is Target.SCHEDULE and selector is not EVERYTHING:
-            raise ValueError(
-                f"{metric.name!r} is about the whole run, valid is '{metric.name} < 1%' without 'of'"
-            )
-        if metric.name == "rate" and (selector.target is not Target.REQUESTS or selector is EVERYTHING):
-            raise ValueError("'rate' is one of the journey's own metrics, valid is 'rate of NAME > 80%'")
-        if metric.clock is Clock.CUMULATED and target is not Target.TRANSACTIONS:
-            raise ValueError(
-                f"{metric.name!r} applies to transactions only, valid is"
-                f" '{metric.name} of transaction:NAME < 3 s'"
-            )
-        return selector
+    def _product(self, before: str) -> Expression | Amount:
+        found = self._factor(before)
+        while sign := self.cursor.takes("*", "/"):
+            found = _combined(found, sign, self._factor(f"{sign.text!r} is followed by"))
+        return found
 
-    def named(self) -> Selector:
-        alternatives = [[self.condition(self.take())]]
-        while self.token in {AND, OR}:
-            word = self.take()
-            if word == OR:
-                alternatives.append([])
-            alternatives[-1].append(self.condition(word))
-        selector = Selector(tuple(map(tuple, alternatives)))
-        if selector.mixes:
-            raise ValueError(
-                f"{selector.pattern!r} names requests, iterations or transactions together, valid is one of"
-                " them; 'tag:', 'type:' and 'user:' go with any"
-            )
-        return selector
-
-    def condition(self, before: Token) -> Condition:
-        negated = self.token == NOT
-        if negated:
-            before = self.take()
-        token = self.take()
-        if token.kind not in {TokenKind.WORD, TokenKind.QUOTED} or not token.text or token in {AND, OR, NOT}:
-            raise ValueError(
-                f"{before.text!r} is followed by {_shown(token)}, where a request name or glob is wanted"
-            )
-        return Condition(token.text, negated)
-
-    def operator(self, metric: Metric) -> str:
-        token = self.take()
-        if token.kind is not TokenKind.OPERATOR:
-            raise ValueError(
-                f"{_shown(token)} stands where one of {' '.join(OPERATORS)} is wanted; before it only"
-                f" '{metric.name} of NAME' is known, with and, or, not, and a NAME that has spaces in quotes"
-            )
-        if token.text not in OPERATORS:
-            raise ValueError(f"unknown operator {token.text!r}, valid are {' '.join(OPERATORS)}")
-        return token.text
-
-    def limit(self, metric: Metric, selector: Selector) -> tuple[Metric, float]:
-        token = self.take()
-        match = NUMBER.fullmatch(token.text) if token.kind is TokenKind.WORD else None
-        if match is None:
-            raise ValueError(
-                f"the limit is {_shown(token)}, where a number that is not negative is wanted,"
-                f" here {metric.kind.wanted}"
-            )
-        unit = match["unit"]
-        if not unit and self.token.kind is TokenKind.WORD:
-            unit = self.take().text
-        if metric.kind is STARTS and unit in SHARE_UNITS:
-            metric = replace(metric, kind=SHARE)
-        # A limit without a unit of time is on one of the journey's own metrics.
-        of_names = selector.target is Target.REQUESTS and not selector.is_all
-        if of_names and metric.kind is LATENCY and metric.clock is Clock.LATENCY and unit in CUSTOM_UNITS:
-            metric = replace(metric, kind=CUSTOM)
-        kind = metric.kind
-        if unit not in kind.factors:
-            problem = f"unit {unit!r} does not fit {metric.name}" if unit else "the limit has no unit"
-            hint = nearest_hint(unit, kind.factors)
-            raise ValueError(f"{problem}: {metric.name} takes {kind.wanted}{hint}")
-        limit = float(match["number"]) * kind.factors[unit]
-        if not math.isfinite(limit):
-            raise ValueError(f"the limit {float(match['number'])!r} is too large, valid is any finite number")
-        return metric, limit
-
-    def end(self) -> None:
-        if self.token.kind is not TokenKind.END:
-            raise ValueError(f"{_shown(self.token)} follows the limit, where the statement should end")
+    def _factor(self, before: str) -> Expression | Amount:
+        token = self.cursor.token
+        if not token.word:
+            raise token.fault(f"{before} {token.shown}, where a metric is wanted: {METRIC_WORDS}")
+        if token.word.startswith("("):
+            self.cursor.split(1)
+            self.cursor.take()
+            self.cursor.depth += 1
+            if self.cursor.depth > MAX_DEPTH:
+                raise token.fault(f"more than {MAX_DEPTH} brackets are open")
+            found = self._sum("'(' is followed by")
+            if self.cursor.takes(")") is None:
+                raise self.cursor.token.fault(
+                    f"{self.cursor.token.shown} stands where ')' is wanted, for '(' in column {token.column}"
+                )
+            self.cursor.depth -= 1
+            return found
+        is_number = NUMBER_TEXT.fullmatch(token.word)
+        return self.cursor.amount("it", "a number") if is_number else self.measures.measure()
 
 
-def _target(metric: Metric, selector: Selector) -> Target:
-    if metric.name in {"dropped_iterations", "late_iterations"}:
-        return Target.SCHEDULE
-    return Target.METRICS if metric.kind is CUSTOM or metric.name in {"rate", "checks"} else selector.target
+def _combined(left: Expression | Amount, sign: Token, right: Expression | Amount) -> Operation:
+    """Return an operation; a number that is added has the unit of what it is added to, a factor has its own.
+
+    Raises ValueError where the units do not go together.
+    """
+    is_sum = sign.text in {"+", "-"}
+    kind_left = None if isinstance(left, Amount) or not is_sum else left.kind
+    kind_right = None if isinstance(right, Amount) or not is_sum else right.kind
+    left, right = _expression(left, kind_right), _expression(right, kind_left)
+    try:
+        kind = combined(left.kind, sign.text, right.kind)
+    except ValueError as error:
+        raise sign.fault(str(error)) from None
+    if sign.text == "/" and isinstance(right, Number) and right.value == 0:
+        raise sign.fault("it divides by 0")
+    return Operation(left, sign.text, right, kind)
 
 
-def _refuse_foregone(statement: Statement) -> None:
-    """Raise ValueError for a limit that every figure keeps, or every one breaks."""
-    metric, is_upper = statement.metric, statement.operator in UPPER_LIMITS
-    space = " " if metric.kind.unit.isalpha() else ""
-    if metric.kind.most < statement.first_value_outside:
-        side, bound, valid = ("above", "below"), metric.kind.most, "<" if is_upper else ">="
-        holds = "always" if is_upper else "never"
-    elif statement.first_value_outside <= 0:
-        side, bound, valid = ("below", "above"), 0.0, "<=" if is_upper else ">"
-        holds = "never" if is_upper else "always"
-    else:
-        return
-    shown, bounded = (f"{number:.10g}{space}{metric.kind.unit}" for number in (statement.limit, bound))
-    raise ValueError(
-        f"'{statement.operator} {shown}' {holds} holds, as {metric.name} is never {side[0]} {bounded};"
-        f" valid is a limit {side[1]} {bounded}, or '{valid} {bounded}'"
-    )
-
-
-def _shown(token: Token) -> str:
-    return "nothing" if token.kind is TokenKind.END else repr(token.text)
+def _expression(found: Expression | Amount, kind: Kind | None = None) -> Expression:
+    """Return an expression as it is, and of an amount the number in the unit of a kind."""
+    if not isinstance(found, Amount):
+        return found
+    kinds = [kind] if kind else CONSTANTS
+    kind = next((kind for kind in kinds if found.unit in kind.factors), None)
+    if kind is None:
+        units = list(dict.fromkeys(unit for kind in kinds for unit in kind.factors))
+        raise found.token.fault(
+            f"the number has {f'the unit {found.unit!r}' if found.unit else 'no unit'},"
+            f" valid {'are' if len(units) > 1 else 'is'} {', '.join(unit or 'none' for unit in units)}"
+            f"{nearest_hint(found.unit, units)}"
+        )
+    return Number(found.number * kind.factors[found.unit], COUNT if kind is STARTS else kind)

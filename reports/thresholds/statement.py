@@ -1,288 +1,196 @@
-"""What a threshold says: of a metric of chosen requests, on which side of a limit it must be.
+"""What a threshold says: of what is measured, over which part of a run, on which side of a limit it must be.
 
 A limit has a unit, and follows the scales of a run.
 """
 
 import math
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from plimsoll.run_files.intervals import TAG_SEPARATOR, VALUE_SCALE
-
-LATENCY_UNITS = {"us": 0.001, "µs": 0.001, "ms": 1.0, "s": 1000.0, "min": 60_000.0}
-SHARE_UNITS = {"%": 1.0}
-RATE_UNITS = {"/s": 1.0, "": 1.0}
-COUNT_UNITS = {"": 1.0}
-CUSTOM_UNITS = {"": 1.0, "B": 1.0, "KB": 1e3, "MB": 1e6, "GB": 1e9}
+from plimsoll.run_files.intervals import VALUE_SCALE
+from reports.thresholds.metrics import CUSTOM, Kind, Metric
+from reports.thresholds.selectors import EVERYTHING, Selector, Target
 
 
-class Target(Enum):
-    """Name what a threshold is about."""
+class Part(Enum):
+    """Name which part of the run a figure is of."""
 
-    REQUESTS = "requests"
-    ITERATIONS = "iterations"
-    TRANSACTIONS = "transactions"
-    METRICS = "a journey's own metrics"
-    SCHEDULE = "iterations that a schedule wanted started"
-
-
-class Clock(Enum):
-    """Name which time a latency is, by the prefix of its metric."""
-
-    LATENCY = ""
-    """From the actual start to the end."""
-    CORRECTED = "corrected_"
-    """From the intended start of a schedule: corrected for coordinated omission, as wrk2 says."""
-    CUMULATED = "cumulated_"
-    """The requests of a transaction added up, without think time, as Gatling says of a group."""
-
-
-class Scaling(Enum):
-    """Say which scales of a run multiply a limit that is stated at full size."""
-
-    NONE = "none"
-    USERS = "users"
-    USERS_AND_TIME = "users and time"
-
-
-@dataclass(frozen=True, eq=False)
-class Kind:
-    """Describe a family of metrics: its unit in the verdict, accepted units and their factors to it.
-
-    No figure of it is above `most`, which a limit must not be either.
-    """
-
-    unit: str
-    factors: dict[str, float]
-    wanted: str
-    scaling: Scaling = Scaling.NONE
-    most: float = math.inf
-
-
-LATENCY = Kind("ms", LATENCY_UNITS, "a time in us, ms, s or min, such as '500 ms'")
-SHARE = Kind("%", SHARE_UNITS, "per cent, such as '1%' (a bare number could be meant as a ratio)", most=100.0)
-RATE = Kind("/s", RATE_UNITS, "a number a second, such as '100/s' or '100'", Scaling.USERS)
-COUNT = Kind("", COUNT_UNITS, "a bare number, such as '1000'", Scaling.USERS_AND_TIME)
-STARTS = Kind(
-    "",
-    COUNT_UNITS | SHARE_UNITS,
-    "a bare number, such as '10', or per cent of the iterations, such as '1%'",
-    Scaling.USERS_AND_TIME,
-)
-CUSTOM = Kind(
-    "", CUSTOM_UNITS, "a number in the unit of the metric, such as '0.1', or bytes, such as '200 KB'"
-)
-
-KINDS = {
-    "mean": LATENCY,
-    "max": LATENCY,
-    "min": LATENCY,
-    "rps": RATE,
-    "count": COUNT,
-    "failures": COUNT,
-    "error_rate": SHARE,
-    "corrected_mean": LATENCY,
-    "corrected_max": LATENCY,
-    "cumulated_mean": LATENCY,
-    "cumulated_max": LATENCY,
-    "rate": SHARE,
-    "checks": SHARE,
-    "dropped_iterations": STARTS,
-    "late_iterations": STARTS,
-}
-"""Metrics by name; percentiles (`p95`, `corrected_p95`, `cumulated_p95`) are latencies too."""
-
-SYNONYMS = {
-    "avg": "mean",
-    "average": "mean",
-    "median": "p50",
-    "med": "p50",
-    "errors": "failures",
-    "error_ratio": "error_rate",
-    "fail_ratio": "error_rate",
-    "failure_rate": "error_rate",
-    "requests": "count",
-    "throughput": "rps",
-    "dropped": "dropped_iterations",
-    "late": "late_iterations",
-}
-"""Words of other tools and of earlier versions, only to point their users to ours."""
-FORMER_PREFIXES = {"response_": Clock.CORRECTED.value, "busy_": Clock.CUMULATED.value}
+    STEADY = "steady"
+    """The steady state that the judge finds: the default."""
+    STAGE = "stage"
+    """All time in which a stage of this name or glob was planned."""
+    FIRST = "first"
+    """So long from the start of the steady state."""
+    LAST = "last"
+    """So long up to the end of the steady state."""
+    ELAPSED = "elapsed"
+    """Between two times since the start of the run, warm-up included."""
+    AFTER = "after"
+    """From the end of a stage on: of `recovery` only."""
 
 
 @dataclass(frozen=True)
-class Metric:
-    """Name one metric and its unit; `level` is the percentile in per cent (0 < level <= 100), else None.
+class Scope:
+    """Say over which part of a run a figure is, and whether over each window of it.
 
-    The name alone may leave open which unit is meant: that of the limit says it.
+    `to_s` is the length of FIRST and LAST, and with `from_s` the ends of ELAPSED: times of the planned load,
+    which follow the time scale of a run. `window_s` is the length of windows: of every whole one from the
+    start of the part on, one after the other, in which the statement must hold; or with `is_worst` of the one
+    among all, sliding by a second, whose figure is the furthest beyond or nearest to the limit.
     """
 
-    name: str
-    level: float | None
+    part: Part = Part.STEADY
+    stage: str = ""
+    from_s: float = 0.0
+    to_s: float = 0.0
+    window_s: float | None = None
+    is_worst: bool = False
+
+
+WHOLE = Scope()
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Hold one figure of the run: a metric of what is selected, over a scope."""
+
+    metric: Metric
+    selector: Selector = EVERYTHING
+    target: Target = Target.REQUESTS
+    scope: Scope = WHOLE
+
+    @property
+    def kind(self) -> Kind:
+        """Return the kind of the figure."""
+        return self.metric.kind
+
+
+@dataclass(frozen=True)
+class Number:
+    """Hold a constant in the unit of its kind; it follows the scales of the run as a limit of the kind."""
+
+    value: float
     kind: Kind
 
-    @property
-    def clock(self) -> Clock:
-        """Return which time it is, where it is one."""
-        return next(
-            (clock for clock in Clock if clock.value and self.name.startswith(clock.value)), Clock.LATENCY
-        )
 
-    @property
-    def figure(self) -> str:
-        """Return the name without its clock: p95, mean, max."""
-        return self.name.removeprefix(self.clock.value)
+@dataclass(frozen=True)
+class Operation:
+    """Hold a sum, difference, product or quotient: `sign` is one of + - * /."""
 
-    @property
-    def is_latency(self) -> bool:
-        """Tell whether it is a time of successes."""
-        return self.kind is LATENCY
+    left: "Expression"
+    sign: str
+    right: "Expression"
+    kind: Kind
 
 
-def metric_of(name: str) -> Metric:
-    """Return the metric of a name.
-
-    Raises KeyError for one that is not known, ValueError for a level out of range.
-    """
-    percentile = re.fullmatch(rf"(?:{'|'.join(clock.value for clock in Clock)})p(\d+(?:\.\d+)?)", name)
-    if percentile is None:
-        return Metric(name, None, KINDS[name])
-    level = float(percentile[1])
-    if not 0 < level <= 100:
-        raise ValueError(f"percentile {name!r} is out of range, valid are p0.1 to p100, such as p95 or p99.9")
-    return Metric(name, level, LATENCY)
+Expression = Measure | Number | Operation
 
 
-ALL = "*"
-ITERATIONS, TRANSACTIONS = "iteration:", "transaction:"
-TARGETS = {ITERATIONS: Target.ITERATIONS, TRANSACTIONS: Target.TRANSACTIONS}
-
-
-class About(Enum):
-    """Name the column that a condition is about."""
-
-    NAME = "name"
-    TYPE = "request_type"
-    TAG = "tags"
-    USER = "user_class"
-
-
-PREFIXES = {
-    ITERATIONS: About.NAME,
-    TRANSACTIONS: About.NAME,
-    "type:": About.TYPE,
-    "tag:": About.TAG,
-    "user:": About.USER,
-}
+def measures_of(expression: Expression) -> Iterator[Measure]:
+    """Yield what an expression measures, from left to right."""
+    if isinstance(expression, Operation):
+        yield from measures_of(expression.left)
+        yield from measures_of(expression.right)
+    elif isinstance(expression, Measure):
+        yield expression
 
 
 @dataclass(frozen=True)
-class Condition:
-    """Hold a name or a glob, in which `*` is any text and `?` any one character; or what it must not be.
+class Baseline:
+    """Say how far from an earlier run the limit is: a stored baseline or a run directory, "" for the default.
 
-    After `iteration:` it is that of an iteration, `UserClass.task_name`, after `transaction:` that of a
-    transaction, and no request is meant; after `type:`, `tag:` and `user:` it is not about the name. Brackets
-    are ordinary: names like `/users/[id]` are common.
+    `offset` is added to the earlier figure: a ratio of it where `is_relative`, else in the unit of the kind.
+    As a band it is the greatest distance on either side.
     """
 
-    text: str
-    negated: bool = False
+    name: str = ""
+    offset: float = 0.0
+    is_relative: bool = False
 
-    @property
-    def prefix(self) -> str:
-        """Return what says what it is about, empty for the name of a request."""
-        return next((prefix for prefix in PREFIXES if self.text.startswith(prefix)), "")
+    def limits(self, earlier: float, *, is_band: bool) -> tuple[float, float]:
+        """Return the least and the greatest limit for the earlier figure: the same, but for a band."""
+        offset = self.offset * abs(earlier) if self.is_relative else self.offset
+        return (earlier - offset if is_band else earlier + offset), earlier + offset
 
-    @property
-    def about(self) -> About:
-        """Return the column that it is about."""
-        return PREFIXES.get(self.prefix, About.NAME)
-
-    @property
-    def pattern(self) -> str:
-        """Return the name or glob itself."""
-        return self.text.removeprefix(self.prefix)
-
-    def choose(self, values: Sequence[str]) -> list[str]:
-        """Return the values that fit the pattern; one that is equal to it is meant alone."""
-        if self.pattern in values:
-            return [self.pattern]
-        expression = re.escape(self.pattern).replace(r"\*", ".*").replace(r"\?", ".")
-        matcher = re.compile(expression, re.DOTALL)
-        return [value for value in values if matcher.fullmatch(value)]
-
-    def holds(self, values: Sequence[str]) -> list[bool]:
-        """Tell of each value of the column, which for tags may be several, whether the condition holds."""
-        if self.about is About.TAG:
-            fits = [bool(self.choose(value.split(TAG_SEPARATOR))) for value in values]
-        else:
-            chosen = set(self.choose(values))
-            fits = [value in chosen for value in values]
-        return [fit is not self.negated for fit in fits]
-
-
-@dataclass(frozen=True)
-class Selector:
-    """Hold alternatives: in one of them all conditions must hold."""
-
-    alternatives: tuple[tuple[Condition, ...], ...]
-
-    @property
-    def conditions(self) -> list[Condition]:
-        """Return all conditions."""
-        return [condition for alternative in self.alternatives for condition in alternative]
-
-    @property
-    def pattern(self) -> str:
-        """Spell the selector."""
-        return " or ".join(
-            " and ".join(f"{'not ' * condition.negated}{condition.text}" for condition in alternative)
-            for alternative in self.alternatives
-        )
-
-    @property
-    def target(self) -> Target:
-        """Return what is meant; a name of a metric looks like one of a request."""
-        prefixes = {condition.prefix for condition in self.conditions}
-        return next((target for prefix, target in TARGETS.items() if prefix in prefixes), Target.REQUESTS)
-
-    @property
-    def mixes(self) -> bool:
-        """Tell whether it names iterations, transactions or requests together, which are not alike."""
-        return len({c.prefix for c in self.conditions if c.about is About.NAME}) > 1
-
-    @property
-    def is_all(self) -> bool:
-        """Tell whether every request is meant."""
-        return self == EVERYTHING
-
-
-def single(text: str) -> Selector:
-    """Return the selector of one condition."""
-    return Selector(((Condition(text),),))
-
-
-EVERYTHING = single(ALL)
 
 UPPER_LIMITS = ("<", "<=")
+BETWEEN = "between"
 
 
 @dataclass(frozen=True)
 class Statement:
-    """Hold a parsed statement; `limit` is in the unit of the metric's kind.
+    """Hold a parsed statement; limits are in the unit of the expression's kind.
 
-    `source` is what the user wrote, with secrets masked. A count of requests is
-    one of a counter where no request has such a name.
+    `source` is what the user wrote, with secrets masked, and `subject` of it what is before the operator. A
+    count of requests is one of a counter where no request has such a name; and where no limit with a unit
+    tells (in a ratio, with a baseline), a latency may be a figure of the journey's own metrics. The operator
+    is one of < <= > >=, for counts also == and !=, or BETWEEN, both ends included, where `limit` is the lower
+    one. With a baseline limits are 0 until `against` sets them.
     """
 
-    metric: Metric
-    selector: Selector
-    target: Target
+    expression: Expression
     operator: str
     limit: float
     source: str = field(compare=False)
+    upper_limit: float | None = None
+    baseline: Baseline | None = None
+    subject: str = field(default="", compare=False)
+
+    @property
+    def measures(self) -> list[Measure]:
+        """Return what has to be measured, from left to right."""
+        return list(measures_of(self.expression))
+
+    @property
+    def is_simple(self) -> bool:
+        """Tell whether it is about one figure over the whole steady state, with a limit of its own."""
+        expression = self.expression
+        return (
+            isinstance(expression, Measure)
+            and expression.scope == WHOLE
+            and expression.target is not Target.SERIES
+            and self.baseline is None
+            and self.operator in {*UPPER_LIMITS, ">", ">="}
+            and expression.metric.of is None
+            and expression.metric.figure not in NOT_YET_JUDGED
+            and expression.metric.satisfied_ms is None
+        )
+
+    @property
+    def metric(self) -> Metric:
+        """Return the metric; of an expression one that is called as it is written."""
+        if isinstance(self.expression, Measure):
+            return self.expression.metric
+        return Metric(self.subject.strip(), None, self.expression.kind)
+
+    @property
+    def selector(self) -> Selector:
+        """Return what is selected; everything for an expression."""
+        return self.expression.selector if isinstance(self.expression, Measure) else EVERYTHING
+
+    @property
+    def target(self) -> Target:
+        """Return what it is about; of an expression what its first figure is about."""
+        return self.measures[0].target
+
+    @property
+    def sides(self) -> list["Statement"]:
+        """Return the statements with one of < <= > >= that must all hold for it; != has none such."""
+        if self.operator == BETWEEN:
+            lower = replace(self, operator=">=", upper_limit=None)
+            upper = math.inf if self.upper_limit is None else self.upper_limit
+            return [lower, replace(lower, operator="<=", limit=upper)]
+        if self.operator == "==":
+            return [replace(self, operator=">="), replace(self, operator="<=")]
+        return [self]
+
+    def against(self, earlier: float) -> "Statement":
+        """Return the statement with the limits that the baseline's figure *earlier* gives."""
+        if self.baseline is None:
+            return self
+        low, high = self.baseline.limits(earlier, is_band=self.operator == BETWEEN)
+        return replace(self, limit=low, upper_limit=high if self.operator == BETWEEN else None, baseline=None)
 
     @property
     def recorded(self) -> "Statement":
@@ -293,3 +201,6 @@ class Statement:
     def first_value_outside(self) -> float:
         """Return the least value beyond the limit: the limit itself for < and >=, else the next number."""
         return self.limit if self.operator in {"<", ">="} else math.nextafter(self.limit, math.inf)
+
+
+NOT_YET_JUDGED = frozenset({"stdev", "variation", "bytes", "bytes_per_s", "recovery"})

@@ -14,7 +14,7 @@ from plimsoll.run_files.files import OPEN
 from reports.estimates.loop_lag import without_lag
 from reports.load.run import Run, Stage
 from reports.steady_state import SteadyState, only
-from reports.thresholds.reading import Threshold
+from reports.thresholds.entries import Threshold
 from reports.verdict.trust import conclude, window_checks
 
 WARM_UP_RATIO = 0.2

@@ -8,8 +8,10 @@ from reports.estimates.estimate import INDEPENDENT, Estimate, is_far
 from reports.estimates.loop_lag import IN_BROWSER
 from reports.load.run import Run
 from reports.steady_state import SteadyState
-from reports.thresholds.reading import Threshold
-from reports.thresholds.statement import UPPER_LIMITS, Scaling, Statement, Target
+from reports.thresholds.entries import Threshold
+from reports.thresholds.metrics import Scaling
+from reports.thresholds.selectors import Target
+from reports.thresholds.statement import UPPER_LIMITS, Statement
 from reports.verdict.measured import measured, select
 from reports.wording import plural, quantity
 
@@ -57,6 +59,8 @@ def judge_threshold(threshold: Threshold, run: Run, window: SteadyState | None, 
     """
     statement = threshold.statement
     limit, scaled = scaled_limit(statement, run)
+    if not statement.is_simple:
+        return Judgement(threshold, limit, None, Outcome.INCONCLUSIVE, "such a statement is not judged yet")
     in_browser, types = False, run.intervals.rows["request_type"]
     if window is not None and statement.metric.is_latency and IN_BROWSER in types.cat.categories:
         chosen, _ = select(statement, run, window)
@@ -135,7 +139,7 @@ def _judge(judgement: Judgement, run: Run, window: SteadyState | None) -> Judgem
     if is_extreme and found.n < FEWEST_FOR_EXTREMES:
         found = replace(found, needed_n=FEWEST_FOR_EXTREMES)
     if decide(found, statement.operator, judgement.limit) is Outcome.INCONCLUSIVE:
-        found = narrowed(found, statement.operator, judgement.limit, statement.metric.kind.most)
+        found = narrowed(found, statement.operator, judgement.limit, statement.metric.kind.max_)
     outcome = decide(found, statement.operator, judgement.limit)
     reason = _doubt(found, judgement, length_s) if outcome is Outcome.INCONCLUSIVE else ""
     if outcome is Outcome.FAIL:

@@ -19,8 +19,10 @@ from reports.estimates.selection import METRIC, Selection, lacks, selected, valu
 from reports.load.intervals import Intervals
 from reports.load.run import Run
 from reports.steady_state import SteadyState
-from reports.thresholds.reading import takes_time, unmatched
-from reports.thresholds.statement import CUSTOM, About, Clock, Statement, Target
+from reports.thresholds.known import takes_time, unmatched
+from reports.thresholds.metrics import CUSTOM, Clock
+from reports.thresholds.selectors import About, Target
+from reports.thresholds.statement import Statement
 
 REQUEST, ITERATION = "request", "iteration"
 NO_SCHEDULE = "the run had no schedule, so that there is no intended start to count a latency from"
@@ -114,7 +116,7 @@ def _absent(statement: Statement, run: Run) -> str:
         if condition.about is not About.NAME:
             return f"no {what} {WORDS[condition.about]} {pattern!r}{nearest_hint(pattern, known)}"
         if statement.metric.kind is CUSTOM and condition.choose(run.names):
-            return takes_time(statement, pattern)
+            return takes_time(statement.metric, pattern)
         if statement.selector.target is Target.REQUESTS and condition.choose(names):
             return f"no request to judge: {pattern!r} is known but was never requested"
         return unmatched(what, pattern, known)

@@ -7,8 +7,10 @@ from typing import Any, Literal
 from plimsoll.run_files.exit_status import Outcome
 from reports.load.run import Run
 from reports.steady_state import SteadyState
-from reports.thresholds.reading import Threshold
-from reports.thresholds.statement import CUSTOM, LATENCY, RATE, UPPER_LIMITS, Clock, Target
+from reports.thresholds.entries import Threshold
+from reports.thresholds.metrics import CUSTOM, LATENCY, RATE, Clock
+from reports.thresholds.selectors import Target
+from reports.thresholds.statement import UPPER_LIMITS
 from reports.verdict.checks import Check, Family, generator, load, recording, requests
 from reports.verdict.judge import Judgement, judge_threshold
 

@@ -18,8 +18,9 @@ from reports.estimates.tables import (
 from reports.load.intervals import PRECISION
 from reports.load.run import Run
 from reports.steady_state import only, steady_state
-from reports.thresholds.reading import Threshold
-from reports.thresholds.statement import COUNT, Target
+from reports.thresholds.entries import Threshold
+from reports.thresholds.metrics import COUNT
+from reports.thresholds.selectors import Target
 from reports.verdict.capacity import find_capacity
 from reports.verdict.judge import Judgement
 from reports.verdict.trust import conclude, run_checks, window_checks

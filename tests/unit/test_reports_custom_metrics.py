@@ -13,7 +13,8 @@ from plimsoll.run_files.exit_status import Outcome
 from reports.load.run import Run
 from reports.render.html import report_html
 from reports.render.terminal import terminal_text
-from reports.thresholds.reading import Known, limits_ms, validate
+from reports.thresholds.known import Known, validate
+from reports.thresholds.reading import limits_ms
 from reports.verdict.verdict import reach_verdict
 from tests.judged import judged, numbers, thresholds
 from tests.make_csv import START_S, csv_run, samples

@@ -18,7 +18,7 @@ from reports.estimates.estimate import Estimate
 from reports.load.locust_csv import before_rounding_ms
 from reports.load.run import Run
 from reports.thresholds.grammar import parse
-from reports.thresholds.statement import single
+from reports.thresholds.selectors import single
 from reports.verdict.judge import decide, narrowed
 from tests.make_csv import Samples, csv_run, samples
 

@@ -15,7 +15,8 @@ from reports.load.interval_file import intervals_of, parted, read_intervals
 from reports.load.intervals import percentile_ms
 from reports.load.run import Arrivals, Run, Stage
 from reports.steady_state import steady_state
-from reports.thresholds.reading import Known, limits_ms, validate
+from reports.thresholds.known import Known, validate
+from reports.thresholds.reading import limits_ms
 from reports.verdict.checks import Check
 from reports.verdict.checks.load import arrival_rate_kept, pace_kept
 from reports.verdict.verdict import reach_verdict

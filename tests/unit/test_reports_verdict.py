@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from plimsoll.run_files.exit_status import Outcome
 from reports.estimates.estimate import Estimate
 from reports.load.run import REQUEST_COLUMNS, STAGE_COLUMNS, Run, RunMeta, Stage, empty_frame
-from reports.thresholds.grammar import OPERATORS
+from reports.thresholds.limits import OPERATORS
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.checks import Check
 from reports.verdict.judge import decide, judge_threshold

@@ -17,8 +17,8 @@ from plimsoll.run_files.files import OPEN, PACED, PLANNED_ENDS
 from reports.load.intervals import summed
 from reports.load.run import Run
 from reports.steady_state import SteadyState, judged_health
-from reports.thresholds.reading import Threshold
-from reports.thresholds.statement import Clock
+from reports.thresholds.entries import Threshold
+from reports.thresholds.metrics import Clock
 from reports.verdict.checks import LOAD, Check, Family
 from reports.wording import plural
 

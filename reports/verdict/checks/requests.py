@@ -24,8 +24,9 @@ from reports.estimates.selection import lacks, selected
 from reports.load.intervals import bucket_of, middle_ms
 from reports.load.run import REQUEST_KEYS, Run
 from reports.steady_state import SteadyState
-from reports.thresholds.reading import Threshold
-from reports.thresholds.statement import UPPER_LIMITS, Target
+from reports.thresholds.entries import Threshold
+from reports.thresholds.selectors import Target
+from reports.thresholds.statement import UPPER_LIMITS
 from reports.verdict.checks import EVERYTHING, LOAD, Check, Family
 from reports.wording import plural
 
