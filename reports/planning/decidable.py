@@ -21,17 +21,10 @@ from reports.estimates.estimate import SMALLEST_MEAN_N
 from reports.planning.earlier_runs import EarlierRun, newest_like
 from reports.planning.planned_load import PlannedLoad, read_planned_load
 from reports.planning.samples import Predictor, Samples
-from reports.thresholds.reading import Threshold
-from reports.thresholds.statement import (
-    COUNT,
-    CUSTOM,
-    RATE,
-    SHARE,
-    UPPER_LIMITS,
-    Scaling,
-    Statement,
-    Target,
-)
+from reports.thresholds.entries import Threshold
+from reports.thresholds.metrics import COUNT, CUSTOM, RATE, SHARE, Scaling
+from reports.thresholds.selectors import Target
+from reports.thresholds.statement import UPPER_LIMITS, Statement
 from reports.wording import format_number, quantity
 
 EXTREMES = ("max", "min")
@@ -103,6 +96,8 @@ def _prospect(
     load: PlannedLoad, threshold: Threshold, predictor: Predictor, earlier: EarlierRun | None
 ) -> Prospect:
     statement = threshold.statement
+    if not statement.is_simple:
+        return Prospect(threshold, None, 0, "samples are not predicted for such a statement yet")
     samples = predictor.predict(statement)
     if samples.n is None:
         return Prospect(threshold, None, smallest_n(statement), samples.source)

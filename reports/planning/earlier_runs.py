@@ -11,7 +11,9 @@ from typing import Any
 from plimsoll.run_files.files import OPEN, RUN_FILE, SCHEDULE_FILE, VERDICT_FILE
 from reports.files import read_regular
 from reports.planning.planned_load import SHORTEST_WINDOW_S, PlannedLoad, Window
-from reports.thresholds.statement import COUNT, LATENCY, Statement, Target
+from reports.thresholds.metrics import COUNT, LATENCY
+from reports.thresholds.selectors import Target
+from reports.thresholds.statement import Statement
 
 MOST_RUNS = 100
 """Of the newest folders so many are looked into: a load that starts must not wait for a history."""

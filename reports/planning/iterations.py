@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from reports.planning.planned_load import BINS, Floats, PlannedLoad
-from reports.thresholds.statement import TRANSACTIONS, Target
+from reports.thresholds.selectors import TRANSACTIONS, Target
 
 POINTS = 16
 """So many equally likely lengths stand for a pause drawn between two bounds."""

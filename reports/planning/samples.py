@@ -9,7 +9,9 @@ import numpy as np
 from reports.planning.earlier_runs import EarlierRun
 from reports.planning.iterations import Expected, expected
 from reports.planning.planned_load import BINS, Floats, PlannedLoad, Window
-from reports.thresholds.statement import ALL, COUNT, About, Condition, Statement, Target
+from reports.thresholds.metrics import COUNT
+from reports.thresholds.selectors import ALL, About, Condition, Target
+from reports.thresholds.statement import Statement
 
 DECLARED = "task_requests of the user classes"
 UNKNOWN_LENGTH = "the run has no planned end"
