@@ -19,7 +19,7 @@ from plimsoll.run_files.files import INTERVALS_FILE, THRESHOLDS_FILE
 from reports.errors import ConfigError, ReportError
 from reports.files import open_closed_streams, say, shortened
 from reports.thresholds.known import Known
-from reports.thresholds.reading import as_yaml, limits_ms, read_thresholds
+from reports.thresholds.reading import as_yaml, limits_ms, read_thresholds, threshold_files
 
 Command = Callable[[argparse.Namespace], tuple[int, str]]
 """Returns the exit status and the text for stdout."""
@@ -83,7 +83,7 @@ def check(options: argparse.Namespace) -> tuple[int, str]:
     known = Known(
         options.name, options.metric, options.user, options.tag, options.transaction, options.iteration
     )
-    thresholds = read_thresholds(options.thresholds, known if options.name else None)
+    thresholds = read_thresholds(threshold_files(options.thresholds), known if options.name else None)
     if options.masked:
         return 0, as_yaml(thresholds)
     said: dict[str, object] = {"thresholds": len(thresholds), "limits_ms": limits_ms(thresholds)}
@@ -95,9 +95,10 @@ def check(options: argparse.Namespace) -> tuple[int, str]:
 
 def _refuse(error: ReportError, options: argparse.Namespace) -> int:
     if isinstance(error, ConfigError):
-        thresholds = getattr(options, "thresholds", None) or THRESHOLDS_FILE
+        files = threshold_files(getattr(options, "thresholds", None) or [THRESHOLDS_FILE])
         faults = error.unquoted if getattr(options, "unquoted", False) else error.faults
-        lines = [f"{thresholds}: {fault}" for fault in faults]
+        # Of several files each fault names its own.
+        lines = [f"{files[0]}: {fault}" if len(files) == 1 else fault for fault in faults]
         if options.command == "judge" and options.thresholds is None:
             lines.append("plimsoll: the run can be judged by other thresholds: --thresholds FILE")
     else:
@@ -119,7 +120,10 @@ def _parser() -> argparse.ArgumentParser:
         "run", type=Path, metavar="RUN", help="a run directory or the prefix of `locust --csv`"
     )
     judge.add_argument(
-        "--thresholds", type=Path, metavar="FILE", help=f"default: {THRESHOLDS_FILE} of the run directory"
+        "--thresholds",
+        action="append",
+        metavar="FILE",
+        help=f"repeatable; default: {THRESHOLDS_FILE} of the run directory",
     )
     steps = commands.add_parser(
         "steps", help="judge each step of a run, also while it goes on", allow_abbrev=False
@@ -130,7 +134,7 @@ def _parser() -> argparse.ArgumentParser:
         help="check thresholds without a run, those of --profile against its load",
         allow_abbrev=False,
     )
-    checked.add_argument("--thresholds", type=Path, metavar="FILE", required=True)
+    checked.add_argument("--thresholds", action="append", metavar="FILE", required=True, help="repeatable")
     if prog == "plimsoll":  # which does this itself, too
         checked.add_argument(
             "--profile", metavar="NAME|FILE", help="say what its load decides, with other options of Locust"

@@ -16,7 +16,7 @@ from reports.load.run import Run
 from reports.load.run_files import Place, load, locate
 from reports.render.html import write_report
 from reports.render.terminal import terminal_text
-from reports.thresholds.reading import read_thresholds
+from reports.thresholds.reading import read_thresholds, threshold_files
 from reports.verdict.capacity import find_capacity
 from reports.verdict.checks import Check
 from reports.verdict.trust import Reason
@@ -31,8 +31,10 @@ def judge(options: argparse.Namespace) -> tuple[int, str]:
     place = locate(options.run)
     with _earlier_views_aside(place):
         own = place.folder / THRESHOLDS_FILE
-        named = options.thresholds or (own if place.is_run_directory and own.exists() else None)
-        thresholds = read_thresholds(named) if named is not None else []
+        named = threshold_files(options.thresholds or [])
+        if options.thresholds is None and place.is_run_directory and own.exists():
+            named = [own]
+        thresholds = read_thresholds(named)
         judged = load(place, with_thresholds=options.thresholds is None)
         verdict = reach_verdict(judged, thresholds)
         fault = _write(place, judged, verdict)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from locust import User
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from plimsoll.context import tag_words
 from plimsoll.loads.intended_starts import iteration_name
+from plimsoll.loads.schedule import is_number
 from plimsoll.redact import redact_name
 
 
@@ -88,3 +89,38 @@ def iterations_of(user_classes: Iterable[type[User]]) -> set[str]:
         else:
             names.add(f"{user_class.__name__}.*")
     return names
+
+
+def declaration_faults(classes: Iterable[type[User]]) -> list[str]:
+    """Return which attributes of user classes cannot declare what they are to."""
+    faults = []
+    for user_class in classes:
+        name = user_class.__name__
+        faults += [
+            f"{name}.{attribute} must be a set of names, got {names!r}"
+            for attribute in ("request_names", "metric_names", "tag_names", "transaction_names")
+            if isinstance(names := getattr(user_class, attribute, None), str)
+        ]
+        declared = getattr(user_class, "task_requests", {})
+        if not isinstance(declared, Mapping):
+            faults.append(f"{name}.task_requests must map names of tasks to their steps, got {declared!r}")
+            continue
+        for task, steps in declared.items():
+            if not isinstance(steps, list | tuple):
+                faults.append(f"{name}.task_requests[{task!r}] must be a tuple of steps, got {steps!r}")
+                continue
+            faults += [
+                f"{name}.task_requests[{task!r}] has the step {step!r}; valid are a name, seconds,"
+                " (least, most) seconds, and a mapping of names to how many there are in the mean"
+                for step in steps
+                if not _is_step(step)
+            ]
+    return faults
+
+
+def _is_step(step: object) -> bool:
+    if isinstance(step, Mapping):
+        return all(isinstance(name, str) and is_number(n) and n >= 0 for name, n in step.items())
+    if isinstance(step, tuple):
+        return len(step) == 2 and all(map(is_number, step)) and 0 <= step[0] <= step[1]
+    return isinstance(step, str) or (isinstance(step, int | float) and is_number(step) and step >= 0)

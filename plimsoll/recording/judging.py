@@ -89,12 +89,16 @@ def check_thresholds(
 
 
 def copy_thresholds(thresholds: Path, copy: Path) -> None:
-    """Copy a thresholds file that was checked; where it has secrets, only its thresholds, with those masked.
+    """Copy a thresholds file that was checked, so that it can be judged by later, on any machine.
+
+    Where it has secrets, or variables of the environment, only its thresholds are copied, with secrets masked
+    and values in the place of variables.
 
     Raises:
         OSError: it cannot be read any more, or not be written.
     """
-    if not has_secret(thresholds.read_text("utf-8", errors="replace")):
+    text = thresholds.read_text("utf-8", errors="replace")
+    if "${" not in text and not has_secret(text):
         shutil.copyfile(thresholds, copy)
         return
     checked = run_reports(["check", "--masked", "--thresholds", str(thresholds.absolute())])

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from plimsoll.loads.schedule import ScheduleError
 from plimsoll.loads.scheduled_shape import TICK_S, PlannedShape
 from plimsoll.recording.bundled_service import service_faults
-from plimsoll.recording.declared_names import known_names, tags_of_tasks
+from plimsoll.recording.declared_names import declaration_faults, known_names, tags_of_tasks
 from plimsoll.recording.judging import ThresholdsCheck, check_thresholds
 from plimsoll.recording.options import declare_limits_ms, options_of, starts_by_itself, warm_up_s
 from plimsoll.recording.planned_load import planned_load
@@ -40,12 +40,7 @@ def check_startup(environment: Environment) -> ThresholdsCheck:
     A run that starts by itself has a plan, by which the latter is also what will decide them.
     """
     options, classes = options_of(environment), environment.user_classes
-    faults = [
-        f"{user_class.__name__}.{attribute} must be a set of names, got {names!r}"
-        for user_class in classes
-        for attribute in ("request_names", "metric_names", "tag_names", "transaction_names")
-        if isinstance(names := getattr(user_class, attribute, None), str)
-    ]
+    faults = declaration_faults(classes)
     if starts_by_itself(environment):
         faults += [*task_faults(environment, classes), *user_count_faults(environment)]
     faults += _shape_faults(environment)

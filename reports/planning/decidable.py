@@ -96,6 +96,8 @@ def _prospect(
     load: PlannedLoad, threshold: Threshold, predictor: Predictor, earlier: EarlierRun | None
 ) -> Prospect:
     statement = threshold.statement
+    if not statement.is_of_samples:
+        return Prospect(threshold, None, 0, "what it needs is not a number of samples")
     samples = predictor.predict(statement)
     if samples.n is None:
         return Prospect(threshold, None, smallest_n(statement), samples.source)
@@ -125,7 +127,7 @@ def smallest_n(statement: Statement) -> float:
         if not is_asked_for_few or allowed >= 1:
             return 1
         return intervals.smallest_n(1 - allowed) if allowed > 0 else math.inf
-    if metric.figure == "mean":
+    if metric.figure in {"mean", "stdev", "variation", "bytes_per_s"} or metric.satisfied_ms is not None:
         return SMALLEST_MEAN_N
     if (metric.figure in EXTREMES or metric.level == 100) and metric.kind is not CUSTOM:
         return FEWEST_FOR_EXTREMES

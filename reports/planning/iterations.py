@@ -124,7 +124,7 @@ def _share_of_levels(load: PlannedLoad, user_class: Mapping[str, Any]) -> Floats
     if user_class["fixed_count"]:
         return np.full(BINS, float(user_class["fixed_count"]))
     others = [each for each in load.user_classes if not each["fixed_count"]]
-    share = float(user_class["weight"]) / sum(each["weight"] for each in others)
+    share = float(user_class["weight"]) / (sum(each["weight"] for each in others) or 1)
     if load.is_open:
         return np.asarray(share * load.levels * load.bin_s, dtype=np.float64)
     fixed = sum(each["fixed_count"] for each in load.user_classes)

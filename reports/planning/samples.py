@@ -14,7 +14,7 @@ from reports.thresholds.selectors import ALL, About, Condition, Target, fitting
 from reports.thresholds.statement import WHOLE, Part, Statement
 
 DECLARED = "task_requests of the user classes"
-UNKNOWN_LENGTH = "the run has no planned end: give --run-time"
+UNKNOWN_LENGTH = "the run has no planned end"
 MOST_LONGER = 2.0
 """In a run of another length other parts of the users' first iterations are judged."""
 BY_NAME = {About.NAME, About.USER}

@@ -30,10 +30,10 @@ COLON_PROBLEMS = ("mapping values are not allowed", "but got ':'")
 def threshold_files(names: Iterable[str]) -> list[Path]:
     """Return the files that are named, of which one name may have several, separated by commas."""
     return [
-        Path(part)
+        Path(part.strip())
         for name in names
-        for part in ([name] if Path(name).exists() else [part.strip() for part in name.split(",")])
-        if part
+        for part in ([name] if "," not in name or Path(name).exists() else name.split(","))
+        if part.strip()
     ]
 
 

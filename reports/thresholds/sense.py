@@ -17,6 +17,7 @@ from reports.thresholds.statement import UPPER_LIMITS, Measure, Statement
 from reports.thresholds.tokens import Token
 
 MIRRORED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+OPPOSITE = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}
 
 
 def refuse_foregone(statement: Statement, operator: Token) -> None:
@@ -55,7 +56,10 @@ def inverted(statement: Statement) -> str:
     is_bad_if_low = metric.name == "checks" or metric.satisfied_ms is not None
     if is_bad_if_low if is_upper else _is_bad_if_high(metric, target):
         limit = statement.source[len(statement.subject) :].removeprefix(statement.operator)
-        return f"{statement.subject}{MIRRORED[statement.operator]}{limit}".strip()
+        kind = metric.kind
+        is_at_end = statement.baseline is None and statement.limit in {kind.min_, kind.max_}
+        meant = (OPPOSITE if is_at_end else MIRRORED)[statement.operator]
+        return f"{statement.subject}{meant}{limit}".strip()
     return ""
 
 

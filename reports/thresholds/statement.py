@@ -143,18 +143,15 @@ class Statement:
         return list(measures_of(self.expression))
 
     @property
-    def is_simple(self) -> bool:
-        """Tell whether it is about one figure over the whole steady state, with a limit of its own."""
+    def is_of_samples(self) -> bool:
+        """Tell whether it is about one figure that a number of requests makes, with a limit of its own."""
         expression = self.expression
         return (
             isinstance(expression, Measure)
-            and expression.scope == WHOLE
+            and expression.scope.part is not Part.AFTER
             and expression.target is not Target.SERIES
-            and self.baseline is None
-            and self.operator in {*UPPER_LIMITS, ">", ">="}
             and expression.metric.of is None
-            and expression.metric.figure not in NOT_YET_JUDGED
-            and expression.metric.satisfied_ms is None
+            and self.baseline is None
         )
 
     @property
@@ -201,6 +198,3 @@ class Statement:
     def first_value_outside(self) -> float:
         """Return the least value beyond the limit: the limit itself for < and >=, else the next number."""
         return self.limit if self.operator in {"<", ">="} else math.nextafter(self.limit, math.inf)
-
-
-NOT_YET_JUDGED = frozenset({"stdev", "variation", "bytes", "bytes_per_s", "recovery"})

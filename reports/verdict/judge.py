@@ -154,16 +154,14 @@ WORST_FIRST = (Outcome.FAIL, Outcome.INCONCLUSIVE, Outcome.PASS)
 def _judge(judgement: Judgement, run: Run, window: SteadyState | None) -> Judgement:
     """Return the worst of the judgements on the parts of the run, and on the sides of the limit."""
     found = [
-        _judge_part(judgement, replace(side, limit=limit_of(side.limit, side, run)), part, run.duration_s)
+        _judge_part(judgement, replace(side, limit=limit_of(side.limit, side, run)), part, run)
         for side in judgement.threshold.statement.sides
         for part in evaluate(side, run, window)
     ]
     return min(found, key=lambda each: WORST_FIRST.index(each.outcome))
 
 
-def _judge_part(
-    judgement: Judgement, side: Statement, measured: Measured, duration_s: float | None
-) -> Judgement:
+def _judge_part(judgement: Judgement, side: Statement, measured: Measured, run: Run) -> Judgement:
     found, metric = measured.estimate, side.metric
     judgement = replace(judgement, window=measured.part)
     if found is None:
@@ -174,7 +172,7 @@ def _judge_part(
     if decide(found, side.operator, side.limit) is Outcome.INCONCLUSIVE:
         found = narrowed(found, side.operator, side.limit, metric.kind.max_)
     outcome = decide(found, side.operator, side.limit)
-    length_s = duration_s if measured.part is None else float(measured.part.length_s)
+    length_s = run.duration_s if measured.part is None else float(measured.part.length_s)
     doubt = _doubt(found, side, length_s) if outcome is Outcome.INCONCLUSIVE else ""
     if any(each.scope != WHOLE for each in side.measures):
         doubt = doubt.replace("; a run of", "; a longer part of")

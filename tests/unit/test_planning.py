@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from locust import User
+
 import json
 import random
 import re
@@ -14,6 +16,7 @@ import pytest
 
 from locustfiles import orders, volume
 from plimsoll import command_line
+from plimsoll.recording.declared_names import declaration_faults
 from plimsoll.run_files.exit_status import ExitStatus
 from plimsoll.users.api import ApiUser
 from reports.planning.decidable import outlook
@@ -306,6 +309,29 @@ def test_the_prediction_holds(
     planned = {source: int(number.replace(",", "")) for source, number in said}
 
     assert planned == pytest.approx(had, rel=0.1), run.output
+
+
+@pytest.mark.parametrize(
+    ("declared", "fault"),
+    [
+        ({"browse": ("home", 1, 0.5, (1, 3), {"buy": 0.3})}, None),
+        ({"browse": ["home"]}, None),
+        ("home", "must map names of tasks to their steps, got 'home'"),
+        ({"browse": "home"}, "['browse'] must be a tuple of steps, got 'home'"),
+        ({"browse": ((3, 1),)}, "['browse'] has the step (3, 1); valid are"),
+        ({"browse": (-1,)}, "['browse'] has the step -1; valid are"),
+        ({"browse": ({"buy": "often"},)}, "['browse'] has the step {'buy': 'often'}; valid are"),
+        ({"browse": (None, True)}, "['browse'] has the step None; valid are"),
+    ],
+)
+def test_what_a_task_cannot_declare(declared: Any, fault: str | None) -> None:
+    """Steps that cannot be read are refused before the run, all at once, with what would be valid."""
+    faults = declaration_faults([type("Shopper", (User,), {"task_requests": declared, "abstract": True})])
+
+    if fault is None:
+        assert faults == []
+    else:
+        assert f"Shopper.task_requests{'' if fault.startswith('[') else ' '}{fault}" in faults[0]
 
 
 PLAYED = 400

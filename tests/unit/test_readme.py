@@ -24,15 +24,8 @@ from plimsoll.users.measuring import Measuring
 from reports.cli import _parser
 from reports.thresholds.entries import KEYS, LEVELS
 from reports.thresholds.known import Known
-from reports.thresholds.limits import OPERATORS
-from reports.thresholds.metrics import (
-    COUNT_UNITS,
-    CUSTOM_UNITS,
-    KINDS,
-    LATENCY_UNITS,
-    RATE_UNITS,
-    SHARE_UNITS,
-)
+from reports.thresholds.limits import EQUALITY, OPERATORS
+from reports.thresholds.metrics import DURATION_UNITS, KINDS, SERIES
 from reports.thresholds.reading import parse_thresholds
 from reports.thresholds.selectors import PREFIXES
 from service.app import create_app
@@ -140,8 +133,8 @@ def test_commands() -> None:
 def test_threshold_words() -> None:
     """Every metric, unit, operator, prefix, key and level of the threshold language is documented."""
     page = TEXT[ROOT / "docs" / "thresholds.md"]
-    units = (LATENCY_UNITS, SHARE_UNITS, RATE_UNITS, COUNT_UNITS, CUSTOM_UNITS)
-    for word in {*KINDS, *OPERATORS, *KEYS, *LEVELS}.union(*units) - {"", "µs"}:
+    units = {unit for kind in KINDS.values() for unit in kind.factors} | DURATION_UNITS.keys()
+    for word in {*KINDS, *SERIES, *OPERATORS, *EQUALITY, *KEYS, *LEVELS, *units} - {"", "µs"}:
         assert documented(word, page), word
     for prefix in PREFIXES:
         assert f"`{prefix}" in page

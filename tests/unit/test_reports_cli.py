@@ -90,7 +90,7 @@ def test_bad_thresholds_are_listed_and_exit_2(
     assert hint.endswith("--thresholds FILE")
     assert main(["check", "--thresholds", str(path)]) == 2
     first, second = capsys.readouterr().err.splitlines()
-    assert first.startswith(f"{path}: threshold 1 'p95 < 1': the limit has no unit")
+    assert first.startswith(f"{path}: threshold 1 'p95 < 1': column 7: the limit has no unit")
     assert second.startswith(f"{path}: threshold 2 'p101 < 1 s'")
     assert not (run_directory / "verdict.json").exists()
 

@@ -34,7 +34,7 @@ from reports.load.run import (
 from reports.load.run_files import load, locate
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.verdict import reach_verdict
-from tests.judged import reasons_of
+from tests.judged import reasons_of, thresholds
 from tests.make_directory import seal, write_run_directory
 from tests.make_recorded import even, interval_table, write_intervals
 
@@ -387,9 +387,8 @@ def test_fractions_that_locust_1_cut_off_are_not_known(tmp_path: Path) -> None:
         "max < 91 ms": "FAIL",
         "min <= 3 ms": "INCONCLUSIVE",
     }
-    thresholds = parse_thresholds(f"thresholds: {json.dumps(list(expected))}")
 
-    verdict = reach_verdict(loaded(tmp_path, stats=stats), thresholds)
+    verdict = reach_verdict(loaded(tmp_path, stats=stats), thresholds(*expected))
 
     assert {each["source"]: each["verdict"] for each in verdict["thresholds"]} == expected
     assert loaded(tmp_path, stats=stats.replace("91,91,91", "92,92,92")).damage == ()

@@ -139,3 +139,12 @@ def test_a_scope_is_of_its_statement_alone() -> None:
     """The same limit on two parts is two thresholds."""
     made = pd.Series([parse("p95 during a < 1 s"), parse("p95 during b < 1 s"), parse("p95 < 1 s")])
     assert made.nunique() == 3
+
+
+def test_a_cap_on_the_errors_of_a_part_leaves_the_rest_unchecked(spike: Run) -> None:
+    """Where only the errors of a part have a limit, those of the whole run are held to 1 % all the same."""
+    of_the_part = reach_verdict(spike, thresholds("error_rate during before < 5%"))
+    of_the_run = reach_verdict(spike, thresholds("error_rate < 50%"))
+    failed = [check["check"] for check in of_the_part["validity"] if not check["ok"]]
+    assert "error_rate_unchecked" in failed
+    assert "error_rate_unchecked" not in [check["check"] for check in of_the_run["validity"]]

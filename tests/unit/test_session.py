@@ -279,6 +279,20 @@ def test_limits_without_secrets_are_kept_as_they_are(tmp_path: Path) -> None:
     assert (tmp_path / "copy.yaml").read_bytes() == limits.read_bytes()
 
 
+def test_variables_in_limits_are_kept_by_their_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The copy in the run directory means the same wherever it is judged by: it has values, no variables."""
+    limits = tmp_path / "limits.yaml"
+    limits.write_text("thresholds: ['p95 < ${LIMIT}']\n", encoding="utf-8")
+    monkeypatch.setenv("LIMIT", "2 s")
+    copy_thresholds(limits, tmp_path / "copy.yaml")
+    monkeypatch.delenv("LIMIT")
+
+    (copied,) = read_thresholds(tmp_path / "copy.yaml")
+    assert copied.statement.source == "p95 < 2 s"
+
+
 @pytest.mark.parametrize("stream", [None, "closed", "broken"])
 def test_a_judgement_that_cannot_be_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stream: str | None

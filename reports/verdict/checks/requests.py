@@ -26,7 +26,7 @@ from reports.load.run import REQUEST_KEYS, Run
 from reports.steady_state import SteadyState
 from reports.thresholds.entries import Threshold
 from reports.thresholds.selectors import Target
-from reports.thresholds.statement import UPPER_LIMITS
+from reports.thresholds.statement import UPPER_LIMITS, WHOLE
 from reports.verdict.checks import EVERYTHING, LOAD, Check, Family
 from reports.wording import plural
 
@@ -97,7 +97,9 @@ def error_rate_unchecked(run: Run, thresholds: Sequence[Threshold]) -> Check | N
     covered = np.zeros(len(made), dtype=bool)
     for threshold in thresholds:
         statement = threshold.statement
-        is_cap = statement.metric.name in ABOUT_FAILURES and statement.operator in UPPER_LIMITS
+        is_cap = statement.metric.name in ABOUT_FAILURES and statement.sides[-1].operator in UPPER_LIMITS
+        # One on a part of the run lets anything happen in the rest.
+        is_cap &= statement.measures[0].scope == WHOLE
         of_requests = statement.target is Target.REQUESTS and not lacks(statement.selector, made)
         if threshold.level == "fail" and is_cap and of_requests:
             covered |= selected(statement.selector, made)
