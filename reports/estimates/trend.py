@@ -4,8 +4,6 @@ Parts, and not seconds, as neighbouring seconds are alike: of the intervals over
 truth, of those over seconds up to half (Theil 1950; Sen 1968 for the interval).
 """
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
@@ -40,18 +38,6 @@ def degradation(values: Floats, length_s: float, n: int) -> Estimate | None:
         return None
     rise, least, most = (100 * each * length_s / began for each in (slope, low, high))
     return Estimate(rise, least, most, n, _words(values))
-
-
-def reaches_s(values: Floats, length_s: float, limit: float) -> float:
-    """Return after how many seconds from the end the line of the values is at a limit, infinite if never."""
-    found = _theil_sen(values, length_s)
-    if found is None:
-        return math.inf
-    slope, _, _, middle = found
-    at_end = middle + slope * length_s / 2
-    if slope == 0 or (limit - at_end) / slope < 0:
-        return math.inf
-    return (limit - at_end) / slope
 
 
 def _theil_sen(values: Floats, length_s: float) -> tuple[float, float, float, float] | None:

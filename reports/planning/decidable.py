@@ -8,7 +8,7 @@ the figure, its distance from the limit may ask for more.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,16 @@ from typing import Any
 import numpy as np
 
 from plimsoll.run_files.files import RESULTS_FOLDER
-from reports.estimates import intervals
+from reports.estimates import intervals, trend
 from reports.estimates.estimate import SMALLEST_MEAN_N
+from reports.estimates.recovery import FEWEST_BEFORE
 from reports.planning.earlier_runs import EarlierRun, newest_like
 from reports.planning.planned_load import PlannedLoad, read_planned_load
 from reports.planning.samples import Predictor, Samples
 from reports.thresholds.entries import Threshold
 from reports.thresholds.metrics import COUNT, CUSTOM, RATE, SHARE, Scaling
-from reports.thresholds.selectors import Target
-from reports.thresholds.statement import UPPER_LIMITS, WHOLE, Statement
+from reports.thresholds.selectors import Target, fitting
+from reports.thresholds.statement import UPPER_LIMITS, WHOLE, Measure, Part, Scope, Statement
 from reports.wording import format_number, quantity
 
 EXTREMES = ("max", "min")
@@ -96,8 +97,11 @@ def _prospect(
     load: PlannedLoad, threshold: Threshold, predictor: Predictor, earlier: EarlierRun | None
 ) -> Prospect:
     statement = threshold.statement
+    if statement.baseline is not None:
+        return Prospect(threshold, None, 0, "the limit is that of an earlier run")
     if not statement.is_of_samples:
-        return Prospect(threshold, None, 0, "what it needs is not a number of samples")
+        found = [_figure(load, threshold, each, predictor) for each in statement.measures]
+        return min(found, key=lambda each: -1 if each.planned is None else each.planned / max(each.needed, 1))
     samples = predictor.predict(statement)
     if samples.n is None:
         return Prospect(threshold, None, smallest_n(statement), samples.source)
@@ -114,6 +118,30 @@ def _prospect(
         _remedy(load, statement, needed / samples.n) if samples.n >= 0.5 else "the load makes none of them"
     )
     return Prospect(threshold, samples.n, needed, samples.source, remedy=remedy, because=because)
+
+
+def _figure(load: PlannedLoad, threshold: Threshold, measure: Measure, predictor: Predictor) -> Prospect:
+    """Return what is to be expected of one figure of a sum, of a change over time, or of a recovery."""
+    single = replace(threshold.statement, expression=measure, operator="<", limit=math.inf, upper_limit=None)
+    if measure.target is Target.SERIES:
+        from_s, to_s = predictor.window(single)
+        return Prospect(threshold, to_s - from_s, trend.BLOCKS, "a sample every second")
+    needed, parts = smallest_n(single), 1
+    if measure.metric.of is not None:
+        needed, parts = (
+            smallest_n(replace(single, expression=replace(measure, metric=measure.metric.of))),
+            trend.BLOCKS,
+        )
+    if measure.scope.part is Part.AFTER:
+        needed = FEWEST_BEFORE
+        stages = [each for each in load.stages if each.name in fitting(measure.scope.stage, [each.name])]
+        before = Scope(Part.ELAPSED, to_s=stages[0].from_s / load.time_scale if stages else 0.0)
+        single = replace(single, expression=replace(measure, scope=before))
+    samples = predictor.predict(single)
+    if samples.n is None:
+        return Prospect(threshold, None, needed * parts, samples.source)
+    remedy = "a longer part, or more users, would do" if samples.n < needed * parts else ""
+    return Prospect(threshold, samples.n, needed * parts, samples.source, remedy=remedy)
 
 
 def smallest_n(statement: Statement) -> float:

@@ -76,6 +76,9 @@ def _recovery(statement: Statement, run: Run, steady: SteadyState) -> tuple[Esti
         return None, why_not
     start_s, last_s = run.started_unix_s, max(steady.end_s, run.intervals.end_s)
     first, last = stages[0], stages[-1]
+    # What comes after the next stage, as another spike, is for that to recover from.
+    ends = [stage.to_s for stage in run.meta.stages if stage.from_s >= last.to_s]
+    last_s = min(last_s, math.floor(start_s + min(ends))) if ends else last_s
     edges = steady.first_s, math.floor(start_s + first.from_s), math.ceil(start_s + last.to_s), last_s
     if edges[1] - edges[0] < SHORTEST_S or edges[3] - edges[2] < LOOK_S:
         return None, f"there is too little of the run before or after stage {last.name!r}"

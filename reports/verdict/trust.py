@@ -8,7 +8,7 @@ from plimsoll.run_files.exit_status import Outcome
 from reports.load.run import Run
 from reports.steady_state import SteadyState
 from reports.thresholds.entries import Threshold
-from reports.thresholds.metrics import BYTE_RATE, CUSTOM, LATENCY, RATE, RECOVERY, Clock
+from reports.thresholds.metrics import BYTE_RATE, CUSTOM, LATENCY, RATE, RECOVERY, SLOPE, Clock
 from reports.thresholds.selectors import Target
 from reports.thresholds.statement import UPPER_LIMITS, Measure, Part
 from reports.verdict.checks import Check, Family, generator, load, recording, requests
@@ -56,6 +56,7 @@ def conclude(
     `lowered` is the run without the lag of the generator's event loop.
     """
     judgements = [downgraded(judge_threshold(t, run, window, lowered), checks) for t in thresholds]
+    judgements = [_with_reach(each, judgements) for each in judgements]
     deciding = [judgement for judgement in judgements if judgement.threshold.level == "fail"]
     failed = [
         Reason("threshold", each.source, each.measured) for each in deciding if each.outcome is Outcome.FAIL
@@ -87,6 +88,24 @@ def downgraded(judgement: Judgement, checks: Sequence[Check]) -> Judgement:
         if not check.ok and families & set(check.undermines) and not (has_failed and check.hides_worse):
             reason = "; ".join(part for part in (check.reason, judgement.reason) if part)
             return replace(judgement, outcome=Outcome.INCONCLUSIVE, reason=reason)
+    return judgement
+
+
+def _with_reach(judgement: Judgement, others: Sequence[Judgement]) -> Judgement:
+    """Say of a slope when the figure that rises would be at the limit that it has."""
+    measure, found = judgement.threshold.statement.measures[0], judgement.estimate
+    if measure.metric.name != SLOPE or found is None or not found.value or found.value < 0:
+        return judgement
+    for other in others:
+        statement = other.threshold.statement
+        limited, value = statement.measures[0], other.estimate and other.estimate.value
+        is_upper = isinstance(statement.expression, Measure) and statement.operator in UPPER_LIMITS
+        is_same = (limited.selector, limited.target) == (measure.selector, measure.target)
+        is_same &= measure.metric.of is None or limited.metric.name == measure.metric.of.name
+        if is_upper and is_same and limited.scope == measure.scope and value and value < other.limit:
+            hours = (other.limit - value) / found.value
+            reach = f"at this slope {other.source!r} is broken in about {hours:.2g} h"
+            return replace(judgement, reason="; ".join(part for part in (judgement.reason, reach) if part))
     return judgement
 
 

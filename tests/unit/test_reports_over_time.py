@@ -6,14 +6,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from plimsoll.run_files.exit_status import Outcome
 from reports.estimates import recovery, spread, trend
 from reports.estimates.selection import Selection
-from reports.load.run import Run
+from reports.load.run import Run, Stage
 from reports.steady_state import SteadyState
 from reports.thresholds.grammar import parse
 from reports.verdict.measured import select
+from reports.verdict.verdict import reach_verdict
+from tests.judged import judged, thresholds
 from tests.make_csv import START_S
-from tests.make_recorded import even, recorded, requests
+from tests.make_recorded import even, open_health, recorded, requests
 
 
 def chosen_of(run: Run, from_s: int = 0, to_s: int = 60, cut: int | None = None) -> Selection:
@@ -61,7 +64,7 @@ def test_apdex_by_hand() -> None:
 
 
 def test_slope_and_degradation_by_hand() -> None:
-    """Twelve parts of an hour from 100 to 111: 12 an hour, from 99.5 on, at 123.5 an hour after the end."""
+    """Twelve parts of an hour from 100 to 111: 12 an hour, from 99.5 on."""
     values = np.arange(100.0, 112.0)
 
     slope, rise = trend.slope_per_hour(values, 3600.0, 600), trend.degradation(values, 3600.0, 600)
@@ -70,8 +73,6 @@ def test_slope_and_degradation_by_hand() -> None:
     assert rise is not None
     assert (slope.value, slope.low, slope.high) == pytest.approx((12, 12, 12))
     assert rise.value == pytest.approx(100 * 12 / 99.5)
-    assert trend.reaches_s(values, 3600.0, 123.5) == pytest.approx(3600)
-    assert trend.reaches_s(values, 3600.0, 90.0) == math.inf
 
 
 def test_trend_of_noise_is_open() -> None:
@@ -122,3 +123,52 @@ def test_recovery_that_never_comes_is_at_least_the_run() -> None:
     assert (found.value, found.low, found.high) == (None, 76, None)
     assert nothing is None
     assert why_not == "only 50 successes before the stage tell what was usual, 59 are needed"
+
+
+def test_a_spike_that_takes_long_to_recover_from_fails() -> None:
+    """A service that is slow for 20 s after the spike breaks a limit of 10 s, and keeps one of 30 s."""
+    random = np.random.default_rng(6)
+    at_s = np.sort(random.uniform(0, 200, 10_000))
+    slow = np.where((at_s >= 60) & (at_s < 120), 4.0, 1.0)
+    made = requests(START_S + at_s, 100 * np.exp(random.normal(0, 0.2, 10_000)) * slow)
+    stages = (Stage("before", 0, 60, 5, 5), Stage("spike", 60, 100, 50, 50), Stage("after", 100, 200, 5, 5))
+    run = recorded(made, 200.0)
+    run = replace(run, meta=replace(run.meta, stages=stages))
+
+    broken, kept = (judged(run, f"recovery after spike < {limit} s") for limit in (10, 30))
+
+    assert (broken.outcome, kept.outcome) == (Outcome.FAIL, Outcome.PASS)
+    assert broken.estimate is not None
+    assert broken.estimate.value == pytest.approx(20, abs=1)
+    assert "measured 20 s" in broken.measured or "measured 19 s" in broken.measured
+    nothing = judged(run, "recovery after spik < 10 s")
+    assert (nothing.outcome, "no stage 'spik'" in nothing.reason) == (Outcome.INCONCLUSIVE, True)
+
+
+SOAK = (
+    "degradation of p95 < 20%",
+    "slope of generator.memory < 50 MB/h",
+    "p95 < 2 s",
+    "slope of p95 < 10 ms/h",
+)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_soak_shows_a_slowdown_and_a_leak(seed: int) -> None:
+    """A planted slowdown of 25 % and a leak of 100 MB/h are found, and neither is in a clean soak."""
+    random = np.random.default_rng(seed)
+    at_s, hour_s = np.arange(36_000) / 10, 3600
+    noise = 100 * np.exp(random.normal(0, 0.2, len(at_s)))
+    health = open_health().iloc[[0] * hour_s].reset_index(drop=True)
+    health["unix_s"] = START_S + 1.0 + np.arange(hour_s)
+    memory = 5e8 + random.normal(0, 2e6, hour_s)
+    outcomes = []
+    for slowdown, leak in ((0.0, 0.0), (0.25, 1e8)):
+        run = recorded(requests(START_S + at_s, noise * (1 + slowdown * at_s / hour_s)), 200.0, 2000.0)
+        run = replace(run, health=health.assign(rss_bytes=memory + leak * np.arange(hour_s) / hour_s))
+        verdict = reach_verdict(run, thresholds(*SOAK))
+        outcomes.append([entry["verdict"] for entry in verdict["thresholds"]])
+        reason = verdict["thresholds"][3]["reason"]
+
+    assert outcomes == [["PASS", "PASS", "PASS", "PASS"], ["FAIL", "FAIL", "PASS", "FAIL"]]
+    assert "at this slope 'p95 < 2 s' is broken in about " in reason
