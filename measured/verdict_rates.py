@@ -232,7 +232,7 @@ def table(runs: int) -> Iterator[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(prog="python -m measured.verdict_rates", description=__doc__)
-    parser.add_argument("--runs", type=int, default=300, help="of each row (default: %(default)s)")
+    parser.add_argument("--runs", type=int, default=150, help="of each row (default: %(default)s)")
     for line in table(parser.parse_args(arguments).runs):
         sys.stdout.write(f"{line}\n")
         sys.stdout.flush()

@@ -7,6 +7,7 @@ import argparse
 import importlib
 import io
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -124,6 +125,12 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         metavar="FILE",
         help=f"repeatable; default: {THRESHOLDS_FILE} of the run directory",
+    )
+    judge.add_argument(
+        "--baseline",
+        metavar="RUN",
+        default=os.environ.get("PLIMSOLL_BASELINE"),
+        help="the earlier run that limits such as 'baseline + 10%%' are set by (default: PLIMSOLL_BASELINE)",
     )
     steps = commands.add_parser(
         "steps", help="judge each step of a run, also while it goes on", allow_abbrev=False

@@ -4,18 +4,21 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from plimsoll.run_files.exit_status import ExitStatus, Outcome
 from plimsoll.run_files.files import REPORT_FILE, THRESHOLDS_FILE, VERDICT_FILE
-from reports.errors import ReportError
+from reports.errors import ConfigError, Fault, ReportError
 from reports.files import replaced, say, shortened
 from reports.load.run import Run
 from reports.load.run_files import Place, load, locate
 from reports.render.html import write_report
 from reports.render.terminal import terminal_text
+from reports.thresholds.entries import Threshold
 from reports.thresholds.reading import read_thresholds, threshold_files
 from reports.verdict.capacity import find_capacity
 from reports.verdict.checks import Check
@@ -36,6 +39,7 @@ def judge(options: argparse.Namespace) -> tuple[int, str]:
             named = [own]
         thresholds = read_thresholds(named)
         judged = load(place, with_thresholds=options.thresholds is None)
+        judged = replace(judged, earlier=_earlier_runs(thresholds, options.baseline))
         verdict = reach_verdict(judged, thresholds)
         fault = _write(place, judged, verdict)
     if fault:
@@ -51,6 +55,27 @@ def judge(options: argparse.Namespace) -> tuple[int, str]:
     report = "" if fault else f"\nreport: {place.view(REPORT_FILE)}\n"
     text = f"{terminal_text(verdict, colour=colour).rstrip()}\n{report}"
     return ExitStatus[verdict["verdict"]], text
+
+
+def _earlier_runs(thresholds: Sequence[Threshold], default: str | None) -> dict[str, Run]:
+    """Return the runs that the limits of thresholds are set by, under the names that they have there.
+
+    Raises ConfigError for each that cannot be read.
+    """
+    found: dict[str, Run] = {}
+    faults: list[Fault | str] = []
+    for baseline in {each.statement.baseline for each in thresholds} - {None}:
+        assert baseline is not None
+        path = baseline.name or default
+        if not path:
+            continue
+        try:
+            found[baseline.name] = load(locate(Path(path)))
+        except ReportError as error:
+            faults.append(f"baseline {path!r}: {error}")
+    if faults:
+        raise ConfigError(faults)
+    return found
 
 
 @contextmanager

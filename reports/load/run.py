@@ -167,6 +167,8 @@ class Run:
     health: pd.DataFrame = field(default_factory=lambda: empty_frame(HEALTH_COLUMNS))
     damage: Sequence[str] = ()
     """What is missing of the files and would have to be there for a pass, in words."""
+    earlier: Mapping[str, "Run"] = field(default_factory=dict)
+    """The runs that limits are set by, under the names that the thresholds give them ("" for the default)."""
 
     def recorded(self, custom_type: str) -> Intervals:
         """Return what the journeys measured of a type, nothing where there is none."""

@@ -59,7 +59,7 @@ def threshold_rows(verdict: dict[str, Any]) -> list[ThresholdRow]:
     for entry in verdict["thresholds"]:
         unit, distance = entry["unit"], relative_distance(entry["value"], entry["limit"])
         row = ThresholdRow(
-            source=sanitize(entry["source"], 200),
+            source=sanitize(f"{entry['name']}: {entry['source']}" if entry["name"] else entry["source"], 200),
             verdict=entry["verdict"],
             level=entry["level"],
             value=quantity(entry["value"], unit),
@@ -112,6 +112,8 @@ def interval_bar(entry: dict[str, Any]) -> Bar | None:
     """
     limit, value = finite_or_none(entry["limit"]), finite_or_none(entry["value"])
     low, high = map(finite_or_none, entry["interval"] or (None, None))
+    # A figure that falls, as a slope may, is at the left edge.
+    limit, value, low, high = (None if x is None else max(x, 0.0) for x in (limit, value, low, high))
     if limit is None or (value is None and low is None and high is None):
         return None
     scale, _ = linear_axis(1.15 * max(x for x in (limit, value, low, high) if x is not None))

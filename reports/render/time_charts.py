@@ -1,5 +1,6 @@
 """The charts over time: users, rates and latencies on one common axis of seconds since the start."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -203,6 +204,9 @@ def _covered(run: Run) -> str:
     return "failures included; each point covers everything since the start, for lack of --csv-full-history"
 
 
+LATENCY_METRIC = re.compile(r"(?:corrected_|cumulated_)?(?:p[0-9.]+|mean|max|min)")
+
+
 def stated_limits(
     verdict: dict[str, Any], unit: str, selector: str | None = None, *, is_corrected: bool = False
 ) -> list[Limit]:
@@ -214,6 +218,8 @@ def stated_limits(
     for entry in verdict["thresholds"]:
         limit = finite_or_none(entry["limit"])
         is_request = not any(prefix in entry["selector"] for prefix in (ITERATIONS, TRANSACTIONS))
+        if unit == "ms" and not LATENCY_METRIC.fullmatch(entry["metric"]):
+            continue  # a spread or a sum is no latency of the chart
         if entry["metric"].startswith(Clock.CORRECTED.value) != is_corrected or not is_request:
             continue
         if limit and entry["unit"] == unit and selector in (None, entry["selector"]):

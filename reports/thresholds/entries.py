@@ -11,10 +11,10 @@ from reports.errors import nearest_hint
 from reports.thresholds.grammar import parse
 from reports.thresholds.sense import inverted
 from reports.thresholds.statement import Statement
-from reports.thresholds.tokens import Cursor, TokenKind
 
 LEVELS = ("fail", "warn")
-KEYS = ("expr", "level", "abort", "after", "name", "inverted")
+KEYS = ("expr", "level", "name", "inverted")
+LATER = ("abort", "after")
 LONGEST_QUOTE = 120
 MAX_STATEMENT_LENGTH = 1000
 MAX_NAME_LENGTH = 120
@@ -27,14 +27,11 @@ VARIABLE = re.compile(r"\$\$\{|\$\{(?:(?P<name>[A-Za-z_]\w*)(?::-(?P<default>[^}
 class Threshold:
     """Hold one statement and whether it decides the verdict (`fail`) or only informs (`warn`).
 
-    One that is broken for sure ends the run where `abort` is set, but not in its first `after_s`. `name` is
-    what reports call it, "" for the statement itself. A limit that `is_inverted` is so on purpose.
+    `name` is what reports call it, "" for the statement itself. A limit that `is_inverted` is so on purpose.
     """
 
     statement: Statement
     level: Literal["fail", "warn"] = "fail"
-    abort: bool = False
-    after_s: float = 0.0
     name: str = ""
     is_inverted: bool = False
 
@@ -44,8 +41,6 @@ class Threshold:
         expr = self.statement.source.replace("${", "$${")
         more: dict[str, object] = {
             "level": self.level if self.level != "fail" else None,
-            "abort": self.abort or None,
-            "after": f"{self.after_s:.10g} s" if self.after_s else None,
             "name": self.name or None,
             "inverted": self.is_inverted or None,
         }
@@ -59,14 +54,11 @@ def threshold_of(entry: object, environment: Mapping[str, str] = os.environ) -> 
     Raises ValueError for any other entry.
     """
     settings = _settings(entry)
-    level, abort, is_inverted = (settings.get(key) for key in ("level", "abort", "inverted"))
+    level, is_inverted = settings.get("level"), settings.get("inverted")
     if level not in (None, *LEVELS):
         raise ValueError(f"level {quoted(level)} is unknown, valid are 'fail' and 'warn'")
-    for key, value in (("abort", abort), ("inverted", is_inverted)):
-        if value is not None and not isinstance(value, bool):
-            raise ValueError(f"{key!r} is {quoted(value)}, valid are true and false")
-    if abort and level == "warn":
-        raise ValueError("a warning cannot abort the run, valid is either 'level: warn' or 'abort: true'")
+    if is_inverted is not None and not isinstance(is_inverted, bool):
+        raise ValueError(f"'inverted' is {quoted(is_inverted)}, valid are true and false")
     statement = _statement(settings["expr"], environment)
     meant = inverted(statement)
     if meant and not is_inverted:
@@ -76,9 +68,7 @@ def threshold_of(entry: object, environment: Mapping[str, str] = os.environ) -> 
         )
     if is_inverted and not meant:
         raise ValueError("the limit is not inverted, valid is the entry without 'inverted'")
-    return Threshold(
-        statement, level or "fail", bool(abort), _after_s(settings), _name(settings), bool(is_inverted)
-    )
+    return Threshold(statement, level or "fail", _name(settings), bool(is_inverted))
 
 
 def _settings(entry: object) -> dict[str, Any]:
@@ -91,6 +81,8 @@ def _settings(entry: object) -> dict[str, Any]:
     for key, value in entry.items():
         if key in KEYS:
             continue
+        if key in LATER:
+            raise ValueError(f"{key!r} is not available yet, valid are {_listed(KEYS)}")
         if len(entry) == 1 and isinstance(key, str) and " " in key:
             statement = f"{key}: {'' if value is None else value}".rstrip().replace("'", "''")
             raise ValueError(shortened(f"{QUOTE_HINT}: - '{statement}'"))
@@ -148,25 +140,6 @@ def _statement(expr: str, environment: Mapping[str, str]) -> Statement:
         if spelled == expr:
             raise
         raise ValueError(f"read as {quoted(spelled)}: {error}") from None
-
-
-def _after_s(settings: dict[str, Any]) -> float:
-    after = settings.get("after")
-    if after is None:
-        return 0.0
-    wanted = "'after' must be a time such as '30 s'"
-    if not isinstance(after, str):
-        raise ValueError(f"{wanted}, got {quoted(after)}")  # noqa: TRY004 - as above
-    if not settings.get("abort"):
-        raise ValueError("'after' is the grace before an abort, valid is with 'abort: true'")
-    try:
-        cursor = Cursor(after)
-        after_s = cursor.time_s("it", min_=0.0)
-        if cursor.token.kind is not TokenKind.END:
-            raise cursor.token.fault(f"{cursor.token.shown} follows")
-    except ValueError as error:
-        raise ValueError(f"{wanted}, got {quoted(after)}: {error}") from None
-    return after_s
 
 
 def _name(settings: dict[str, Any]) -> str:

@@ -7,12 +7,12 @@ from plimsoll.run_files.exit_status import Outcome
 from reports.estimates.estimate import INDEPENDENT, Estimate, is_far
 from reports.estimates.loop_lag import IN_BROWSER
 from reports.load.run import Run
-from reports.steady_state import SteadyState
+from reports.steady_state import SteadyState, steady_state
 from reports.thresholds.entries import Threshold
 from reports.thresholds.metrics import Scaling
 from reports.thresholds.selectors import Target
-from reports.thresholds.statement import UPPER_LIMITS, WHOLE, Statement
-from reports.verdict.evaluation import Measured, evaluate
+from reports.thresholds.statement import UPPER_LIMITS, WHOLE, Baseline, Statement
+from reports.verdict.evaluation import MAX_LIMIT, Measured, evaluate
 from reports.verdict.measured import select
 from reports.wording import plural, quantity
 
@@ -72,12 +72,41 @@ def judge_threshold(threshold: Threshold, run: Run, window: SteadyState | None, 
         threshold, limit, None, Outcome.INCONCLUSIVE, in_browser=in_browser, upper_limit=upper
     )
     if statement.baseline is not None:
-        return replace(unknown, reason="no earlier run is given as the baseline")
+        return _against_baseline(unknown, statement.baseline, run, window, lowered)
     verdict = _judge(unknown, run, window)
     if lowered is not run and any(each.metric.is_latency for each in statement.measures):
         verdict = _with_lag(verdict, _judge(unknown, lowered, window))
     caveat = verdict.estimate.caveat if verdict.estimate is not None else ""
     return replace(verdict, reason="; ".join(part for part in (verdict.reason, scaled, caveat) if part))
+
+
+def _against_baseline(
+    unknown: Judgement, baseline: Baseline, run: Run, window: SteadyState | None, lowered: Run
+) -> Judgement:
+    """Return the judgement by the limit that an earlier run sets, if both ends of its figure agree."""
+    statement, earlier = unknown.threshold.statement, run.earlier.get(baseline.name)
+    if earlier is None:
+        return replace(unknown, reason="no earlier run is named: judge with --baseline RUN")
+    figure = replace(statement, baseline=None, operator="<", limit=MAX_LIMIT, upper_limit=None)
+    found, *_ = evaluate(figure, earlier, steady_state(earlier) if earlier.intervals else None)
+    known = found.estimate
+    if known is None or known.value is None or known.low is None or known.high is None:
+        why = found.why_not or (f"{known.n} are too few" if known is not None else "")
+        return replace(unknown, reason=f"the baseline does not tell its figure: {why}")
+    scale = math.prod(_scales(statement, earlier).values())
+    judged = [
+        judge_threshold(
+            replace(unknown.threshold, statement=statement.against(end / scale)), run, window, lowered
+        )
+        for end in (known.value, known.low, known.high)
+    ]
+    shown = quantity(known.value, statement.metric.kind.unit, digits=4)
+    reason = f"{earlier.meta.id} had {shown}; how much runs differ, one does not tell"
+    result = replace(judged[0], threshold=unknown.threshold)
+    if len({each.outcome for each in judged}) > 1:
+        open_s = "the limit lies within what is known of the earlier run"
+        result = replace(result, outcome=Outcome.INCONCLUSIVE, reason=open_s)
+    return replace(result, reason="; ".join(part for part in (result.reason, reason) if part))
 
 
 def scaled_limit(statement: Statement, run: Run) -> tuple[float, str]:

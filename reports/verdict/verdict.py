@@ -122,6 +122,7 @@ def _entry(judgement: Judgement, *, is_cut: bool, is_step: bool) -> dict[str, An
     ends = [None, None] if found is None else [_number(found.low), _number(found.high)]
     return {
         "source": judgement.source,
+        "name": judgement.threshold.name,
         "metric": statement.metric.name,
         "selector": statement.selector.pattern,
         "scope": scope,

@@ -1,12 +1,16 @@
 """Thresholds on a part of a run: a stage, a time, each minute, the worst half minute."""
 
+import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from plimsoll.run_files.exit_status import Outcome
+from reports.cli import main
 from reports.load.run import Run, Stage
 from reports.thresholds.grammar import parse
 from reports.verdict.verdict import reach_verdict
@@ -148,3 +152,40 @@ def test_a_cap_on_the_errors_of_a_part_leaves_the_rest_unchecked(spike: Run) -> 
     failed = [check["check"] for check in of_the_part["validity"] if not check["ok"]]
     assert "error_rate_unchecked" in failed
     assert "error_rate_unchecked" not in [check["check"] for check in of_the_run["validity"]]
+
+
+@pytest.mark.parametrize(
+    ("source", "outcome"),
+    [
+        ("p95 < baseline + 10%", PASS),
+        ("p95 < baseline - 10%", FAIL),
+        ("p95 == baseline ± 10%", PASS),
+        ("p95 of a < baseline + 50 ms", PASS),
+        ("rps > baseline - 5/s", PASS),
+        ("p99.9 < baseline + 10%", INCONCLUSIVE),
+        ('p95 < baseline "other" + 10%', INCONCLUSIVE),
+    ],
+)
+def test_an_earlier_run_sets_the_limit(source: str, outcome: Outcome) -> None:
+    """A run of 100 ms is held against an earlier one of 100 ms, by both ends of what is known of that."""
+    made = requests(START_S + np.arange(1200) / 20, np.full(1200, 100.0))
+    earlier = recorded(made, 200.0)
+    judgement = judged(replace(recorded(made, 90.0, 110.0), earlier={"": earlier}), source)
+    assert judgement.outcome is outcome, judgement.reason
+    assert ("no earlier run is named" in judgement.reason) is ("other" in source)
+
+
+def test_a_baseline_is_read_where_a_run_is_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """`judge --baseline RUN` sets the limits; a path that is no run is a fault of the configuration."""
+    golden = Path(__file__).parents[1] / "data" / "golden" / "workers"
+    shutil.copytree(golden, tmp_path / "run")
+    limits = tmp_path / "limits.yaml"
+    limits.write_text("thresholds: [p95 < baseline * 1]\n", encoding="utf-8")
+    assert main(["judge", str(tmp_path / "run"), "--thresholds", str(limits)]) == 2
+    limits.write_text("thresholds: [mean < baseline + 10 s]\n", encoding="utf-8")
+    options = ["judge", str(tmp_path / "run"), "--thresholds", str(limits), "--baseline"]
+    assert main([*options, str(tmp_path / "nowhere")]) == 2
+    assert "baseline" in capsys.readouterr().err
+    main([*options, str(golden)])
+    verdict = json.loads((tmp_path / "run" / "verdict.json").read_text(encoding="utf-8"))
+    assert verdict["thresholds"][0]["verdict"] == "PASS", verdict["thresholds"][0]

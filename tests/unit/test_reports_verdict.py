@@ -495,7 +495,7 @@ def test_verdict_has_the_keys_of_the_contract() -> None:
     }  # fmt: skip
     decided, too_few = verdict["thresholds"]
     assert list(decided) == [
-        "source", "metric", "selector", "scope", "window_s", "value", "unit", "limit", "upper_limit",
+        "source", "name", "metric", "selector", "scope", "window_s", "value", "unit", "limit", "upper_limit",
         "operator", "interval", "method", "correlation_s", "n", "verdict", "reason", "level",
     ]  # fmt: skip
     assert (decided["value"], decided["unit"], decided["limit"], decided["n"]) == (100, "ms", 1000, 997)
