@@ -30,6 +30,7 @@ COMMANDS = {
     "steps": "reports.judging",
     "check": "reports.cli",
     "export": "reports.export",
+    "convert": "reports.convert.command",
 }
 """The module of each command, in which a function has its name."""
 
@@ -96,7 +97,8 @@ def check(options: argparse.Namespace) -> tuple[int, str]:
 
 def _refuse(error: ReportError, options: argparse.Namespace) -> int:
     if isinstance(error, ConfigError):
-        files = threshold_files(getattr(options, "thresholds", None) or [THRESHOLDS_FILE])
+        given = getattr(options, "thresholds", None) or [str(getattr(options, "file", THRESHOLDS_FILE))]
+        files = threshold_files(given)
         faults = error.unquoted if getattr(options, "unquoted", False) else error.faults
         # Of several files each fault names its own.
         lines = [f"{files[0]}: {fault}" if len(files) == 1 else fault for fault in faults]
@@ -172,4 +174,15 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument(
         "--hlog", type=Path, metavar="FILE", required=True, help="HdrHistogram interval log to write"
     )
+    convert = commands.add_parser(
+        "convert", help="write the thresholds of another tool as a thresholds file", allow_abbrev=False
+    )
+    convert.add_argument("file", type=Path, metavar="FILE", help="options, script or report of that tool")
+    convert.add_argument(
+        "--from",
+        dest="tool",
+        choices=("k6", "taurus", "artillery", "gatling"),
+        help="default: told by the file",
+    )
+    convert.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: standard output")
     return parser

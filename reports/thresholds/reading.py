@@ -79,7 +79,7 @@ def parse_thresholds(text: str, known: Known | None = None) -> list[Threshold]:
 
     Raises ConfigError with every fault, one line each, as `read_thresholds` does.
     """
-    content = _content(text)
+    content = load_yaml(text, _PlainLoader)
     if not isinstance(content, dict):
         wanted = "must be a mapping with the key 'thresholds'"
         raise ConfigError([Fault(f"{wanted}, got {type(content).__name__} {quoted(content)}", wanted)])
@@ -133,11 +133,24 @@ def limits_ms(thresholds: Sequence[Threshold]) -> list[float]:
     return sorted(limits)
 
 
-def _content(text: str) -> object:
+class UniqueKeyLoader(yaml.SafeLoader):
+    """Load YAML, but refuse a key that appears twice, of which PyYAML keeps the last in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Return the mapping; raises ConstructorError where a key appears twice."""
+        keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+        for key, count in keys.items():
+            if count > 1:
+                problem = f"key {quoted(key)} appears twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return super().construct_mapping(node, deep=deep)
+
+
+def load_yaml(text: str, loader: type[UniqueKeyLoader] = UniqueKeyLoader) -> object:
     """Return what a YAML text says; raises ConfigError for one that says nothing that can be read."""
     where = ""
     try:
-        return yaml.load(text, Loader=_Loader)  # noqa: S506 - _Loader is a SafeLoader
+        return yaml.load(text, Loader=loader)  # noqa: S506 - it is a SafeLoader
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f" in line {mark.line + 1}" if mark else ""
@@ -151,11 +164,8 @@ def _content(text: str) -> object:
     raise ConfigError([Fault(f"{wanted}: {problem}", wanted)])
 
 
-class _Loader(yaml.SafeLoader):
-    """Load plain YAML without aliases, by which a short text makes a huge list.
-
-    A key that appears twice is refused too, where PyYAML keeps the last in silence.
-    """
+class _PlainLoader(UniqueKeyLoader):
+    """Load YAML without aliases, by which a short text makes a huge list."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         if self.check_event(yaml.AliasEvent):
@@ -163,11 +173,3 @@ class _Loader(yaml.SafeLoader):
             event = self.peek_event()  # type: ignore[no-untyped-call] # the stubs forgot its types
             raise yaml.composer.ComposerError(None, None, problem, event.start_mark)
         return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        keys = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
-        for key, count in keys.items():
-            if count > 1:
-                problem = f"key {quoted(key)} appears twice"
-                raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
-        return super().construct_mapping(node, deep=deep)
