@@ -109,7 +109,7 @@ def quantity(value: object, unit: str, digits: int = 3) -> str:
         return UNKNOWN
     if unit == "ms" and abs(number) >= 10_000:
         number, unit = number / 1000, "s"
-    return format_number(number, digits) + (f" {unit}" if unit.isalpha() else unit)
+    return format_number(number, digits) + (f" {unit}" if unit[:1].isalpha() else unit)
 
 
 def duration(seconds: object) -> str:

@@ -67,7 +67,7 @@ class Predictor:
                 is_whole = scope == WHOLE and statement.metric.kind is COUNT and not load.is_search
                 parts = [load.whole if is_whole else load.judged]
         if scope.window_s is not None:
-            length_s = scope.window_s * scale
+            length_s = scope.window_s
             starts = [np.arange(first, last - length_s + 1e-9, length_s) for first, last in parts]
             parts = [(float(each), float(each) + length_s) for each in np.concatenate([*starts, []])]
         return min(parts, key=load.exposure, default=(0.0, 0.0))

@@ -57,13 +57,15 @@ def threshold_rows(verdict: dict[str, Any]) -> list[ThresholdRow]:
     """
     rows = []
     for entry in verdict["thresholds"]:
-        unit, distance = entry["unit"], relative_distance(entry["value"], entry["limit"])
+        unit, upper = entry["unit"], entry["upper_limit"]
+        distance = None if upper is not None else relative_distance(entry["value"], entry["limit"])
+        limit = f"{entry['operator']} {quantity(entry['limit'], unit)}"
         row = ThresholdRow(
             source=sanitize(f"{entry['name']}: {entry['source']}" if entry["name"] else entry["source"], 200),
             verdict=entry["verdict"],
             level=entry["level"],
             value=quantity(entry["value"], unit),
-            limit=f"{entry['operator']} {quantity(entry['limit'], unit)}",
+            limit=limit if upper is None else f"{limit} and {quantity(upper, unit)}",
             margin=margin(distance),
             distance=distance,
             interval=_interval(entry["interval"], unit),

@@ -88,7 +88,7 @@ def _in_part(statement: Statement, run: Run, steady: SteadyState, part: SteadySt
     if scope.window_s is None:
         found, why_not = _value(statement.expression, statement, run, steady, CONFIDENCE, (scope, part))
         return Measured(found, why_not, part)
-    seconds = round(scope.window_s * run.meta.time_scale)
+    seconds = round(scope.window_s)
     stride = max(seconds // STRIDES, 1) if scope.is_worst else seconds
     blocks = math.ceil(seconds / stride) if stride else 0
     count = part.length_s // stride if stride else 0

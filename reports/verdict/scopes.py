@@ -37,7 +37,7 @@ def parts_of(scope: Scope, run: Run, steady: SteadyState) -> tuple[list[SteadySt
         if end_unix_s - first_s >= SHORTEST_S:
             parts.append(SteadyState(start_s, first_s, end_unix_s, f"{begin:g} s to {end:g} s"))
     if spans and not parts:
-        why_not = f"the run has no {SHORTEST_S} s of {words_of(scope)}"
+        why_not = f"the run has less than {SHORTEST_S} s {words_of(scope)}"
     return parts, why_not
 
 

@@ -76,7 +76,7 @@ def test_a_part_is_judged_by_itself(spike: Run, source: str, outcome: Outcome) -
     ("source", "reason"),
     [
         ("p95 during spik < 1 s", "the run had no stage 'spik': there are 'before', 'spike', 'after'"),
-        ("p95 over 10 min to 20 min < 1 s", "the run has no 2 s of over 600 s to 1200 s"),
+        ("p95 over 10 min to 20 min < 1 s", "the run has less than 2 s over 600 s to 1200 s"),
         ("p95 each hour < 1 s", "hold no whole window of 3600 s"),
         ("p95 of b during spike < 1 s", "no request is named 'b'; there are 'a'"),
         (
