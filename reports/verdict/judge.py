@@ -91,7 +91,7 @@ def _against_baseline(
     found, *_ = evaluate(figure, earlier, steady_state(earlier) if earlier.intervals else None)
     known = found.estimate
     if known is None or known.value is None or known.low is None or known.high is None:
-        why = found.why_not or (f"{known.n} are too few" if known is not None else "")
+        why = found.why_not if known is None else f"{known.n} requests are too few"
         return replace(unknown, reason=f"the baseline does not tell its figure: {why}")
     scale = math.prod(_scales(statement, earlier).values())
     judged = [

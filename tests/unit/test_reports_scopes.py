@@ -16,7 +16,7 @@ from reports.thresholds.grammar import parse
 from reports.verdict.verdict import reach_verdict
 from tests.judged import judged, thresholds
 from tests.make_csv import START_S, csv_run, samples
-from tests.make_recorded import recorded, requests
+from tests.make_recorded import open_health, recorded, requests
 
 PASS, FAIL, INCONCLUSIVE = Outcome.PASS, Outcome.FAIL, Outcome.INCONCLUSIVE
 STAGES = (Stage("before", 0, 100, 5, 5), Stage("spike", 100, 160, 50, 50), Stage("after", 160, 300, 5, 5))
@@ -189,3 +189,75 @@ def test_a_baseline_is_read_where_a_run_is_judged(tmp_path: Path, capsys: pytest
     main([*options, str(golden)])
     verdict = json.loads((tmp_path / "run" / "verdict.json").read_text(encoding="utf-8"))
     assert verdict["thresholds"][0]["verdict"] == "PASS", verdict["thresholds"][0]
+
+
+@pytest.fixture(scope="module")
+def pair() -> Run:
+    """Return 120 s of two requests, 10 a second: `a` of 100 ms, `b` of 200 ms, but 300 from 60 to 80 s."""
+    at_s = START_S + np.arange(1200) / 10
+    slow = np.where((np.arange(1200) >= 600) & (np.arange(1200) < 800), 300.0, 200.0)
+    made = pd.concat([requests(at_s, np.full(1200, 100.0)), requests(at_s, slow, name="b")])
+    run = recorded(made)
+    health = (
+        open_health().iloc[[0] * 120].reset_index(drop=True).assign(unix_s=START_S + 1.0 + np.arange(120))
+    )
+    health["cpu_ratio"] = np.where(np.arange(120) < 30, 0.9, 0.2)
+    stages = [Stage("one", 0, 60, 5, 5), Stage("two", 60, 80, 6, 6), Stage("two", 80, 120, 5, 5)]
+    return replace(run, health=health, meta=replace(run.meta, stages=stages))
+
+
+@pytest.mark.parametrize(
+    ("source", "outcome", "reason"),
+    [
+        ("mean of a + mean of b < 600 ms", PASS, ""),
+        ("mean of a + mean of b each 20 s < 350 ms", FAIL, "60 s to 80 s"),
+        ("mean of b each 20 s - 50 ms < 200 ms", FAIL, "60 s to 80 s"),
+        ("mean of b each 20 s / mean of a each 20 s < 3.5", PASS, ""),
+        ("mean of b each 20 s / mean of a < 2.5", FAIL, "60 s to 80 s"),
+        ("p50 of b during one / p50 of a during one < 2.2", PASS, ""),
+        ("mean of b during two - mean of a < 150 ms", INCONCLUSIVE, "'during two' is several stages"),
+        ("mean of b during tow - mean of a < 150 ms", INCONCLUSIVE, "no stage 'tow'"),
+        ("mean of c + mean of a < 150 ms", INCONCLUSIVE, "no request is named 'c'"),
+        ("count / failures < 5", INCONCLUSIVE, "it divides by a figure that may be 0"),
+        ("stdev of b each 20 s < 50 ms", INCONCLUSIVE, "'stdev' is not judged in windows"),
+        ("mean of c each 20 s < 50 ms", INCONCLUSIVE, "no request is named 'c'"),
+        ("mean of c over first 20 s + mean of a each 20 s < 50 ms", INCONCLUSIVE, "no request is named 'c'"),
+        ("mean of generator.cpu each 30 s < 80%", FAIL, "0 s to 30 s"),
+        ("max of generator.cpu worst 10 s < 95%", PASS, ""),
+        ("min of generator.cpu over last 60 s > 10%", PASS, ""),
+        ("p95 of generator.cpu < 50%", FAIL, ""),
+        ("max of generator.steal < 50%", INCONCLUSIVE, "no samples of 'generator.steal'"),
+        ("count != 2400", FAIL, ""),
+        ("count != 2399", PASS, ""),
+        ("count == 2400 ± 1%", PASS, ""),
+        ("recovery after two < 10 s", INCONCLUSIVE, "too little of the run before or after stage 'two'"),
+        ("recovery of c after one < 10 s", INCONCLUSIVE, "before or after stage 'one'"),
+        ("degradation of rps < 10%", None, ""),
+    ],
+)
+def test_figures_are_combined(pair: Run, source: str, outcome: Outcome | None, reason: str) -> None:
+    """Sums, quotients and samples, also in windows and parts: each is decided, or says why it is not."""
+    if outcome is None:
+        with pytest.raises(ValueError, match="there is no degradation of 'rps'"):
+            parse(source)
+        return
+    judgement = judged(pair, source)
+    assert judgement.outcome is outcome, judgement.reason
+    assert reason in judgement.reason
+
+
+def test_sums_of_csv_files_are_judged_as_a_whole() -> None:
+    """Figures of Locust's own files are added up, too."""
+    run = csv_run({"a": samples(900, 100.0), "b": samples(900, 200.0)})
+    assert judged(run, "mean of a + mean of b < 350 ms").outcome is PASS
+    assert judged(run, "mean of a + mean of b < 150 ms").outcome is FAIL
+
+
+def test_an_earlier_run_without_the_figure_sets_no_limit() -> None:
+    """A baseline in which the request was not made, or too seldom, is said to tell nothing."""
+    made = requests(START_S + np.arange(1200) / 20, np.full(1200, 100.0))
+    few = recorded(requests(START_S + np.arange(0.0, 60.0, 3.0), np.full(20, 100.0)), 200.0)
+    other = recorded(requests(START_S + np.arange(1200) / 20, np.full(1200, 100.0), name="z"), 200.0)
+    for earlier, why in ((few, "20 requests are too few"), (other, "no request is named 'a'")):
+        judgement = judged(replace(recorded(made, 90.0), earlier={"": earlier}), "mean of a < baseline + 10%")
+        assert (judgement.outcome, why in judgement.reason) == (INCONCLUSIVE, True), judgement.reason
