@@ -138,6 +138,27 @@ def _parser() -> argparse.ArgumentParser:
         "steps", help="judge each step of a run, also while it goes on", allow_abbrev=False
     )
     steps.add_argument("run", type=Path, metavar="RUN", help="a run directory")
+    _add_check(commands, prog)
+    export = commands.add_parser("export", help="hand a run to other tools", allow_abbrev=False)
+    export.add_argument("run", type=Path, metavar="RUN", help=f"a run directory with {INTERVALS_FILE}")
+    export.add_argument(
+        "--hlog", type=Path, metavar="FILE", required=True, help="HdrHistogram interval log to write"
+    )
+    convert = commands.add_parser(
+        "convert", help="write the thresholds of another tool as a thresholds file", allow_abbrev=False
+    )
+    convert.add_argument("file", type=Path, metavar="FILE", help="options, script or report of that tool")
+    convert.add_argument(
+        "--from",
+        dest="tool",
+        choices=("k6", "taurus", "artillery", "gatling"),
+        help="default: told by the file",
+    )
+    convert.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: standard output")
+    return parser
+
+
+def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", prog: str) -> None:
     checked = commands.add_parser(
         "check",
         help="check thresholds without a run, those of --profile against its load",
@@ -169,20 +190,3 @@ def _parser() -> argparse.ArgumentParser:
         ("--iteration", "a name of the journeys' iterations, USER_CLASS.TASK"),
     ):
         checked.add_argument(option, action="append", default=[], metavar="NAME", help=f"{what}; repeatable")
-    export = commands.add_parser("export", help="hand a run to other tools", allow_abbrev=False)
-    export.add_argument("run", type=Path, metavar="RUN", help=f"a run directory with {INTERVALS_FILE}")
-    export.add_argument(
-        "--hlog", type=Path, metavar="FILE", required=True, help="HdrHistogram interval log to write"
-    )
-    convert = commands.add_parser(
-        "convert", help="write the thresholds of another tool as a thresholds file", allow_abbrev=False
-    )
-    convert.add_argument("file", type=Path, metavar="FILE", help="options, script or report of that tool")
-    convert.add_argument(
-        "--from",
-        dest="tool",
-        choices=("k6", "taurus", "artillery", "gatling"),
-        help="default: told by the file",
-    )
-    convert.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: standard output")
-    return parser

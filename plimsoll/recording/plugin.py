@@ -139,7 +139,7 @@ def _check(last_resort: LastResort, environment: Environment) -> None:
 
 def _end_workers_and_refuse(status: int, faults: list[str]) -> NoReturn:
     # Locust ends the workers of --processes only after a run; these would wait for a minute yet. They are
-    # forked, so their command is that of this process; another child is none of them.
+    # forked, so their command is that of this process; no other child has it.
     process = psutil.Process()
     for child in process.children():
         with suppress(psutil.Error):
