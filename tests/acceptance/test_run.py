@@ -209,7 +209,7 @@ def test_two_workers(tmp_path: Path) -> None:
 
     rows = students.notes("row")
     assert Counter(int(n) for _, n, _ in rows) == dict.fromkeys(range(60), 1)
-    assert len({pid for pid, _, _ in rows}) == 2
+    assert len({pid for pid, _, _ in rows}) == 2, output
     assert {school for _, _, school in rows} == {"7"}
     assert output.count("all rows used") == 1
     assert "Traceback" not in output

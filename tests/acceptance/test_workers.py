@@ -36,7 +36,11 @@ THRESHOLDS = """thresholds:
 # Workers that receive the spawn message while they still start.
 SLOW_START = """
 import gevent
+from locust import runners
 from locust.runners import WorkerRunner
+
+# A busy machine silences a worker for the four seconds after which Locust's master takes it for lost.
+runners.HEARTBEAT_LIVENESS = 60
 
 connect = WorkerRunner.connect_to_master
 
