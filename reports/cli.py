@@ -134,6 +134,11 @@ def _parser() -> argparse.ArgumentParser:
         default=os.environ.get("PLIMSOLL_BASELINE"),
         help="the earlier run that limits such as 'baseline + 10%%' are set by (default: PLIMSOLL_BASELINE)",
     )
+    judge.add_argument(
+        "--inconclusive",
+        choices=("skipped", "error"),
+        help="what junit.xml says of an undecided limit (default: PLIMSOLL_INCONCLUSIVE or skipped)",
+    )
     steps = commands.add_parser(
         "steps", help="judge each step of a run, also while it goes on", allow_abbrev=False
     )

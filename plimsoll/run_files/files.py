@@ -32,6 +32,10 @@ JUDGED_FILES = (
 VERDICT_FILE = "verdict.json"
 VERDICT_SCHEMA_VERSION = 2
 REPORT_FILE = "report.html"
+JUNIT_FILE = "junit.xml"
+SUMMARY_FILE = "summary.md"
+VIEW_FILES = (REPORT_FILE, JUNIT_FILE, SUMMARY_FILE)
+"""What is written of a verdict for its readers, before verdict.json itself."""
 
 
 class ScheduleRow(NamedTuple):

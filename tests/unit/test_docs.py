@@ -17,13 +17,13 @@ from plimsoll.run_files.files import (
     LOCUST_PREFIX,
     LOCUST_STATS,
     LOCUST_SUFFIXES,
-    REPORT_FILE,
     RUN_FILE,
     RUN_SCHEMA_VERSION,
     SCHEDULE_FILE,
     THRESHOLDS_FILE,
     VERDICT_FILE,
     VERDICT_SCHEMA_VERSION,
+    VIEW_FILES,
     HealthRow,
     ScheduleRow,
 )
@@ -104,7 +104,7 @@ def test_every_file_is_described() -> None:
         r"`([^`]+)`", "".join(re.findall(r"(?m)^\| (`[^|]+) \| (?:recording|Locust|judge) \|", text))
     )
 
-    assert sorted(files) == sorted([*RUN_FILES, VERDICT_FILE, REPORT_FILE])
+    assert sorted(files) == sorted([*RUN_FILES, VERDICT_FILE, *VIEW_FILES])
     for file, version in (
         (RUN_FILE, RUN_SCHEMA_VERSION),
         (INTERVALS_FILE, INTERVALS_SCHEMA_VERSION),

@@ -230,9 +230,8 @@ def test_an_earlier_verdict_stays_where_nothing_is_judged(
 
     assert main(["judge", str(run_directory), "--thresholds", str(path)]) == 2
     first, second = capsys.readouterr().err.splitlines()
-    assert (
-        first == "note: the run was not judged; verdict.json and report.html are left from an earlier judging"
-    )
+    left = "verdict.json, report.html, junit.xml, summary.md"
+    assert first == f"note: the run was not judged; left from an earlier judging: {left}"
     assert "note" not in second
     assert {path.name: path.read_bytes() for path in run_directory.iterdir()} == before
 
