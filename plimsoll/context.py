@@ -34,6 +34,14 @@ class Attribution(NamedTuple):
     tags: str = ""
 
 
+class Invariant(NamedTuple):
+    """What must hold of the data after a run; `holds` is None where it was not verified, `text` says why."""
+
+    name: str
+    holds: bool | None = None
+    text: str = ""
+
+
 class UnderWay(Protocol):
     """A request or a transaction that has not ended, begun at *started_s* of time.monotonic."""
 
@@ -88,6 +96,8 @@ class Execution:
         """The most requests under way at once; the reader sets it back."""
         self.ended_request_s = 0.0
         """How long ended requests were under way, all together."""
+        self.invariants: list[Invariant] = []
+        """Those of the run's set-ups, in the process that verifies them."""
 
     def cut_off_all(self) -> None:
         """Count what is under way as cut off now: the run has ended, whatever it still does."""

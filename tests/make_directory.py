@@ -52,6 +52,7 @@ FACTS: dict[str, Any] = {
     "aborted": None,
     "workers": [],
     "lost_workers": [],
+    "invariants": [],
     "stats_reset": False,
     "locust_totals": {"requests": 600, "failures": 0},
     "recording_errors": 0,

@@ -20,6 +20,7 @@ from functools import partial
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
+from plimsoll.context import Invariant, execution_of
 from plimsoll.data.sources import FeedError
 from plimsoll.redact import redact
 
@@ -33,6 +34,7 @@ ANSWER_LIMIT_S = 3.0
 
 ResultT = TypeVar("ResultT")
 Steps = Callable[[Environment], Generator[ResultT, None, None]]
+Ask = Callable[[Environment], str]
 
 
 class SetUpError(RuntimeError):
@@ -51,6 +53,19 @@ class SetUp(Generic[ResultT]):
             raise TypeError(f"set-up {steps.__name__!r} must yield once, between set-up and clean-up")
         self.name = f"{steps.__module__}.{steps.__name__}"
         self.steps, self.limit_s = steps, limit_s
+        self.invariants: dict[str, Ask] = {}
+
+    def invariant(self, name: str) -> Callable[[Ask], Ask]:
+        """Have a function say what is wrong after the load, "" for nothing: a run with anything wrong FAILs.
+
+        It is asked once, by the master, when the users have stopped and before the clean-up, within limit_s.
+        """
+
+        def declare(ask: Ask) -> Ask:
+            self.invariants[name] = ask
+            return ask
+
+        return declare
 
     @property
     def result(self) -> ResultT:
@@ -148,6 +163,9 @@ class SetUps:
             SetUpError, FeedError: one of them failed; those that have begun must still be ended.
         """
         _RESULTS.by_name.clear()
+        execution_of(self._environment).invariants = [
+            Invariant(invariant) for declared in DECLARED.values() for invariant in declared.invariants
+        ]
         for name, declared in DECLARED.items():
             steps = declared.steps(self._environment)
             self._begun.append((declared, steps))
@@ -162,13 +180,30 @@ class SetUps:
                 raise SetUpError(f"set-up {name!r} yielded what JSON cannot hold: {error}") from None
 
     def end(self) -> None:
-        """Run all clean-ups, the last set-up's first; say which of them fail."""
+        """Ask for all invariants and run all clean-ups, the last set-up's first; say which of them fail."""
+        for declared, _ in self._begun:
+            if declared.name in _RESULTS.by_name:  # it was set up
+                self._verify(declared)
         while self._begun:
             declared, steps = self._begun.pop()
             try:
                 _run_within(declared.limit_s, partial(_finish, steps))
             except SetUpError as error:
                 logger.error("clean-up of %r failed: %s", declared.name, error)  # noqa: TRY400 - no traceback
+
+    def _verify(self, declared: SetUp[Any]) -> None:
+        """Note which invariants of a set-up hold, and why one was not verified."""
+        found = execution_of(self._environment).invariants
+        for name, ask in declared.invariants.items():
+            try:
+                wrong = redact(_run_within(declared.limit_s, partial(ask, self._environment)))
+                answer = Invariant(name, not wrong, wrong)
+            except SetUpError as error:
+                answer = Invariant(name, None, str(error))
+            found[found.index(Invariant(name))] = answer
+            if not answer.holds:
+                what = "does not hold" if answer.holds is False else "was not verified"
+                logger.error("the invariant %r %s: %s", name, what, answer.text)
 
 
 def _run_within(limit_s: float, step: Callable[[], ResultT]) -> ResultT:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from plimsoll.context import execution_of
 from plimsoll.recording.declared_names import known_request_names
 from plimsoll.recording.health import HealthMonitor
 from plimsoll.recording.interval_recording import TICKS_PER_WRITE, IntervalRecording
@@ -177,6 +178,7 @@ class Recording:
             workers=sorted(self._watch.took_part),
             lost_workers=[worker._asdict() for worker in lost],
             locust_totals=counted if final_write else None,
+            invariants=self._invariants,
             recording_errors=self._errors.count + self._intervals.request_errors,
             recording_fault=self._errors.first,
             clock_offsets_s=self._clocks.facts(),
@@ -189,6 +191,10 @@ class Recording:
         self._facts |= facts
         with self._errors.guard(RUN_FILE):
             write_facts(self.directory, self._facts)
+
+    @property
+    def _invariants(self) -> list[dict[str, object]]:
+        return [invariant._asdict() for invariant in execution_of(self._environment).invariants]
 
     def _start_facts(self, started: datetime, sut_version: str | None) -> dict[str, object]:
         environment, options = self._environment, options_of(self._environment)
@@ -212,6 +218,7 @@ class Recording:
             "workers": [],
             "lost_workers": [],
             "stats_reset": options.reset_stats,
+            "invariants": self._invariants,
             "locust_totals": None,
             "recording_errors": 0,
             "recording_fault": None,

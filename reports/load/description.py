@@ -16,7 +16,7 @@ from plimsoll.run_files.files import (
 )
 from reports.errors import DataError
 from reports.files import read_regular
-from reports.load.run import Arrivals, ClockStep, RunMeta, Stage
+from reports.load.run import Arrivals, ClockStep, Invariant, RunMeta, Stage
 
 TEXTS = (
     "profile",
@@ -71,6 +71,11 @@ def _meta(content: dict[str, Any], run_id: str, version: float) -> RunMeta:
         if at_s is not None and forward_s is not None:
             process, suspended_s = _text(step.get("process")) or "", _number(step.get("suspended_s"))
             clock_steps.append(ClockStep(process, at_s, forward_s, suspended_s))
+    invariants = [
+        Invariant(_text(each.get("name")) or "", holds if isinstance(holds, bool) else None, text or "")
+        for each in map(_mapping, _list(content.get("invariants")))
+        for holds, text in [(each.get("holds"), _text(each.get("text")))]
+    ]
     known: dict[str, Any] = {key: _text(content.get(key)) for key in TEXTS}
     known |= {key: _texts(content.get(key)) or () for key in LISTS}
     known |= {key: _positive(content.get(key)) or 1.0 for key in SCALES}
@@ -90,6 +95,7 @@ def _meta(content: dict[str, Any], run_id: str, version: float) -> RunMeta:
         lost_workers=_texts(lost) or (),
         clock_offsets_s={key: offset_s for key, offset_s in offsets_s.items() if offset_s is not None},
         clock_steps=tuple(clock_steps),
+        invariants=invariants,
         stats_reset=content.get("stats_reset") is True,
         recording_errors=int(_positive(content.get("recording_errors")) or 0),
         locust_totals=None if requests is None or failures is None else (int(requests), int(failures)),

@@ -75,6 +75,15 @@ class Arrivals:
 
 
 @dataclass(frozen=True)
+class Invariant:
+    """Hold what had to be so of the service's data after the run; `holds` is None where nobody looked."""
+
+    name: str
+    holds: bool | None
+    text: str
+
+
+@dataclass(frozen=True)
 class ClockStep:
     """Hold by how much the wall clock of a process went forward (back, below 0), and when in the run.
 
@@ -131,6 +140,7 @@ class RunMeta:
     lost_workers: Sequence[str] = ()
     clock_offsets_s: dict[str, float] = field(default_factory=dict)
     clock_steps: Sequence[ClockStep] = ()
+    invariants: Sequence[Invariant] = ()
     stats_reset: bool = False
     recording_errors: int = 0
     recording_fault: str | None = None

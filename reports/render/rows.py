@@ -142,7 +142,9 @@ def headline(verdict: dict[str, Any], rows: Sequence[ThresholdRow]) -> str:
     if verdict["verdict"] == "PASS":
         return f"Yes: {only} holds." if only else f"Yes: all {len(deciding)} limits hold."
     if verdict["verdict"] == "FAIL":
-        return f"No: {only or f'{failed} of {len(deciding)} limits'} {plural(failed, 'is', 'are')} broken."
+        decisive = [check for check in verdict["validity"] if not check["ok"] and check.get("is_decisive")]
+        said = [f"{only or f'{failed} of {len(deciding)} limits'} {plural(failed, 'is', 'are')} broken"]
+        return f"No: {'; '.join([*(said if failed else []), *(sanitize(c['reason']) for c in decisive)])}."
     if not deciding:
         return "Not decided: no threshold can fail this run."
     said = []

@@ -51,7 +51,7 @@ def conclude(
     thresholds: Sequence[Threshold],
     checks: Sequence[Check],
 ) -> Conclusion:
-    """Return FAIL for any failed threshold, else INCONCLUSIVE for any doubt, else PASS.
+    """Return FAIL for any failed threshold or decisive check, else INCONCLUSIVE for any doubt, else PASS.
 
     `lowered` is the run without the lag of the generator's event loop.
     """
@@ -61,7 +61,9 @@ def conclude(
     failed = [
         Reason("threshold", each.source, each.measured) for each in deciding if each.outcome is Outcome.FAIL
     ]
-    doubts = [Reason("check", check.check, check.reason) for check in checks if not check.ok]
+    broken = [check for check in checks if not check.ok]
+    failed += [Reason("check", check.check, check.reason) for check in broken if check.is_decisive]
+    doubts = [Reason("check", check.check, check.reason) for check in broken if not check.is_decisive]
     if not deciding:
         doubts.append(Reason("threshold", "", "no thresholds: nothing was judged"))
     doubts += [
@@ -139,6 +141,7 @@ def run_checks(run: Run, window: SteadyState | None) -> list[Check]:
     """Return the checks of the whole run that its files allow."""
     found: list[Check | None] = [
         recording.files_complete(run),
+        recording.invariants_hold(run),
         requests.any_requests(run),
         requests.any_success(run),
         requests.task_exceptions(run),

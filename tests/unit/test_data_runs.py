@@ -198,3 +198,22 @@ def test_the_web_ui_says_why_a_set_up_failed(students: Students) -> None:
         {"success": False, "message": "set-up 'students.account' failed: OSError: no such school"}
     ]
     assert students.notes("row") == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status", "reason"),
+    [
+        ("", 77, "no thresholds: nothing was judged"),
+        ("one school is missing", 99, "'schools stay' does not hold: one school is missing"),
+    ],
+)
+def test_an_invariant_decides(students: Students, wrong: str, status: int, reason: str) -> None:
+    """A run in which data are lost FAILs without any limit, and says in its headline what is wrong."""
+    file = students.folder / "students.py"
+    invariant = f"\n@account.invariant('schools stay')\ndef stay(environment):\n    return {wrong!r}\n"
+    file.write_text(file.read_text(encoding="utf-8") + invariant, encoding="utf-8")
+    ended = run(students, "-u", "2", "-r", "2", "-t", "8s", RECORDED="yes")
+
+    assert ended.status == status, ended.output
+    assert reason in " ".join(ended.output.split())
+    assert ended.output.count("No: 'schools stay' does not hold: one school is missing.") == bool(wrong)

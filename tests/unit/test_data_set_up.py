@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from plimsoll.context import Invariant, execution_of
 from plimsoll.data.preparation import Preparation
 from plimsoll.data.set_up import DECLARED, SetUp, SetUpError, set_up
 from plimsoll.data.sources import CsvFile, FeedError
@@ -229,3 +230,56 @@ def test_a_set_up_without_a_yield_is_refused() -> None:
         @set_up(limit_s=1)
         def accounts(environment: Environment) -> Any:
             """Do nothing."""
+
+
+@pytest.mark.parametrize(
+    ("ask", "expected"),
+    [
+        (lambda _: "", (True, "")),
+        (lambda _: "19,990 of 20,000", (False, "19,990 of 20,000")),
+        (lambda _: "of postgresql://a:s3cret@db/x", (False, "of postgresql://a:***@db/x")),
+        (lambda _: str(1 // 0), (None, "ZeroDivisionError: integer division or modulo by zero")),
+        (lambda _: gevent.sleep(5), (None, "it takes longer than 1 s, the limit_s of its @set_up")),
+    ],
+    ids=["holds", "does not hold", "a secret is masked", "cannot be asked", "takes too long"],
+)
+def test_an_invariant_is_asked_between_load_and_clean_up(
+    preparation: Preparation, ask: Callable[[Environment], str], expected: tuple[bool | None, str]
+) -> None:
+    """Not verified before the load, it is asked once after it, while what was set up is still there."""
+    notes: list[str] = []
+    accounts = noted("accounts", notes)
+
+    @accounts.invariant("money is conserved")
+    def conserved(environment: Environment) -> str:
+        notes.append("asked")
+        return ask(environment)
+
+    execution = execution_of(preparation._environment)
+    preparation.begin()
+    before = list(execution.invariants)
+    preparation.end()
+
+    assert before == [Invariant("money is conserved", None, "")]
+    assert execution.invariants == [Invariant("money is conserved", *expected)]
+    assert notes == ["accounts up", "asked", "accounts down"]
+
+
+def test_no_invariant_of_a_set_up_that_failed_is_asked(preparation: Preparation) -> None:
+    """There was no load, and what it would ask for may not be there."""
+    notes: list[str] = []
+
+    @set_up(limit_s=1)
+    def accounts(environment: Environment) -> Generator[None, None, None]:  # noqa: ARG001 - as the suite calls it
+        int("no number")
+        yield
+
+    @accounts.invariant("money is conserved")
+    def conserved(environment: Environment) -> str:  # noqa: ARG001 - as the suite calls it
+        notes.append("asked")
+        return ""
+
+    with pytest.raises(SetUpError):
+        preparation.begin()
+
+    assert notes == []

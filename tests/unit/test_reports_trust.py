@@ -10,7 +10,7 @@ import pytest
 from plimsoll.run_files.exit_status import Outcome
 from plimsoll.run_files.files import HEALTH_FILE, SCHEDULE_FILE
 from reports.load.interval_file import intervals_of
-from reports.load.run import HEALTH_COLUMNS, STAGE_COLUMNS, ClockStep, Run, Stage
+from reports.load.run import HEALTH_COLUMNS, STAGE_COLUMNS, ClockStep, Invariant, Run, Stage
 from reports.steady_state import SteadyState, steady_state
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.checks import Check
@@ -397,6 +397,9 @@ def test_selectors_that_the_files_cannot_tell_cover_nothing() -> None:
         ({"recorded": True, "workers": ("w1",), "lost_workers": ("w2",)}, "workers_lost", False,
          "1 worker was lost: 'w2'"),
         ({"recorded": True, "workers": ("w1",)}, "workers_lost", True, ""),
+        ({"invariants": [Invariant("money", holds=False, text="9 of 10"), Invariant("rows", None, "")]},
+         "invariants_hold", False, "'money' does not hold: 9 of 10; 'rows' was not verified"),
+        ({"invariants": [Invariant("money", holds=True, text="")]}, "invariants_hold", True, ""),
         ({"clock_offsets_s": {"w1": 0.2, "w2": -2.0}}, "clock_skew", False,
          "the clock of worker 'w2' is -2.0 s off the master's"),
         ({"recording_errors": 3}, "recording_errors", False,

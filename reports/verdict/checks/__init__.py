@@ -31,8 +31,8 @@ EVERYTHING = tuple(Family)
 class Check:
     """Hold one check: what was measured, what it is held against, and why it failed.
 
-    `hides_worse` says that what the check did not see can only have been worse, so that a FAIL stands. A
-    reason beside `ok` is a fact worth knowing.
+    `hides_worse` says that what the check did not see can only have been worse, so that a FAIL stands. One
+    that `is_decisive` makes the run FAIL where it fails. A reason beside `ok` is a fact worth knowing.
     """
 
     check: str
@@ -42,6 +42,7 @@ class Check:
     reason: str = ""
     undermines: Collection[Family] = ()
     hides_worse: bool = False
+    is_decisive: bool = False
 
     @classmethod
     def of(
@@ -68,4 +69,5 @@ class Check:
             "ok": self.ok,
             "reason": self.reason,
             "undermines": [family.value for family in self.undermines],
+            "is_decisive": self.is_decisive,
         }

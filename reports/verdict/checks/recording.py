@@ -34,6 +34,22 @@ def files_complete(run: Run) -> Check | None:
     )
 
 
+def invariants_hold(run: Run) -> Check | None:
+    """Return how many invariants of the service's data do not hold after the run, or were not verified."""
+    wrong = [each for each in run.meta.invariants if not each.holds]
+    if not run.meta.invariants:
+        return None
+    reason = "; ".join(
+        f"{each.name!r} {'was not verified' if each.holds is None else 'does not hold'}"
+        f"{f': {each.text}' if each.text else ''}"
+        for each in wrong
+    )
+    is_broken = any(each.holds is False for each in wrong)
+    return Check(
+        "invariants_hold", float(len(wrong)), 0.0, ok=not wrong, reason=reason, is_decisive=is_broken
+    )
+
+
 def stats_reset(run: Run) -> Check | None:
     """Return a failed check where Locust's figures, which are judged, leave out the time before a reset."""
     if not run.meta.stats_reset or run.intervals:
