@@ -56,6 +56,10 @@ def judge(options: argparse.Namespace) -> tuple[int, str]:
         thresholds = read_thresholds(named)
         judged = load(place, with_thresholds=options.thresholds is None)
         judged = replace(judged, earlier=_earlier_runs(thresholds, options.baseline))
+        if options.thresholds is not None and judged.meta.aborted_by is not None:
+            named_sources = {each.statement.source.strip() for each in thresholds}
+            if judged.meta.aborted_by.source not in named_sources:  # it is no limit of this judging
+                judged = replace(judged, meta=replace(judged.meta, aborted_by=None))
         verdict = reach_verdict(judged, thresholds)
         fault = _write(place, judged, verdict, inconclusive)
     if fault:

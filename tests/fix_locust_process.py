@@ -13,7 +13,7 @@ from locust.env import Environment
 import json
 import time
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from plimsoll.run_files.exit_status import ExitStatus
 from reports.load.run_files import load, locate
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.verdict import reach_verdict
+from tests.watchers import silent, watched_by
 
 DEFAULTS: dict[str, Any] = {
     "run_dir": None,
@@ -174,10 +175,11 @@ class LocustProcess:
 
 
 @pytest.fixture
-def judge(monkeypatch: pytest.MonkeyPatch) -> type[Judge]:
-    """Have no signals taken and no process started to judge; its `status` is that of each verdict."""
+def judge(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Judge]]:
+    """Have no signals taken and no process started to judge or watch; `status` is that of each verdict."""
     hub, judge = get_hub(), type("Judge", (Judge,), {})
     monkeypatch.setattr(hub, "handle_error", hub.handle_error)  # the test may change it
     monkeypatch.setattr(ProcessEnd, "take_signals", lambda _: None)
     monkeypatch.setattr(session_module, "Judging", judge)
-    return judge
+    with watched_by(silent):
+        yield judge

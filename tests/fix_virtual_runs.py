@@ -16,6 +16,7 @@ import pytest
 
 from tests.fix_runs import GENEROUS, ROOT, Commands, Run
 from tests.in_process import Live, run_locust
+from tests.watchers import Look, silent
 
 Delay = Callable[[str], float]
 
@@ -82,10 +83,11 @@ class VirtualRunner(Commands):
         thresholds: str | None = GENEROUS,
         folder: Path = ROOT,
         meanwhile: Callable[[Live], object] | None = None,
+        look: Look = silent,
     ) -> VirtualRun:
         """Run to the end."""
         command, directory = self.command(*arguments, thresholds=thresholds)
-        ended = run_locust(command, folder, meanwhile)
+        ended = run_locust(command, folder, meanwhile, look=look)
         run = VirtualRun(ended.status, ended.output, directory)
         run.elapsed_s = ended.elapsed_s
         return run

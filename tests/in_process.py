@@ -46,6 +46,7 @@ from plimsoll.recording import health, judging, recording, run_directory
 from reports import cli
 from tests.as_before import all_as_before
 from tests.virtual_time import Clock, virtual_time
+from tests.watchers import Look, silent, watched_by
 
 ROOT = Path(__file__).resolve().parents[1]
 JUDGING_S = 2.5
@@ -109,10 +110,11 @@ def run_locust(
     folder: Path = ROOT,
     meanwhile: Callable[[Live], object] | None = None,
     command: Callable[[], object] = main.main,
+    look: Look = silent,
 ) -> Ended:
     """Run `locust` with these arguments in a folder to its end; *meanwhile* runs in a greenlet beside it.
 
-    *command* is what reads the arguments, where it is not Locust itself.
+    *command* is what reads the arguments, where it is not Locust itself. Its limits are watched by *look*.
     """
     output = io.StringIO()
     run_directory.git_commit(judging.SUITE_FOLDER)  # asked of a process, once, and not under virtual time
@@ -127,6 +129,7 @@ def run_locust(
             _what_it_prints_goes_to(output),
             all_as_before(),
             _judge_in_this_process(),
+            watched_by(look),
             _machine_at_rest(clock),
             chdir(folder),
             patch.object(sys, "argv", ["locust", "--skip-log-setup", *arguments]),

@@ -50,6 +50,7 @@ FACTS: dict[str, Any] = {
     "ended": "2027-01-15T08:01:00Z",
     "end_reason": "run time reached",
     "aborted": None,
+    "aborted_by": None,
     "workers": [],
     "lost_workers": [],
     "invariants": [],

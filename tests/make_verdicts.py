@@ -143,6 +143,7 @@ def make_verdict(word: str = "PASS", **parts: Any) -> dict[str, Any]:
             "user_scale": 0.1,
             "time_scale": 1 / 60,
             "end_reason": "schedule ended",
+            "aborted_by": None,
         },
         "source": {"kind": "csv", "latency_resolution": "Locust rounds response times"},
         "validity": [{"check": "any_requests", "value": 8000.0, "limit": 1.0, "ok": True, "reason": ""}],

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from plimsoll.recording.intervals import IntervalFile, batch_from_message
 from plimsoll.recording.options import declared_limits_ms
 from plimsoll.recording.recorder import RequestRecorder
@@ -49,14 +51,15 @@ class IntervalRecording:
         if self._recorder:
             self._recorder.listen(environment)
 
-    def tick(self) -> None:
-        """Take the requests of the second that has passed; call it once a second."""
+    def tick(self) -> pa.RecordBatch | None:
+        """Take the requests of the second that has passed, once a second; return what was written, if any."""
         self._ticks += 1
         with self._errors.guard(INTERVALS_FILE):
             self._aggregate()
         if self._ticks % TICKS_PER_WRITE == 0:
             with self._errors.guard(INTERVALS_FILE):
-                self._file.write()
+                return self._file.write()
+        return None
 
     def on_worker_report(self, worker: str, data: Mapping[str, Any]) -> None:
         """Take what a worker sent along with Locust's own report."""

@@ -33,6 +33,8 @@ Message = dict[str, Any]
 # One value a row, and the number of its key.
 SCALARS = {name: np.dtype(kind) for name, kind in INTERVAL_COLUMNS.items() if kind in SCALAR_TYPES}
 SCALARS["key"] = np.dtype("int32")
+# Each batch carries the texts that are new in it, and no more.
+STREAM_OPTIONS = pa.ipc.IpcWriteOptions(use_threads=False, emit_dictionary_deltas=True)
 # Any number of (value, count) a row: buckets of latencies and ages, positions in the table of failure kinds.
 ROW_HISTOGRAMS = (*HISTOGRAMS, "failure_kinds")
 
@@ -116,8 +118,7 @@ class IntervalFile:
         self._texts: dict[str, dict[str, int]] = {column: {} for column in LABELS}
         self._pending: list[dict[str, Any]] = []
         self._file = pa.CompressedOutputStream(pa.OSFile(str(path), "wb"), "zstd")
-        options = pa.ipc.IpcWriteOptions(use_threads=False, emit_dictionary_deltas=True)
-        self._writer = pa.ipc.new_stream(self._file, self._schema, options=options)
+        self._writer = pa.ipc.new_stream(self._file, self._schema, options=STREAM_OPTIONS)
         self._file.flush()
 
     def append(
@@ -140,10 +141,13 @@ class IntervalFile:
         }
         self._pending.append({**scalars, **texts, **_list_columns(batch)})
 
-    def write(self) -> None:
-        """Write what was appended since, as one batch that is with the operating system afterwards."""
+    def write(self) -> pa.RecordBatch | None:
+        """Write what was appended since, as one batch that is with the operating system afterwards.
+
+        Return the batch, None where nothing was appended.
+        """
         if not self._pending:
-            return
+            return None
         pending, self._pending = self._pending, []
         columns = []
         for field in self._schema:
@@ -156,8 +160,10 @@ class IntervalFile:
                 columns.append(pa.concat_arrays(parts))
             else:
                 columns.append(_array(np.concatenate(parts), field.type))
-        self._writer.write_batch(pa.record_batch(columns, schema=self._schema))
+        written = pa.record_batch(columns, schema=self._schema)
+        self._writer.write_batch(written)
         self._file.flush()
+        return written
 
     def close(self) -> None:
         """Write what is left and mark the end of the stream."""

@@ -9,7 +9,7 @@ from locust.runners import WORKER_REPORT_INTERVAL
 import itertools
 import logging
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from plimsoll.recording.declared_names import known_request_names
 from plimsoll.recording.health import HealthMonitor
 from plimsoll.recording.interval_recording import TICKS_PER_WRITE, IntervalRecording
 from plimsoll.recording.judging import SUITE_FOLDER, StepJudge, copy_thresholds
+from plimsoll.recording.live import Abort, LimitState, LimitWatch
 from plimsoll.recording.options import options_of
 from plimsoll.recording.run_clock import RunClock
 from plimsoll.recording.run_directory import (
@@ -42,6 +43,7 @@ from plimsoll.recording.worker import UNRECORDED_KEY, reported_health
 from plimsoll.recording.workers import WorkerClocks, WorkerWatch
 from plimsoll.redact import redact, redact_command
 from plimsoll.run_files.files import (
+    ABORTED,
     HEALTH_FILE,
     LOCAL,
     MASTER,
@@ -66,7 +68,13 @@ logger.setLevel(logging.INFO)
 class Recording:
     """Everything that is written into one run directory while its run lasts."""
 
-    def __init__(self, environment: Environment, sut_version: str | None, set_up_s: float) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        sut_version: str | None,
+        set_up_s: float,
+        end_load: Callable[[], None],
+    ) -> None:
         self._environment, self._clock = environment, RunClock()
         self._plan = RunPlan(environment, self._clock, set_up_s)
         self._unrecorded = environment.stats.total.num_requests, environment.stats.total.num_failures
@@ -93,6 +101,10 @@ class Recording:
         reported_after_s = WORKER_REPORT_INTERVAL if self._watch.is_watching else 0.0
         judge = StepJudge(self.directory, reported_after_s + WRITTEN_AFTER_S)
         self._plan.judge_steps_by(judge if options.thresholds else None)
+        self._end_load = end_load
+        self._limit_watch: LimitWatch | None = None
+        if options.thresholds:
+            self._limit_watch = LimitWatch(self.directory, self._abort_by_limit, can_abort=True)
         self._writing = gevent.spawn(self._write_every_second)
         logger.info("recording to %s", self.directory)
         run_time_s = self._plan.run_time_s
@@ -110,6 +122,11 @@ class Recording:
     def is_aborted(self) -> bool:
         """Whether something has broken the run off."""
         return self._facts["aborted"] is not None
+
+    @property
+    def limit_states(self) -> Sequence[LimitState]:
+        """How the limits stood when they were looked at last, while the load went on."""
+        return self._limit_watch.states if self._limit_watch else ()
 
     def mark_end(self, received_signal: str | None, *, schedule_ended: bool) -> None:
         """Note why the load ends, at the moment it does; *schedule_ended*: a shape ended it itself.
@@ -130,10 +147,21 @@ class Recording:
     def abort(self, what: str) -> None:
         """Note what broke the run off, which cannot pass then; it ends the load, if nothing has yet."""
         if not self.load_has_ended:
-            self._note_end("aborted")
+            self._note_end(ABORTED)
         self._note(aborted=self._facts["aborted"] or what)
 
+    def _abort_by_limit(self, abort: Abort) -> None:
+        if self.load_has_ended:
+            return
+        at_s = round(self._plan.elapsed_s, 1)
+        logger.error("%.0f s: %s; the load is aborted, and the run fails", at_s, abort.text)
+        self._note_end(f"{ABORTED}: {abort.text}")
+        self._note(aborted_by={"source": abort.source, "text": abort.text, "at_s": at_s})
+        self._end_load()
+
     def _note_end(self, reason: str) -> None:
+        if self._limit_watch:
+            self._limit_watch.stop()
         self._end_reason = reason
         self._facts |= self._plan.facts()
         ended = datetime.fromtimestamp(self._clock.now_unix_s, UTC)
@@ -215,6 +243,7 @@ class Recording:
             "ended": None,
             "end_reason": None,
             "aborted": None,
+            "aborted_by": None,
             "workers": [],
             "lost_workers": [],
             "stats_reset": options.reset_stats,
@@ -245,7 +274,9 @@ class Recording:
             self._schedule.write_second(elapsed_s, planned, runner.user_count, requests)
         with self._errors.guard(CSV_FILES):
             self._csv_files.flush()
-        self._intervals.tick()
+        written = self._intervals.tick()
+        if self._limit_watch and written is not None:
+            self._limit_watch.take(written)
         if not is_first:  # the health of no time at all says nothing
             with self._errors.guard(HEALTH_FILE):
                 self._health_file.write(self._health.take())

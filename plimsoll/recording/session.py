@@ -10,7 +10,7 @@ from locust.runners import WORKER_REPORT_INTERVAL, MasterRunner, Runner
 import logging
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from plimsoll.listening import listen_first, listen_last, surround
 from plimsoll.recording.bundled_service import BundledService
 from plimsoll.recording.exits import contain_exits
 from plimsoll.recording.judging import SUITE_FOLDER, Judgement, Judging
+from plimsoll.recording.live import LimitState
 from plimsoll.recording.options import options_of
 from plimsoll.recording.recording import Recording
 from plimsoll.recording.run_directory import git_commit, package_versions
@@ -28,6 +29,9 @@ from plimsoll.terminal import say
 
 # What a worker measured last reaches the master with its next report.
 LAST_REPORT_S = WORKER_REPORT_INTERVAL + 1.0
+
+# Of Locust's --autoquit: the web UI stays.
+NO_AUTOQUIT = -1
 
 logger = logging.getLogger("plimsoll")
 
@@ -100,6 +104,12 @@ class Session:
         if self._recording or self._unfinished or self._judging:
             return "judging"
         return "judged" if self.judgement else "idle"
+
+    @property
+    def limit_states(self) -> Sequence[LimitState]:
+        """How the limits stand, or stood when the load ended, until the run is judged."""
+        recording = self._recording or self._unfinished
+        return recording.limit_states if recording else ()
 
     @property
     def is_headless(self) -> bool:
@@ -195,7 +205,8 @@ class Session:
         self.is_set_up_unfinished = self._has_stopped = False
         sut_version = self.service.ready.version if self.service else None
         try:
-            self._recording = Recording(self._environment, sut_version, set_up_s=time.monotonic() - began_s)
+            set_up_s = time.monotonic() - began_s
+            self._recording = Recording(self._environment, sut_version, set_up_s, self._end_load_early)
         except OSError as error:  # a load that cannot be judged is stopped
             text = f"plimsoll: the run cannot be recorded: {error}\n"
             self.take_judgement(Judgement(ExitStatus.BAD_CONFIGURATION, text))
@@ -218,10 +229,23 @@ class Session:
     def _end_aborted_run(self, recording: Recording, what: str) -> None:
         self.aborted = None
         recording.abort(what)
+        self._end_load_early()
+
+    def _end_load_early(self) -> None:
+        """Have the load end as if its time were up, and the process as well where it was to end with it."""
         if self.is_headless:
             self._end_process()
-        else:
-            gevent.spawn(self._runner.stop)
+            return
+
+        def stop() -> None:
+            self._runner.stop()
+            options = options_of(self._environment)
+            # A shape's end is Locust's to see; that of a run time comes only when the time is up.
+            if options.autostart and options.autoquit != NO_AUTOQUIT and not self._environment.shape_class:
+                gevent.sleep(options.autoquit)
+                self._end_process()
+
+        gevent.spawn(stop)
 
     def _on_test_stop(self, **_: Any) -> None:
         self.stopping, self._has_stopped = None, True

@@ -16,7 +16,7 @@ from plimsoll.run_files.files import (
 )
 from reports.errors import DataError
 from reports.files import read_regular
-from reports.load.run import Arrivals, ClockStep, Invariant, RunMeta, Stage
+from reports.load.run import Arrivals, ClockStep, Invariant, LimitAbort, RunMeta, Stage
 
 TEXTS = (
     "profile",
@@ -76,6 +76,8 @@ def _meta(content: dict[str, Any], run_id: str, version: float) -> RunMeta:
         for each in map(_mapping, _list(content.get("invariants")))
         for holds, text in [(each.get("holds"), _text(each.get("text")))]
     ]
+    abort = _mapping(content.get("aborted_by"))
+    source, text, at_s = _text(abort.get("source")), _text(abort.get("text")), _number(abort.get("at_s"))
     known: dict[str, Any] = {key: _text(content.get(key)) for key in TEXTS}
     known |= {key: _texts(content.get(key)) or () for key in LISTS}
     known |= {key: _positive(content.get(key)) or 1.0 for key in SCALES}
@@ -96,6 +98,7 @@ def _meta(content: dict[str, Any], run_id: str, version: float) -> RunMeta:
         clock_offsets_s={key: offset_s for key, offset_s in offsets_s.items() if offset_s is not None},
         clock_steps=tuple(clock_steps),
         invariants=invariants,
+        aborted_by=None if source is None else LimitAbort(source, text or "", at_s or 0.0),
         stats_reset=content.get("stats_reset") is True,
         recording_errors=int(_positive(content.get("recording_errors")) or 0),
         locust_totals=None if requests is None or failures is None else (int(requests), int(failures)),

@@ -97,6 +97,15 @@ class ClockStep:
 
 
 @dataclass(frozen=True)
+class LimitAbort:
+    """Hold which limit ended the load before its time, what was said of it then, and when in the run."""
+
+    source: str
+    text: str
+    at_s: float
+
+
+@dataclass(frozen=True)
 class RunMeta:
     """Hold what run.json says; for plain Locust CSVs only what could be deduced from them.
 
@@ -133,6 +142,7 @@ class RunMeta:
     end_reason: str | None = None
     aborted: str | None = None
     """What in the locustfile ended the process before its time, as a sys.exit(), and where."""
+    aborted_by: LimitAbort | None = None
     workers: Sequence[str] = ()
     recorded: bool = False
     has_intervals: bool = False

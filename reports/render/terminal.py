@@ -94,7 +94,10 @@ def _headline(verdict: dict[str, Any], rows: Sequence[ThresholdRow], *, colour: 
         f"{count(failures)} failed{share}",
         duration(run["duration_s"]),
     ]
-    return [f"{word}  {headline(verdict, rows)}", *_wrapped(" · ".join(facts), "  ")]
+    lines = [f"{word}  {headline(verdict, rows)}", *_wrapped(" · ".join(facts), "  ")]
+    if abort := run["aborted_by"]:
+        lines += _wrapped(f"aborted after {duration(abort['at_s'])} by {sanitize(abort['source'])}", "  ")
+    return lines
 
 
 def _open_threshold(row: ThresholdRow, *, colour: bool) -> Iterator[str]:

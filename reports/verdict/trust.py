@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from plimsoll.run_files.exit_status import Outcome
-from reports.load.run import Run
+from reports.load.run import LimitAbort, Run
 from reports.steady_state import SteadyState
 from reports.thresholds.entries import Threshold
 from reports.thresholds.metrics import BYTE_RATE, CUSTOM, LATENCY, RATE, RECOVERY, SLOPE, Clock
@@ -13,6 +13,7 @@ from reports.thresholds.selectors import Target
 from reports.thresholds.statement import UPPER_LIMITS, Measure, Part
 from reports.verdict.checks import Check, Family, generator, load, recording, requests
 from reports.verdict.judge import Judgement, judge_threshold
+from reports.wording import duration
 
 ONLY_GROW = {"count", "failures", "dropped_iterations", "late_iterations"}
 """What was counted stays counted, whatever else would have come."""
@@ -73,6 +74,19 @@ def conclude(
     ]
     outcome = Outcome.FAIL if failed else Outcome.INCONCLUSIVE if doubts else Outcome.PASS
     return Conclusion(outcome, [*failed, *doubts], judgements)
+
+
+def with_abort(found: Conclusion, abort: LimitAbort) -> Conclusion:
+    """Return FAIL by the limit that ended the load, whatever the figures of so short a run come to."""
+    text = f"the load was aborted after {duration(abort.at_s)}: {abort.text}"
+    judgements = [
+        replace(each, outcome=Outcome.FAIL, reason=text)
+        if each.source == abort.source and each.threshold.level == "fail"
+        else each
+        for each in found.judgements
+    ]
+    others = [each for each in found.reasons if (each.kind, each.subject) != ("threshold", abort.source)]
+    return Conclusion(Outcome.FAIL, [Reason("threshold", abort.source, text), *others], judgements)
 
 
 def downgraded(judgement: Judgement, checks: Sequence[Check]) -> Judgement:

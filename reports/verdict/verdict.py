@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
@@ -25,7 +26,7 @@ from reports.thresholds.statement import WHOLE
 from reports.verdict.capacity import find_capacity
 from reports.verdict.judge import Judgement
 from reports.verdict.scopes import words_of
-from reports.verdict.trust import conclude, run_checks, window_checks
+from reports.verdict.trust import conclude, run_checks, window_checks, with_abort
 
 SOURCES = {
     "intervals": {
@@ -84,6 +85,8 @@ def reach_verdict(run: Run, thresholds: Sequence[Threshold]) -> dict[str, Any]:
     part, lowered = (only(each, step.window) if step else each for each in (run, without_lag(run)))
     checks = [*run_checks(run, window), *window_checks(run, part, window, thresholds)]
     found = conclude(part, lowered, window, thresholds, checks)
+    if run.meta.aborted_by is not None:
+        found = with_abort(found, run.meta.aborted_by)
     is_cut = window is not None
     beside = LOCUST_FIGURES if run.intervals else {}
     if run.intervals.corrected is not None:
@@ -161,6 +164,7 @@ def _run_facts(run: Run) -> dict[str, Any]:
         "user_scale": meta.user_scale,
         "time_scale": meta.time_scale,
         "end_reason": meta.end_reason,
+        "aborted_by": None if meta.aborted_by is None else asdict(meta.aborted_by),
     }
 
 

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pandas as pd
 import pytest
@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 
 from plimsoll.run_files.exit_status import Outcome
 from reports.estimates.estimate import Estimate
-from reports.load.run import REQUEST_COLUMNS, STAGE_COLUMNS, Run, RunMeta, Stage, empty_frame
+from reports.load.run import (
+    REQUEST_COLUMNS,
+    STAGE_COLUMNS,
+    LimitAbort,
+    Run,
+    RunMeta,
+    Stage,
+    empty_frame,
+)
+from reports.render.terminal import terminal_text
 from reports.thresholds.limits import OPERATORS
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.checks import Check
@@ -449,6 +458,26 @@ def test_a_run_that_was_broken_off_never_passes() -> None:
     assert reach_verdict(run, thresholds("p95 < 50 ms"))["verdict"] == "FAIL"
 
 
+def test_a_run_that_a_limit_has_aborted_fails() -> None:
+    """The limit behind it is broken and the first reason, though the figures of the whole run keep it."""
+    abort = LimitAbort("error_rate < 10%", "measured 48 %, broken since 40 s", 45.0)
+    aborted = replace(RECORDED, ended="2026-11-21T00:00:45Z", end_reason="aborted", aborted_by=abort)
+    run = csv_run({"a": samples(1000)}, meta=aborted)
+    verdict = reach_verdict(run, thresholds("p95 < 200 ms", "error_rate < 10%"))
+    text = "the load was aborted after 45 s: measured 48 %, broken since 40 s"
+
+    assert (verdict["verdict"], verdict["run"]["aborted_by"]) == ("FAIL", asdict(abort))
+    assert reasons_of(verdict) == [
+        f"error_rate < 10%: {text}",
+        "run_completed: the run ended after 45.0 s of 60.0 s planned (aborted)",
+    ]
+    assert [(each["verdict"], each["reason"]) for each in verdict["thresholds"]][1:] == [("FAIL", text)]
+    assert verdict["thresholds"][0]["verdict"] == "PASS"
+    lines = terminal_text(verdict).splitlines()
+    assert lines[0] == "FAIL  No: 1 of 2 limits is broken."
+    assert lines[2] == "  aborted after 45 s by error_rate < 10%"
+
+
 def test_checks_that_cannot_be_made_are_left_out() -> None:
     """A plain Locust run has no plan and no recorded end; an unknown duration is not judged."""
     run = csv_run({"a": samples(99)})
@@ -491,7 +520,7 @@ def test_verdict_has_the_keys_of_the_contract() -> None:
     assert verdict["run"] == {
         "id": "test", "profile": None, "started": RECORDED.started, "duration_s": 60.0, "requests": 1000,
         "failures": 3, "unfinished": None, "host": None, "load_model": None, "arrivals": None,
-        "user_scale": 1.0, "time_scale": 1.0, "end_reason": "schedule ended",
+        "user_scale": 1.0, "time_scale": 1.0, "end_reason": "schedule ended", "aborted_by": None,
     }  # fmt: skip
     decided, too_few = verdict["thresholds"]
     assert list(decided) == [
