@@ -84,7 +84,7 @@ class WatchProcess:
     pid = 0
 
     def __init__(self, look: Look, started: list[WatchProcess], command: list[str], **_: object) -> None:
-        self._look, self._batches = look, 0
+        self._look, self.batches = look, 0
         self.directory = Path(command[-1])
         self.stdin, self.stdout = _Input(self), _Output()
         self.is_killed = False
@@ -92,8 +92,8 @@ class WatchProcess:
 
     def take(self) -> None:
         """Look at one batch more."""
-        self._batches += 1
-        if (said := self._look(self._batches)) is not None:
+        self.batches += 1
+        if (said := self._look(self.batches)) is not None:
             self.stdout.lines.put(f"{json.dumps(said)}\n".encode())
 
     def kill(self) -> None:

@@ -124,9 +124,10 @@ def verdict_pages(session: Session, prefix: str, needs_login: Callable[[View], V
     @pages.get("/status")
     @needs_login
     def status() -> Response:
-        """Say where the last run is on its way to a verdict."""
+        """Say where the last run is on its way to a verdict, and how its limits stand meanwhile."""
         if session.state != "judged":
-            return jsonify({"state": session.state})
+            limits = [state._asdict() for state in session.limit_states]
+            return jsonify({"state": session.state, "limits": limits})
         assert session.judgement is not None
         run_id = next(reversed(session.judged), None)
         return jsonify(

@@ -28,6 +28,7 @@ from plimsoll.recording.process_end import CLEAN_UP_HINT, JUDGING_HINT
 from plimsoll.recording.run_directory import LocustCsvFiles, ScheduleLog
 from tests.fix_locust_process import Judge, LocustProcess, fire
 from tests.virtual_time import virtual_time
+from tests.watchers import WatchProcess, silent, watched_by
 
 pytestmark = pytest.mark.usefixtures("judge")
 LIFECYCLE = ("test_start", "test_stopping", "test_stop", "quitting")
@@ -136,6 +137,31 @@ def test_a_listener_that_would_end_the_process(
 def exits_in_a_task(process: LocustProcess) -> None:
     """Have the fifth task of a user exit."""
     process.user_class.tasks = [lambda user: sys.exit(0) if called(user) == 5 else fire(user.environment)]
+
+
+@pytest.mark.parametrize("prepare", ["nothing", "signal", "exit", "quit", "crash"])
+def test_the_process_that_watches_ends_with_the_load(tmp_path: Path, prepare: str) -> None:
+    """Whatever ends the load, the limits are watched from its start, and from its end no more."""
+    limits, started = tmp_path / "limits.yaml", list[WatchProcess]()
+    limits.write_text("thresholds: ['p95 < 1 s']", encoding="utf-8")
+    process = process_of(tmp_path, thresholds=str(limits)).listen()
+    if prepare == "exit":
+        exits_in_a_task(process)
+    with virtual_time(), watched_by(silent, started):
+        if prepare == "signal":
+            gevent.spawn_later(8, send, process)
+        elif prepare == "quit":
+            gevent.spawn_later(8, process.runner.quit)
+        elif prepare == "crash":
+            gevent.spawn(process.runner.start, 4, 4)
+            gevent.sleep(5)
+            process.end.settle(OSError(28, "No space left on device"))
+        if prepare != "crash":
+            process.run()
+    (watching,) = started
+    assert watching.directory == process.directory
+    assert watching.batches >= 1
+    assert watching.is_killed
 
 
 def exits_on_start(process: LocustProcess) -> None:

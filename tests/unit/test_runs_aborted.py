@@ -12,12 +12,12 @@ import pytest
 
 from tests.fix_virtual_runs import GreenletService, VirtualRun, VirtualRunner
 from tests.in_process import JUDGING_S, Live, run_locust
-from tests.watchers import WatchProcess, broken_after
+from tests.watchers import broken_after
 
 LIMIT = "error_rate < 90%"
 THRESHOLDS = f"thresholds:\n  - {LIMIT}\n"
-BROKEN_BATCHES, BROKEN_S = 5, 10
-"""A batch comes every 2 s."""
+BROKEN_BATCHES, BROKEN_S = 5, 9
+"""A batch comes every 2 s, the first after 1 s."""
 WHY = "aborted: measured 48 %"
 ARRIVALS = """
 from plimsoll import ArrivalShape, RateStage
@@ -73,3 +73,113 @@ def test_a_broken_limit_ends_the_load(
 
     assert_aborted(run)
     assert run.elapsed_s == pytest.approx(BROKEN_S + JUDGING_S, abs=5)
+
+
+def test_a_clean_run_comes_to_its_end(virtual_run: VirtualRunner, virtual_service: GreenletService) -> None:
+    """As long as no limit is broken nothing ends the load; the process that watched goes with it."""
+    look = broken_after(20, LIMIT)
+    run = virtual_run("-H", virtual_service.url, "-t", "38s", thresholds=THRESHOLDS, look=look)
+    facts = run.read("run.json")
+
+    assert run.status == 0, run.output
+    assert (facts["end_reason"], facts["aborted_by"]) == ("run time reached", None)
+
+
+def test_a_process_that_watches_and_dies(
+    virtual_run: VirtualRunner, virtual_service: GreenletService
+) -> None:
+    """The run goes on to its verdict, and what is lost is said once."""
+
+    def die(batches: int) -> dict[str, Any]:
+        return {"limits": batches}  # as any line that cannot be read
+
+    run = virtual_run("-H", virtual_service.url, "-t", "38s", thresholds=THRESHOLDS, look=die)
+
+    assert run.status == 0, run.output
+    assert run.output.count("limits are not watched any more") == 1
+
+
+def test_a_signal_comes_first(virtual_run: VirtualRunner, virtual_service: GreenletService) -> None:
+    """Ctrl-C ends a run whose limits are watched as any other; what breaks later aborts nothing."""
+
+    def interrupt(live: Live) -> None:
+        gevent.sleep(BROKEN_S - 0.1)
+        live.send(signal.SIGINT)
+
+    look = broken_after(BROKEN_BATCHES, LIMIT)
+    run = virtual_run(
+        "-H", virtual_service.url, "-t", "60s", thresholds=THRESHOLDS, look=look, meanwhile=interrupt
+    )
+    facts = run.read("run.json")
+
+    assert run.status == 77, run.output
+    assert (facts["end_reason"], facts["aborted_by"]) == ("SIGINT", None)
+
+
+class Watches:
+    """How the limits of one run after the other are looked at: those of the first are broken after 9 s."""
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def __call__(self, batches: int) -> dict[str, Any] | None:
+        """Look at a run."""
+        self.seen += [batches] if batches == 1 else []
+        return broken_after(BROKEN_BATCHES if len(self.seen) == 1 else 1000, LIMIT)(batches)
+
+
+@pytest.fixture
+def limits(tmp_path: Path) -> str:
+    """Return the path of a thresholds file."""
+    path = tmp_path / "limits.yaml"
+    path.write_text(THRESHOLDS, encoding="utf-8")
+    return str(path)
+
+
+def test_the_web_ui_goes_on(
+    locustfile: Path, virtual_service: GreenletService, tmp_path: Path, limits: str
+) -> None:
+    """A run of the web UI is stopped with its verdict, and the next one can be started; states are told."""
+    told: list[dict[str, Any]] = []
+    form = {"user_count": "4", "spawn_rate": "4", "run_time": "60s"}
+
+    def run_twice(live: Live) -> None:
+        for look_after_s in (5, 10, 15):
+            if look_after_s != 10:
+                live.post("/swarm", **form)
+            gevent.sleep(look_after_s)
+            told.append(live.get("/plimsoll/status"))
+        live.post("/stop")
+        gevent.sleep(10)
+        told.append(live.get("/plimsoll/status"))
+        live.stop()
+
+    options = ["--web-port", "0", "--run-dir", str(tmp_path / "run"), "-H", virtual_service.url]
+    arguments = ["-f", str(locustfile), *options, "--thresholds", limits]
+    ended = run_locust(arguments, meanwhile=run_twice, look=Watches())
+    first, second = (VirtualRun(0, ended.output, tmp_path / name) for name in ("run", "run-2"))
+
+    assert [(each["state"], each.get("verdict")) for each in told] == [
+        ("recording", None), ("judged", "FAIL"), ("recording", None), ("judged", "INCONCLUSIVE"),
+    ]  # fmt: skip
+    (state,) = told[0]["limits"]
+    assert (state["source"], state["state"], state["n"]) == (LIMIT, "PASS", 200)
+    assert told[2]["limits"][0]["n"] == 700
+    assert first.read("run.json")["end_reason"] == WHY
+    assert (second.read("run.json")["end_reason"], second.read("run.json")["aborted_by"]) == ("stopped", None)
+
+
+@pytest.mark.parametrize("shape", ["", OWN])
+def test_a_process_that_was_to_quit_does(
+    locustfile: Path, virtual_service: GreenletService, tmp_path: Path, limits: str, shape: str
+) -> None:
+    """With --autostart and --autoquit the process ends after the aborted load as after any other."""
+    locustfile.write_text(locustfile.read_text(encoding="utf-8") + shape, encoding="utf-8")
+    options = ["--web-port", "0", "--run-dir", str(tmp_path / "run"), "-H", virtual_service.url]
+    options += ["--autostart", "--autoquit", "3", *([] if shape else ["-t", "300s"]), "-u", "4", "-r", "4"]
+    arguments = ["-f", str(locustfile), *options, "--thresholds", limits]
+    ended = run_locust(arguments, look=broken_after(BROKEN_BATCHES, LIMIT))
+    run = VirtualRun(ended.status, ended.output, tmp_path / "run")
+
+    assert_aborted(run)
+    assert ended.elapsed_s == pytest.approx(BROKEN_S + 3, abs=5)
