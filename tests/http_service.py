@@ -85,10 +85,11 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Shop(HttpService):
-    """/home is 200, /broken is 500; it counts what it answers."""
+    """/home is 200, /broken is 500, and so is every other answer once it fails; it counts what it answers."""
 
     def __init__(self) -> None:
         self.answered = 0
+        self.fails = False
         super().__init__(ShopHandler)
 
 
@@ -100,7 +101,8 @@ class ShopHandler(Handler):
     def do_GET(self) -> None:
         """Answer."""
         self.server.answered += 1
-        self.answer(b"ok", 500 if self.path == "/broken" else 200)
+        is_broken = self.path == "/broken" or (self.server.fails and self.server.answered % 2)
+        self.answer(b"ok", 500 if is_broken else 200)
 
 
 class Pond(HttpService):

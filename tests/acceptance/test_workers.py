@@ -53,8 +53,9 @@ WorkerRunner.connect_to_master = connect_and_be_slow
 
 
 def workers_of(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    """Return the worker processes of a Locust that was started with --processes."""
-    return psutil.Process(process.pid).children()
+    """Return the worker processes of a Locust that was started with --processes: they have its command."""
+    master = psutil.Process(process.pid)
+    return [child for child in master.children() if child.cmdline() == master.cmdline()]
 
 
 def failed_checks(run: Run) -> set[str]:
@@ -189,19 +190,39 @@ def reported_health(directory: Path) -> int:
 
 
 def test_a_killed_master(run: Runner, service: Shop) -> None:
-    """After kill -9 of the master its workers end by themselves, and the run is judged from its files."""
+    """After kill -9 of the master its processes end by themselves; the run is judged from its files."""
     process, directory = run.start("-H", service.url, *two_workers())
     until(lambda: has_history(directory, rows=25) and len(interval_rows(directory)) > 3)
-    workers = workers_of(process)
+    workers, children = workers_of(process), psutil.Process(process.pid).children()
     process.kill()
-    _, alive = psutil.wait_procs(workers, timeout=SOON_S)
+    _, alive = psutil.wait_procs(children, timeout=SOON_S)
     finish(process)
     judged = judge(directory)
     left = Run(judged.returncode, judged.stdout, directory)
 
-    assert (len(workers), alive) == (2, [])
+    assert (len(workers), len(children), alive) == (2, 3, [])  # one watches the limits
     assert judged.returncode == 77, judged.stdout + judged.stderr
     assert (
         left.read("verdict.json")["run"]["requests"] == sum(row["n"] for row in interval_rows(directory)) > 0
     )
     assert "run_completed" in failed_checks(left)
+
+
+def test_a_limit_that_aborts(run: Runner, service: Shop) -> None:
+    """A service that begins to fail ends the load of two workers long before its time, and the run fails."""
+    limit = "error_rate < 10%"
+    thresholds = f"thresholds:\n  - {{expr: {limit}, abort: true, after: 5 s}}\n"
+    options = ["-H", service.url, "-t", "300s", *two_workers()]
+    process, directory = run.start(*options, thresholds=thresholds)
+    until(lambda: len(interval_rows(directory)) > 8)
+    service.fails = True
+    ended = Run(0, finish(process), directory)
+    facts, verdict = ended.read("run.json"), ended.read("verdict.json")
+
+    assert process.returncode == 99, ended.output
+    assert facts["end_reason"].startswith("aborted: ")
+    assert facts["aborted_by"]["source"] == limit
+    assert facts["aborted_by"]["at_s"] < 200
+    assert facts["lost_workers"] == []
+    assert "locust_totals_match" not in failed_checks(ended)
+    assert verdict["reasons"][0]["subject"] == limit

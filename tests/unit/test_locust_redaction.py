@@ -169,7 +169,7 @@ def test_run_directory(
     runner = environment.runner
     assert runner is not None
     with virtual_time():
-        recording = Recording(environment, None, 0.0)
+        recording = Recording(environment, None, 0.0, runner.quit)
         runner.start(2, 2)
         gevent.sleep(5)
         recording.mark_end(None, schedule_ended=False)

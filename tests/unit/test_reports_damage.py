@@ -233,6 +233,18 @@ def test_other_thresholds_may_be_named(directory: Path) -> None:
     assert main(["judge", str(directory), "--thresholds", str(directory.parent / "mine.yaml")]) == 0
 
 
+@pytest.mark.parametrize(
+    ("limits", "status"), [(None, 99), (["p95 < 500 ms"], 0), (["error_rate < 1%", "p95 < 500 ms"], 99)]
+)
+def test_an_aborted_run_by_other_limits(tmp_path: Path, limits: list[str] | None, status: int) -> None:
+    """A run fails by the limit that has aborted it, and not by one that it is not judged by."""
+    abort = {"source": "error_rate < 1%", "text": "measured 5 %", "at_s": 59.0}
+    aborted = write_run_directory(tmp_path / "run", LIMITS, aborted_by=abort)
+    (tmp_path / "mine.yaml").write_text(json.dumps({"thresholds": limits}), "utf-8")
+    named = [] if limits is None else ["--thresholds", str(tmp_path / "mine.yaml")]
+    assert main(["judge", str(aborted), *named]) == status
+
+
 @pytest.mark.parametrize("name", NOT_JUDGED)
 def test_files_that_are_not_judged_decide_nothing(directory: Path, name: str) -> None:
     """With a recording Locust's own figures are shown beside it; what became of them changes no verdict."""
