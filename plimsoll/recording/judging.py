@@ -38,12 +38,14 @@ class ThresholdsCheck(NamedTuple):
     """The faults of a thresholds file; where it has none, the latency limits in it, ascending.
 
     Of a planned load, *notes* say which thresholds its samples cannot decide, *table* what each will have.
+    *can_abort* says whether one of them ends the load when it is broken.
     """
 
     faults: list[str]
     limits_ms: Sequence[float] = ()
     notes: Sequence[str] = ()
     table: str = ""
+    can_abort: bool = False
 
 
 def check_thresholds(
@@ -79,7 +81,8 @@ def check_thresholds(
         return ThresholdsCheck([f"{str(thresholds)!r} cannot be checked: {error}"])
     if checked.returncode == ExitStatus.PASS:
         found = json.loads(checked.stdout)
-        return ThresholdsCheck([], found["limits_ms"], found.get("notes", ()), found.get("table", ""))
+        notes, table = found.get("notes", ()), found.get("table", "")
+        return ThresholdsCheck([], found["limits_ms"], notes, table, found.get("can_abort", False))
     # Any other status is a crash, whose traceback may quote the file.
     if checked.stderr and (quoting or checked.returncode == ExitStatus.BAD_CONFIGURATION):
         faults = checked.stderr.replace(f"{file}: ", f"{thresholds}: ")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 # Not an option that anybody types: Locust's master hands its options to the workers, whichever they are.
 LIMITS_OPTION = "plimsoll_limits_ms"
+CAN_ABORT_OPTION = "plimsoll_can_abort"
 # Nor is this one: set by the command that says what would be judged, and starts no load.
 CHECK_ONLY_OPTION = "is_check_only"
 
@@ -39,9 +40,20 @@ def declared_limits_ms(environment: Environment) -> list[float]:
     return limits_ms
 
 
-def declare_limits_ms(environment: Environment, limits_ms: Sequence[float]) -> None:
-    """Have this process, and with the next run its workers, count requests over these limits."""
+def declare_limits_ms(
+    environment: Environment, limits_ms: Sequence[float], *, can_abort: bool = False
+) -> None:
+    """Have this process, and with the next run its workers, count requests over these limits.
+
+    *can_abort* says whether the thresholds that they are of have any that ends the load.
+    """
     setattr(options_of(environment), LIMITS_OPTION, list(limits_ms))
+    setattr(options_of(environment), CAN_ABORT_OPTION, can_abort)
+
+
+def declared_can_abort(environment: Environment) -> bool:
+    """Return whether a threshold of the next run can end its load."""
+    return bool(getattr(options_of(environment), CAN_ABORT_OPTION, False))
 
 
 def warm_up_s(text: str | None) -> int:

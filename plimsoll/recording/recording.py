@@ -20,7 +20,7 @@ from plimsoll.recording.health import HealthMonitor
 from plimsoll.recording.interval_recording import TICKS_PER_WRITE, IntervalRecording
 from plimsoll.recording.judging import SUITE_FOLDER, StepJudge, copy_thresholds
 from plimsoll.recording.live import Abort, LimitState, LimitWatch
-from plimsoll.recording.options import options_of
+from plimsoll.recording.options import declared_can_abort, options_of
 from plimsoll.recording.run_clock import RunClock
 from plimsoll.recording.run_directory import (
     CSV_FILES,
@@ -104,7 +104,8 @@ class Recording:
         self._end_load = end_load
         self._limit_watch: LimitWatch | None = None
         if options.thresholds:
-            self._limit_watch = LimitWatch(self.directory, self._abort_by_limit, can_abort=True)
+            can_abort = declared_can_abort(environment)
+            self._limit_watch = LimitWatch(self.directory, self._abort_by_limit, can_abort=can_abort)
         self._writing = gevent.spawn(self._write_every_second)
         logger.info("recording to %s", self.directory)
         run_time_s = self._plan.run_time_s

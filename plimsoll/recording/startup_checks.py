@@ -52,7 +52,7 @@ def check_startup(environment: Environment) -> ThresholdsCheck:
         return ThresholdsCheck(faults)
     planned = planned_load(environment) if starts_by_itself(environment) and not faults else None
     checked = check_thresholds(Path(options.thresholds), known_names(classes), planned)
-    declare_limits_ms(environment, checked.limits_ms)
+    declare_limits_ms(environment, checked.limits_ms, can_abort=checked.can_abort)
     return checked._replace(faults=[*faults, *checked.faults])
 
 

@@ -15,7 +15,7 @@ from locust.web import WebUI
 
 import math
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -26,8 +26,13 @@ from werkzeug.datastructures import MultiDict
 from plimsoll.locust_internals import INDEX_ENDPOINT, SWARM_ENDPOINT
 from plimsoll.recording.bundled_service import ServiceError
 from plimsoll.recording.declared_names import known_names
-from plimsoll.recording.judging import check_thresholds, suite_program
-from plimsoll.recording.options import LIMITS_OPTION, declare_limits_ms, options_of
+from plimsoll.recording.judging import ThresholdsCheck, check_thresholds, suite_program
+from plimsoll.recording.options import (
+    CAN_ABORT_OPTION,
+    LIMITS_OPTION,
+    declare_limits_ms,
+    options_of,
+)
 from plimsoll.recording.session import Session
 from plimsoll.recording.startup_checks import folder_faults, shown, task_faults, url_faults
 from plimsoll.run_files.files import REPORT_FILE
@@ -186,22 +191,21 @@ def form_faults(form: Form, environment: Environment, named: Mapping[str, str | 
     )
     if faults or "thresholds" not in form:
         return faults
-    limits_ms: Sequence[float] = ()
+    checked = ThresholdsCheck([])
     if form["thresholds"]:
         checked = check_thresholds(Path(form["thresholds"]), known_names(classes), quoting=False)
         if checked.faults:
             command = f"{suite_program()} check --thresholds FILE"
             hint = f"run '{command}' in a terminal for the full message, which quotes the file"
             return [*checked.faults, hint]
-        limits_ms = checked.limits_ms
-    declare_limits_ms(environment, limits_ms)
+    declare_limits_ms(environment, checked.limits_ms, can_abort=checked.can_abort)
     return []
 
 
 def _value_faults(form: Form, environment: Environment) -> Iterator[str]:
     options = vars(options_of(environment))
     # Locust would set these as well, such as names of files that it writes at its end.
-    unsettable = default_args_dict().keys() - PAGE_FIELDS | {LIMITS_OPTION}
+    unsettable = default_args_dict().keys() - PAGE_FIELDS | {LIMITS_OPTION, CAN_ABORT_OPTION}
     for field, value in form.items():
         number = _NUMBERS.get(field) or _NUMBERS_BY_TYPE.get(type(options.get(field)))
         if field in unsettable:
