@@ -81,7 +81,7 @@ class _Output(_Pipe):
 class WatchProcess:
     """The process: it answers each batch with what *look* says, and ends when it is killed."""
 
-    pid = 0
+    pid = 2**22 + 1  # of no process: it is above the highest of Linux
 
     def __init__(self, look: Look, started: list[WatchProcess], command: list[str], **_: object) -> None:
         self._look, self.batches = look, 0

@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
 import pyarrow as pa
 
 from plimsoll.recording.intervals import STREAM_OPTIONS
@@ -27,6 +28,9 @@ from plimsoll.recording.judging import suite_command
 
 MAX_WAITING_BATCHES = 30
 """One comes every 2 s: who is a minute behind tells nothing of now."""
+
+NICENESS = 10
+"""Where cores are scarce, users come first: a late look is better than latencies that it has made."""
 
 logger = logging.getLogger("plimsoll")
 
@@ -87,6 +91,8 @@ class LimitWatch:
             self._errors.close()
             self._give_up(f"the process that watches cannot be started: {error}")
             return
+        with suppress(psutil.Error):  # it has ended already, which `_read` sees
+            psutil.Process(self._process.pid).nice(NICENESS)
         self._feeding = gevent.spawn(self._feed)
         gevent.spawn(self._read)
 

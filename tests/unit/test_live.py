@@ -116,6 +116,7 @@ def test_the_child_gets_what_is_recorded_and_is_heard(
 
     assert told == json.loads(json.dumps(rows))
     assert limits_ms.encode() == schema.metadata[b"limits_ms"]
+    assert run.process.nice() == 10  # users come first
     until(lambda: bool(run.watch.states))
     (state,) = run.watch.states
     assert json.dumps(state) == json.dumps(STATE)
