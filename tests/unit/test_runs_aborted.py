@@ -55,7 +55,9 @@ def assert_aborted(run: VirtualRun) -> None:
     assert verdict["run"]["aborted_by"] == abort
     assert verdict["reasons"][0]["subject"] == LIMIT
     assert verdict["thresholds"][0]["verdict"] == "FAIL"
-    assert f"by {LIMIT}" in run.output
+    head, _, _ = (run.directory / "report.html").read_text(encoding="utf-8").partition("</header>")
+    assert f"error_rate &lt; 90%: the load was aborted after {abort['at_s']:.3g} s: measured 48 %" in head
+    assert f"aborted after {abort['at_s']:.3g} s by {LIMIT}" in run.output
     assert run.output.count("the load is aborted, and the run fails") == 1
     assert "Traceback" not in run.output
 
