@@ -78,6 +78,12 @@ class _Output(_Pipe):
         return iter(self.lines)
 
 
+class _Errors(_Pipe):
+    def read(self) -> bytes:
+        """Return that nothing went wrong."""
+        return b""
+
+
 class WatchProcess:
     """The process: it answers each batch with what *look* says, and ends when it is killed."""
 
@@ -86,7 +92,7 @@ class WatchProcess:
     def __init__(self, look: Look, started: list[WatchProcess], command: list[str], **_: object) -> None:
         self._look, self.batches = look, 0
         self.directory = Path(command[-1])
-        self.stdin, self.stdout = _Input(self), _Output()
+        self.stdin, self.stdout, self.stderr = _Input(self), _Output(), _Errors()
         self.is_killed = False
         started.append(self)
 

@@ -14,7 +14,6 @@ from gevent.queue import Full, Queue
 import io
 import json
 import logging
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -77,18 +76,16 @@ class LimitWatch:
         self._encoded = io.BytesIO()
         self._writer: pa.RecordBatchStreamWriter | None = None
         self._feeding: gevent.Greenlet | None = None
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `_read`; a pipe would have to be read
         try:
             self._process = subprocess.Popen(
                 suite_command("reports", "watch", str(run_directory.resolve())),
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=self._errors,
+                stderr=subprocess.PIPE,
                 # Ctrl-C ends the load, which then ends this; where this process is killed, its input ends.
                 start_new_session=True,
             )
         except OSError as error:
-            self._errors.close()
             self._give_up(f"the process that watches cannot be started: {error}")
             return
         with suppress(psutil.Error):  # it has ended already, which `_read` sees
@@ -130,14 +127,14 @@ class LimitWatch:
 
     def _read(self) -> None:
         assert self._process.stdout is not None
-        with self._errors, self._process.stdout as lines:
+        assert self._process.stderr is not None
+        with self._process.stdout as lines, self._process.stderr as errors:
+            complaints = gevent.spawn(errors.read)
             for line in lines:
                 if not self._is_over:
                     self._take_line(line)
             status = self._process.wait()
-            self._errors.seek(0)
-            said = self._errors.read().decode(errors="replace").strip()
-        last_line = said.rpartition("\n")[2]
+            last_line = complaints.get().decode(errors="replace").strip().rpartition("\n")[2]
         why = f"the process that watches ended with status {status}"
         self._give_up(f"{why}: {last_line}" if last_line else why)
 
