@@ -37,8 +37,8 @@ logger = logging.getLogger("plimsoll")
 class LimitState(NamedTuple):
     """How a limit stands: PASS, FAIL or INCONCLUSIVE, and by which figures.
 
-    *window_s* is the time that these are of and *since_s* when the limit was first seen to be broken, in
-    seconds of the run.
+    *window_s* is the time that these are of, and *since_s* is from when on the limit has stood so, in seconds
+    of the run.
     """
 
     source: str
@@ -56,7 +56,7 @@ class LimitState(NamedTuple):
 
 
 class Abort(NamedTuple):
-    """The limit that ends the load, and what it says of that."""
+    """The limit that ends the load, and how it is broken."""
 
     source: str
     text: str

@@ -155,8 +155,9 @@ class Recording:
         if self.load_has_ended:
             return
         at_s = round(self._plan.elapsed_s, 1)
-        logger.error("%.0f s: %s; the load is aborted, and the run fails", at_s, abort.text)
-        self._note_end(f"{ABORTED}: {abort.text}")
+        why = f"{abort.source}: {abort.text}"
+        logger.error("%.0f s: %s; the load is aborted, and the run fails", at_s, why)
+        self._note_end(f"{ABORTED}: {why}")
         self._note(aborted_by={"source": abort.source, "text": abort.text, "at_s": at_s})
         self._end_load()
 

@@ -220,7 +220,7 @@ def test_a_limit_that_aborts(run: Runner, service: Shop) -> None:
     facts, verdict = ended.read("run.json"), ended.read("verdict.json")
 
     assert process.returncode == 99, ended.output
-    assert facts["end_reason"].startswith("aborted: ")
+    assert facts["end_reason"].startswith(f"aborted: {limit}: measured ")
     assert facts["aborted_by"]["source"] == limit
     assert facts["aborted_by"]["at_s"] < 200
     assert facts["lost_workers"] == []

@@ -18,7 +18,7 @@ LIMIT = "error_rate < 90%"
 THRESHOLDS = f"thresholds:\n  - {LIMIT}\n"
 BROKEN_BATCHES, BROKEN_S = 5, 9
 """A batch comes every 2 s, the first after 1 s."""
-WHY = "aborted: measured 48 %"
+WHY = f"aborted: {LIMIT}: measured 48 %"
 ARRIVALS = """
 from plimsoll import ArrivalShape, RateStage
 
