@@ -29,6 +29,7 @@ measure: $(VENV)/.dev test-packages ## Measure on a real clock (half an hour, tw
 
 simulate: $(VENV)/.dev ## Judge simulated runs of known truth and print how often the verdict is wrong (half an hour)
 	$(BIN)/python -m measured.verdict_rates
+	$(BIN)/python -m measured.abort_rates
 
 check: lint ## Fast checks: lint, types, unit and client tests
 	$(BIN)/pytest --numprocesses 2 --dist worksteal tests/unit tests/client

@@ -28,6 +28,7 @@ Command = Callable[[argparse.Namespace], tuple[int, str]]
 COMMANDS = {
     "judge": "reports.judging",
     "steps": "reports.judging",
+    "watch": "reports.watching",
     "check": "reports.cli",
     "export": "reports.export",
     "convert": "reports.convert.command",
@@ -89,6 +90,7 @@ def check(options: argparse.Namespace) -> tuple[int, str]:
     if options.masked:
         return 0, as_yaml(thresholds)
     said: dict[str, object] = {"thresholds": len(thresholds), "limits_ms": limits_ms(thresholds)}
+    said["can_abort"] = any(each.abort for each in thresholds)
     if options.planned:
         outlook = importlib.import_module("reports.planning.decidable").outlook
         said |= outlook(json.loads(options.planned.read_text("utf-8")), thresholds)
@@ -143,6 +145,12 @@ def _parser() -> argparse.ArgumentParser:
         "steps", help="judge each step of a run, also while it goes on", allow_abbrev=False
     )
     steps.add_argument("run", type=Path, metavar="RUN", help="a run directory")
+    watch = commands.add_parser(
+        "watch",
+        help="say how the limits of a run stand whose batches come from standard input",
+        allow_abbrev=False,
+    )
+    watch.add_argument("run", type=Path, metavar="RUN", help="its run directory")
     _add_check(commands, prog)
     export = commands.add_parser("export", help="hand a run to other tools", allow_abbrev=False)
     export.add_argument("run", type=Path, metavar="RUN", help=f"a run directory with {INTERVALS_FILE}")

@@ -13,7 +13,7 @@ from reports.convert import artillery, gatling, k6, taurus
 from reports.convert.statements import Entry, Item, write
 from reports.errors import ConfigError
 from reports.files import read_regular, replaced, say, shortened
-from reports.thresholds.entries import Threshold
+from reports.thresholds.entries import WATCHED, Threshold, is_watched
 from reports.thresholds.reading import load_yaml, parse_thresholds
 from reports.thresholds.statement import Statement
 
@@ -124,12 +124,13 @@ def _valid(item: Item, written: dict[Statement, str]) -> Item:
     lost = list(item.lost)
     for entry in item.entries:
         try:
+            if entry.abort and not is_watched(_parsed(replace(entry, abort=False))[1].statement):
+                entry = replace(entry, abort=False)
+                lost.append(f"{entry.statement!r} cannot abort a run: {WATCHED}")
             entry, threshold = _parsed(entry)
         except ConfigError as error:
             lost.append(str(error).removeprefix("threshold 1 "))
             continue
-        if entry.abort:
-            lost.append("a run cannot be aborted by a threshold yet")
         if threshold.statement in written:
             lost.append(f"{entry.statement!r} is there already, from {written[threshold.statement]}")
             continue

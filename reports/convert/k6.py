@@ -12,6 +12,7 @@ from reports.convert.statements import (
     Item,
     NotCarriedError,
     condition,
+    duration_ms,
     figure,
     number,
     percentile,
@@ -115,7 +116,13 @@ def _threshold(origin: str, source: str, expression: str, details: dict[object, 
     lost = [f"{key!r} is no setting of a threshold in k6" for key in unknown]
     if delay is not None and not abort:
         lost.append("'delayAbortEval' without 'abortOnFail' does nothing in k6, either")
-    return Item(origin, (Entry(written, abort=abort),), lost=tuple(lost))
+    after_ms = 0.0
+    if abort and delay is not None:
+        try:
+            after_ms = duration_ms(delay, 1.0)
+        except NotCarriedError as reason:
+            lost.append(f"'delayAbortEval': {reason}")
+    return Item(origin, (Entry(written, abort=abort, after_ms=after_ms),), lost=tuple(lost))
 
 
 def _selected(source: str) -> tuple[str, dict[str, str]]:

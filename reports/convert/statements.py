@@ -63,11 +63,12 @@ class Figure:
 
 @dataclass(frozen=True)
 class Entry:
-    """Hold one entry of a thresholds file; `abort` says whether the other tool would end the run by it."""
+    """Hold one entry of a thresholds file; `abort` says whether it ends the run, after `after_ms` of load."""
 
     statement: str
     level: str = "fail"
     abort: bool = False
+    after_ms: float = 0.0
     name: str = ""
     is_inverted: bool = False
 
@@ -77,6 +78,8 @@ class Entry:
         content: str | dict[str, object] = self.statement
         more = {
             "level": self.level if self.level != "fail" else None,
+            "abort": self.abort or None,
+            "after": f"{plain(self.after_ms / MS_PER_S)} s" if self.abort and self.after_ms else None,
             "name": redact(self.name) or None,
             "inverted": self.is_inverted or None,
         }

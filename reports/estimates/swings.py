@@ -122,13 +122,16 @@ def _weighed(values: Floats, noise: Floats) -> tuple[_Grid, Floats]:
     return grid, weights
 
 
-def swings(values: Floats, noise: Floats) -> Spread:
+def swings(values: Floats, noise: Floats, periods: int | None = None) -> Spread:
     """Return what the variances of the means of columns may be by their swings, without that of the noise.
 
     `values` are figures of four or more neighbouring periods (rows) of equal length; `noise` is the variance
-    that each figure of a column has by chance, above 0.
+    that each figure of a column has by chance, above 0. The means are those of so many `periods`, where these
+    are others that swing alike.
     """
     grid, weights = _weighed(values, noise)
+    if periods is not None:
+        grid = _grid(periods)
     reached = np.cumsum(weights[grid.ascending], axis=0)
     at = (reached[None] < ((np.arange(ATOMS) + 0.5) / ATOMS)[:, None, None]).sum(axis=1)
     return Spread(noise * grid.mean_variances[grid.ascending][np.minimum(at, len(reached) - 1)])

@@ -9,17 +9,22 @@ from typing import Any, Literal
 from plimsoll.redact import redact
 from reports.errors import nearest_hint
 from reports.thresholds.grammar import parse
+from reports.thresholds.selectors import Target
 from reports.thresholds.sense import inverted
-from reports.thresholds.statement import Statement
+from reports.thresholds.statement import Measure, Part, Statement
+from reports.thresholds.tokens import Cursor, TokenKind
 
 LEVELS = ("fail", "warn")
-KEYS = ("expr", "level", "name", "inverted")
-LATER = ("abort", "after")
+KEYS = ("expr", "level", "abort", "after", "name", "inverted")
 LONGEST_QUOTE = 120
 MAX_STATEMENT_LENGTH = 1000
 MAX_NAME_LENGTH = 120
 QUOTE_HINT = "a statement with ': ' in it must be in quotes"
 EXAMPLE = "such as 'p95 of careers.select < 500 ms'"
+WATCHED = (
+    "valid are percentiles, mean, error_rate, rps, rate and checks, of the steady state or a stage, also in"
+    " windows, with a number as the limit"
+)
 VARIABLE = re.compile(r"\$\$\{|\$\{(?:(?P<name>[A-Za-z_]\w*)(?::-(?P<default>[^}]*))?\})?")
 
 
@@ -27,11 +32,14 @@ VARIABLE = re.compile(r"\$\$\{|\$\{(?:(?P<name>[A-Za-z_]\w*)(?::-(?P<default>[^}
 class Threshold:
     """Hold one statement and whether it decides the verdict (`fail`) or only informs (`warn`).
 
-    `name` is what reports call it, "" for the statement itself. A limit that `is_inverted` is so on purpose.
+    One that is broken for sure ends the load where `abort` is set, but not in its first `after_s`. `name` is
+    what reports call it, "" for the statement itself. A limit that `is_inverted` is so on purpose.
     """
 
     statement: Statement
     level: Literal["fail", "warn"] = "fail"
+    abort: bool = False
+    after_s: float = 0.0
     name: str = ""
     is_inverted: bool = False
 
@@ -41,6 +49,8 @@ class Threshold:
         expr = self.statement.source.replace("${", "$${")
         more: dict[str, object] = {
             "level": self.level if self.level != "fail" else None,
+            "abort": self.abort or None,
+            "after": f"{self.after_s:.10g} s" if self.after_s else None,
             "name": self.name or None,
             "inverted": self.is_inverted or None,
         }
@@ -54,12 +64,17 @@ def threshold_of(entry: object, environment: Mapping[str, str] = os.environ) -> 
     Raises ValueError for any other entry.
     """
     settings = _settings(entry)
-    level, is_inverted = settings.get("level"), settings.get("inverted")
+    level, abort, is_inverted = (settings.get(key) for key in ("level", "abort", "inverted"))
     if level not in (None, *LEVELS):
         raise ValueError(f"level {quoted(level)} is unknown, valid are 'fail' and 'warn'")
-    if is_inverted is not None and not isinstance(is_inverted, bool):
-        raise ValueError(f"'inverted' is {quoted(is_inverted)}, valid are true and false")
+    for key, value in (("abort", abort), ("inverted", is_inverted)):
+        if value is not None and not isinstance(value, bool):
+            raise ValueError(f"{key!r} is {quoted(value)}, valid are true and false")
+    if abort and level == "warn":
+        raise ValueError("a warning cannot abort the run, valid is either 'level: warn' or 'abort: true'")
     statement = _statement(settings["expr"], environment)
+    if abort and not is_watched(statement):
+        raise ValueError(f"{statement.source.strip()!r} cannot abort a run: {WATCHED}")
     meant = inverted(statement)
     if meant and not is_inverted:
         raise ValueError(
@@ -68,7 +83,40 @@ def threshold_of(entry: object, environment: Mapping[str, str] = os.environ) -> 
         )
     if is_inverted and not meant:
         raise ValueError("the limit is not inverted, valid is the entry without 'inverted'")
-    return Threshold(statement, level or "fail", _name(settings), bool(is_inverted))
+    return Threshold(
+        statement, level or "fail", bool(abort), _after_s(settings), _name(settings), bool(is_inverted)
+    )
+
+
+def is_watched(statement: Statement) -> bool:
+    """Tell whether a limit can be held against the last seconds of a run that goes on."""
+    expression = statement.expression
+    if not isinstance(expression, Measure) or statement.baseline is not None:
+        return False
+    metric, is_of_now = expression.metric, expression.scope.part in {Part.STEADY, Part.STAGE}
+    is_percentile = metric.level is not None and metric.level < 100
+    is_known = is_percentile or metric.figure in {"mean", "error_rate", "rate", "checks", "rps"}
+    is_recorded = expression.target not in {Target.SCHEDULE, Target.SERIES}
+    return is_of_now and is_known and is_recorded and metric.of is None and metric.satisfied_ms is None
+
+
+def _after_s(settings: dict[str, Any]) -> float:
+    after = settings.get("after")
+    if after is None:
+        return 0.0
+    wanted = "'after' must be a time such as '30 s'"
+    if not isinstance(after, str):
+        raise ValueError(f"{wanted}, got {quoted(after)}")  # noqa: TRY004 - a fault of the file, as others
+    if not settings.get("abort"):
+        raise ValueError("'after' is the grace before an abort, valid is with 'abort: true'")
+    try:
+        cursor = Cursor(after)
+        after_s = cursor.time_s("it", min_=0.0)
+        if cursor.token.kind is not TokenKind.END:
+            raise cursor.token.fault(f"{cursor.token.shown} follows")
+    except ValueError as error:
+        raise ValueError(f"{wanted}, got {quoted(after)}: {error}") from None
+    return after_s
 
 
 def _settings(entry: object) -> dict[str, Any]:
@@ -81,8 +129,6 @@ def _settings(entry: object) -> dict[str, Any]:
     for key, value in entry.items():
         if key in KEYS:
             continue
-        if key in LATER:
-            raise ValueError(f"{key!r} is not available yet, valid are {_listed(KEYS)}")
         if len(entry) == 1 and isinstance(key, str) and " " in key:
             statement = f"{key}: {'' if value is None else value}".rstrip().replace("'", "''")
             raise ValueError(shortened(f"{QUOTE_HINT}: - '{statement}'"))

@@ -99,26 +99,26 @@ K6: list[Row] = [
     (("http_reqs", {"threshold": "count>1"}), ("count > 1",), ""),
     (
         ("http_req_duration", {"threshold": "p(95)<500", "abortOnFail": True, "delayAbortEval": "1m30s"}),
-        ("p95 < 500 ms",),
+        ("{expr: p95 < 500 ms, abort: true, after: 90 s}",),
         "",
     ),
     (
         ("http_req_duration", {"threshold": "p(90)<9", "abortOnFail": True, "delayAbortEval": 500}),
-        ("p90 < 9 ms",),
+        ("{expr: p90 < 9 ms, abort: true, after: 0.5 s}",),
         "",
     ),
     (
-        ("http_reqs", {"threshold": "count>1", "abortOnFail": True, "delayAbortEval": None}),
-        ("count > 1",),
+        ("http_req_duration", {"threshold": "p(80)<1", "abortOnFail": True, "delayAbortEval": None}),
+        ("{expr: p80 < 1 ms, abort: true}",),
         "",
     ),
     (("http_reqs", {"threshold": "count>2", "abortOnFail": False}), ("count > 2",), ""),
     (("http_reqs", {"threshold": "count>3", "delayAbortEval": "9s"}), ("count > 3",), "does nothing in k6"),
     (("http_reqs", {"threshold": "count>4", "abort": True}), ("count > 4",), "'abort' is no setting"),
     (
-        ("http_reqs", {"threshold": "count>5", "abortOnFail": True, "delayAbortEval": "soon"}),
-        ("count > 5",),
-        "",
+        ("http_req_duration", {"threshold": "p(90)<5", "abortOnFail": True, "delayAbortEval": "soon"}),
+        ("{expr: p90 < 5 ms, abort: true}",),
+        "'delayAbortEval': the time is 'soon'",
     ),
     (("http_reqs", 7), (), "k6 cannot read it either"),
 ]
@@ -157,9 +157,9 @@ TAURUS: list[Row] = [
     ("fail of Checkout>=50%", ("error_rate of Checkout < 50%",), ""),
     ("p95 of /x?a=1>1", ('p95 of "/x?a=1" <= 1 s',), ""),
     # Windows: `for` is each second, `within` and `over` are seconds together. To stop is to abort.
-    ("avg-rt of A>150ms for 10s", ("mean of A worst 10 s <= 150 ms",), ""),
+    ("avg-rt of A>150ms for 10s", ("{expr: mean of A worst 10 s <= 150 ms, abort: true}",), ""),
     ("p95>1s for 1m, continue", ("p95 worst 60 s <= 1 s",), ""),
-    ("fail>50% for 10s, stop as failed", ("error_rate worst 10 s <= 50%",), ""),
+    ("fail>50% for 10s, stop as failed", ("{expr: error_rate worst 10 s <= 50%, abort: true}",), ""),
     ("fail>20 for 5s, continue", ("failures worst 5 s <= 100",), ""),
     ("fail>20 over 5s, continue", ("failures worst 5 s <= 20",), ""),
     ("hits>100 for 5s, continue", ("rps worst 5 s <= 100/s",), ""),
@@ -389,17 +389,21 @@ def test_what_is_written_is_read() -> None:
 def test_what_is_inverted_or_would_abort_is_carried_and_said(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A limit on the other side is marked as meant, and an abort, which is not known yet, is said."""
+    """A limit on the other side is marked as meant, and ends the run as it did, where it can."""
     options = tmp_path / "options.json"
-    limits = [{"threshold": "p(95)>1", "abortOnFail": True}]
-    options.write_text(json.dumps({"thresholds": {"http_req_duration": limits}}), encoding="utf-8")
+    abort = {"abortOnFail": True}
+    limits = {
+        "http_req_duration": [{"threshold": "p(95)>1"} | abort],
+        "http_reqs": [{"threshold": "count>1"} | abort],
+    }
+    options.write_text(json.dumps({"thresholds": limits}), encoding="utf-8")
 
     assert main(["convert", str(options)]) == 0
 
     out, err = capsys.readouterr()
-    assert "- {expr: p95 > 1 ms, inverted: true}" in out
-    assert "a run cannot be aborted by a threshold yet" in out
-    assert "a run cannot be aborted by a threshold yet" in err
+    assert "- {expr: p95 > 1 ms, abort: true, inverted: true}" in out
+    assert "- count > 1\n" in out
+    assert "'count > 1' cannot abort a run: valid are percentiles" in err
 
 
 @pytest.mark.parametrize(

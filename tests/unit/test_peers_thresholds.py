@@ -54,7 +54,7 @@ K6: list[tuple[str, object, str, float, str]] = [
     ("browser_web_vital_lcp: p(75)<2500", "p75 of *.lcp < 2.5 s", "<", 2500, "ms"),
     (
         "{threshold: p(95)<500, abortOnFail: true, delayAbortEval: 10s}",
-        {"expr": "p95 < 500 ms"},
+        {"expr": "p95 < 500 ms", "abort": True, "after": "10 s"},
         "<",
         500,
         "ms",
@@ -97,7 +97,7 @@ JMETER: list[tuple[str, object, str, float, str]] = [
     ("Median, 90th, 95th and 99th pct", "p99 < 1 s", "<", 1000, "ms"),
     ("Transactions/s", "rps > 50/s", ">", 50, "/s"),
     ("Received KB/s", "bytes_per_s < 500 KB/s", "<", 5e5, "B/s"),
-    ("AutoStop: error rate for 10 s", {"expr": "error_rate worst 10 s < 50%"}, "<", 50, "%"),
+    ("AutoStop: error rate for 10 s", {"expr": "error_rate worst 10 s < 50%", "abort": True}, "<", 50, "%"),
     ("Duration Assertion", "max of pay < 3 s", "<", 3000, "ms"),
 ]
 ARTILLERY: list[tuple[str, object, str, float, str]] = [
@@ -133,7 +133,7 @@ ARTILLERY: list[tuple[str, object, str, float, str]] = [
 ]
 TAURUS: list[tuple[str, object, str, float, str]] = [
     ("avg-rt of Sample Label>150ms", "mean of 'Sample Label' <= 150 ms", "<=", 150, "ms"),
-    ("p90>1s for 10s, stop", {"expr": "p90 worst 10 s <= 1 s"}, "<=", 1000, "ms"),
+    ("p90>1s for 10s, stop", {"expr": "p90 worst 10 s <= 1 s", "abort": True}, "<=", 1000, "ms"),
     ("p90>1s within 10s", "p90 worst 10 s <= 1 s", "<=", 1000, "ms"),
     ("p90>1s over 10s", "p90 each 10 s <= 1 s", "<=", 1000, "ms"),
     ("stdev-rt>0.5", "stdev <= 500 ms", "<=", 500, "ms"),
@@ -142,7 +142,7 @@ TAURUS: list[tuple[str, object, str, float, str]] = [
     ("succ<95%", "error_rate <= 5%", "<=", 5, "%"),
     (
         "fail>50% for 10s, stop as failed",
-        {"expr": "error_rate worst 10 s <= 50%"},
+        {"expr": "error_rate worst 10 s <= 50%", "abort": True},
         "<=",
         50,
         "%",

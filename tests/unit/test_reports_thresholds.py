@@ -395,12 +395,12 @@ def test_figures_that_may_be_wanted_high_or_low_are_not_asked_about(source: str)
 
 
 def test_an_entry_says_what_is_to_come_of_a_statement() -> None:
-    """A level, a name and an inverted limit are read, and written again."""
-    fast = "{expr: p95 < 1 s, level: warn, name: Fast}"
+    """Level, abort with its grace, a name and an inverted limit are read, and written again."""
+    fast = "{expr: p95 < 1 s, abort: true, after: 1 min, name: Fast}"
     first, second = read = parse_thresholds(f"thresholds: [{fast}, {{expr: p95 > 1 ms, inverted: true}}]")
 
-    assert (first.level, first.name, first.is_inverted) == ("warn", "Fast", False)
-    assert (second.level, second.name, second.is_inverted) == ("fail", "", True)
+    assert (first.abort, first.after_s, first.name, first.is_inverted) == (True, 60, "Fast", False)
+    assert (second.abort, second.after_s, second.name, second.is_inverted) == (False, 0, "", True)
     assert parse_thresholds(as_yaml(read)) == read
 
 
@@ -610,9 +610,36 @@ def test_every_fault_is_listed_at_once() -> None:
         ("thresholds: [p95 < 1 s]\nthresholds: [p95 < 2 s]", "in line 1: key 'thresholds' appears twice"),
         (
             "thresholds: [{expr: p95 < 1 s, lvel: warn}]",
-            "unknown key 'lvel', valid are 'expr', 'level', 'name' and 'inverted'; did you mean 'level'?",
+            "unknown key 'lvel', valid are 'expr', 'level', 'abort', 'after', 'name' and 'inverted'; did you"
+            " mean 'level'?",
         ),
-        ("thresholds: [{expr: p95 < 1 s, abort: true}]", "'abort' is not available yet, valid are 'expr'"),
+        ("thresholds: [{expr: p95 < 1 s, abort: 1}]", "'abort' is 1, valid are true and false"),
+        ("thresholds: [{expr: p95 < 1 s, abort: true, level: warn}]", "a warning cannot abort the run"),
+        (
+            "thresholds: [{expr: p95 < 1 s, after: 30 s}]",
+            "before an abort, valid is with 'abort: true'",
+        ),
+        ("thresholds: [{expr: p95 < 1 s, abort: true, after: 30}]", "must be a time such as '30 s', got 30"),
+        (
+            "thresholds: [{expr: p95 < 1 s, abort: true, after: soon}]",
+            "'30 s', got 'soon': column 1: ",
+        ),
+        ("thresholds: [{expr: p95 < 1 s, abort: true, after: 1 s x}]", "got '1 s x': column 5: 'x' follows"),
+        *(
+            (f"thresholds: [{{expr: {limit!r}, abort: true}}]", "cannot abort a run: valid are percentiles")
+            for limit in (
+                "count > 1",
+                "max < 1 s",
+                "apdex(1 s) > 0.9",
+                "slope of p95 < 1 ms/h",
+                "recovery after spike < 9 s",
+                "max of generator.users < 9",
+                "dropped_iterations < 1%",
+                "p95 over first 5 min < 1 s",
+                "p95 < baseline + 10%",
+                "p95 of a + p95 of b < 1 s",
+            )
+        ),
         ("thresholds: [{expr: p95 < 1 s, inverted: 'no'}]", "'inverted' is 'no', valid are true and false"),
         (
             "thresholds: [{expr: p95 < 1 s, name: ''}]",
