@@ -18,6 +18,8 @@ from reports.load.run import Run
 SHORTEST_S = 5.0
 BATCH_S = 5
 FEWEST_BATCHES = 20
+BATCHES_AT_ONCE = 720
+"""Whose histograms are in memory together."""
 CONSTANT_RATIO = 0.05
 
 
@@ -138,7 +140,11 @@ def _without_warm_up(run: Run, window: SteadyState) -> SteadyState:
     intervals, batches = run.intervals, window.length_s // BATCH_S
     whole_batches = replace(window, end_s=window.first_s + batches * BATCH_S)
     started, ended = (whole_batches.blocks(intervals.seconds(which), batches) for which in SECONDS)
-    medians = [percentile_ms(row, 50) for row in intervals.merged(intervals.successes, started, batches)]
+    medians = []
+    for first in range(0, batches, BATCHES_AT_ONCE):
+        some = np.where((started >= first) & (started < first + BATCHES_AT_ONCE), started - first, -1)
+        counts = intervals.successes.merged(some, min(BATCHES_AT_ONCE, batches - first), intervals.width)
+        medians += [percentile_ms(row, 50) for row in counts]
     known = np.array([median for median in medians if not math.isnan(median)])
     cut = max(mser(known), mser(summed(intervals.column("n"), ended, batches)))
     cut_s, max_cut_s = cut * BATCH_S, batches // 2 * BATCH_S

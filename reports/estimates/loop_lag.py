@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from plimsoll.run_files.intervals import BUSY, LAST_BUCKET, TRANSACTION
+from plimsoll.run_files.intervals import BUSY, TRANSACTION
 from reports.load.intervals import SECONDS, Histograms, Intervals, lower_ms
 from reports.load.run import Run
 
@@ -65,7 +65,7 @@ def _lowered(recorded: Intervals, health: pd.DataFrame, waits: Floats) -> Interv
     health.csv tells of the time since the one before it.
     """
     lag_ms, (started_s, ended_s) = np.zeros(len(recorded.rows)), map(recorded.seconds, SECONDS)
-    worker = recorded.rows["worker"].astype(object).to_numpy()
+    worker = recorded.rows["worker"]
     for process, written in health.sort_values("unix_s").groupby("process"):
         of_process = np.flatnonzero(worker == process)
         known_ms = written["lag_max_ms"].fillna(written["lag_p99_ms"])
@@ -74,8 +74,10 @@ def _lowered(recorded: Intervals, health: pd.DataFrame, waits: Floats) -> Interv
         first = np.searchsorted(written_s, started_s[of_process])
         last = np.searchsorted(written_s, ended_s[of_process] + 1)
         spans, span = np.unique(first * (len(written) + 1) + last, return_inverse=True)
-        ends = zip(*np.divmod(spans, len(written) + 1), strict=True)
-        worst = np.array([worst_ms[start : end + 1].max(initial=0.0) for start, end in ends])
+        start, end = np.divmod(spans, len(written) + 1)
+        bounds = np.stack((start, end + 1), axis=1).ravel().astype(np.int64)
+        # Between every other pair of bounds lies a span. Zeros stand for the time after the last row.
+        worst = np.maximum.reduceat(np.append(worst_ms.clip(min=0.0), (0.0, 0.0)), bounds)[::2]
         lag_ms[of_process] = worst[span] if len(of_process) else 0.0
     if not lag_ms.any():
         return recorded
@@ -96,15 +98,15 @@ def _lowered(recorded: Intervals, health: pd.DataFrame, waits: Floats) -> Interv
         responses=_lower(recorded.responses, less_responses_ms),
         # What was counted over a limit cannot be lowered; shares are read from the histograms instead.
         limits_ms=(),
-        over=np.empty((len(rows), 0)),
-        unfinished_over=np.empty((len(rows), 0)),
-        response_over=np.empty((len(rows), 0)),
+        over=np.empty((len(rows), 0), dtype=np.uint32),
+        unfinished_over=np.empty((len(rows), 0), dtype=np.uint32),
+        response_over=np.empty((len(rows), 0), dtype=np.uint32),
     )
 
 
 def _lower(histograms: Histograms, less_ms: Floats) -> Histograms:
     """Return histograms whose entries are lowered, row by row, from the lower bounds of their buckets."""
-    bounds_ms, buckets = lower_ms(np.arange(LAST_BUCKET + 1)), histograms.buckets.copy()
+    bounds_ms, buckets = lower_ms(np.arange(histograms.width)), histograms.buckets.copy()
     for rows, entries in histograms.pieces():
         less = np.repeat(less_ms[rows], np.diff(histograms.starts[rows.start : rows.stop + 1]))
         least_ms = bounds_ms[buckets[entries]] - less

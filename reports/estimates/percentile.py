@@ -20,7 +20,7 @@ from reports.estimates.estimate import Estimate, is_far
 from reports.estimates.selection import Selection, unknown_outcome_note
 from reports.estimates.step_change import find_step, with_step
 from reports.estimates.swings import Levels, correlation_length, share_bounds
-from reports.load.intervals import PRECISION, bucket_of, lower_ms, middle_ms, percentile_ms
+from reports.load.intervals import PRECISION, Numbers, bucket_of, lower_ms, middle_ms, percentile_ms
 from reports.thresholds.statement import UPPER_LIMITS, Statement
 from reports.wording import plural
 
@@ -185,6 +185,8 @@ def _broken(
     """Return a limit that is open as broken where a step breaks it, or the figure is far beyond it."""
     limit_ms, recording = statement.first_value_outside, chosen.recording
     answered = chosen.latencies.histograms
+    late: Numbers
+    late_answers: Numbers
     if over.is_counted:
         limit = recording.limits_ms.index(limit_ms)
         late, late_answers = recording.unfinished_over[:, limit], chosen.latencies.over[:, limit]

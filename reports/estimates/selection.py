@@ -17,7 +17,7 @@ from plimsoll.run_files.intervals import TAG_SEPARATOR
 from reports.estimates.estimate import INDEPENDENT
 from reports.estimates.intervals import CONFIDENCE
 from reports.estimates.swings import MIN_PERIODS, period_count
-from reports.load.intervals import Counts, Group, Histograms, Intervals, Latencies, bucket_of, summed
+from reports.load.intervals import Counts, Group, Histograms, Intervals, Latencies, Numbers, bucket_of, summed
 from reports.steady_state import SteadyState
 from reports.thresholds.selectors import About, Condition, Selector
 from reports.wording import plural
@@ -121,12 +121,12 @@ class Selection:
         """Return the sums of a column by the periods in which requests started."""
         return self.by_period(self.recording.column(name))
 
-    def by_period(self, values: Floats, which: str = "started_s") -> Floats:
+    def by_period(self, values: Numbers, which: str = "started_s") -> Floats:
         """Return the sum of the values of rows in each period, in which their requests started or ended."""
         group = self.started if which == "started_s" else self._grouped(which, self.periods)
         return summed(values, group, self.periods)
 
-    def by_second(self, values: Floats, which: str = "started_s") -> Floats:
+    def by_second(self, values: Numbers, which: str = "started_s") -> Floats:
         """Return the sum of the values of rows in each second of the window."""
         return summed(values, self._grouped(which, self.window.length_s), self.window.length_s)
 

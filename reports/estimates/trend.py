@@ -6,7 +6,6 @@ truth, of those over seconds up to half (Theil 1950; Sen 1968 for the interval).
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from reports.estimates.estimate import Estimate
 from reports.estimates.intervals import CONFIDENCE
@@ -46,6 +45,9 @@ def _theil_sen(values: Floats, length_s: float) -> tuple[float, float, float, fl
     known = ~np.isnan(values)
     if known.sum() < FEWEST_BLOCKS:
         return None
+    # Here, as it takes as long to import as all else together, and few limits are about a trend.
+    from scipy import stats
+
     slope, intercept, low, high = stats.theilslopes(values[known], at_s[known], CONFIDENCE)
     return float(slope), float(low), float(high), float(intercept + slope * length_s / 2)
 

@@ -6,8 +6,11 @@ no stream at all, is left unread with a note, and the run is judged from Locust'
 """
 
 import json
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,7 +39,11 @@ from reports.load.intervals import (
 )
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-BATCHES_A_TABLE = 500
+BATCHES_A_TABLE = 200
+SMALL = 2**16
+"""Counts below need two bytes each."""
+NUMBERS = (*SECONDS, *COUNTS, *LATENCIES, *RESPONSES)
+FAILURES = ("failure_kinds", "failure_counts")
 LATER = (*RESPONSES, "response_over_limit", "tags")
 """Columns that older files lack: those of before the open model, and of before tags."""
 
@@ -45,12 +52,8 @@ def read_intervals(path: Path) -> tuple[Intervals, list[str]]:
     """Return what the recorder wrote, and what was odd about its file; a missing file is no oddity."""
     if not path.is_file():
         return NO_INTERVALS, [f"{path.name}: it is not a regular file"] if path.exists() else []
-    tables, batches, notes, unread = (
-        [],
-        [],
-        [],
-        f"{path.name}: cannot be read, so Locust's CSV files are judged",
-    )
+    unread, notes = f"{path.name}: cannot be read, so Locust's CSV files are judged", list[str]()
+    parts: defaultdict[str, list[Any]] = defaultdict(list)
     try:
         # What is freed goes back to the operating system at once; Arrow's own pool would keep it.
         pa.set_memory_pool(pa.system_memory_pool())
@@ -59,34 +62,44 @@ def read_intervals(path: Path) -> tuple[Intervals, list[str]]:
         missing = [name for name in INTERVAL_COLUMNS if name not in (*schema.names, *LATER)]
         if missing:
             return NO_INTERVALS, [f"{unread}: it lacks the columns {', '.join(missing)}"]
-        wanted = [schema.get_field_index(name) for name in INTERVAL_COLUMNS if name in schema.names]
-        # Threads cost more than they save on batches this small: 6 s against 3 s for 8 hours of 50 names.
-        options = pa.ipc.IpcReadOptions(included_fields=wanted, use_threads=False)
         with _opened(path) as source:
-            reader = pa.ipc.open_stream(source, options=options)
             try:
-                while True:
-                    batches.append(reader.read_next_batch())
-                    if len(batches) == BATCHES_A_TABLE:
-                        tables.append(_joined(batches, reader.schema))
-                        batches = []
-            except StopIteration:
-                pass
-            except (OSError, pa.ArrowException):
+                for table in _tables(source, schema):
+                    for name, part in _columns(table).items():
+                        parts[name].append(part)
+            except _CutOffError:
                 notes.append(f"{path.name}: its end is cut off: the last second or two are lost")
-        tables.append(_joined(batches, reader.schema))
-        tables = batches = [pa.concat_tables(tables).unify_dictionaries()]
-        tables[0].validate(full=True)
-        # Without another reference to it, the table becomes smaller as its columns are taken.
-        found = intervals_of(tables.pop()) if len(tables[0]) else NO_INTERVALS
+        found = _intervals(parts, _limits_ms(schema)) if parts else NO_INTERVALS
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         return NO_INTERVALS, [f"{unread}: {error}"]
     return found, notes
 
 
-def _joined(batches: list[pa.RecordBatch], schema: pa.Schema) -> pa.Table:
-    """Return batches as one, so that each column has memory of its own."""
-    return pa.Table.from_batches(batches, schema).unify_dictionaries().combine_chunks()
+class _CutOffError(Exception):
+    """Say that a stream ends in the middle of a batch."""
+
+
+def _tables(source: pa.NativeFile, schema: pa.Schema) -> Iterator[pa.Table]:
+    """Yield the batches of a stream, BATCHES_A_TABLE at a time and none empty; raises _CutOffError."""
+    wanted = [schema.get_field_index(name) for name in INTERVAL_COLUMNS if name in schema.names]
+    # Threads cost more than they save on batches this small: 6 s against 3 s for 8 hours of 50 names.
+    options = pa.ipc.IpcReadOptions(included_fields=wanted, use_threads=False)
+    reader, fault, is_over = pa.ipc.open_stream(source, options=options), None, False
+    while not is_over:
+        batches: list[pa.RecordBatch] = []
+        try:
+            while len(batches) < BATCHES_A_TABLE:
+                batches.append(reader.read_next_batch())
+        except StopIteration:
+            is_over = True
+        except (OSError, pa.ArrowException) as error:
+            is_over, fault = True, error
+        table = pa.Table.from_batches(batches, reader.schema).unify_dictionaries().combine_chunks()
+        table.validate(full=True)
+        if len(table):
+            yield table
+    if fault is not None:
+        raise _CutOffError from fault
 
 
 def intervals_of(table: pa.Table) -> Intervals:
@@ -94,36 +107,52 @@ def intervals_of(table: pa.Table) -> Intervals:
 
     Raises ValueError for another version, layout, or lists that do not fit together.
     """
-    metadata = table.schema.metadata or {}
+    return _intervals({name: [part] for name, part in _columns(table).items()}, _limits_ms(table.schema))
+
+
+def _limits_ms(schema: pa.Schema) -> tuple[float, ...]:
+    """Return the limits that requests were counted over; raises ValueError for another version or layout."""
+    metadata = schema.metadata or {}
     version, layout = (metadata.get(key, b"").decode() for key in (b"schema_version", b"layout"))
     if (version, layout) != (INTERVALS_SCHEMA_VERSION, LAYOUT):
         raise ValueError(
             f"schema {version!r} with layout {layout!r},"
             f" known is {INTERVALS_SCHEMA_VERSION!r} with {LAYOUT!r}"
         )
-    limits_ms = tuple(float(limit) for limit in json.loads(metadata.get(b"limits_ms", b"[]")))
-    n, left = len(table), {name: table[name] for name in table.column_names}
-    del table
-    columns = {
-        name: left.pop(name).to_numpy()
-        for name in (*SECONDS, *COUNTS, *LATENCIES, *RESPONSES)
-        if name not in RESPONSES or name in left
+    return tuple(float(limit) for limit in json.loads(metadata.get(b"limits_ms", b"[]")))
+
+
+def _columns(table: pa.Table) -> dict[str, Any]:
+    """Return the columns of a table, as small as they can be; labels and errors as arrays of Arrow.
+
+    Raises ValueError as `intervals_of` does.
+    """
+    limits = len(_limits_ms(table.schema))
+    left = {name: _one_chunk(table[name]) for name in table.column_names}
+    return {
+        **{name: left[name].to_numpy(zero_copy_only=False) for name in NUMBERS if name in left},
+        **{name: left[name] for name in (*LABELS, *FAILURES) if name in left},
+        **{name: _over(left.get(name), name, len(table), limits) for name in OVER_LIMITS},
+        **{buckets: _histograms(left[buckets], left[counts]) for buckets, counts in HISTOGRAMS.values()},
     }
+
+
+def _intervals(parts: dict[str, list[Any]], limits_ms: tuple[float, ...]) -> Intervals:
+    """Return what the parts of each column are together; takes them out, so that memory is free again."""
+    columns: dict[str, Any] = {name: np.concatenate(parts.pop(name)) for name in NUMBERS if name in parts}
+    n = len(columns["n"])
     for name in LABELS:
         code, labels = np.zeros(n, dtype=np.int8), [""]
-        if name in left:
-            labeled = _one_chunk(left.pop(name))
+        if name in parts:
+            labeled = _one_chunk(pa.chunked_array(parts.pop(name)).unify_dictionaries())
             code, labels = labeled.indices.to_numpy(), labeled.dictionary.to_pylist()
         columns[name] = pd.Categorical.from_codes(code, pd.Index(np.array(labels, dtype=object)))
-    rows, kinds, counts = (
-        pd.DataFrame(columns, copy=False),
-        left.pop("failure_kinds"),
-        left.pop("failure_counts"),
-    )
-    failed = np.repeat(np.arange(len(rows)), np.diff(_starts(kinds, counts)))
+    rows = pd.DataFrame(columns, copy=False)
+    kinds, counts = (pa.concat_arrays(parts.pop(name)) for name in FAILURES)
+    failed = np.repeat(np.arange(n), np.diff(_starts(kinds, counts)))
     errors = {name: rows[name].array[failed] for name in ERROR_COLUMNS[:3]}
-    errors |= {"error": _one_chunk(kinds).flatten().to_pylist(), "n": _values(counts)}
-    over = {name: _over(left.pop(name, None), name, n, len(limits_ms)) for name in OVER_LIMITS}
+    errors |= {"error": kinds.flatten().to_pylist(), "n": _values(counts)}
+    over = {name: np.concatenate(parts.pop(name)) for name in OVER_LIMITS}
     return Intervals(
         rows=rows,
         limits_ms=limits_ms,
@@ -131,18 +160,18 @@ def intervals_of(table: pa.Table) -> Intervals:
         unfinished_over=over["unfinished_over_limit"],
         response_over=over["response_over_limit"],
         errors=pd.DataFrame(errors),
-        **{
-            kind: _histograms(left.pop(buckets), left.pop(counts))
-            for kind, (buckets, counts) in HISTOGRAMS.items()
-        },
+        **{kind: Histograms.of_parts(parts.pop(buckets)) for kind, (buckets, _) in HISTOGRAMS.items()},
     )
 
 
-def _histograms(buckets: pa.ChunkedArray, counts: pa.ChunkedArray) -> Histograms:
+def _histograms(buckets: pa.Array, counts: pa.Array) -> Histograms:
+    """Return histograms that hold no reference to the lists that they are of."""
+    n = _values(counts).astype(np.uint32)
+    is_small = int(n.max(initial=0)) < SMALL
     return Histograms(
         _starts(buckets, counts),
-        _values(buckets).astype(np.uint16, copy=False),
-        _values(counts).astype(np.uint32, copy=False),
+        _values(buckets).astype(np.uint16),
+        n.astype(np.uint16) if is_small else n,
     )
 
 
@@ -167,9 +196,9 @@ def _opened(path: Path) -> pa.NativeFile:
     return pa.input_stream(str(path), compression="zstd" if is_compressed else None)
 
 
-def _over(column: pa.ChunkedArray | None, name: str, n: int, limits: int) -> NDArray[np.float64]:
+def _over(column: pa.Array | None, name: str, n: int, limits: int) -> NDArray[np.uint32]:
     """Return the counts over each limit, row by row; 0 in rows without corrected latencies."""
-    over = np.zeros((n, limits))
+    over = np.zeros((n, limits), dtype=np.uint32)
     if column is None:
         return over
     sizes = np.diff(_starts(column))
@@ -180,17 +209,17 @@ def _over(column: pa.ChunkedArray | None, name: str, n: int, limits: int) -> NDA
     return over
 
 
-def _starts(*columns: pa.ChunkedArray) -> NDArray[np.int64]:
+def _starts(*columns: pa.Array) -> NDArray[np.int64]:
     """Return where the list of each row starts among the values, which must be the same in all columns."""
-    offsets = [_one_chunk(column).offsets.to_numpy().astype(np.int64) for column in columns]
+    offsets = [column.offsets.to_numpy().astype(np.int64) for column in columns]
     starts: NDArray[np.int64] = offsets[0] - offsets[0][0]
     if not all(np.array_equal(starts, other - other[0]) for other in offsets[1:]):
         raise ValueError("a row has more values than counts, or fewer")
     return starts
 
 
-def _values(column: pa.ChunkedArray) -> NDArray[np.generic]:
-    values: NDArray[np.generic] = _one_chunk(column).flatten().to_numpy()
+def _values(column: pa.Array) -> NDArray[np.generic]:
+    values: NDArray[np.generic] = column.flatten().to_numpy()
     return values
 
 

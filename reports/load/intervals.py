@@ -11,10 +11,11 @@ Latencies are counted in histograms of one layout: counts add up, percentiles ne
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -37,6 +38,7 @@ MAX_KEPT = 2**23
 """Cells of merged histograms that are kept, of 8 bytes each."""
 
 Counts = NDArray[np.float64]
+Numbers = NDArray[np.float64] | NDArray[np.uint32]
 Group = NDArray[np.int64]
 """The number of a row's group, -1 for none."""
 
@@ -81,7 +83,18 @@ class Histograms:
 
     starts: NDArray[np.int64]
     buckets: NDArray[np.uint16]
-    counts: NDArray[np.uint32]
+    counts: NDArray[np.unsignedinteger[Any]]
+
+    @classmethod
+    def of_parts(cls, parts: Sequence["Histograms"]) -> "Histograms":
+        """Return the histograms of some rows and those of the rows after them as one."""
+        before = np.cumsum([0, *(len(part.buckets) for part in parts)])
+        starts = [part.starts[:-1] + entries for part, entries in zip(parts, before[:-1], strict=True)]
+        return cls(
+            np.concatenate([*starts, before[-1:]]),
+            np.concatenate([part.buckets for part in parts]),
+            np.concatenate([part.counts for part in parts]),
+        )
 
     @property
     def width(self) -> int:
@@ -153,7 +166,7 @@ class Latencies:
     """Hold one latency of the successes, row by row: histograms, counts over each limit, sums and maxima."""
 
     histograms: Histograms
-    over: NDArray[np.float64]
+    over: NDArray[np.uint32]
     sum_ms: NDArray[np.float64]
     max_ms: NDArray[np.float64]
 
@@ -174,10 +187,10 @@ class Intervals:
     failed: Histograms
     unfinished: Histograms
     limits_ms: tuple[float, ...]
-    over: NDArray[np.float64]
-    unfinished_over: NDArray[np.float64]
+    over: NDArray[np.uint32]
+    unfinished_over: NDArray[np.uint32]
     responses: Histograms
-    response_over: NDArray[np.float64]
+    response_over: NDArray[np.uint32]
     errors: pd.DataFrame
 
     def __bool__(self) -> bool:
@@ -272,7 +285,7 @@ class Intervals:
         return group, self.rows[columns].iloc[first].astype(str).reset_index(drop=True)
 
 
-def summed(values: NDArray[np.float64], group: Group, groups: int) -> NDArray[np.float64]:
+def summed(values: Numbers, group: Group, groups: int) -> NDArray[np.float64]:
     """Return the sum of the values of each group, 0 where it has none."""
     used = group >= 0
     total: NDArray[np.float64] = np.bincount(
@@ -290,9 +303,9 @@ NO_INTERVALS = Intervals(
     failed=NO_HISTOGRAMS,
     unfinished=NO_HISTOGRAMS,
     limits_ms=(),
-    over=np.empty((0, 0)),
-    unfinished_over=np.empty((0, 0)),
+    over=np.empty((0, 0), dtype=np.uint32),
+    unfinished_over=np.empty((0, 0), dtype=np.uint32),
     responses=NO_HISTOGRAMS,
-    response_over=np.empty((0, 0)),
+    response_over=np.empty((0, 0), dtype=np.uint32),
     errors=NO_ERRORS,
 )
