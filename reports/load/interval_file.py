@@ -139,6 +139,11 @@ def _columns(table: pa.Table) -> dict[str, Any]:
 
 def _intervals(parts: dict[str, list[Any]], limits_ms: tuple[float, ...]) -> Intervals:
     """Return what the parts of each column are together; takes them out, so that memory is free again."""
+    # The largest first, when the least else is in memory. What was freed in small pieces is given back.
+    histograms = {}
+    for kind, (buckets, _) in HISTOGRAMS.items():
+        histograms[kind] = Histograms.of_parts(parts.pop(buckets))
+        pa.default_memory_pool().release_unused()
     columns: dict[str, Any] = {name: np.concatenate(parts.pop(name)) for name in NUMBERS if name in parts}
     n = len(columns["n"])
     for name in LABELS:
@@ -153,6 +158,7 @@ def _intervals(parts: dict[str, list[Any]], limits_ms: tuple[float, ...]) -> Int
     errors = {name: rows[name].array[failed] for name in ERROR_COLUMNS[:3]}
     errors |= {"error": kinds.flatten().to_pylist(), "n": _values(counts)}
     over = {name: np.concatenate(parts.pop(name)) for name in OVER_LIMITS}
+    pa.default_memory_pool().release_unused()
     return Intervals(
         rows=rows,
         limits_ms=limits_ms,
@@ -160,7 +166,7 @@ def _intervals(parts: dict[str, list[Any]], limits_ms: tuple[float, ...]) -> Int
         unfinished_over=over["unfinished_over_limit"],
         response_over=over["response_over_limit"],
         errors=pd.DataFrame(errors),
-        **{kind: Histograms.of_parts(parts.pop(buckets)) for kind, (buckets, _) in HISTOGRAMS.items()},
+        **histograms,
     )
 
 
@@ -177,14 +183,17 @@ def _histograms(buckets: pa.Array, counts: pa.Array) -> Histograms:
 
 def parted(recorded: Intervals) -> tuple[Intervals, Intervals, dict[str, Intervals]]:
     """Return the requests of a recording, its iterations, and by type its transactions and metrics."""
-    types = recorded.rows["request_type"].astype(str).to_numpy()
-    custom = sorted(CUSTOM_TYPES & set(types))
+    types = recorded.rows["request_type"]
+    custom = sorted(CUSTOM_TYPES & set(types.unique()))
     if not custom:
         return recorded, NO_INTERVALS, {}
     errors, failed_types = recorded.errors, recorded.errors["request_type"]
-    requests = replace(recorded.only(~np.isin(types, custom)), errors=errors[~failed_types.isin(custom)])
+    requests = replace(
+        recorded.only(~types.isin(custom).to_numpy()), errors=errors[~failed_types.isin(custom)]
+    )
     parts = {
-        each: replace(recorded.only(types == each), errors=errors[failed_types == each]) for each in custom
+        each: replace(recorded.only((types == each).to_numpy()), errors=errors[failed_types == each])
+        for each in custom
     }
     return requests, parts.pop(ITERATION, NO_INTERVALS), parts
 

@@ -34,7 +34,7 @@ ERROR_COLUMNS = ("ended_s", "request_type", "name", "error", "n")
 
 PIECE = 2**18
 """Entries of histograms that are computed with at a time: few enough for the cache of a processor."""
-MAX_KEPT = 2**23
+MAX_KEPT = 2**22
 """Cells of merged histograms that are kept, of 8 bytes each."""
 
 Counts = NDArray[np.float64]

@@ -1,11 +1,12 @@
 """Load a run: a run directory, or the files of a plain `locust --csv PREFIX`."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from plimsoll.run_files.files import (
     EXCEPTIONS_SUFFIX,
@@ -111,36 +112,31 @@ def load(place: Place, *, with_thresholds: bool = False) -> Run:
     Raises DataError when there are neither requests nor an undamaged file to say so, nor a run.json, and for
     a run.json of a later release.
     """
-    requests, total, stats_notes, stats_faults = read_stats(place.csv(STATS_SUFFIX))
+    requests, total, stats_notes, faults = read_stats(place.csv(STATS_SUFFIX))
     failures, failure_notes = read_table(place.csv(FAILURES_SUFFIX), FAILURES)
     exceptions, exception_notes = read_table(place.csv(EXCEPTIONS_SUFFIX), EXCEPTIONS)
     recorded, own_notes = _own_files(place)
     meta: RunMeta = recorded["meta"]
+    history, history_notes = empty_frame(HISTORY_COLUMNS), list[str]()
     # Locust's history is by far the longest file, and tells what was recorded anyway.
-    history = empty_frame(HISTORY_COLUMNS)
-    history_notes: list[str] = []
-    history_faults: list[str] = []
     if not recorded.get("intervals") or recorded["stages"].empty or meta.started is None:
         history, history_notes, history_faults = read_history(place.csv(HISTORY_SUFFIX))
+        faults += history_faults
     if not meta.recorded and stats_notes and requests.empty and total.empty and history.empty:
         raise DataError(
             f"nothing to judge in {str(place.folder)!r}: {'; '.join(stats_notes + history_notes)}"
         )
     if meta.started is None and len(history):
-        with suppress(ValueError, OverflowError, OSError):  # a damaged time stamp, beyond any calendar
-            started = datetime.fromtimestamp(float(history["unix_s"].iloc[0]), UTC)
-            shown = started.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-            recorded["meta"] = replace(meta, started=shown)
+        recorded["meta"] = replace(meta, started=_began(history))
     notes = [*own_notes, *stats_notes, *history_notes, *failure_notes, *exception_notes]
-    wrong = stats_faults + history_faults
     if requests.empty and total.empty and not history.empty:
         requests, total = totals_from_history(history)
         notes.append("totals are those of the last history row, without percentiles, minima and maxima")
-        wrong.append("Locust's statistics are missing, and its history lacks the last seconds of a run")
+        faults.append("Locust's statistics are missing, and its history lacks the last seconds of a run")
     if total.empty and not requests.empty:
         total = total_of(requests)
         notes.append("Locust's row over all requests is missing: counts are added up, percentiles unknown")
-        wrong.append("Locust's statistics are cut off: requests of some names may be missing")
+        faults.append("Locust's statistics are cut off: requests of some names may be missing")
     run = Run(
         requests=requests,
         total=total,
@@ -150,7 +146,16 @@ def load(place: Place, *, with_thresholds: bool = False) -> Run:
         warnings=tuple(notes),
         **recorded,
     )
-    return replace(run, damage=tuple(_damage(place, run, wrong, with_thresholds=with_thresholds)))
+    return replace(run, damage=tuple(_damage(place, run, faults, with_thresholds=with_thresholds)))
+
+
+def _began(history: pd.DataFrame) -> str | None:
+    """Return the moment of the first row in UTC; None where it is damaged and beyond any calendar."""
+    try:
+        began = datetime.fromtimestamp(float(history["unix_s"].iloc[0]), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+    return began.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _own_files(place: Place) -> tuple[dict[str, Any], list[str]]:
@@ -160,10 +165,10 @@ def _own_files(place: Place) -> tuple[dict[str, Any], list[str]]:
     folder, health_path = place.folder, place.folder / HEALTH_FILE
     meta, notes = read_description(folder / RUN_FILE, folder.resolve().name)
     stages, stage_notes = read_table(folder / meta.schedule_file, STAGES)
-    intervals, interval_notes = read_intervals(folder / INTERVALS_FILE)
     health, health_notes = read_table(health_path, HEALTH)
     if not health_path.exists():
         health_notes = []
+    intervals, interval_notes = read_intervals(folder / INTERVALS_FILE)
     requests, iterations, custom = parted(intervals)
     fields = {"meta": meta, "stages": stages, "health": health.dropna(subset=["unix_s"])}
     fields |= {"intervals": requests, "iterations": iterations, "custom": custom}
