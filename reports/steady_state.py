@@ -12,13 +12,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.load.intervals import SECONDS, Group, Intervals, percentile_ms, summed
+from reports.load.intervals import SECONDS, Group, Intervals, medians_ms, summed
 from reports.load.run import Run
 
 SHORTEST_S = 5.0
 BATCH_S = 5
 FEWEST_BATCHES = 20
-BATCHES_AT_ONCE = 720
+BATCHES_AT_ONCE = 240
 """Whose histograms are in memory together."""
 CONSTANT_RATIO = 0.05
 
@@ -144,9 +144,8 @@ def _without_warm_up(run: Run, window: SteadyState) -> SteadyState:
     for first in range(0, batches, BATCHES_AT_ONCE):
         some = np.where((started >= first) & (started < first + BATCHES_AT_ONCE), started - first, -1)
         counts = intervals.successes.merged(some, min(BATCHES_AT_ONCE, batches - first), intervals.width)
-        medians += [percentile_ms(row, 50) for row in counts]
-    known = np.array([median for median in medians if not math.isnan(median)])
-    cut = max(mser(known), mser(summed(intervals.column("n"), ended, batches)))
+        medians.append(medians_ms(counts))
+    cut = max(mser(np.concatenate(medians)), mser(summed(intervals.column("n"), ended, batches)))
     cut_s, max_cut_s = cut * BATCH_S, batches // 2 * BATCH_S
     found = replace(window, cut_s=float(cut_s), max_cut_s=float(max_cut_s))
     if cut_s >= max_cut_s:

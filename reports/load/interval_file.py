@@ -39,7 +39,7 @@ from reports.load.intervals import (
 )
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-BATCHES_A_TABLE = 200
+BATCHES_A_TABLE = 100
 SMALL = 2**16
 """Counts below need two bytes each."""
 NUMBERS = (*SECONDS, *COUNTS, *LATENCIES, *RESPONSES)

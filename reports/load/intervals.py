@@ -71,6 +71,13 @@ def percentile_ms(counts: Counts, level: float) -> float:
     return float(middle_ms(int(np.searchsorted(np.cumsum(counts), rank))))
 
 
+def medians_ms(counts: Counts) -> NDArray[np.float64]:
+    """Return the medians of histograms, one a row, as `percentile_ms` has them, but for empty ones."""
+    n = counts.sum(axis=1)
+    known = np.cumsum(counts[n > 0], axis=1) < np.ceil(n[n > 0] / 2)[:, None]
+    return middle_ms(np.count_nonzero(known, axis=1))
+
+
 def mean_ms(counts: Counts) -> float:
     """Return the mean of what the buckets are shown as; NaN without a count."""
     n = float(counts.sum())
@@ -137,10 +144,12 @@ class Histograms:
         ends = np.cumsum(sizes)
         merged: Counts = np.zeros(groups * width)
         for some in _parts(ends):
-            n = sizes[some]
-            # An entry is as far behind the first of its row here as in all of the histograms.
-            behind = np.arange(n.sum()) - np.repeat(np.cumsum(n) - n, n)
-            entry = np.repeat(self.starts[rows[some]], n) + behind
+            n, first_row, last_row = sizes[some], rows[some.start], rows[some.stop - 1]
+            entry: slice | NDArray[np.int64] = slice(self.starts[first_row], self.starts[last_row + 1])
+            if last_row - first_row + 1 != len(n):
+                # An entry is as far behind the first of its row here as in all of the histograms.
+                behind = np.arange(n.sum()) - np.repeat(np.cumsum(n) - n, n)
+                entry = np.repeat(self.starts[rows[some]], n) + behind
             bucket = np.repeat(group[rows[some]] * width, n) + self.buckets[entry]
             first = int(bucket.min(initial=groups * width))
             found = np.bincount(bucket - first, self.counts[entry])
@@ -166,7 +175,7 @@ class Latencies:
     """Hold one latency of the successes, row by row: histograms, counts over each limit, sums and maxima."""
 
     histograms: Histograms
-    over: NDArray[np.uint32]
+    over: Numbers
     sum_ms: NDArray[np.float64]
     max_ms: NDArray[np.float64]
 
@@ -187,10 +196,10 @@ class Intervals:
     failed: Histograms
     unfinished: Histograms
     limits_ms: tuple[float, ...]
-    over: NDArray[np.uint32]
-    unfinished_over: NDArray[np.uint32]
+    over: Numbers
+    unfinished_over: Numbers
     responses: Histograms
-    response_over: NDArray[np.uint32]
+    response_over: Numbers
     errors: pd.DataFrame
 
     def __bool__(self) -> bool:
@@ -261,7 +270,8 @@ class Intervals:
 
         The newest are kept, as several limits ask for the same.
         """
-        key = id(histograms), groups, hashlib.sha256(group.tobytes()).digest()
+        small = group.astype(np.min_scalar_type(-groups))
+        key = id(histograms), groups, hashlib.sha256(small.tobytes()).digest()
         if key not in self._kept:
             while self._kept and (len(self._kept) + 1) * groups * self.width > MAX_KEPT:
                 self._kept.pop(next(iter(self._kept)))

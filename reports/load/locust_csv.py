@@ -8,7 +8,7 @@ of all other latencies off, under `cut_ms`, and wrote rates with two decimals; s
 import math
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -60,7 +60,9 @@ def read_history(path: Path) -> tuple[pd.DataFrame, list[str], list[str]]:
     """
     frame, notes = read_table(path, HISTORY)
     counted = ["unix_s", "n", "failures"]
-    faults = _faults(frame, path.name, [*_no_numbers(frame, counted), *_negative(frame, counted)])
+    faults = _faults(
+        frame, frame.attrs["columns"], path.name, [*_no_numbers(frame, counted), *_negative(frame, counted)]
+    )
     unix_s = frame["unix_s"].to_numpy()
     known = np.flatnonzero(~np.isnan(frame[counted].to_numpy()).any(axis=1))
     if unreadable := len(frame) - len(known):
@@ -115,15 +117,17 @@ def read_stats(path: Path) -> tuple[pd.DataFrame, pd.DataFrame, list[str], list[
             notes.append(f"{path.name}: rows left over after the total dropped")
         frame = frame.iloc[: end + 1]
         aggregated = aggregated.iloc[: end + 1]
-    frame["cut_ms"] = FRACTION_MS if "mean_ms" in frame.attrs["whole"] else 0.0
-    figures = [c for c in frame.attrs["columns"] if frame[c].dtype == np.float64 and c != NOT_JUDGED]
+    # Whatever is computed of a table would get a deep copy of what it tells of its file.
+    columns, whole = (frame.attrs.pop(key) for key in ("columns", "whole"))
+    frame["cut_ms"] = FRACTION_MS if "mean_ms" in whole else 0.0
+    figures = [c for c in columns if frame[c].dtype == np.float64 and c != NOT_JUDGED]
     found = [
         *_no_numbers(frame, figures),
         *_negative(frame, figures),
         *_out_of_order(frame),
         *_unlike_the_others(frame),
     ]
-    faults = _faults(frame, path.name, found)
+    faults = _faults(frame, columns, path.name, found)
     # A count that is no count (NaN compares false) is damage.
     sound = (frame["failures"] >= 0) & (frame["n"] >= frame["failures"])
     if unsound := int((~sound).sum()):
@@ -261,11 +265,13 @@ def _first(column: str, wrong: "pd.Series[bool]", what: str) -> Iterator[tuple[s
         yield column, int(row), what
 
 
-def _faults(frame: pd.DataFrame, file: str, found: Sequence[tuple[str, int, str]]) -> list[str]:
+def _faults(
+    frame: pd.DataFrame, columns: Mapping[str, str], file: str, found: Sequence[tuple[str, int, str]]
+) -> list[str]:
     """Say where impossible figures stand, and what is wrong with them."""
     faults = []
     for column, row, what in found:
         request = f"{frame['request_type'][row]} {frame['name'][row]}".strip()
-        place = f"{file}, row {row + 1} ({request!r}), column {frame.attrs['columns'][column]!r}"
+        place = f"{file}, row {row + 1} ({request!r}), column {columns[column]!r}"
         faults.append(f"{place}: {frame[column][row]:.10g} is {what}")
     return faults
