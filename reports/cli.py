@@ -16,11 +16,12 @@ from typing import cast
 
 from plimsoll.redact import redact
 from plimsoll.run_files.exit_status import ExitStatus
-from plimsoll.run_files.files import INTERVALS_FILE, THRESHOLDS_FILE
+from plimsoll.run_files.files import INTERVALS_FILE, THRESHOLDS_FILE, threshold_files
 from reports.errors import ConfigError, ReportError
 from reports.files import open_closed_streams, say, shortened
 from reports.thresholds.known import Known
-from reports.thresholds.reading import as_yaml, limits_ms, read_thresholds, threshold_files
+from reports.thresholds.reading import MAX_BYTES, MAX_STATEMENTS, as_yaml, limits_ms, read_thresholds
+from reports.thresholds.selectors import ALL
 
 Command = Callable[[argparse.Namespace], tuple[int, str]]
 """Returns the exit status and the text for stdout."""
@@ -79,16 +80,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def check(options: argparse.Namespace) -> tuple[int, str]:
     """Refuse thresholds that could never be judged, before any load starts.
 
-    Selectors are held against `--name` and the other options of names where any `--name` is given. Return 0
+    Selectors are held against `--name` and the other options of names where any `--name` is given, stages
+    against `--stage` where any is, or `--no-stages`. Return 0
     for good thresholds, and a line of JSON that says what a recorder should count; with `--masked` the same
     thresholds file without its secrets.
 
     Raises ConfigError with every fault.
     """
     known = Known(
-        options.name, options.metric, options.user, options.tag, options.transaction, options.iteration
+        options.name or None,
+        options.metric,
+        options.user,
+        options.tag,
+        options.transaction,
+        options.iteration,
+        () if options.no_stages else options.stage or (ALL,),
     )
-    thresholds = read_thresholds(threshold_files(options.thresholds), known if options.name else None)
+    files = threshold_files(options.thresholds)
+    if not files:
+        raise ConfigError([f"--thresholds names no file, got {', '.join(map(repr, options.thresholds))}"])
+    thresholds = read_thresholds(files, known)
+    # A run keeps several files as one, which is read by the same bounds.
+    if len(files) > 1 and (len(thresholds) > MAX_STATEMENTS or len(as_yaml(thresholds).encode()) > MAX_BYTES):
+        bounds = f"at most {MAX_STATEMENTS:,} and {MAX_BYTES:,} bytes are allowed"
+        raise ConfigError([f"the files have {len(thresholds):,} statements together, {bounds}"])
     if options.masked:
         return 0, as_yaml(thresholds)
     said: dict[str, object] = {"thresholds": len(thresholds), "limits_ms": limits_ms(thresholds)}
@@ -203,5 +218,7 @@ def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", 
         ("--tag", "a tag or a glob of tags of the run"),
         ("--transaction", "a name or glob of the journeys' transactions"),
         ("--iteration", "a name of the journeys' iterations, USER_CLASS.TASK"),
+        ("--stage", "a stage of the run's shape"),
     ):
         checked.add_argument(option, action="append", default=[], metavar="NAME", help=f"{what}; repeatable")
+    checked.add_argument("--no-stages", action="store_true", help="the run has no stages")

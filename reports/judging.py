@@ -18,6 +18,7 @@ from plimsoll.run_files.files import (
     THRESHOLDS_FILE,
     VERDICT_FILE,
     VIEW_FILES,
+    threshold_files,
 )
 from reports.errors import ConfigError, Fault, ReportError
 from reports.files import replaced, say, shortened
@@ -27,7 +28,7 @@ from reports.render.ci import annotations, junit_xml, summary
 from reports.render.html import write_report
 from reports.render.terminal import terminal_text
 from reports.thresholds.entries import Threshold
-from reports.thresholds.reading import read_thresholds, threshold_files
+from reports.thresholds.reading import read_thresholds
 from reports.verdict.capacity import find_capacity
 from reports.verdict.checks import Check
 from reports.verdict.trust import Reason

@@ -1,22 +1,24 @@
-"""The names that journeys declare: of requests, metrics, users, tags, transactions and iterations."""
+"""The names that a run may have: those that its journeys declare, and the stages of its shape."""
 
 from __future__ import annotations
 
-from locust import User
+from locust import LoadTestShape, User
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from plimsoll.context import tag_words
 from plimsoll.loads.intended_starts import iteration_name
-from plimsoll.loads.schedule import is_number
+from plimsoll.loads.schedule import ScheduleError, is_number
+from plimsoll.loads.scheduled_shape import PlannedShape
 from plimsoll.redact import redact_name
 
 
 class KnownNames(NamedTuple):
     """What a run can send, as far as its journeys declare it; None for the requests where one does not.
 
-    Those of metrics, tags and transactions may be globs: `*` where any may come.
+    Those of metrics, tags and transactions may be globs: `*` where any may come. The stages are None where
+    they are not known.
     """
 
     requests: Iterable[str] | None
@@ -25,6 +27,7 @@ class KnownNames(NamedTuple):
     tags: Iterable[str]
     transactions: Iterable[str]
     iterations: Iterable[str]
+    stages: Sequence[str] | None = None
 
 
 def known_names(classes: Sequence[type[User]]) -> KnownNames:
@@ -89,6 +92,19 @@ def iterations_of(user_classes: Iterable[type[User]]) -> set[str]:
         else:
             names.add(f"{user_class.__name__}.*")
     return names
+
+
+def stages_of(shape: LoadTestShape | None) -> list[str] | None:
+    """Return the names of the stages that a run with this shape has, None where they are not known.
+
+    Those of a search follow from its verdicts. Without a shape there are none, nor with one of Locust's own.
+    """
+    if not isinstance(shape, PlannedShape):
+        return []
+    try:
+        return None if shape.is_search else [stage.name for stage in shape.schedule.stages]
+    except ScheduleError:
+        return None
 
 
 def declaration_faults(classes: Iterable[type[User]]) -> list[str]:

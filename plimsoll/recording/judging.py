@@ -18,6 +18,7 @@ from typing import NamedTuple
 from plimsoll.recording.declared_names import KnownNames
 from plimsoll.redact import has_secret
 from plimsoll.run_files.exit_status import VERDICTS, ExitStatus, Outcome
+from plimsoll.run_files.files import threshold_files
 
 SUITE_FOLDER = Path(__file__).resolve().parents[2]
 # The folder is searched for our packages alone: site-packages must not come before the standard library.
@@ -49,15 +50,15 @@ class ThresholdsCheck(NamedTuple):
 
 
 def check_thresholds(
-    thresholds: Path,
+    thresholds: str,
     known: KnownNames,
     planned: Mapping[str, object] | None = None,
     *,
     quoting: bool = True,
 ) -> ThresholdsCheck:
-    """Return what is wrong with a thresholds file, or what it says, and of a planned load what that decides.
+    """Return what is wrong with the files of --thresholds, or what they say, and what a planned load decides.
 
-    Without *quoting*, nothing of the file is in the faults but what reads as a threshold.
+    Without *quoting*, nothing of a file is in the faults but what reads as a threshold.
     """
     of_option = {
         "--name": known.requests or (),
@@ -66,45 +67,46 @@ def check_thresholds(
         "--tag": known.tags,
         "--transaction": known.transactions,
         "--iteration": known.iterations,
+        "--stage": known.stages or (),
     }
     names = [f"{option}={name}" for option, names in of_option.items() for name in names]
     how = [] if quoting else ["--unquoted"]
-    file = thresholds.absolute()
+    how += ["--no-stages"] if known.stages == [] else []
     try:
         with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as plan:
             if planned is not None:
                 json.dump(planned, plan)
                 plan.flush()
                 how.append(f"--planned={plan.name}")
-            checked = run_reports(["check", "--thresholds", str(file), *how, *names])
+            checked = run_reports(["check", f"--thresholds={thresholds}", *how, *names])
     except (OSError, ValueError) as error:  # ValueError: there is a NUL in it
-        return ThresholdsCheck([f"{str(thresholds)!r} cannot be checked: {error}"])
+        return ThresholdsCheck([f"{thresholds!r} cannot be checked: {error}"])
     if checked.returncode == ExitStatus.PASS:
         found = json.loads(checked.stdout)
         notes, table = found.get("notes", ()), found.get("table", "")
         return ThresholdsCheck([], found["limits_ms"], notes, table, found.get("can_abort", False))
     # Any other status is a crash, whose traceback may quote the file.
     if checked.stderr and (quoting or checked.returncode == ExitStatus.BAD_CONFIGURATION):
-        faults = checked.stderr.replace(f"{file}: ", f"{thresholds}: ")
+        faults = checked.stderr
     else:
-        faults = f"the check of {str(thresholds)!r} ended with status {checked.returncode}"
+        faults = f"the check of {thresholds!r} ended with status {checked.returncode}"
     return ThresholdsCheck(faults.strip().splitlines())
 
 
-def copy_thresholds(thresholds: Path, copy: Path) -> None:
-    """Copy a thresholds file that was checked, so that it can be judged by later, on any machine.
+def copy_thresholds(thresholds: str, copy: Path) -> None:
+    """Copy the checked files of --thresholds, so that they can be judged by later, on any machine.
 
-    Where it has secrets, or variables of the environment, only its thresholds are copied, with secrets masked
-    and values in the place of variables.
+    Of several files, or one with secrets or variables of the environment, only the thresholds are copied,
+    with secrets masked and values in the place of variables.
 
     Raises:
-        OSError: it cannot be read any more, or not be written.
+        OSError: one cannot be read any more, or the copy not be written.
     """
-    text = thresholds.read_text("utf-8", errors="replace")
-    if "${" not in text and not has_secret(text):
-        shutil.copyfile(thresholds, copy)
+    texts = [path.read_text("utf-8", errors="replace") for path in threshold_files([thresholds])]
+    if len(texts) == 1 and "${" not in texts[0] and not has_secret(texts[0]):
+        shutil.copyfile(threshold_files([thresholds])[0], copy)
         return
-    checked = run_reports(["check", "--masked", "--thresholds", str(thresholds.absolute())])
+    checked = run_reports(["check", "--masked", f"--thresholds={thresholds}"])
     if checked.returncode != ExitStatus.PASS:
         raise OSError(checked.stderr.strip())
     copy.write_text(checked.stdout, "utf-8")

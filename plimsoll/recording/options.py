@@ -6,8 +6,9 @@ from locust.argument_parser import LocustArgumentParser
 from locust.env import Environment
 from locust.util.timespan import parse_timespan
 
-from argparse import Namespace
+from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Sequence
+from typing import Any
 
 # Not an option that anybody types: Locust's master hands its options to the workers, whichever they are.
 LIMITS_OPTION = "plimsoll_limits_ms"
@@ -68,6 +69,21 @@ def warm_up_s(text: str | None) -> int:
         raise ValueError(f"--warm-up must be a time such as 30s or 2m, got {text!r}") from None
 
 
+class _Joined(Action):
+    """Join the values of an option that is repeated, with commas between."""
+
+    def __call__(
+        self,
+        parser: ArgumentParser,  # noqa: ARG002 - argparse hands it in
+        namespace: Namespace,
+        values: Any,
+        option_string: str | None = None,  # noqa: ARG002 - likewise
+    ) -> None:
+        """Add a value to those before."""
+        before = getattr(namespace, self.dest, None)
+        setattr(namespace, self.dest, f"{before},{values}" if before else values)
+
+
 def add_options(parser: LocustArgumentParser) -> None:
     """Add --run-dir, --thresholds, --with-service and --warm-up to Locust's own options.
 
@@ -81,9 +97,11 @@ def add_options(parser: LocustArgumentParser) -> None:
     )
     parser.add_argument(
         "--thresholds",
+        action=_Joined,
         metavar="<filename>",
         env_var="PLIMSOLL_THRESHOLDS",
-        help="YAML file of the limits that the run is judged by, checked before any load starts.",
+        help="YAML file of the limits that the run is judged by, checked before any load starts. Repeatable,"
+        " or several with commas between.",
     )
     parser.add_argument(
         "--with-service",

@@ -85,7 +85,7 @@ class Recording:
         wanted = options.run_dir or Path(RESULTS_FOLDER, directory_name(started, profile_of(environment)))
         self.directory = create_run_directory(Path(wanted))
         if options.thresholds:
-            copy_thresholds(Path(options.thresholds), self.directory / THRESHOLDS_FILE)
+            copy_thresholds(options.thresholds, self.directory / THRESHOLDS_FILE)
         self._facts = self._start_facts(started, sut_version)
         write_facts(self.directory, self._facts)
         self._csv_files = LocustCsvFiles(environment, self.directory, self._clock, self._errors)

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from plimsoll.loads.schedule import ScheduleError
 from plimsoll.loads.scheduled_shape import TICK_S, PlannedShape
 from plimsoll.recording.bundled_service import service_faults
-from plimsoll.recording.declared_names import declaration_faults, known_names, tags_of_tasks
+from plimsoll.recording.declared_names import declaration_faults, known_names, stages_of, tags_of_tasks
 from plimsoll.recording.judging import ThresholdsCheck, check_thresholds
 from plimsoll.recording.options import declare_limits_ms, options_of, starts_by_itself, warm_up_s
 from plimsoll.recording.planned_load import planned_load
@@ -51,7 +51,10 @@ def check_startup(environment: Environment) -> ThresholdsCheck:
     if not options.thresholds:
         return ThresholdsCheck(faults)
     planned = planned_load(environment) if starts_by_itself(environment) and not faults else None
-    checked = check_thresholds(Path(options.thresholds), known_names(classes), planned)
+    known = known_names(classes)
+    if starts_by_itself(environment):
+        known = known._replace(stages=stages_of(environment.shape_class))
+    checked = check_thresholds(options.thresholds, known, planned)
     declare_limits_ms(environment, checked.limits_ms, can_abort=checked.can_abort)
     return checked._replace(faults=[*faults, *checked.faults])
 

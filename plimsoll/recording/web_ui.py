@@ -7,7 +7,7 @@ quotes a file: for a thresholds file it says where the faults are, and quotes on
 
 from __future__ import annotations
 
-from locust import User
+from locust import LoadTestShape, User
 from locust.argument_parser import default_args_dict
 from locust.env import Environment
 from locust.util.timespan import parse_timespan
@@ -18,14 +18,14 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 from flask import Blueprint, Response, jsonify, request, send_from_directory
 from werkzeug.datastructures import MultiDict
 
 from plimsoll.locust_internals import INDEX_ENDPOINT, SWARM_ENDPOINT
 from plimsoll.recording.bundled_service import ServiceError
-from plimsoll.recording.declared_names import known_names
+from plimsoll.recording.declared_names import known_names, stages_of
 from plimsoll.recording.judging import ThresholdsCheck, check_thresholds, suite_program
 from plimsoll.recording.options import (
     CAN_ABORT_OPTION,
@@ -35,7 +35,7 @@ from plimsoll.recording.options import (
 )
 from plimsoll.recording.session import Session
 from plimsoll.recording.startup_checks import folder_faults, shown, task_faults, url_faults
-from plimsoll.run_files.files import REPORT_FILE
+from plimsoll.run_files.files import REPORT_FILE, threshold_files
 
 # Locust's page is one script with no place for a verdict: this goes to its foot.
 _STRIP = Path(__file__).with_name("verdict_strip.html").read_text(encoding="utf-8")
@@ -193,7 +193,8 @@ def form_faults(form: Form, environment: Environment, named: Mapping[str, str | 
         return faults
     checked = ThresholdsCheck([])
     if form["thresholds"]:
-        checked = check_thresholds(Path(form["thresholds"]), known_names(classes), quoting=False)
+        known = known_names(classes)._replace(stages=stages_of(_chosen_shape(form, environment)))
+        checked = check_thresholds(form["thresholds"], known, quoting=False)
         if checked.faults:
             command = f"{suite_program()} check --thresholds FILE"
             hint = f"run '{command}' in a terminal for the full message, which quotes the file"
@@ -216,9 +217,21 @@ def _value_faults(form: Form, environment: Environment) -> Iterator[str]:
             yield from url_faults(value, "host")
 
 
+def _has_picker(environment: Environment) -> bool:
+    return environment.web_ui is not None and environment.web_ui.userclass_picker_is_active
+
+
+def _chosen_shape(form: Form, environment: Environment) -> LoadTestShape | None:
+    if not _has_picker(environment):
+        return environment.shape_class
+    shapes: Mapping[str, Any] = environment.available_shape_classes or {}
+    shape: LoadTestShape | None = shapes.get(form.get("shape_class", NO_SHAPE))
+    return shape
+
+
 def _choice_faults(form: Form, environment: Environment) -> Iterator[str]:
     """Say what Locust would answer with a traceback, or only when the bundled service has been started."""
-    has_picker = environment.web_ui is not None and environment.web_ui.userclass_picker_is_active
+    has_picker = _has_picker(environment)
     shape = form.get("shape_class", NO_SHAPE)
     if has_picker:
         shapes = [NO_SHAPE, *(environment.available_shape_classes or {})]
@@ -238,10 +251,13 @@ def _path_faults(form: Form, named: Mapping[str, str | None]) -> Iterator[str]:
         is_named = value == named[field]
         is_below = is_yaml = False
         with suppress(OSError, RuntimeError):  # links in a circle, a name that is too long
-            path = Path(value).resolve()
-            is_below = Path.cwd().resolve() in path.parents
+            files = [Path(value)] if field == "run_dir" else threshold_files([value])
+            paths = [file.resolve() for file in files]
+            is_below = all(Path.cwd().resolve() in path.parents for path in paths)
             # A device or a FIFO may have no end; a file of another name is of something else.
-            is_yaml = Path(value).is_file() and (is_named or path.suffix in YAML_SUFFIXES)
+            is_yaml = bool(paths) and all(
+                path.is_file() and (is_named or path.suffix in YAML_SUFFIXES) for path in paths
+            )
         if not value:
             continue
         if not is_named and not is_below:

@@ -1,5 +1,8 @@
 """The files of a run directory: their names, the versions of their schemas, the columns of the CSV files."""
 
+import os
+from collections.abc import Iterable
+from pathlib import Path
 from typing import NamedTuple
 
 RESULTS_FOLDER = "results"
@@ -133,3 +136,13 @@ LOCUST_FAILURES = {
     "Last Seen": "last_seen",
 }
 LOCUST_EXCEPTIONS = {"Count": "count", "Message": "message", "Traceback": "traceback"}
+
+
+def threshold_files(names: Iterable[str]) -> list[Path]:
+    """Return the thresholds files that are named; what is no file may be several, with commas between."""
+    files: list[Path] = []
+    for name in names:
+        # Path.exists would raise an error for a name that no file can have.
+        parts = [name] if os.path.exists(name) else name.split(",")  # noqa: PTH110
+        files += [Path(part.strip()) for part in parts if part.strip()]
+    return files

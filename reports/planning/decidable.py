@@ -82,7 +82,15 @@ def outlook(facts: Mapping[str, Any], thresholds: Sequence[Threshold]) -> dict[s
     """Return what a planned load can decide: `notes` on what it cannot, and a `table` of all thresholds."""
     load = read_planned_load(facts)
     found = prospects(load, thresholds, newest_like(load, Path(RESULTS_FOLDER)))
-    return {"notes": [each.sentence for each in found if each.sentence], "table": table(found)}
+    undecided = [each.sentence for each in found if each.sentence]
+    steps = "the steps of a search" if load.is_search else "steps"
+    of_parts = [
+        f"{each.statement.source.strip()}: is not judged in {steps}, as it is about a named part of the run"
+        for each in thresholds
+        if load.steps and each.level == "fail" and not each.statement.is_of_steady_state
+    ]
+    shown = table(found) + "".join(f"note: {each}\n" for each in of_parts)
+    return {"notes": [*undecided, *of_parts], "table": shown}
 
 
 def prospects(

@@ -9,15 +9,20 @@ from reports.thresholds.metrics import CUSTOM, LATENCY, Metric
 from reports.thresholds.selectors import ALL, ITERATIONS, TRANSACTIONS, Target, fitting
 from reports.thresholds.statement import Measure, Statement
 
+NO_STAGES = (
+    ": the load of this run has no stages; name a time, such as 'over last 5 min', or choose a shape with it"
+)
+
 
 @dataclass(frozen=True)
 class Known:
     """Hold what a run can send, as far as it is known before, by names; user classes, too.
 
-    All but those of requests and user classes may be globs: `*` where any may come.
+    All but those of requests and user classes may be globs: `*` where any may come. Selectors are not looked
+    at where `requests` is None.
     """
 
-    requests: Sequence[str]
+    requests: Sequence[str] | None
     metrics: Sequence[str] = ()
     users: Sequence[str] = ()
     tags: Sequence[str] = (ALL,)
@@ -51,12 +56,13 @@ def _unknown(statement: Statement, known: Known) -> Iterator[str]:
     is_either = statement.baseline is not None or not isinstance(statement.expression, Measure)
     for measure in statement.measures:
         if measure.scope.stage and not _is_known(measure.scope.stage, known.stages):
-            yield unmatched("stage", measure.scope.stage, known.stages)
-        if measure.target is not Target.SERIES:
-            yield from _unselected(measure, known, is_either=is_either)
+            why = NO_STAGES if not known.stages else ""
+            yield unmatched("stage", measure.scope.stage, known.stages) + why
+        if measure.target is not Target.SERIES and known.requests is not None:
+            yield from _unselected(measure, known, known.requests, is_either=is_either)
 
 
-def _unselected(measure: Measure, known: Known, *, is_either: bool) -> Iterator[str]:
+def _unselected(measure: Measure, known: Known, requests: Sequence[str], *, is_either: bool) -> Iterator[str]:
     metric, is_about_metrics = measure.metric, measure.target is Target.METRICS
     is_either = is_either or metric.of is not None or metric.name in {"count", "variation"}
     prefixed = {
@@ -72,7 +78,7 @@ def _unselected(measure: Measure, known: Known, *, is_either: bool) -> Iterator[
         if condition.prefix or measure.selector.is_all:
             continue
         is_request, is_metric = (
-            bool(condition.choose(known.requests)),
+            bool(condition.choose(requests)),
             _is_known(condition.pattern, known.metrics),
         )
         if metric.kind is CUSTOM and is_request:
@@ -82,7 +88,7 @@ def _unselected(measure: Measure, known: Known, *, is_either: bool) -> Iterator[
             hint = f"; of a request {metric.name} takes {LATENCY.wanted}" if metric.kind is CUSTOM else ""
             yield f"{unmatched('metric', condition.pattern, known.metrics)}{hint}"
         elif not is_about_metrics and not is_request and not (is_either and is_metric):
-            yield unmatched("request", condition.pattern, known.requests)
+            yield unmatched("request", condition.pattern, requests)
 
 
 def takes_time(metric: Metric, name: str) -> str:

@@ -9,7 +9,7 @@ Everything wrong is reported at once, before any load starts, and soon: how much
 
 import math
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +25,6 @@ from reports.thresholds.statement import Statement
 MAX_BYTES = 64 * 1024
 MAX_STATEMENTS = 1000
 COLON_PROBLEMS = ("mapping values are not allowed", "but got ':'")
-
-
-def threshold_files(names: Iterable[str]) -> list[Path]:
-    """Return the files that are named, of which one name may have several, separated by commas."""
-    return [
-        Path(part.strip())
-        for name in names
-        for part in ([name] if "," not in name or Path(name).exists() else name.split(","))
-        if part.strip()
-    ]
 
 
 def read_thresholds(paths: Path | Sequence[Path], known: Known | None = None) -> list[Threshold]:

@@ -143,6 +143,11 @@ class Statement:
         return list(measures_of(self.expression))
 
     @property
+    def is_of_steady_state(self) -> bool:
+        """Tell whether all figures are of the judged time, be it that of a step, and none of a named part."""
+        return all(measure.scope.part is Part.STEADY for measure in self.measures)
+
+    @property
     def is_of_samples(self) -> bool:
         """Tell whether it is about one figure that a number of requests makes, with a limit of its own."""
         expression = self.expression

@@ -15,7 +15,6 @@ from reports.estimates.loop_lag import without_lag
 from reports.load.run import Run, Stage
 from reports.steady_state import SteadyState, only
 from reports.thresholds.entries import Threshold
-from reports.thresholds.statement import Part
 from reports.verdict.trust import conclude, window_checks
 
 WARM_UP_RATIO = 0.2
@@ -88,11 +87,7 @@ def find_capacity(run: Run, thresholds: Sequence[Threshold]) -> Capacity | None:
     if not run.meta.steps or not run.intervals:
         return None
     lowered = without_lag(run)
-    deciding = [
-        each
-        for each in thresholds
-        if each.level == "fail" and all(part.scope.part is Part.STEADY for part in each.statement.measures)
-    ]
+    deciding = [each for each in thresholds if each.level == "fail" and each.statement.is_of_steady_state]
     # A stage was played to its end as far as the journal has come.
     played_s = float(run.stages["elapsed_s"].max())
     steps = [

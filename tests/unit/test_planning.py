@@ -10,7 +10,7 @@ import re
 from fnmatch import fnmatch
 from pathlib import Path
 from types import FunctionType, SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -103,6 +103,18 @@ def said(statement: str, **changes: Any) -> str:
     notes = outlook(plan(**changes), parse_thresholds(f"thresholds: [{json.dumps(statement)}]"))["notes"]
     assert isinstance(notes, list)
     return "".join(notes)
+
+
+def test_thresholds_of_a_part_are_not_judged_in_steps() -> None:
+    """Notes, and the table of a check, say before the load which thresholds its steps are not judged by."""
+    warning = "{expr: p50 over first 9 s < 1 s, level: warn}"
+    thresholds = parse_thresholds(f"thresholds: [p95 during hold < 1 s, p95 each second < 2 s, {warning}]")
+    found = outlook(plan(**RAMP | {"steps": ["hold"]}), thresholds)
+    note = "p95 during hold < 1 s: is not judged in steps, as it is about a named part of the run"
+
+    assert [each for each in cast("list[str]", found["notes"]) if "in steps" in each] == [note]
+    assert str(found["table"]).endswith(f"note: {note}\n")
+    assert "in steps" not in said("p95 during hold < 1 s", **RAMP)
 
 
 RAMP = {

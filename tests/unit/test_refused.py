@@ -78,6 +78,40 @@ def test_names_that_no_journey_declares(
     assert fault in told
 
 
+@pytest.mark.parametrize(
+    ("statement", "shape", "fault"),
+    [
+        (
+            "error_rate during spke < 5%",
+            "shapes/spike.py",
+            "no stage is named 'spke'; did you mean 'spike' or",
+        ),
+        ("recovery after spke < 9 s", "shapes/spike.py", "no stage is named 'spke'; did you mean 'spike' or"),
+        ("error_rate during spike < 5%", "", "no stage is named 'spike': the load of this run has no stages"),
+    ],
+)
+def test_stages_that_the_load_has_not(
+    virtual_run: VirtualRunner, statement: str, shape: str, fault: str
+) -> None:
+    """A stage that the chosen shape lacks is refused with the nearest name; without a shape there is none."""
+    files = ",".join(filter(None, (str(virtual_run.locustfile), shape)))
+    (told,) = refusal(virtual_run, "-f", files, *HOST, thresholds=f"thresholds: ['{statement}']")
+
+    assert fault in told
+
+
+def test_each_fault_names_its_thresholds_file(virtual_run: VirtualRunner) -> None:
+    """Several files of --thresholds, repeated or with commas, are checked together."""
+    names = ("a.yaml", "b.yaml", "c.yaml")
+    a, b, c = (virtual_run.folder / name for name in names)
+    a.write_text("thresholds: [p95 of shop.hom < 1 s]", encoding="utf-8")
+    b.write_text("thresholds: [p95 of shop.home < 1 s]", encoding="utf-8")
+    c.write_text("thresholds: [p95 < 1]", encoding="utf-8")
+    told = refusal(virtual_run, *HOST, "--thresholds", f"{a},{b}", "--thresholds", str(c), thresholds=None)
+
+    assert [line.split(": ")[1] for line in told] == [str(a), str(c)]
+
+
 def test_all_faults_of_the_options_at_once(virtual_run: VirtualRunner) -> None:
     """Host, run directory and thresholds are all checked before anything is said."""
     (virtual_run.folder / "run-1").mkdir()

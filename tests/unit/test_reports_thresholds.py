@@ -10,6 +10,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from plimsoll.run_files.files import threshold_files
 from reports.errors import ConfigError, nearest_hint
 from reports.thresholds.entries import threshold_of
 from reports.thresholds.grammar import parse
@@ -22,7 +23,6 @@ from reports.thresholds.reading import (
     limits_ms,
     parse_thresholds,
     read_thresholds,
-    threshold_files,
 )
 from reports.thresholds.selectors import Condition, Target, single
 from reports.thresholds.statement import Measure, Part, Scope, Statement

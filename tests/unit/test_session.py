@@ -274,7 +274,7 @@ def test_limits_without_secrets_are_kept_as_they_are(tmp_path: Path) -> None:
     """A thresholds file is copied with its comments and its layout where it has nothing to mask."""
     limits = tmp_path / "limits.yaml"
     limits.write_text("# agreed in May\nthresholds: [ p95 < 1 s ]\n", encoding="utf-8")
-    copy_thresholds(limits, tmp_path / "copy.yaml")
+    copy_thresholds(str(limits), tmp_path / "copy.yaml")
 
     assert (tmp_path / "copy.yaml").read_bytes() == limits.read_bytes()
 
@@ -286,11 +286,23 @@ def test_variables_in_limits_are_kept_by_their_values(
     limits = tmp_path / "limits.yaml"
     limits.write_text("thresholds: ['p95 < ${LIMIT}']\n", encoding="utf-8")
     monkeypatch.setenv("LIMIT", "2 s")
-    copy_thresholds(limits, tmp_path / "copy.yaml")
+    copy_thresholds(str(limits), tmp_path / "copy.yaml")
     monkeypatch.delenv("LIMIT")
 
     (copied,) = read_thresholds(tmp_path / "copy.yaml")
     assert copied.statement.source == "p95 < 2 s"
+
+
+def test_several_files_of_limits_are_kept_as_one(tmp_path: Path) -> None:
+    """The one file in the run directory has the thresholds of all files of --thresholds, in their order."""
+    files = [tmp_path / "a.yaml", tmp_path / "b.yaml"]
+    files[0].write_text("# agreed in May\nthresholds: [p95 < 1 s]\n", encoding="utf-8")
+    files[1].write_text(
+        "thresholds: [{expr: error_rate < 1%, level: warn, name: errors}, rps > 1]", encoding="utf-8"
+    )
+    copy_thresholds(",".join(map(str, files)), tmp_path / "copy.yaml")
+
+    assert read_thresholds(tmp_path / "copy.yaml") == read_thresholds(files)
 
 
 @pytest.mark.parametrize("stream", [None, "closed", "broken"])

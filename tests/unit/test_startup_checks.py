@@ -199,7 +199,7 @@ def test_a_thresholds_file_that_cannot_be(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "circle").symlink_to("circle")
 
-    (fault,) = check_thresholds(Path(path), known_names([])).faults
+    (fault,) = check_thresholds(path, known_names([])).faults
     assert why in fault
 
 
@@ -213,7 +213,7 @@ def test_the_judge_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
     for safe_path in ("", "1"):
         monkeypatch.setenv("PYTHONSAFEPATH", safe_path)
-        checked = check_thresholds(Path("shop.yaml"), known_names([]))
+        checked = check_thresholds("shop.yaml", known_names([]))
         assert (checked.faults, checked.limits_ms) == ([], [1000])
 
 

@@ -327,6 +327,28 @@ def test_a_threshold_of_an_unknown_name(page: Page, folder: Path) -> None:
     assert "'p95 of shop.hom < 1 s': no request is named 'shop.hom'" in page.refusal(thresholds="limits.yml")
 
 
+def test_a_threshold_of_a_stage_that_the_chosen_shape_has_not(page: Page, folder: Path) -> None:
+    """Stages are those of the shape that the form chooses; without one there are none."""
+    (folder / "limits.yaml").write_text("thresholds: [p95 during hld < 1 s]")
+
+    assert "no stage is named 'hld'; did you mean 'hold'?" in page.refusal(
+        thresholds="limits.yaml", shape_class="RampShape"
+    )
+    assert "the load of this run has no stages" in page.refusal(thresholds="limits.yaml")
+
+
+def test_a_form_may_name_several_files(page: Page, folder: Path) -> None:
+    """Each of them must be one that a form may name; the limits are those of all."""
+    (folder / "a.yaml").write_text("thresholds: [p95 < 1 s]")
+    (folder / "b.yaml").write_text("thresholds: [p99 < 2 s]")
+
+    assert BELOW in page.refusal(thresholds="a.yaml,../outside/limits.yaml")
+    assert YAML in page.refusal(thresholds="a.yaml,c.yaml")
+    assert YAML in page.refusal(thresholds=",")
+    page.swarm(thresholds="a.yaml,b.yaml")
+    assert declared_limits_ms(page.environment) == [1000.0, 2000.0]
+
+
 def test_limits_of_a_good_form(page: Page, folder: Path) -> None:
     """The limits of a run are those of the last form that was good."""
     (folder / "limits.yaml").write_text("thresholds: [p95 < 1 s]")
