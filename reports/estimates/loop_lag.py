@@ -59,10 +59,40 @@ def _waits(recorded: Intervals, made: "pd.Series[float]", keys: list[str]) -> Fl
 
 
 def _lowered(recorded: Intervals, health: pd.DataFrame, waits: Floats) -> Intervals:
-    """Return a recording whose latencies are lowered; the same one where no process was late.
+    """Return a recording whose latencies are lowered; the same one where no process was late."""
+    lag_ms = _lag_ms(recorded, health)
+    if not lag_ms.any():
+        return recorded
+    less_ms, less_responses_ms = waits * lag_ms, (waits + (waits > 0)) * lag_ms
+    rows, successes = recorded.rows.copy(deep=False), recorded.column("n") - recorded.column("failures")
 
-    The lag of a row is the worst of its process from the start to the end of its requests. A row of
-    health.csv tells of the time since the one before it.
+    def lower(column: str, less: Floats) -> None:
+        rows[column] = (rows[column] - less).clip(lower=0.0)
+
+    lower("sum_ms", successes * less_ms)
+    lower("min_ms", less_ms)
+    lower("max_ms", less_ms)
+    if recorded.corrected is not None:
+        lower("response_sum_ms", recorded.responses.counted() * less_responses_ms)
+        lower("response_max_ms", less_responses_ms)
+    return replace(
+        recorded,
+        rows=rows,
+        successes=_lower(recorded.successes, less_ms),
+        unfinished=_lower(recorded.unfinished, less_ms),
+        responses=_lower(recorded.responses, less_responses_ms),
+        # What was counted over a limit cannot be lowered; shares are read from the histograms instead.
+        limits_ms=(),
+        over=np.empty((len(rows), 0), dtype=np.uint32),
+        unfinished_over=np.empty((len(rows), 0), dtype=np.uint32),
+        response_over=np.empty((len(rows), 0), dtype=np.uint32),
+    )
+
+
+def _lag_ms(recorded: Intervals, health: pd.DataFrame) -> Floats:
+    """Return the lag of each row: the worst of its process from the start to the end of its requests.
+
+    A row of health.csv tells of the time since the one before it.
     """
     lag_ms, (started_s, ended_s) = np.zeros(len(recorded.rows)), map(recorded.seconds, SECONDS)
     worker = recorded.rows["worker"]
@@ -79,29 +109,7 @@ def _lowered(recorded: Intervals, health: pd.DataFrame, waits: Floats) -> Interv
         # Between every other pair of bounds lies a span. Zeros stand for the time after the last row.
         worst = np.maximum.reduceat(np.append(worst_ms.clip(min=0.0), (0.0, 0.0)), bounds)[::2]
         lag_ms[of_process] = worst[span] if len(of_process) else 0.0
-    if not lag_ms.any():
-        return recorded
-    less_ms, less_responses_ms = waits * lag_ms, (waits + (waits > 0)) * lag_ms
-    rows, successes = recorded.rows, recorded.column("n") - recorded.column("failures")
-    lower = {
-        "sum_ms": successes * less_ms,
-        "min_ms": less_ms,
-        "max_ms": less_ms,
-        "response_sum_ms": recorded.responses.counted() * less_responses_ms,
-        "response_max_ms": less_responses_ms,
-    }
-    return replace(
-        recorded,
-        rows=rows.assign(**{name: (rows[name] - less).clip(lower=0.0) for name, less in lower.items()}),
-        successes=_lower(recorded.successes, less_ms),
-        unfinished=_lower(recorded.unfinished, less_ms),
-        responses=_lower(recorded.responses, less_responses_ms),
-        # What was counted over a limit cannot be lowered; shares are read from the histograms instead.
-        limits_ms=(),
-        over=np.empty((len(rows), 0), dtype=np.uint32),
-        unfinished_over=np.empty((len(rows), 0), dtype=np.uint32),
-        response_over=np.empty((len(rows), 0), dtype=np.uint32),
-    )
+    return lag_ms
 
 
 def _lower(histograms: Histograms, less_ms: Floats) -> Histograms:
