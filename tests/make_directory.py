@@ -137,11 +137,13 @@ def write_batches(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatc
 
 def write_rows(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write a CSV file of rows that all have the columns of the first."""
-    first, *others = rows
+    left = iter(rows)
+    first = next(left)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(first))
         writer.writeheader()
-        writer.writerows([first, *others])
+        writer.writerow(first)
+        writer.writerows(left)
 
 
 def write_locust_files(
