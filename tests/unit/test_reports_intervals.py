@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from plimsoll.run_files.exit_status import Outcome
 from plimsoll.run_files.intervals import bucket_indices
 from reports.estimates.tables import request_figures
+from reports.load import interval_file
 from reports.load.interval_file import read_intervals
 from reports.load.intervals import (
     NO_HISTOGRAMS,
@@ -25,6 +26,7 @@ from reports.load.intervals import (
     bucket_of,
     lower_ms,
     mean_ms,
+    medians_ms,
     middle_ms,
     percentile_ms,
 )
@@ -69,6 +71,16 @@ def test_percentile_is_within_a_bucket_of_the_raw_one(latencies_ms: list[float],
     rank = max(math.ceil(level / 100 * len(latencies_ms) - 1e-9), 1)
     raw = sorted(latencies_ms)[rank - 1]
     assert percentile_ms(histogram(latencies_ms), level) == pytest.approx(raw, rel=0.004)
+
+
+@given(parts=st.lists(st.lists(st.floats(0.0001, 1e7), max_size=9), min_size=1, max_size=9))
+def test_medians_of_several_are_those_of_each(parts: list[list[float]]) -> None:
+    """Medians of rows are the 50th percentile of each, and there is none of an empty one."""
+    counts = np.zeros((len(parts), bucket_of(1e7) + 1))
+    for row, latencies_ms in enumerate(parts):
+        np.add.at(counts[row], bucket_indices(np, np.array(latencies_ms)), 1)
+
+    assert medians_ms(counts).tolist() == [percentile_ms(row, 50) for row in counts if row.any()]
 
 
 def test_nothing_has_no_percentile_and_no_mean() -> None:
@@ -119,6 +131,35 @@ def whole_file(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("whole") / "intervals.arrow"
     write_intervals(path, interval_table(even(60), [100.0]), rows_a_batch=5)
     return path.read_bytes()
+
+
+def test_a_file_in_parts_is_as_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read two batches at a time, with counts of two bytes in some and four in others, it is the same."""
+    monkeypatch.setattr(interval_file, "BATCHES_A_TABLE", 2)
+    monkeypatch.setattr(interval_file, "SMALL", 3)
+    made = pd.concat(
+        [
+            even(60, 100.0, worker="w2"),
+            even(200, 250.0, seconds=30, name="b", tags="x"),
+            even(30, 20.0, failed=True, kind="refused"),
+            even(30, 90.0, seconds=15, delay_ms=10.0, unfinished=True),
+        ]
+    )
+    table = interval_table(made, [100.0, 200.0])
+    write_intervals(tmp_path / "intervals.arrow", table, rows_a_batch=7)
+
+    found, _ = read_intervals(tmp_path / "intervals.arrow")
+    whole = interval_file.intervals_of(table)
+
+    pd.testing.assert_frame_equal(found.rows, whole.rows)
+    pd.testing.assert_frame_equal(found.errors, whole.errors)
+    assert found.limits_ms == whole.limits_ms
+    for name in ("over", "unfinished_over", "response_over"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(whole, name))
+    for name in ("successes", "failed", "unfinished", "responses"):
+        for part in ("starts", "buckets", "counts"):
+            expected = getattr(getattr(whole, name), part)
+            np.testing.assert_array_equal(getattr(getattr(found, name), part), expected)
 
 
 @given(share=st.floats(0, 1))
