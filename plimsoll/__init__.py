@@ -44,6 +44,12 @@ if TYPE_CHECKING:
     from plimsoll.users.measuring import Step as Step
     from plimsoll.users.scheduled_check import ScheduledCheckUser as ScheduledCheckUser
     from plimsoll.users.scheduled_check import within as within
+    from plimsoll.users.sql import SqlUser as SqlUser
+    from plimsoll.users.sql import sql_request_names as sql_request_names
+    from plimsoll.users.sql_connection import Queries as Queries
+    from plimsoll.users.sql_connection import SqlError as SqlError
+    from plimsoll.users.sql_retries import Breaker as Breaker
+    from plimsoll.users.sql_retries import Retry as Retry
     from plimsoll.users.websocket import Delivery as Delivery
     from plimsoll.users.websocket import MessageListener as MessageListener
     from plimsoll.users.websocket import WebSocket as WebSocket
@@ -56,6 +62,7 @@ _EXPORTS = {
     "ApiUser": "plimsoll.users.api",
     "ArrivalSchedule": "plimsoll.loads.arrival_schedule",
     "ArrivalShape": "plimsoll.loads.arrival_shape",
+    "Breaker": "plimsoll.users.sql_retries",
     "BrowserUser": "plimsoll.users.browser",
     "CsvFile": "plimsoll.data.sources",
     "Delivery": "plimsoll.users.websocket",
@@ -70,13 +77,17 @@ _EXPORTS = {
     "MINUTE": "plimsoll.loads.schedule",
     "Measuring": "plimsoll.users.measuring",
     "MessageListener": "plimsoll.users.websocket",
+    "Queries": "plimsoll.users.sql_connection",
     "RateStage": "plimsoll.loads.arrival_schedule",
+    "Retry": "plimsoll.users.sql_retries",
     "SECOND": "plimsoll.loads.schedule",
     "Schedule": "plimsoll.loads.schedule",
     "ScheduledCheckUser": "plimsoll.users.scheduled_check",
     "ScheduledShape": "plimsoll.loads.scheduled_shape",
     "SearchShape": "plimsoll.loads.arrival_shape",
     "SetUpError": "plimsoll.data.set_up",
+    "SqlError": "plimsoll.users.sql_connection",
+    "SqlUser": "plimsoll.users.sql",
     "Stage": "plimsoll.loads.schedule",
     "Step": "plimsoll.users.measuring",
     "WebSocket": "plimsoll.users.websocket",
@@ -90,6 +101,7 @@ _EXPORTS = {
     "record_run": "plimsoll.recording.plugin",
     "seed_of": "plimsoll.data.channel",
     "set_up": "plimsoll.data.set_up",
+    "sql_request_names": "plimsoll.users.sql",
     "status_only": "plimsoll.users.answers",
     "track_request": "plimsoll.recording.in_flight",
     "websocket_request_names": "plimsoll.users.websocket",

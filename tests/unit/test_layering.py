@@ -28,6 +28,7 @@ ALLOWED = {
         "playwright",
         "psutil",
         "psycopg",
+        "psycopg_pool",
         "pyarrow",
         "reports",
         "websockets",
@@ -126,7 +127,12 @@ ON_LOCUST = {
     ("package", "others"),
     [
         ("http1", {"brotli", "gevent", "httptools"}),
-        ("users", ON_LOCUST | {"plimsoll.http1", "plimsoll.terminal", "playwright", "psutil", "websockets"}),
+        (
+            "users",
+            ON_LOCUST
+            | {"plimsoll.http1", "plimsoll.terminal", "playwright", "psutil", "psycopg", "psycopg_pool"}
+            | {"websockets"},
+        ),
         ("data", ON_LOCUST | {"plimsoll.redact", "plimsoll.terminal", "flask", "psycopg"}),
         ("loads", ON_LOCUST),
         (
