@@ -1,9 +1,14 @@
-"""The command `plimsoll`: `run` is Locust with recording and judging, every other command is of `reports`."""
+"""The command `plimsoll`: `run` is Locust with recording and judging, `advise` is of `plimsoll.advice`.
+
+Every other command is of `reports`.
+"""
 
 import importlib
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
+
+from plimsoll.run_files.exit_status import ExitStatus
 
 RUN, CHECK = "plimsoll run", "plimsoll check"
 
@@ -19,6 +24,8 @@ def main() -> int:
         run_locust(sys.argv[2:])
     if sys.argv[1:2] == ["check"] and any(each.split("=")[0] == "--profile" for each in sys.argv[2:]):
         check_profile(sys.argv[2:])
+    if sys.argv[1:2] == ["advise"]:
+        return advise_run(sys.argv[2:])
     from reports.cli import command_line
 
     return command_line()
@@ -40,6 +47,20 @@ def check_profile(arguments: list[str]) -> None:
     # No host is asked anything, but a run would be refused without one; nor is there any load to share.
     alone = ["--headless", "-H", "http://127.0.0.1", "--processes", "0"]
     run_locust(["--config", str(config), *others, *alone], check_only=True)
+
+
+def advise_run(arguments: list[str]) -> int:
+    """Say what would make the database of a run faster; return the exit status."""
+    from reports.files import say
+
+    try:
+        from plimsoll.advice.command import command
+    except ModuleNotFoundError as error:
+        say(sys.stderr, f"plimsoll: {error}; pip install 'plimsoll[advice]'\n")
+        return ExitStatus.BAD_CONFIGURATION
+    status, text = command(arguments)
+    say(sys.stdout if status == ExitStatus.PASS else sys.stderr, text)
+    return status
 
 
 def run_locust(arguments: list[str], *, check_only: bool = False) -> None:

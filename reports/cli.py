@@ -135,6 +135,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     if prog == "plimsoll":  # which does this itself: see `plimsoll.command_line`
         commands.add_parser("run", help="run Locust with its own options, and record and judge the run")
+        commands.add_parser("advise", help="say what would make the database of a run faster")
     judge = commands.add_parser(
         "judge", help="judge a run, write its views, exit with the verdict", allow_abbrev=False
     )

@@ -11,6 +11,7 @@ from datetime import datetime
 import numpy as np
 import pandas as pd
 
+from plimsoll.run_files.advice import Advice
 from plimsoll.run_files.files import (
     LOCUST_EXCEPTIONS,
     LOCUST_FAILURES,
@@ -189,6 +190,8 @@ class Run:
     """What is missing of the files and would have to be there for a pass, in words."""
     earlier: Mapping[str, "Run"] = field(default_factory=dict)
     """The runs that limits are set by, under the names that the thresholds give them ("" for the default)."""
+    advice: Advice | None = None
+    """What would make the database faster, where `plimsoll advise` was asked."""
 
     def recorded(self, custom_type: str) -> Intervals:
         """Return what the journeys measured of a type, nothing where there is none."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from plimsoll.run_files.advice import ADVICE_FILE
 from plimsoll.run_files.files import (
     EXCEPTIONS_SUFFIX,
     FAILURES_SUFFIX,
@@ -24,6 +25,7 @@ from plimsoll.run_files.files import (
 )
 from reports.errors import DataError
 from reports.files import sha256_of
+from reports.load.advice import read_advice
 from reports.load.description import read_description
 from reports.load.interval_file import parted, read_intervals
 from reports.load.locust_csv import (
@@ -170,9 +172,15 @@ def _own_files(place: Place) -> tuple[dict[str, Any], list[str]]:
         health_notes = []
     intervals, interval_notes = read_intervals(folder / INTERVALS_FILE)
     requests, iterations, custom = parted(intervals)
-    fields = {"meta": meta, "stages": stages, "health": health.dropna(subset=["unix_s"])}
+    advice, advice_notes = read_advice(folder / ADVICE_FILE)
+    fields: dict[str, Any] = {
+        "advice": advice,
+        "meta": meta,
+        "stages": stages,
+        "health": health.dropna(subset=["unix_s"]),
+    }
     fields |= {"intervals": requests, "iterations": iterations, "custom": custom}
-    return fields, [*notes, *stage_notes, *interval_notes, *health_notes]
+    return fields, [*notes, *stage_notes, *interval_notes, *health_notes, *advice_notes]
 
 
 def _damage(place: Place, run: Run, wrong: Sequence[str], *, with_thresholds: bool) -> Iterator[str]:

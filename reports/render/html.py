@@ -8,6 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from plimsoll.run_files.advice import GROUPS
 from plimsoll.run_files.files import CLOSED, OPEN, PACED
 from reports import wording
 from reports.load.run import Run
@@ -63,7 +64,7 @@ ENVIRONMENT.filters |= {
     "plural": wording.plural,
     "duration": wording.duration,
 }
-ENVIRONMENT.globals |= {"GLYPHS": GLYPHS, "HEIGHT_PX": HEIGHT_PX}
+ENVIRONMENT.globals |= {"ADVICE_GROUPS": GROUPS, "GLYPHS": GLYPHS, "HEIGHT_PX": HEIGHT_PX}
 
 
 @dataclass(frozen=True)
@@ -112,6 +113,7 @@ def report_html(run: Run, verdict: dict[str, Any]) -> str:
         stages=run.meta.stages,
         load_unit="iterations/s" if run.meta.load_model == OPEN else "users",
         facts=_facts(run),
+        advice=run.advice,
     )
 
 

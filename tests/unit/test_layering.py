@@ -31,6 +31,7 @@ ALLOWED = {
         "psycopg_pool",
         "pyarrow",
         "reports",
+        "sqlglot",
         "websockets",
     }
     | LOCUST,
@@ -126,6 +127,17 @@ ON_LOCUST = {
 @pytest.mark.parametrize(
     ("package", "others"),
     [
+        (
+            "advice",
+            {
+                "plimsoll.data.branches",
+                "plimsoll.redact",
+                "plimsoll.run_files",
+                "psycopg",
+                "pyarrow",
+                "sqlglot",
+            },
+        ),
         ("http1", {"brotli", "gevent", "httptools"}),
         (
             "users",
@@ -195,6 +207,7 @@ def test_shapes_stand_on_the_loads_only() -> None:
         ('"health.csv"', "plimsoll/run_files/files.py"),
         ('"intervals.arrow"', "plimsoll/run_files/files.py"),
         ('"verdict.json"', "plimsoll/run_files/files.py"),
+        ('"advice.json"', "plimsoll/run_files/advice.py"),
         ('"transaction_busy"', "plimsoll/run_files/intervals.py"),
         ('"failed_buckets"', "plimsoll/run_files/intervals.py"),
         ("_handlers.insert(", "plimsoll/listening.py"),

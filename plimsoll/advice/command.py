@@ -1,0 +1,166 @@
+"""`plimsoll advise RUN`: what would make the database of a run faster."""
+
+import argparse
+import json
+import os
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psycopg
+
+from plimsoll.advice.branch import BranchError, branch_of
+from plimsoll.advice.catalogue import Catalogue, read_catalogue
+from plimsoll.advice.explain import branch_session
+from plimsoll.advice.recorded import NoRunError, Recorded, read_recorded
+from plimsoll.advice.samples import (
+    idle_in_transaction,
+    lock_pile_up,
+    n_plus_one,
+    pool_too_small,
+    slowest,
+)
+from plimsoll.advice.server import (
+    counter_findings,
+    foreign_key_findings,
+    index_findings,
+    setting_findings,
+)
+from plimsoll.advice.tuning import Tuning, key_uses
+from plimsoll.redact import redact
+from plimsoll.run_files.advice import ADVICE_FILE, GROUPS, SEVERITIES, Advice, Finding, Gain
+from plimsoll.run_files.exit_status import ExitStatus
+
+DATABASE_VARIABLE = "DATABASE_URL"
+SLOW_MS, MAX_STATEMENTS = 100.0, 20
+READ_ONLY = "-c default_transaction_read_only=on -c statement_timeout=30s"
+
+
+def command(arguments: Sequence[str]) -> tuple[int, str]:
+    """Return the exit status and the text of `plimsoll advise`, having written advice.json into the run."""
+    options = _parser().parse_args(arguments)
+    try:
+        advice = advise(
+            options.run, options.database_url, use_branch=not options.no_branch, template=options.template
+        )
+    except NoRunError as error:
+        return ExitStatus.BAD_CONFIGURATION, f"plimsoll: {error}\n"
+    except psycopg.Error as error:
+        said = redact(str(error)).strip()
+        return ExitStatus.BAD_CONFIGURATION, (
+            f"plimsoll: the database of --database-url cannot be looked at: {said}\nIt must still be there:"
+            " that of --with-service has ended with its run. Without --database-url only what was recorded"
+            " is looked at.\n"
+        )
+    path = options.run / ADVICE_FILE
+    path.write_text(json.dumps(advice.facts, indent=1), "utf-8")
+    return (
+        ExitStatus.PASS,
+        f"{advice_text(advice)}\nadvice: {path}, shown by `plimsoll judge {options.run}`\n",
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="plimsoll advise",
+        description="Say what would make the database of a run faster; indexes are measured on a branch.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run directory")
+    parser.add_argument(
+        "--database-url",
+        metavar="URL",
+        default=os.environ.get(DATABASE_VARIABLE),
+        help=f"the database of the run, which must still be there (default: {DATABASE_VARIABLE})",
+    )
+    parser.add_argument(
+        "--template", metavar="NAME", help="the database to copy as a branch, one without sessions"
+    )
+    parser.add_argument(
+        "--no-branch", action="store_true", help="only read the catalogue: no plan and no index is measured"
+    )
+    return parser
+
+
+def advise(
+    run: Path, database_url: str | None, *, use_branch: bool = True, template: str | None = None
+) -> Advice:
+    """Look at a run, and where there is a URL at its database, which is only read; a branch does the rest.
+
+    Raises NoRunError, or psycopg.Error where the database cannot be read.
+    """
+    recorded = read_recorded(run)
+    found = [
+        *n_plus_one(recorded.calls, recorded.iterations),
+        *idle_in_transaction(recorded.server),
+        *lock_pile_up(recorded.server),
+        *pool_too_small(recorded.pool, recorded.server),
+        *counter_findings(recorded.counters),
+    ]
+    notes, tried, server, branch = list(recorded.notes), list[Gain](), None, "none"
+    if database_url is None:
+        notes.append("no --database-url: neither plans, indexes nor settings were looked at")
+    else:
+        with psycopg.connect(
+            database_url, autocommit=True, client_encoding="UTF8", options=READ_ONLY
+        ) as connection:
+            catalogue = read_catalogue(connection)
+            server = f"PostgreSQL {connection.info.parameter_status('server_version')}"
+        found += index_findings(catalogue.indexes)
+        found += setting_findings(catalogue.settings, recorded.counters, catalogue.machine)
+        if catalogue.machine is None:
+            notes.append("the server is on another machine: settings were not held against memory and cores")
+        keys = foreign_key_findings(
+            catalogue.foreign_keys, key_uses(catalogue.foreign_keys, recorded.calls, catalogue)
+        )
+        if use_branch:
+            branch = _on_branch(database_url, template, recorded, catalogue, keys, found, tried, notes)
+        if branch == "none":
+            found += keys
+            notes.append("without a branch no plan was looked at, and nothing was measured")
+    order = sorted(found, key=lambda each: (GROUPS.index(each.group), SEVERITIES.index(each.severity)))
+    made = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return Advice(recorded.run, made, server, branch, order, tried, notes)
+
+
+def _on_branch(
+    database_url: str,
+    template: str | None,
+    recorded: Recorded,
+    catalogue: Catalogue,
+    keys: Sequence[Finding],
+    found: list[Finding],
+    tried: list[Gain],
+    notes: list[str],
+) -> str:
+    """Add what a branch shows; return "copy", or "none" where there is none, with a note that says why."""
+    with ExitStack() as stack:
+        try:
+            url = stack.enter_context(branch_of(database_url, template))
+        except (BranchError, psycopg.Error) as error:
+            notes.append(redact(f"no branch: {str(error).strip()}"))
+            return "none"
+        tuning = Tuning(stack.enter_context(branch_session(url)), catalogue, recorded.calls)
+        found += tuning.findings(list(slowest(recorded.calls, SLOW_MS, MAX_STATEMENTS)), keys)
+        tried += tuning.tried
+        notes += map(redact, tuning.notes)
+    return "copy"
+
+
+def advice_text(advice: Advice) -> str:
+    """Return advice for a terminal, by group."""
+    lines = [f"advice for {advice.run}" + (f" ({advice.server})" if advice.server else "")]
+    if not advice.findings:
+        lines += ["", "nothing to advise"]
+    for group in GROUPS:
+        of_group = [each for each in advice.findings if each.group == group]
+        lines += ["", group] if of_group else []
+        for each in of_group:
+            lines += [f"  {each.severity.upper()} {each.kind}: {each.subject[:120]}", f"    {each.text}"]
+            lines += [f"    {line}" for line in each.gain.words] if each.gain else []
+            lines += [f"    next: {step}" for step in each.next_steps]
+    lines += ["", "tried, no gain"] if advice.tried else []
+    lines += [f"  {each.definition}: {each.words[0]}" for each in advice.tried]
+    lines += ["", "notes"] if advice.notes else []
+    return "\n".join([*lines, *(f"  {note}" for note in advice.notes)]) + "\n"

@@ -1,0 +1,162 @@
+"""Plans of statements on a branch, with parameters drawn from the columns that they are compared with."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import Connection, RawCursor, sql
+
+from plimsoll.advice.catalogue import Catalogue, Table
+from plimsoll.advice.plans import Node, walk
+from plimsoll.advice.sql import Column, Statement
+
+STATEMENT_TIMEOUT_S = 30
+SAMPLED_ROWS = 20_000
+ARRAY_SIZE = 10
+ROWS_ASKED_FOR = "10"
+"""Of a LIMIT whose number the normalised statement does not tell."""
+Parameters = tuple[str, ...]
+
+
+@contextmanager
+def branch_session(url: str) -> Iterator[Connection[Any]]:
+    """Connect with a branch: statements are ended after 30 s, and find the tables of every schema.
+
+    Raises psycopg.Error where that is refused.
+    """
+    timeout = f"-c statement_timeout={STATEMENT_TIMEOUT_S}s -c synchronize_seqscans=off"
+    with psycopg.connect(
+        url,
+        autocommit=True,
+        cursor_factory=RawCursor,
+        prepare_threshold=None,
+        client_encoding="UTF8",
+        options=timeout,
+    ) as connection:
+        connection.execute(
+            "SELECT set_config('search_path', string_agg(quote_ident(nspname), ', ' ORDER BY"
+            " nspname <> 'public'), false) FROM pg_namespace"
+            " WHERE nspname !~ '^pg_' AND nspname <> 'information_schema'"
+        )
+        yield connection
+
+
+def parameter_sets(
+    connection: Connection[Any], statement: Statement, catalogue: Catalogue, most: int
+) -> list[Parameters]:
+    """Return *most* sets of parameters as texts, by their numbers; none where one cannot be known.
+
+    Columns of one table come from one row, so that what belongs together stays together.
+    """
+    if not statement.parameters:
+        return [()] * most
+    values: dict[int, Sequence[str]] = {}
+    by_table: dict[str, dict[int, str]] = {}
+    for number, use in statement.parameters.items():
+        if isinstance(use, Column):
+            table = catalogue.table_of(use, statement)
+            if table is None:
+                return []
+            by_table.setdefault(table.name, {})[number] = use.name
+        elif use is None:
+            return []
+        else:
+            values[number] = [ROWS_ASKED_FOR if use == "LIMIT" else "0"]
+    for name, columns in by_table.items():
+        drawn = _draw(connection, catalogue.tables[name], columns, statement, most)
+        if not drawn:
+            return []
+        values |= drawn
+    numbers = sorted(values)
+    return [tuple(values[n][k % len(values[n])] for n in numbers) for k in range(most)]
+
+
+def _draw(
+    connection: Connection[Any], table: Table, columns: Mapping[int, str], statement: Statement, most: int
+) -> dict[int, list[str]]:
+    """Return values for each parameter of a table, rows in an order of chance that is the same each time.
+
+    The second parameter of a range takes the next higher value of the sample, one of a list the next row's.
+    """
+    names = sorted(set(columns.values()))
+    known = [sql.SQL("{} IS NOT NULL").format(sql.Identifier(name)) for name in names]
+    shown = [
+        sql.SQL("{0}::text, coalesce(lead({0}) OVER (ORDER BY {0}), {0})::text").format(sql.Identifier(name))
+        for name in names
+    ]
+    query = sql.SQL(
+        "SELECT {shown} FROM (SELECT * FROM (SELECT {names} FROM {table} TABLESAMPLE BERNOULLI ({percent})"
+        " REPEATABLE (1) WHERE {known}) s ORDER BY random() LIMIT {most}) s ORDER BY random()"
+    ).format(
+        shown=sql.SQL(", ").join(shown),
+        names=sql.SQL(", ").join(map(sql.Identifier, names)),
+        table=sql.Identifier(table.schema, table.name),
+        percent=sql.Literal(min(100.0, 100.0 * SAMPLED_ROWS / max(table.rows, 1.0))),
+        known=sql.SQL(" AND ").join(known),
+        most=sql.Literal(most),
+    )
+    with connection.transaction():
+        connection.execute("SELECT setseed(0.5)")
+        rows = connection.execute(query).fetchall()
+    if not rows:
+        return {}
+    ranges = {column.name for column in statement.ranged}
+    values: dict[int, list[str]] = {}
+    used: dict[str, int] = {}
+    for number in sorted(columns):
+        name, shift = columns[number], used.get(columns[number], 0)
+        place = 2 * names.index(name)
+        used[name] = shift + 1
+        if number in statement.arrays:
+            texts = [str(row[place]) for row in rows]
+            values[number] = [_array((texts + texts)[k : k + ARRAY_SIZE]) for k in range(len(texts))]
+        elif name in ranges and shift == 1:
+            values[number] = [str(row[place + 1]) for row in rows]
+        else:
+            values[number] = [str(rows[(k + shift) % len(rows)][place]) for k in range(len(rows))]
+    return values
+
+
+def _array(texts: Sequence[str]) -> str:
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
+
+
+def explained(
+    connection: Connection[Any], text: str, parameters: Parameters, *, options: str = "BUFFERS, SETTINGS"
+) -> Node:
+    """Execute a statement, undo what it wrote, and return its plan.
+
+    Raises psycopg.Error where it cannot be executed.
+    """
+    with connection.transaction(force_rollback=True):
+        query = f"EXPLAIN (ANALYZE, {options}, FORMAT JSON) {text}"
+        row = connection.execute(query, parameters or None).fetchone()
+    assert row is not None
+    plan: Node = row[0][0]
+    return plan
+
+
+def generic_plan(connection: Connection[Any], text: str, catalogue: Catalogue) -> Node | None:
+    """Return the plan for unknown parameters, its sequential scans filled with estimates as if executed.
+
+    None before PostgreSQL 16. Raises psycopg.Error where the statement cannot be planned.
+    """
+    if connection.info.server_version < 160000:
+        return None
+    # Without parameters psycopg uses the simple protocol; another refuses a $1 without a value.
+    row = connection.execute(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {text}").fetchone()
+    assert row is not None
+    plan: Node = row[0][0]
+    for placed in walk(plan["Plan"]):
+        node, table = placed.node, catalogue.tables.get(str(placed.node.get("Relation Name")))
+        is_under_limit = any(each["Node Type"] == "Limit" for each in placed.above)
+        if node["Node Type"] == "Seq Scan" and table is not None and not is_under_limit:
+            removed = max(table.rows - node["Plan Rows"], 0) if "Filter" in node else 0
+            node |= {
+                "Actual Rows": node["Plan Rows"],
+                "Actual Loops": 1,
+                "Rows Removed by Filter": removed,
+            }
+    return plan
