@@ -79,8 +79,9 @@ def parsed(text: str) -> Statement | None:
 
 def columns_of(condition: str) -> set[str]:
     """Return the names of the columns in a condition or a list of keys of a plan."""
+    shown = condition.replace("?", "NULL")  # which stands for a value here
     try:
-        tree = sqlglot.parse_one(f"SELECT 1 WHERE ({condition})", read="postgres")
+        tree = sqlglot.parse_one(f"SELECT 1 WHERE ({shown})", read="postgres")
     except SqlglotError:
         return set()
     return {column.name for column in tree.find_all(exp.Column)}

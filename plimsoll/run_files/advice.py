@@ -65,8 +65,8 @@ class Gain(NamedTuple):
         if self.wal_bytes_per_row_before is not None and self.insert_us_per_row_before is not None:
             costs += [
                 f"an inserted row writes {self.wal_bytes_per_row_before:,.0f} bytes of WAL before,"
-                f" {self.wal_bytes_per_row_after:,.0f} after, and takes {self.insert_us_per_row_before:.3g} µs"
-                f" before, {self.insert_us_per_row_after:.3g} µs after"
+                f" {self.wal_bytes_per_row_after:,.0f} after, and takes"
+                f" {self.insert_us_per_row_before:.3g} µs before, {self.insert_us_per_row_after:.3g} µs after"
             ]
         if self.updates_not_hot:
             costs += [
