@@ -68,6 +68,9 @@ SELECT name, vartype, setting,
   CASE unit WHEN 'B' THEN 1 WHEN 'kB' THEN 1024 WHEN '8kB' THEN 8192 WHEN 'MB' THEN 1048576
     WHEN 'ms' THEN 0.001 WHEN 'min' THEN 60 ELSE 1 END AS factor
 FROM pg_settings WHERE name IN {JUDGED_SETTINGS}"""  # noqa: S608 - a constant of this module
+OWN_SETTINGS = """
+SELECT name, current_setting(name) AS value FROM pg_settings
+WHERE source IN ('database', 'user', 'database user') AND context = 'user'"""
 
 
 class Table(NamedTuple):
@@ -89,6 +92,8 @@ class Catalogue(NamedTuple):
     foreign_keys: list[ForeignKey]
     settings: dict[str, Any]
     machine: Machine | None
+    own_settings: dict[str, str]
+    """What sessions of this database and role have otherwise than the server, which a copy does not have."""
 
     def leading_columns(self, table: str) -> set[str]:
         """Return the columns with which an unconditional index of a table begins."""
@@ -139,7 +144,8 @@ def read_catalogue(connection: Connection[Any]) -> Catalogue:
             for row in cursor.execute(FOREIGN_KEYS).fetchall()
         ]
         settings = {row["name"]: _setting(row) for row in cursor.execute(SETTINGS).fetchall()}
-    return Catalogue(tables, indexes, foreign_keys, settings, _machine(connection))
+        own = {row["name"]: str(row["value"]) for row in cursor.execute(OWN_SETTINGS).fetchall()}
+    return Catalogue(tables, indexes, foreign_keys, settings, _machine(connection), own)
 
 
 def _table(row: dict[str, Any]) -> Table:

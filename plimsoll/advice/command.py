@@ -12,7 +12,7 @@ import psycopg
 
 from plimsoll.advice.branch import BranchError, branch_of
 from plimsoll.advice.catalogue import Catalogue, read_catalogue
-from plimsoll.advice.explain import branch_session
+from plimsoll.advice.explain import branch_session, with_options
 from plimsoll.advice.recorded import NoRunError, Recorded, read_recorded
 from plimsoll.advice.samples import (
     idle_in_transaction,
@@ -102,9 +102,8 @@ def advise(
     if database_url is None:
         notes.append("no --database-url: neither plans, indexes nor settings were looked at")
     else:
-        with psycopg.connect(
-            database_url, autocommit=True, client_encoding="UTF8", options=READ_ONLY
-        ) as connection:
+        url = with_options(database_url, READ_ONLY)
+        with psycopg.connect(url, autocommit=True, client_encoding="UTF8") as connection:
             catalogue = read_catalogue(connection)
             server = f"PostgreSQL {connection.info.parameter_status('server_version')}"
         found += index_findings(catalogue.indexes)
@@ -141,7 +140,9 @@ def _on_branch(
         except (BranchError, psycopg.Error) as error:
             notes.append(redact(f"no branch: {str(error).strip()}"))
             return "none"
-        tuning = Tuning(stack.enter_context(branch_session(url)), catalogue, recorded.calls)
+        tuning = Tuning(
+            stack.enter_context(branch_session(url, catalogue.own_settings)), catalogue, recorded.calls
+        )
         found += tuning.findings(list(slowest(recorded.calls, SLOW_MS, MAX_STATEMENTS)), keys)
         tried += tuning.tried
         notes += map(redact, tuning.notes)
@@ -163,4 +164,6 @@ def advice_text(advice: Advice) -> str:
     lines += ["", "tried, no gain"] if advice.tried else []
     lines += [f"  {each.definition}: {each.words[0]}" for each in advice.tried]
     lines += ["", "notes"] if advice.notes else []
-    return "\n".join([*lines, *(f"  {note}" for note in advice.notes)]) + "\n"
+    lines += [f"  {note}" for note in advice.notes]
+    # A statement may have lines of its own, and names of a database anything that a terminal acts on.
+    return "".join(f"{''.join(c if c.isprintable() else ' ' for c in line)}\n" for line in lines)

@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 from psycopg import Connection, RawCursor, sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from plimsoll.advice.catalogue import Catalogue, Table
 from plimsoll.advice.plans import Node, walk
@@ -19,21 +20,29 @@ ROWS_ASKED_FOR = "10"
 Parameters = tuple[str, ...]
 
 
+def with_options(url: str, options: str) -> str:
+    """Return a connection string with server options beside those that it has."""
+    own = conninfo_to_dict(url).get("options")
+    return make_conninfo(url, options=f"{own} {options}" if own else options)
+
+
 @contextmanager
-def branch_session(url: str) -> Iterator[Connection[Any]]:
+def branch_session(url: str, settings: Mapping[str, str]) -> Iterator[Connection[Any]]:
     """Connect with a branch: statements are ended after 30 s, and find the tables of every schema.
+
+    *settings* are those of the database that was copied.
 
     Raises psycopg.Error where that is refused.
     """
-    timeout = f"-c statement_timeout={STATEMENT_TIMEOUT_S}s -c synchronize_seqscans=off"
     with psycopg.connect(
-        url,
+        with_options(url, f"-c statement_timeout={STATEMENT_TIMEOUT_S}s -c synchronize_seqscans=off"),
         autocommit=True,
         cursor_factory=RawCursor,
         prepare_threshold=None,
         client_encoding="UTF8",
-        options=timeout,
     ) as connection:
+        for name, value in settings.items():
+            connection.execute("SELECT set_config($1, $2, false)", [name, value])
         connection.execute(
             "SELECT set_config('search_path', string_agg(quote_ident(nspname), ', ' ORDER BY"
             " nspname <> 'public'), false) FROM pg_namespace"

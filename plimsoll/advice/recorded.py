@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import pyarrow
 
+from plimsoll.advice.plans import without_values
 from plimsoll.advice.samples import PoolSample, ServerSample, StatementCalls
 from plimsoll.advice.server import Counters
+from plimsoll.advice.sql import parsed
 from plimsoll.redact import redact
 from plimsoll.run_files.files import INTERVALS_FILE, RUN_FILE
 from plimsoll.run_files.intervals import GAUGE, ITERATION, TREND, VALUE_SCALE
@@ -77,7 +79,7 @@ def _calls(row: dict[str, str]) -> StatementCalls:
     return StatementCalls(
         stage=row.get("stage", ""),
         queryid=row["queryid"],
-        text=redact(row["query"]),
+        text=redact(row["query"] if parsed(row["query"]) else without_values(row["query"])),
         calls=int(_number(row, "calls") or 0),
         rows=int(_number(row, "rows") or 0),
         total_ms=_number(row, "total_ms") or 0.0,

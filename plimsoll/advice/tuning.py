@@ -198,9 +198,9 @@ class Tuning:
         """Return a spill with the least doubled work_mem that avoids it, and the time with it."""
         if not looked.sets:
             return each
-        row = self.session.execute("SELECT pg_size_bytes(current_setting('work_mem'))").fetchone()
+        row = self.session.execute("SELECT s, pg_size_bytes(s) FROM current_setting('work_mem') s").fetchone()
         assert row is not None
-        work_mem = int(row[0])
+        own_work_mem, work_mem = row
         before_ms = float(explained(self.session, looked.text, looked.sets[0])["Execution Time"])
         try:
             while (work_mem := 2 * work_mem) <= MAX_WORK_MEM:
@@ -215,7 +215,7 @@ class Tuning:
                     evidence = {"work_mem_bytes": work_mem, "before_ms": before_ms, "after_ms": after_ms}
                     return each._replace(text=text, evidence=each.evidence | evidence)
         finally:
-            self.session.execute("RESET work_mem")
+            self.session.execute("SELECT set_config('work_mem', $1, false)", [own_work_mem])
         return each
 
     def _with_key_gain(self, each: Finding) -> Finding | None:

@@ -122,9 +122,10 @@ class Advice(NamedTuple):
         """
         if facts["schema_version"] != ADVICE_SCHEMA_VERSION:
             raise ValueError(f"schema_version {facts['schema_version']!r}, expected {ADVICE_SCHEMA_VERSION}")
-        findings = [
-            Finding(**each | {"gain": each["gain"] and Gain(**each["gain"])}) for each in facts["findings"]
-        ]
+        findings = []
+        for each in facts["findings"]:
+            gain = each["gain"] and Gain(**each["gain"])
+            findings.append(Finding(**each | {"gain": gain, "next_steps": tuple(each["next_steps"])}))
         if not {each.group for each in findings} <= set(GROUPS):
             raise ValueError(f"a group that is none of {', '.join(GROUPS)}")
         tried = [Gain(**each) for each in facts["tried"]]

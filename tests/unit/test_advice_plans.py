@@ -11,13 +11,14 @@ from plimsoll.advice.plans import blocks_of, plan_findings, uses_index, without_
 STATEMENT = "SELECT * FROM orders WHERE customer_id = $1"
 
 
-def node(kind: str, *below: dict[str, Any], rows: float = 1, loops: float = 1, **more: Any) -> dict[str, Any]:
+def node(kind: str, /, *below: dict[str, Any], **facts: Any) -> dict[str, Any]:
     """Return a node that was executed and returned as many rows as expected, unless said otherwise."""
-    facts = {"Node Type": kind, "Actual Rows": rows, "Actual Loops": loops, "Plan Rows": rows}
-    return facts | more | ({"Plans": list(below)} if below else {})
+    rows, loops = facts.pop("rows", 1), facts.pop("loops", 1)
+    executed = {"Node Type": kind, "Actual Rows": rows, "Actual Loops": loops, "Plan Rows": rows}
+    return executed | facts | ({"Plans": list(below)} if below else {})
 
 
-def scan(rows: float, removed: float, **more: Any) -> dict[str, Any]:
+def scan(rows: float, removed: float, /, **more: Any) -> dict[str, Any]:
     """Return a sequential scan of orders with a filter."""
     known = {"Relation Name": "orders", "Filter": "(customer_id = 17)", "Rows Removed by Filter": removed}
     return node("Seq Scan", rows=rows, **known | more)

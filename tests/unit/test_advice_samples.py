@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from plimsoll.advice.samples import (
@@ -21,7 +23,7 @@ def calls(stage: str, queryid: str, n: int, rows: int, total_ms: float = 1.0) ->
     return StatementCalls(stage, queryid, f"SELECT {queryid}", n, rows, total_ms)
 
 
-def server(elapsed_s: float, **changes: object) -> ServerSample:
+def server(elapsed_s: float, **changes: Any) -> ServerSample:
     """Return a sample of a server with ten of a hundred connections and nothing wrong."""
     return ServerSample(elapsed_s, 10, 100, 0.0, None, 0)._replace(**changes)
 

@@ -119,7 +119,9 @@ def test_foreign_keys_without_an_index() -> None:
     assert foreign_key_findings([key(table_rows=900.0)], {"fk": ""}) == []
 
 
-def settings_found(machine: Machine | None = MACHINE, counters: Counters = CALM, **changes: Any) -> list[str]:
+def settings_found(
+    machine: Machine | None = MACHINE, counters: Counters = CALM, /, **changes: Any
+) -> list[str]:
     """Return which settings are named of those that fit but for the changes."""
     return [each.subject for each in setting_findings(FITTING | changes, counters, machine)]
 
@@ -155,9 +157,9 @@ def test_settings_that_the_run_shows_to_be_wrong() -> None:
     """Connections that run out, checkpoints before their time, and small buffers that miss."""
     missing = CALM._replace(blocks_hit=500_000, blocks_read=100_000)
 
-    assert settings_found(counters=CALM._replace(peak_connections=95)) == ["max_connections"]
-    assert settings_found(counters=CALM._replace(checkpoints_requested=9)) == ["max_wal_size"]
-    assert settings_found(counters=missing, shared_buffers=128 * MIB) == ["shared_buffers"]
+    assert settings_found(MACHINE, CALM._replace(peak_connections=95)) == ["max_connections"]
+    assert settings_found(MACHINE, CALM._replace(checkpoints_requested=9)) == ["max_wal_size"]
+    assert settings_found(MACHINE, missing, shared_buffers=128 * MIB) == ["shared_buffers"]
     assert settings_found(shared_buffers=128 * MIB) == []
 
 

@@ -39,6 +39,7 @@ CATALOGUE = Catalogue(
     [],
     {},
     None,
+    {},
 )
 
 
