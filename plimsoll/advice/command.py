@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import textwrap
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ from plimsoll.run_files.exit_status import ExitStatus
 
 DATABASE_VARIABLE = "DATABASE_URL"
 SLOW_MS, MAX_STATEMENTS = 100.0, 20
+WIDTH, STATEMENT_WIDTH = 100, 300
 READ_ONLY = "-c default_transaction_read_only=on -c statement_timeout=30s"
 
 
@@ -159,6 +161,7 @@ def advice_text(advice: Advice) -> str:
         lines += ["", group] if of_group else []
         for each in of_group:
             lines += [f"  {each.severity.upper()} {each.kind}: {each.subject[:120]}", f"    {each.text}"]
+            lines += [_statement_line(each)] if "mean_ms" in each.evidence else []
             lines += [f"    {line}" for line in each.gain.words] if each.gain else []
             lines += [f"    next: {step}" for step in each.next_steps]
     lines += ["", "tried, no gain"] if advice.tried else []
@@ -166,4 +169,16 @@ def advice_text(advice: Advice) -> str:
     lines += ["", "notes"] if advice.notes else []
     lines += [f"  {note}" for note in advice.notes]
     # A statement may have lines of its own, and names of a database anything that a terminal acts on.
-    return "".join(f"{''.join(c if c.isprintable() else ' ' for c in line)}\n" for line in lines)
+    harmless = ("".join(c if c.isprintable() else " " for c in line) for line in lines)
+    return "".join(f"{_wrapped(line)}\n" for line in harmless)
+
+
+def _statement_line(found: Finding) -> str:
+    calls, mean_ms = found.evidence["calls"], found.evidence["mean_ms"]
+    text = " ".join(str(found.evidence["statement"]).split())
+    return f"    statement, {calls:,} calls of {mean_ms:.3g} ms on average: {text[:STATEMENT_WIDTH]}"
+
+
+def _wrapped(line: str) -> str:
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    return textwrap.fill(line, WIDTH, subsequent_indent=indent, break_long_words=False)

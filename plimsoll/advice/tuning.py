@@ -50,23 +50,21 @@ class Tuning:
         looked = [found for each in slow if (found := self._look(each)) is not None]
         self.session.execute("ANALYZE")
         self.catalogue = read_catalogue(self.session)
-        advised: dict[tuple[str, tuple[str, ...]], Finding] = {}
-        for each in looked:
-            for made in self._with_gains(each):
-                key = (made.kind, (made.subject,))
-                if key in advised:
-                    advised[key].evidence["statements"] = advised[key].evidence.get("statements", 1) + 1
-                else:
-                    advised[key] = made
-        yield from advised.values()
-        indexed = {each.gain.definition for each in advised.values() if each.gain}
+        advised: dict[object, Finding] = {}
+        for made in (made for each in looked for made in self._with_gains(each)):
+            # One index is advised once, whatever the statements are that it helps.
+            key = made.gain.definition if made.gain else (made.kind, made.subject)
+            if key in advised:
+                evidence = advised[key].evidence
+                evidence["other_statements"] = evidence.get("other_statements", 0) + 1
+            advised.setdefault(key, made)
         for key_finding in keys:
-            made_for_key = self._with_key_gain(key_finding)
-            if (
-                made_for_key is not None
-                and (made_for_key.gain and made_for_key.gain.definition) not in indexed
-            ):
-                yield made_for_key
+            with_gain = self._with_key_gain(key_finding)
+            if with_gain is not None:
+                advised.setdefault(
+                    with_gain.gain.definition if with_gain.gain else with_gain.subject, with_gain
+                )
+        yield from advised.values()
 
     def _look(self, call: StatementCalls) -> Looked | None:
         statement = parsed(call.text)

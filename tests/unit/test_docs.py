@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from plimsoll.advice.findings import KINDS
 from plimsoll.recording.judging import Judging
+from plimsoll.run_files.advice import ADVICE_FILE, ADVICE_SCHEMA_VERSION, Advice, Gain
 from plimsoll.run_files.exit_status import ExitStatus
 from plimsoll.run_files.files import (
     HEALTH_FILE,
@@ -37,6 +39,7 @@ CHECKS = {
     for name in re.findall(r'(?:Check(?:\.of)?|_worst)\(\s*"(\w+)"', path.read_text(encoding="utf-8"))
 }
 ENDINGS = (ROOT / "docs" / "endings.md").read_text(encoding="utf-8")
+ADVICE = (ROOT / "docs" / "advice.md").read_text(encoding="utf-8")
 RUN_DIRECTORY = (ROOT / "docs" / "run-directory.md").read_text(encoding="utf-8")
 RUN_FILES = (
     RUN_FILE,
@@ -101,14 +104,16 @@ def test_every_file_is_described() -> None:
     """The tables at the top name the files of a run and of its judgement, and their versions."""
     text = RUN_DIRECTORY.partition("\n## ")[0]
     files = re.findall(
-        r"`([^`]+)`", "".join(re.findall(r"(?m)^\| (`[^|]+) \| (?:recording|Locust|judge) \|", text))
+        r"`([^`]+)`",
+        "".join(re.findall(r"(?m)^\| (`[^|]+) \| (?:recording|Locust|judge|`plimsoll advise`) \|", text)),
     )
 
-    assert sorted(files) == sorted([*RUN_FILES, VERDICT_FILE, *VIEW_FILES])
+    assert sorted(files) == sorted([*RUN_FILES, VERDICT_FILE, *VIEW_FILES, ADVICE_FILE])
     for file, version in (
         (RUN_FILE, RUN_SCHEMA_VERSION),
         (INTERVALS_FILE, INTERVALS_SCHEMA_VERSION),
         (VERDICT_FILE, VERDICT_SCHEMA_VERSION),
+        (ADVICE_FILE, ADVICE_SCHEMA_VERSION),
     ):
         assert f"\n| `{file}` | {version} |" in text
 
@@ -126,6 +131,19 @@ def test_every_column_is_described() -> None:
     }
     assert f"`{LAYOUT}`" in RUN_DIRECTORY
     assert told_in(RUN_FILE).keys() == RUN_KEYS
+    assert told_in(ADVICE_FILE).keys() >= {"schema_version", *Advice._fields}
+
+
+def test_advice_is_described() -> None:
+    """docs/advice.md has a row for each kind of finding, with its group, and for each figure of a gain."""
+    rows = [line.split("|") for line in ADVICE.splitlines() if line.startswith("| `")]
+    groups = {row[1].strip(" `"): row[2] for row in rows}
+
+    for name, kind in KINDS.items():
+        assert kind.group in groups[name], name
+        assert ("a note" in groups[name]) == kind.is_note, name
+    figures = {name for row in rows for name in re.findall(r"`(\w+)`", row[1])}
+    assert set(Gain._fields) <= figures
 
 
 @pytest.mark.parametrize(
