@@ -2,17 +2,20 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import Connection, RawCursor, sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from plimsoll.advice.catalogue import Catalogue, Table
-from plimsoll.advice.plans import Node, walk
-from plimsoll.advice.sql import Column, Statement
+from plimsoll.advice.plans import Node, plan_findings, walk
+from plimsoll.advice.samples import StatementCalls
+from plimsoll.advice.sql import Column, Statement, parsed
+from plimsoll.run_files.advice import Finding
 
 STATEMENT_TIMEOUT_S = 30
+MAX_SETS, EXPLAINED_SETS = 200, 5
 SAMPLED_ROWS = 20_000
 ARRAY_SIZE = 10
 ROWS_ASKED_FOR = "10"
@@ -169,3 +172,52 @@ def generic_plan(connection: Connection[Any], text: str, catalogue: Catalogue) -
                 "Rows Removed by Filter": removed,
             }
     return plan
+
+
+def some_of(sets: Sequence[Parameters]) -> list[Parameters]:
+    """Return the sets that plans are looked at with, each once."""
+    return list(dict.fromkeys(sets[:EXPLAINED_SETS]))
+
+
+class Looked(NamedTuple):
+    """A statement whose plan was looked at, with parameters to execute it, and what was found."""
+
+    text: str
+    statement: Statement
+    sets: list[Parameters]
+    findings: list[Finding]
+
+
+def look(
+    connection: Connection[Any], call: StatementCalls, catalogue: Catalogue, notes: list[str]
+) -> Looked | None:
+    """Return what is wrong with the plan of a statement; None, mostly with a note, where there is none."""
+    statement = parsed(call.text)
+    mean_ms = call.total_ms / call.calls
+    tables = set(statement.tables.values()) if statement is not None else set()
+    if statement is None or not tables or not tables <= catalogue.tables.keys():
+        if mean_ms >= 1:
+            notes.append(f"not looked at (no statement on tables of this database): {call.text[:200]}")
+        return None
+    if statement.kind == "insert" or statement.is_administrative:
+        return None
+    try:
+        sets = parameter_sets(connection, statement, catalogue, MAX_SETS)
+        if sets:
+            plans = [explained(connection, call.text, each) for each in some_of(sets)]
+            plan = max(plans, key=lambda each: float(each["Execution Time"]))
+        else:
+            estimated = generic_plan(connection, call.text, catalogue)
+            if estimated is None:
+                notes.append(f"its parameters cannot be drawn from columns: {call.text[:200]}")
+                return None
+            plan = estimated
+    except psycopg.Error as error:
+        notes.append(f"no plan ({str(error).splitlines()[0]}): {call.text[:200]}")
+        return None
+    found = plan_findings(plan, call.text)
+    for each in found:
+        each.evidence["mean_ms"], each.evidence["calls"] = mean_ms, call.calls
+        if not sets:
+            each.evidence["is_estimated"] = True
+    return Looked(call.text, statement, sets, found)

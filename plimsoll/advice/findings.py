@@ -49,6 +49,15 @@ KINDS = {
             "look for other tables that refer to the same parent",
         ),
     ),
+    "index_not_used": Kind(
+        RESPONSE_TIME,
+        (
+            "where most blocks are in memory or on an SSD, lower random_page_cost to 1.1 and compare",
+            "ANALYZE the table: a wrong estimate makes a scan look cheap",
+            "compare the types of column and value: a cast of the column makes an index useless",
+            "run the same load again and compare the plan and its blocks",
+        ),
+    ),
     "ineffective_index": Kind(
         RESPONSE_TIME,
         (

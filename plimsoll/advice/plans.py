@@ -9,6 +9,7 @@ from plimsoll.run_files.advice import Finding
 
 Node = dict[str, Any]
 VALUE = re.compile(r"'(?:[^']|'')*'|(?<![\w.$\"])-?\d+(?:\.\d+)?(?![\w.\"])")
+CAST = re.compile(r"\(\(*(\w+)\)::")
 CONDITIONS = ("Filter", "Index Cond", "Recheck Cond", "Hash Cond", "Merge Cond", "Join Filter")
 MIN_ROWS = 10_000
 """Fewer rows are read faster than an index is worth."""
@@ -86,6 +87,11 @@ def plan_findings(plan: Node, statement: str) -> list[Finding]:
     return [*found, *([misestimate] if misestimate else [])]
 
 
+def cast_columns(condition: str) -> set[str]:
+    """Return the columns that a condition casts to another type before it compares them."""
+    return set(CAST.findall(condition))
+
+
 def _masked(node: Node) -> Node:
     masked = {name: without_values(text) if name in CONDITIONS else text for name, text in node.items()}
     return masked | ({"Plans": [_masked(each) for each in node["Plans"]]} if "Plans" in node else {})
@@ -108,6 +114,22 @@ def _sequential_scan(placed: Placed, statement: str) -> Finding | None:
         "scans": placed.scans,
     }
     return finding("missing_index", str(node["Relation Name"]), text, evidence)
+
+
+def _sorted_for_few(placed: Placed, statement: str) -> Finding | None:
+    """Find a large table that is sorted whole for a few rows of its order."""
+    node = placed.node
+    below = node["Plans"][0] if node["Node Type"] == "Sort" and node.get("Plans") else {}
+    if below.get("Node Type") != "Seq Scan":
+        return None
+    read = Placed(below, ())
+    if read.rows / read.scans < MIN_ROWS or placed.rows / read.rows >= 1 - MIN_REMOVED_RATIO:
+        return None
+    keys = ", ".join(node.get("Sort Key", ()))
+    table = str(below["Relation Name"])
+    text = f"{read.rows:,.0f} rows of {table} are sorted by {keys} for {placed.rows:,.0f} of them"
+    evidence = _of(read, statement, condition=keys) | {"rows_read": read.rows, "rows_kept": placed.rows}
+    return finding("missing_index", table, text, evidence)
 
 
 def _unindexed_join(placed: Placed, statement: str) -> Finding | None:
@@ -241,6 +263,7 @@ def _of(placed: Placed, statement: str, *, condition: str | None) -> dict[str, A
 
 RULES: tuple[Callable[[Placed, str], Finding | None], ...] = (
     _sequential_scan,
+    _sorted_for_few,
     _unindexed_join,
     _ineffective_index,
     _nested_loop_scan,

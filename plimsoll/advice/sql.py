@@ -80,11 +80,13 @@ def parsed(text: str) -> Statement | None:
 def columns_of(condition: str) -> set[str]:
     """Return the names of the columns in a condition or a list of keys of a plan."""
     shown = condition.replace("?", "NULL")  # which stands for a value here
-    try:
-        tree = sqlglot.parse_one(f"SELECT 1 WHERE ({shown})", read="postgres")
-    except SqlglotError:
-        return set()
-    return {column.name for column in tree.find_all(exp.Column)}
+    for query in (f"SELECT 1 WHERE ({shown})", f"SELECT 1 ORDER BY {shown}"):
+        try:
+            tree = sqlglot.parse_one(query, read="postgres")
+        except SqlglotError:
+            continue
+        return {column.name for column in tree.find_all(exp.Column)}
+    return set()
 
 
 def _compared(tree: exp.Expression) -> tuple[list[Column], list[Column], list[Column]]:

@@ -14,7 +14,6 @@ from plimsoll.advice.explain import Parameters, explained
 from plimsoll.advice.plans import blocks_of, uses_index
 from plimsoll.run_files.advice import Gain
 
-TRIAL_SETS = 200
 TRIAL_S = 6.0
 """How long a statement is measured before and after each, at most; fewer sets are measured then."""
 MIN_SETS = 6

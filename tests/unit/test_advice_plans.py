@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from plimsoll.advice.plans import blocks_of, plan_findings, uses_index, without_values
+from plimsoll.advice.plans import blocks_of, cast_columns, plan_findings, uses_index, without_values
 
 STATEMENT = "SELECT * FROM orders WHERE customer_id = $1"
 
@@ -58,6 +58,18 @@ def test_a_selective_sequential_scan_is_a_missing_index() -> None:
 def test_healthy_scans(healthy: dict[str, Any]) -> None:
     """Small tables, unselective filters, and scans that stop early need no index."""
     assert kinds(healthy) == []
+
+
+def test_a_table_that_is_sorted_for_a_few_rows() -> None:
+    """An index in the order saves reading all; half of the rows, or a small table, are sorted rightly."""
+
+    def first_of(rows: float, of: float) -> dict[str, Any]:
+        orders = node("Seq Scan", rows=of, **{"Relation Name": "orders"})
+        return node("Limit", node("Sort", orders, rows=rows, **{"Sort Key": ["total DESC"]}), rows=rows)
+
+    (found,) = plan_findings({"Plan": first_of(10, 200_000)}, STATEMENT)
+    assert (found.kind, found.evidence["condition"]) == ("missing_index", "total DESC")
+    assert kinds(first_of(100_000, 200_000), first_of(10, 5_000)) == []
 
 
 def test_rows_of_a_parallel_scan_are_those_of_all_workers() -> None:
@@ -164,6 +176,12 @@ def test_blocks_and_used_indexes() -> None:
     assert blocks_of(plan) == 9
     assert uses_index(plan, "orders_status")
     assert not uses_index(plan, "orders_pkey")
+
+
+def test_columns_that_are_cast() -> None:
+    """Of a column, not of a value."""
+    assert cast_columns("(((customer_id)::numeric = ?::numeric) AND (id = ?::integer))") == {"customer_id"}
+    assert cast_columns("(id = ANY (?::integer[]))") == set()
 
 
 @pytest.mark.parametrize(

@@ -104,6 +104,7 @@ def test_functions_of_the_server_are_left_alone() -> None:
 def test_columns_of_a_condition() -> None:
     """Those of a plan's condition, whatever it does with them; none where it cannot be read."""
     assert columns_of("((customer_id = ?) AND (lower(status) = ?::text))") == {"customer_id", "status"}
+    assert columns_of("total DESC, lower(status)") == {"total", "status"}
     assert columns_of("(hashed SubPlan 1") == set()
 
 
