@@ -58,7 +58,10 @@ def advise_run(arguments: list[str]) -> int:
     except ModuleNotFoundError as error:
         say(sys.stderr, f"plimsoll: {error}; pip install 'plimsoll[advice]'\n")
         return ExitStatus.BAD_CONFIGURATION
-    status, text = command(arguments)
+    try:
+        status, text = command(arguments)
+    except KeyboardInterrupt:
+        status, text = ExitStatus.INCONCLUSIVE, "plimsoll: interrupted before there was advice\n"
     say(sys.stdout if status == ExitStatus.PASS else sys.stderr, text)
     return status
 

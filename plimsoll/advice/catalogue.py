@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from plimsoll.advice.samples import StatementCalls
 from plimsoll.advice.server import ForeignKey, Index, Machine
-from plimsoll.advice.sql import Column, Statement
+from plimsoll.advice.sql import Column, Statement, without_secrets
 
 USER_SCHEMAS = r"n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname !~ '^pg_(toast|temp)'"
 # Index keys with operator class and order, as pg_get_indexdef writes them without a name that differs.
@@ -146,6 +147,26 @@ def read_catalogue(connection: Connection[Any]) -> Catalogue:
         settings = {row["name"]: _setting(row) for row in cursor.execute(SETTINGS).fetchall()}
         own = {row["name"]: str(row["value"]) for row in cursor.execute(OWN_SETTINGS).fetchall()}
     return Catalogue(tables, indexes, foreign_keys, settings, _machine(connection), own)
+
+
+def read_statements(connection: Connection[Any]) -> list[StatementCalls]:
+    """Return what pg_stat_statements counted of this database since its reset, if it is installed.
+
+    Raises psycopg.Error where the database refuses.
+    """
+    row = connection.execute(
+        "SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace"
+        " WHERE e.extname = 'pg_stat_statements'"
+    ).fetchone()
+    if row is None:
+        return []
+    query = f"""
+        SELECT '', queryid::text, query, calls, rows, total_exec_time, temp_blks_written
+        FROM {row[0]}.pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid
+        WHERE d.datname = current_database() AND toplevel AND queryid IS NOT NULL"""  # noqa: S608 - a quoted name
+    return [
+        StatementCalls(*found)._replace(text=without_secrets(found[2])) for found in connection.execute(query)
+    ]
 
 
 def _table(row: dict[str, Any]) -> Table:

@@ -5,17 +5,18 @@ import json
 import os
 import textwrap
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 
 from plimsoll.advice.branch import BranchError, branch_of
-from plimsoll.advice.catalogue import Catalogue, read_catalogue
+from plimsoll.advice.catalogue import Catalogue, read_catalogue, read_statements
 from plimsoll.advice.explain import branch_session, with_options
-from plimsoll.advice.recorded import NoRunError, Recorded, read_recorded
+from plimsoll.advice.recorded import NoRunError, read_recorded
 from plimsoll.advice.samples import (
+    StatementCalls,
     idle_in_transaction,
     lock_pile_up,
     n_plus_one,
@@ -30,7 +31,7 @@ from plimsoll.advice.server import (
 )
 from plimsoll.advice.tuning import Tuning, key_uses
 from plimsoll.redact import redact
-from plimsoll.run_files.advice import ADVICE_FILE, GROUPS, SEVERITIES, Advice, Finding, Gain
+from plimsoll.run_files.advice import ADVICE_FILE, GROUPS, SEVERITIES, Advice, Finding
 from plimsoll.run_files.exit_status import ExitStatus
 
 DATABASE_VARIABLE = "DATABASE_URL"
@@ -92,7 +93,18 @@ def advise(
 
     Raises NoRunError, or psycopg.Error where the database cannot be read.
     """
-    recorded = read_recorded(run)
+    recorded, catalogue, server = read_recorded(run), None, None
+    notes = list(recorded.notes)
+    if database_url is None:
+        notes.append("no --database-url: neither plans, indexes nor settings were looked at")
+    else:
+        url = with_options(database_url, READ_ONLY)
+        with psycopg.connect(url, autocommit=True, client_encoding="UTF8") as connection:
+            server = f"PostgreSQL {connection.info.parameter_status('server_version')}"
+            catalogue = read_catalogue(connection)
+            if not recorded.calls and (calls := read_statements(connection)):
+                recorded = recorded._replace(calls=calls)
+                notes.append("statements are those of the server since its statistics were reset")
     found = [
         *n_plus_one(recorded.calls, recorded.iterations),
         *idle_in_transaction(recorded.server),
@@ -100,55 +112,44 @@ def advise(
         *pool_too_small(recorded.pool, recorded.server),
         *counter_findings(recorded.counters),
     ]
-    notes, tried, server, branch = list(recorded.notes), list[Gain](), None, "none"
-    if database_url is None:
-        notes.append("no --database-url: neither plans, indexes nor settings were looked at")
-    else:
-        url = with_options(database_url, READ_ONLY)
-        with psycopg.connect(url, autocommit=True, client_encoding="UTF8") as connection:
-            catalogue = read_catalogue(connection)
-            server = f"PostgreSQL {connection.info.parameter_status('server_version')}"
+    made = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    advice = Advice(recorded.run, made, server, "none", found, [], notes)
+    if database_url is not None and catalogue is not None:
         found += index_findings(catalogue.indexes)
         found += setting_findings(catalogue.settings, recorded.counters, catalogue.machine)
         if catalogue.machine is None:
             notes.append("the server is on another machine: settings were not held against memory and cores")
-        keys = foreign_key_findings(
-            catalogue.foreign_keys, key_uses(catalogue.foreign_keys, recorded.calls, catalogue)
-        )
-        if use_branch:
-            branch = _on_branch(database_url, template, recorded, catalogue, keys, found, tried, notes)
-        if branch == "none":
-            found += keys
-            notes.append("without a branch no plan was looked at, and nothing was measured")
-    order = sorted(found, key=lambda each: (GROUPS.index(each.group), SEVERITIES.index(each.severity)))
-    made = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return Advice(recorded.run, made, server, branch, order, tried, notes)
+        used_by = key_uses(catalogue.foreign_keys, recorded.calls, catalogue)
+        keys = foreign_key_findings(catalogue.foreign_keys, used_by)
+        branch = branch_of(database_url, template) if use_branch else None
+        advice = _with_plans(advice, branch, recorded.calls, catalogue, keys)
+    found.sort(key=lambda each: (GROUPS.index(each.group), SEVERITIES.index(each.severity)))
+    return advice
 
 
-def _on_branch(
-    database_url: str,
-    template: str | None,
-    recorded: Recorded,
+def _with_plans(
+    advice: Advice,
+    branch: AbstractContextManager[str] | None,
+    calls: Sequence[StatementCalls],
     catalogue: Catalogue,
     keys: Sequence[Finding],
-    found: list[Finding],
-    tried: list[Gain],
-    notes: list[str],
-) -> str:
-    """Add what a branch shows; return "copy", or "none" where there is none, with a note that says why."""
+) -> Advice:
+    """Return advice with what a branch shows of statements and foreign keys; without one a note says why."""
     with ExitStack() as stack:
         try:
-            url = stack.enter_context(branch_of(database_url, template))
+            url = None if branch is None else stack.enter_context(branch)
         except (BranchError, psycopg.Error) as error:
-            notes.append(redact(f"no branch: {str(error).strip()}"))
-            return "none"
-        tuning = Tuning(
-            stack.enter_context(branch_session(url, catalogue.own_settings)), catalogue, recorded.calls
-        )
-        found += tuning.findings(list(slowest(recorded.calls, SLOW_MS, MAX_STATEMENTS)), keys)
-        tried += tuning.tried
-        notes += map(redact, tuning.notes)
-    return "copy"
+            advice.notes.append(redact(f"no branch: {str(error).strip()}"))
+            url = None
+        if url is None:
+            advice.findings.extend(keys)
+            advice.notes.append("without a branch no plan was looked at, and nothing was measured")
+            return advice
+        tuning = Tuning(stack.enter_context(branch_session(url, catalogue.own_settings)), catalogue, calls)
+        advice.findings.extend(tuning.findings(list(slowest(calls, SLOW_MS, MAX_STATEMENTS)), keys))
+        advice.tried.extend(tuning.tried)
+        advice.notes.extend(map(redact, tuning.notes))
+    return advice._replace(branch="copy")
 
 
 def advice_text(advice: Advice) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from plimsoll.advice.explain import Looked, explained, some_of
+from plimsoll.advice.explain import Looked, explained, plans_of
 from plimsoll.advice.findings import finding
 from plimsoll.advice.plans import plan_findings
 from plimsoll.advice.server import MIB
@@ -21,7 +21,7 @@ def with_analyze(session: Connection[Any], wrong: Finding, looked: Looked) -> Fi
     """Return a wrong estimate with whether it is right after ANALYZE."""
     if not looked.sets:
         return wrong
-    plans = [explained(session, looked.text, each) for each in some_of(looked.sets)]
+    plans = plans_of(session, looked.text, looked.sets)
     left = [made.kind for plan in plans for made in plan_findings(plan, looked.text)]
     is_cured = "row_misestimate" not in left
     cure = "ANALYZE cures it" if is_cured else "ANALYZE does not cure it"

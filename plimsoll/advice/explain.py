@@ -1,5 +1,7 @@
 """Plans of statements on a branch, with parameters drawn from the columns that they are compared with."""
 
+import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
@@ -14,8 +16,9 @@ from plimsoll.advice.samples import StatementCalls
 from plimsoll.advice.sql import Column, Statement, parsed
 from plimsoll.run_files.advice import Finding
 
+DATA_STATEMENT = re.compile(r"\s*(select|with|update|delete)\b", re.IGNORECASE)
 STATEMENT_TIMEOUT_S = 30
-MAX_SETS, EXPLAINED_SETS = 200, 5
+MAX_SETS, EXPLAINED_SETS, EXPLAINED_S = 200, 5, 10.0
 SAMPLED_ROWS = 20_000
 ARRAY_SIZE = 10
 ROWS_ASKED_FOR = "10"
@@ -174,9 +177,17 @@ def generic_plan(connection: Connection[Any], text: str, catalogue: Catalogue) -
     return plan
 
 
-def some_of(sets: Sequence[Parameters]) -> list[Parameters]:
-    """Return the sets that plans are looked at with, each once."""
-    return list(dict.fromkeys(sets[:EXPLAINED_SETS]))
+def plans_of(connection: Connection[Any], text: str, sets: Sequence[Parameters]) -> list[Node]:
+    """Return the plans of a statement with a few of its parameter sets; fewer where that takes long.
+
+    Raises psycopg.Error where it cannot be executed.
+    """
+    begun, plans = time.perf_counter(), list[Node]()
+    for each in dict.fromkeys(sets[:EXPLAINED_SETS]):
+        plans.append(explained(connection, text, each))
+        if time.perf_counter() - begun > EXPLAINED_S:
+            break
+    return plans
 
 
 class Looked(NamedTuple):
@@ -194,17 +205,15 @@ def look(
     """Return what is wrong with the plan of a statement; None, mostly with a note, where there is none."""
     statement = parsed(call.text)
     mean_ms = call.total_ms / call.calls
-    tables = set(statement.tables.values()) if statement is not None else set()
-    if statement is None or not tables or not tables <= catalogue.tables.keys():
-        if mean_ms >= 1:
-            notes.append(f"not looked at (no statement on tables of this database): {call.text[:200]}")
-        return None
-    if statement.kind == "insert" or statement.is_administrative:
+    if statement is None or (fault := _fault(statement, catalogue)) is not None:
+        why = "it is not understood" if statement is None else fault
+        if why and DATA_STATEMENT.match(call.text):
+            notes.append(f"no plan, as {why}: {call.text[:200]}")
         return None
     try:
         sets = parameter_sets(connection, statement, catalogue, MAX_SETS)
         if sets:
-            plans = [explained(connection, call.text, each) for each in some_of(sets)]
+            plans = plans_of(connection, call.text, sets)
             plan = max(plans, key=lambda each: float(each["Execution Time"]))
         else:
             estimated = generic_plan(connection, call.text, catalogue)
@@ -213,7 +222,7 @@ def look(
                 return None
             plan = estimated
     except psycopg.Error as error:
-        notes.append(f"no plan ({str(error).splitlines()[0]}): {call.text[:200]}")
+        notes.append(f"no plan ({type(error).__name__}): {call.text[:200]}")
         return None
     found = plan_findings(plan, call.text)
     for each in found:
@@ -221,3 +230,12 @@ def look(
         if not sets:
             each.evidence["is_estimated"] = True
     return Looked(call.text, statement, sets, found)
+
+
+def _fault(statement: Statement, catalogue: Catalogue) -> str | None:
+    """Return why a statement is not executed, "" where that needs no note; None where it is."""
+    unknown = sorted(set(statement.tables.values()) - catalogue.tables.keys())
+    if foreign := [name for name in unknown if not name.startswith("pg_")]:
+        return f"{', '.join(foreign)} is no table of this database"
+    is_of_tables = statement.tables and not unknown
+    return None if is_of_tables and statement.kind != "insert" and not statement.is_administrative else ""

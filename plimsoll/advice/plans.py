@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from plimsoll.advice.findings import finding
+from plimsoll.advice.sql import without_values
 from plimsoll.run_files.advice import Finding
 
 Node = dict[str, Any]
-VALUE = re.compile(r"'(?:[^']|'')*'|(?<![\w.$\"])-?\d+(?:\.\d+)?(?![\w.\"])")
 CAST = re.compile(r"\(\(*(\w+)\)::")
 CONDITIONS = ("Filter", "Index Cond", "Recheck Cond", "Hash Cond", "Merge Cond", "Join Filter")
 MIN_ROWS = 10_000
@@ -49,11 +49,6 @@ class Placed(NamedTuple):
     def scans(self) -> float:
         """Return how often the whole table was read: parallel workers share one scan."""
         return 1.0 if self.node.get("Parallel Aware") else max(self.loops, 1.0)
-
-
-def without_values(condition: str) -> str:
-    """Return a condition of a plan with a question mark for each value: it is a row of somebody's."""
-    return VALUE.sub("?", condition)
 
 
 def walk(node: Node, above: tuple[Node, ...] = ()) -> Iterator[Placed]:

@@ -8,11 +8,9 @@ from typing import Any, NamedTuple
 
 import pyarrow
 
-from plimsoll.advice.plans import without_values
 from plimsoll.advice.samples import PoolSample, ServerSample, StatementCalls
 from plimsoll.advice.server import Counters
-from plimsoll.advice.sql import parsed
-from plimsoll.redact import redact
+from plimsoll.advice.sql import without_secrets
 from plimsoll.run_files.files import INTERVALS_FILE, RUN_FILE
 from plimsoll.run_files.intervals import GAUGE, ITERATION, TREND, VALUE_SCALE
 
@@ -49,7 +47,7 @@ def read_recorded(folder: Path) -> Recorded:
     if not statements:
         notes.append(
             f"no statements were recorded ({STATEMENTS_FILE}): the run needs --database-url, and the server"
-            " pg_stat_statements; no plan was looked at"
+            " pg_stat_statements"
         )
     if not samples:
         notes.append(
@@ -79,7 +77,7 @@ def _calls(row: dict[str, str]) -> StatementCalls:
     return StatementCalls(
         stage=row.get("stage", ""),
         queryid=row["queryid"],
-        text=redact(row["query"] if parsed(row["query"]) else without_values(row["query"])),
+        text=without_secrets(row["query"]),
         calls=int(_number(row, "calls") or 0),
         rows=int(_number(row, "rows") or 0),
         total_ms=_number(row, "total_ms") or 0.0,

@@ -8,6 +8,9 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from plimsoll.redact import redact
+
+VALUE = re.compile(r"'(?:[^']|'')*'|(?<![\w.$\"])-?\d+(?:\.\d+)?(?![\w.\"])")
 PARAMETER = re.compile(r"\$(\d+)")
 ADMINISTRATIVE = ("pg_", "dblink", "lo_", "set_config", "query_to_xml")
 RANGES = (exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between)
@@ -57,7 +60,7 @@ def parsed(text: str) -> Statement | None:
     if not isinstance(tree, exp.Select | exp.Insert | exp.Update | exp.Delete | exp.SetOperation):
         return None
     common = {each.alias for each in tree.find_all(exp.CTE)}
-    named = [table for table in tree.find_all(exp.Table) if table.name not in common]
+    named = [table for table in tree.find_all(exp.Table) if table.name and table.name not in common]
     equal, joined, ranged = _compared(tree)
     ordered = [key.this for order in tree.find_all(exp.Order) for key in order.expressions]
     assignments = [each.this for each in tree.expressions] if isinstance(tree, exp.Update) else []
@@ -75,6 +78,16 @@ def parsed(text: str) -> Statement | None:
             each.name.lower().startswith(ADMINISTRATIVE) for each in tree.find_all(exp.Anonymous)
         ),
     )
+
+
+def without_values(text: str) -> str:
+    """Return a condition or a statement with a question mark for each value: it is a row of somebody's."""
+    return VALUE.sub("?", text)
+
+
+def without_secrets(text: str) -> str:
+    """Return a statement as it may be shown: without values where it is not normalised, as ALTER ROLE."""
+    return redact(text if parsed(text) is not None else without_values(text))
 
 
 def columns_of(condition: str) -> set[str]:

@@ -84,7 +84,7 @@ class Tuning:
         try:
             return measured(self.session, looked.text, looked.sets)
         except psycopg.Error as error:
-            self.notes.append(f"not measured ({str(error).splitlines()[0]}): {looked.text[:200]}")
+            self.notes.append(f"not measured ({type(error).__name__}): {looked.text[:200]}")
             return None
 
     def _best(
@@ -106,7 +106,7 @@ class Tuning:
                     self._updates_of(table, columns),
                 )
             except psycopg.Error as error:
-                said = str(error).splitlines()[0]
+                said = type(error).__name__
                 self.notes.append(f"index on {table} ({', '.join(columns)}) not measured: {said}")
                 continue
             results.append((columns, gain))

@@ -143,6 +143,23 @@ def test_one_statement_for_each_row(shop: str, tmp_path: Path) -> None:
     assert [(each.kind, each.subject) for each in advice.findings] == [("n_plus_one", BY_KEY)]
 
 
+def test_statements_of_a_server_where_the_run_recorded_none(shop: str, tmp_path: Path) -> None:
+    """A list and its selects by key, as pg_stat_statements counted them, are an N+1."""
+    with psycopg.connect(shop, autocommit=True) as connection:
+        (preloaded,) = connection.execute("SHOW shared_preload_libraries").fetchone() or ("",)
+        if "pg_stat_statements" not in preloaded:
+            pytest.skip("this PostgreSQL has no pg_stat_statements preloaded")
+        connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+        for _ in range(10):
+            for (key,) in connection.execute("SELECT id FROM orders ORDER BY id LIMIT 12").fetchall():
+                connection.execute("SELECT * FROM orders WHERE id = %s", [key])
+    (tmp_path / "run.json").write_text("{}")
+    advice = advise(tmp_path, shop, use_branch=False)
+
+    assert [(each.kind, each.subject) for each in advice.findings] == [("n_plus_one", BY_KEY)]
+    assert "statements are those of the server since its statistics were reset" in advice.notes
+
+
 @pytest.mark.parametrize(
     ("samples", "kind"),
     [

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from plimsoll.advice.plans import blocks_of, cast_columns, plan_findings, uses_index, without_values
+from plimsoll.advice.plans import blocks_of, cast_columns, plan_findings, uses_index
+from plimsoll.advice.sql import without_values
 
 STATEMENT = "SELECT * FROM orders WHERE customer_id = $1"
 
