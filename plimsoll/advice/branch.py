@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -12,13 +13,20 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 MAINTENANCE = ("postgres", "template1")
 
 
+class Branch(NamedTuple):
+    """A copy of a database, by its name and its URL."""
+
+    name: str
+    url: str
+
+
 class BranchError(Exception):
     """No copy could be made; the message says why, and what would help."""
 
 
 @contextmanager
-def branch_of(database_url: str, template: str | None = None) -> Iterator[str]:
-    """Copy the database of a URL, or the one named *template* on its server; yield the URL of the copy.
+def branch_of(database_url: str, template: str | None = None) -> Iterator[Branch]:
+    """Copy the database of a URL, or the one named *template* on its server; yield the copy.
 
     Raises BranchError where the server refuses.
     """
@@ -40,6 +48,6 @@ def branch_of(database_url: str, template: str | None = None) -> Iterator[str]:
                 f"the role may not copy {source!r}: it needs CREATEDB, and to own it or IS_TEMPLATE"
             ) from error
         try:
-            yield make_conninfo(database_url, dbname=name)
+            yield Branch(name, make_conninfo(database_url, dbname=name))
         finally:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))

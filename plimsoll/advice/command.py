@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from plimsoll.advice.branch import BranchError, branch_of
+from plimsoll.advice.branch import Branch, BranchError, branch_of
 from plimsoll.advice.catalogue import Catalogue, read_catalogue, read_statements
 from plimsoll.advice.explain import branch_session, with_options
 from plimsoll.advice.recorded import NoRunError, read_recorded
@@ -129,7 +129,7 @@ def advise(
 
 def _with_plans(
     advice: Advice,
-    branch: AbstractContextManager[str] | None,
+    branch: AbstractContextManager[Branch] | None,
     calls: Sequence[StatementCalls],
     catalogue: Catalogue,
     keys: Sequence[Finding],
@@ -137,7 +137,7 @@ def _with_plans(
     """Return advice with what a branch shows of statements and foreign keys; without one a note says why."""
     with ExitStack() as stack:
         try:
-            url = None if branch is None else stack.enter_context(branch)
+            url = None if branch is None else stack.enter_context(branch).url
         except (BranchError, psycopg.Error) as error:
             advice.notes.append(redact(f"no branch: {str(error).strip()}"))
             url = None

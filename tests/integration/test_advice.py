@@ -38,7 +38,9 @@ def shop(database_url: str) -> Iterator[str]:
     """Make a database of 200,000 orders without an index on their customers."""
     name = f"advice_{secrets.token_hex(4)}"
     with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE template0 ENCODING 'UTF8'").format(sql.Identifier(name))
+        )
         url = make_conninfo(database_url, dbname=name)
         with psycopg.connect(url, autocommit=True) as own:
             own.execute(SCHEMA)
