@@ -1,7 +1,7 @@
 """What a run directory holds for the rules: statements, samples of the server, pools, iterations."""
 
 import csv
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,8 +15,10 @@ from plimsoll.run_files.files import INTERVALS_FILE, RUN_FILE
 from plimsoll.run_files.intervals import GAUGE, ITERATION, TREND, VALUE_SCALE
 
 STATEMENTS_FILE, POSTGRES_FILE = "statements.csv", "postgres.csv"
+POOL = "POOL"
+"""The type of requests that are waits for a connection of a pool, as an SqlUser records them."""
 POOL_WAITING, POOL_SIZE = "pool.waiting", "pool.size"
-"""The gauges of pools: requests that wait for a connection, and connections that there may be."""
+"""The gauges of other pools: requests that wait for a connection, and connections that there may be."""
 
 
 class NoRunError(Exception):
@@ -57,7 +59,8 @@ def read_recorded(folder: Path) -> Recorded:
     pool, iterations = _intervals(folder / INTERVALS_FILE)
     if not pool:
         notes.append(
-            f"no pool was sampled (gauges {POOL_WAITING} and {POOL_SIZE}): whether it is too small is unknown"
+            f"no pool was seen (requests of type {POOL}, or gauges {POOL_WAITING} and {POOL_SIZE}):"
+            " whether it is too small is unknown"
         )
     calls = [_calls(row) for row in statements]
     return Recorded(
@@ -130,17 +133,24 @@ def _number(row: dict[str, str], name: str) -> float | None:
 
 def _intervals(path: Path) -> tuple[list[PoolSample], dict[str, int]]:
     """Return the samples of pools, one a second, and the iterations of each stage."""
-    waiting: dict[int, float] = {}
+    waiting: defaultdict[int, float] = defaultdict(float)
+    waits_ms: defaultdict[int, float] = defaultdict(float)
     sizes: dict[int, float] = {}
     iterations: Counter[str] = Counter()
     for row in _interval_rows(path):
         kind, name, second = row["request_type"], row["name"], row["ended_s"]
         if kind == ITERATION:
             iterations[row["stage"] or ""] += row["n"]
+        elif kind == POOL:
+            # Seconds waited in a second are how many waited at once; who gave up waited, too.
+            waits_ms[second] += row["sum_ms"] if row["n"] > row["failures"] else 0.0
+            waiting[second] += row["failures"]
         elif kind in (GAUGE, TREND) and name == POOL_WAITING:
-            waiting[second] = max(waiting.get(second, 0.0), row["max_ms"] / VALUE_SCALE)
+            waiting[second] = max(waiting[second], row["max_ms"] / VALUE_SCALE)
         elif kind in (GAUGE, TREND) and name == POOL_SIZE:
             sizes[second] = max(sizes.get(second, 0.0), row["max_ms"] / VALUE_SCALE)
+    for second, wait_ms in waits_ms.items():
+        waiting[second] += round(wait_ms / 1000)
     pool = [PoolSample(second, sizes.get(second), waiting[second]) for second in sorted(waiting)]
     return pool, dict(iterations)
 
@@ -148,7 +158,7 @@ def _intervals(path: Path) -> tuple[list[PoolSample], dict[str, int]]:
 def _interval_rows(path: Path) -> Iterator[dict[str, Any]]:
     if not path.is_file():
         return
-    names = ["request_type", "name", "stage", "ended_s", "n", "max_ms"]
+    names = ["request_type", "name", "stage", "ended_s", "n", "failures", "sum_ms", "max_ms"]
     try:
         with pyarrow.input_stream(str(path), compression="zstd") as source:
             for batch in pyarrow.ipc.open_stream(source):

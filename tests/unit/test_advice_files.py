@@ -140,6 +140,20 @@ def test_a_pool_that_is_too_small_by_its_gauges(tmp_path: Path) -> None:
     assert made.findings[0].evidence["samples_waiting"] == 20
 
 
+def test_a_pool_that_is_too_small_by_its_waits(tmp_path: Path) -> None:
+    """Ten borrowers a second who wait 300 ms each are three at once; 3 ms each are nobody."""
+    run = write_run_directory(tmp_path / "run")
+    for wait_ms, kinds in ((300.0, ["pool_too_small"]), (3.0, [])):
+        waits = even(200, wait_ms, 20, request_type="POOL", name="sql.pool")
+        write_recording(run / "intervals.arrow", waits)
+        made = advise(run, None)
+
+        assert [each.kind for each in made.findings] == kinds
+    refused = even(20, 3.0, 20, request_type="POOL", name="sql.pool", failed=True)
+    write_recording(run / "intervals.arrow", refused)
+    assert [each.kind for each in advise(run, None).findings] == ["pool_too_small"]
+
+
 def test_iterations_and_secrets_of_a_run(tmp_path: Path) -> None:
     """Iterations are counted by stage, and a statement's secret is masked."""
     run = write_run_directory(tmp_path / "run")
