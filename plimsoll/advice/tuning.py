@@ -1,6 +1,7 @@
 """The statements of a run on a branch: their plans, and the indexes that were measured to help them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -50,34 +51,38 @@ class Tuning:
                 evidence = advised[key].evidence
                 evidence["other_statements"] = evidence.get("other_statements", 0) + 1
             advised.setdefault(key, made)
-        for key_finding in keys:
-            with_gain = self._with_key_gain(key_finding)
-            if with_gain is not None:
-                advised.setdefault(
-                    with_gain.gain.definition if with_gain.gain else with_gain.subject, with_gain
-                )
+        for each_key in keys:
+            for made in self._unless_refused(self._with_key_gain, each_key):
+                advised.setdefault(made.gain.definition if made.gain else made.subject, made)
         yield from advised.values()
+
+    def _unless_refused(
+        self, measure: Callable[[Finding], Iterable[Finding]], each: Finding
+    ) -> Iterable[Finding]:
+        """Return what a measurement makes of a finding, or the finding as it is where it cannot be made."""
+        try:
+            return list(measure(each))
+        except psycopg.Error as error:
+            self.notes.append(f"{each.kind}: {each.subject[:200]} not measured: {type(error).__name__}")
+            return [each]
 
     def _with_gains(self, looked: Looked) -> Iterator[Finding]:
         """Yield the findings on a statement, those that an index cures with its measured gain."""
         tables = {str(each.evidence["table"]) for each in looked.findings if each.kind in CURED_BY_INDEX}
-        gains: dict[str, tuple[tuple[str, ...], Gain] | None] = {}
+        tried: dict[str, list[tuple[tuple[str, ...], Gain]]] = {}
         before = self._measured(looked) if tables and len(looked.sets) >= MIN_SETS else None
         if before is not None:
             for table in sorted(tables & self.catalogue.tables.keys()):
-                if wanted := candidates(looked.statement, table, self.catalogue):
-                    gains[table] = self._best(looked, table, wanted, before)
-        seen: set[str] = set()
+                wanted = candidates(looked.statement, table, self.catalogue)
+                tried[table] = self._try(looked, table, wanted, before)
+        advised: set[str] = set()
         for each in looked.findings:
             table = str(each.evidence["table"])
-            if each.kind == "spill_to_disk":
-                yield with_work_mem(self.session, each, looked)
-            elif each.kind == "row_misestimate":
-                yield with_analyze(self.session, each, looked)
-            elif table not in gains:
-                yield from self._without_trial(each, looked, table, before)
-            elif (best := gains[table]) is not None and table not in seen:
-                seen.add(table)
+            best = best_of(tried.get(table, []))
+            if each.kind not in CURED_BY_INDEX or not tried.get(table):
+                yield from self._unless_refused(partial(self._without_index, looked, before), each)
+            elif best is not None and table not in advised:
+                advised.add(table)
                 yield each._replace(subject=f"{table} ({', '.join(best[0])})", gain=best[1])
 
     def _measured(self, looked: Looked) -> Measured | None:
@@ -87,24 +92,20 @@ class Tuning:
             self.notes.append(f"not measured ({type(error).__name__}): {looked.text[:200]}")
             return None
 
-    def _best(
+    def _try(
         self, looked: Looked, table: str, wanted: Sequence[tuple[str, ...]], before: Measured
-    ) -> tuple[tuple[str, ...], Gain] | None:
-        """Try indexes on a table one by one; return the one to advise, and keep those without a gain."""
+    ) -> list[tuple[tuple[str, ...], Gain]]:
+        """Try indexes on a table one by one; those without a gain are kept in `tried`."""
         results = []
         for columns in wanted:
             if self.trials >= MAX_TRIALS:
                 self.notes.append(f"not tried, as {MAX_TRIALS} indexes were: {table} ({', '.join(columns)})")
                 continue
             self.trials += 1
+            updates_not_hot = self._updates_of(table, columns)
+            statement = (looked.text, looked.sets, before)
             try:
-                gain = try_index(
-                    self.session,
-                    (looked.text, looked.sets, before),
-                    self.source.tables[table]._replace(schema=self.catalogue.tables[table].schema),
-                    columns,
-                    self._updates_of(table, columns),
-                )
+                gain = try_index(self.session, statement, self.source.tables[table], columns, updates_not_hot)
             except psycopg.Error as error:
                 said = type(error).__name__
                 self.notes.append(f"index on {table} ({', '.join(columns)}) not measured: {said}")
@@ -112,7 +113,7 @@ class Tuning:
             results.append((columns, gain))
             if not gain.is_shown:
                 self.tried.append(gain)
-        return best_of(results)
+        return results
 
     def _updates_of(self, table: str, columns: Sequence[str]) -> int:
         """Return how many updates of the run set a column of an index, so that they can no longer be HOT."""
@@ -124,12 +125,17 @@ class Tuning:
                 updates += call.calls if {(table, name) for name in columns} & set(set_here) else 0
         return updates
 
-    def _without_trial(
-        self, each: Finding, looked: Looked, table: str, before: Measured | None
-    ) -> Iterator[Finding]:
-        """Yield a finding for which no index was tried, and why; none where an existing one saves nothing."""
-        condition = str(each.evidence["condition"])
-        columns = columns_of(condition) & set(self.source.tables[table].distinct)
+    def _without_index(self, looked: Looked, before: Measured | None, each: Finding) -> Iterator[Finding]:
+        """Yield a finding that no index was tried for, with what else was; none where an index is no use."""
+        if each.kind == "spill_to_disk":
+            yield with_work_mem(self.session, each, looked)
+            return
+        if each.kind == "row_misestimate":
+            yield with_analyze(self.session, each, looked)
+            return
+        table, condition = str(each.evidence["table"]), str(each.evidence["condition"])
+        known = self.source.tables.get(table)
+        columns = columns_of(condition) & (known.distinct.keys() if known is not None else set())
         subject = f"{table} ({', '.join(sorted(columns))})" if columns else table
         indexed = columns & self.source.leading_columns(table)
         if cast := cast_columns(condition) & indexed:
@@ -139,13 +145,12 @@ class Tuning:
             used = with_index_in_use(self.session, each, looked, before)
             yield from [] if used is None else [used._replace(subject=subject)]
         else:
-            why = "no column index can serve it" if looked.sets else "its parameters are unknown"
-            yield each._replace(subject=subject, text=f"{each.text}; nothing was measured, as {why}")
+            yield each._replace(subject=subject, text=f"{each.text}; no index was measured")
 
-    def _with_key_gain(self, each: Finding) -> Finding | None:
-        """Return a finding on a foreign key with what an index does to the check of a deleted parent.
+    def _with_key_gain(self, each: Finding) -> Iterator[Finding]:
+        """Yield a finding on a foreign key with what an index does to the check of a deleted parent.
 
-        None where an index was measured in vain.
+        Nothing where an index was measured in vain.
         """
         table, columns = str(each.evidence["table"]), tuple(each.evidence["columns"])
         known = self.catalogue.tables[table]
@@ -154,14 +159,14 @@ class Tuning:
         uses = {place: Column(table, name) for place, name in enumerate(columns, 1)}
         statement = Statement.of_check(table, uses)
         sets = parameter_sets(self.session, statement, self.catalogue, MAX_SETS)
-        if len(sets) < MIN_SETS:
-            return each
         check = Looked(text, statement, sets, [])
-        before = self._measured(check)
-        if before is None:
-            return each
-        best = self._best(check, table, [columns], before)
-        return None if best is None else each._replace(gain=best[1])
+        before = self._measured(check) if len(sets) >= MIN_SETS else None
+        results = [] if before is None else self._try(check, table, [columns], before)
+        best = best_of(results)
+        if best is not None:
+            yield each._replace(gain=best[1])
+        elif not results:
+            yield each
 
 
 def key_uses(
