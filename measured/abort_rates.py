@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from reports.watched import HISTORY_S, WINDOWS_S, Figures, end_beyond
+from reports.estimates.seconds import Figures
+from reports.watched import HISTORY_S, WINDOWS_S, end_beyond
 
 Floats = NDArray[np.float64]
 

@@ -20,6 +20,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 from plimsoll.locust_internals import after_user_start, around_tasks, around_waits
 from plimsoll.redact import redact_name
+from plimsoll.run_files.files import Invariant
 from plimsoll.run_files.intervals import TAG_SEPARATOR
 
 LATE_S = 0.010
@@ -32,14 +33,6 @@ class Attribution(NamedTuple):
 
     user_class: str = ""
     tags: str = ""
-
-
-class Invariant(NamedTuple):
-    """What must hold of the data after a run; `holds` is None where it was not verified, `text` says why."""
-
-    name: str
-    holds: bool | None = None
-    text: str = ""
 
 
 class UnderWay(Protocol):

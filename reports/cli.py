@@ -136,29 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     if prog == "plimsoll":  # which does this itself: see `plimsoll.command_line`
         commands.add_parser("run", help="run Locust with its own options, and record and judge the run")
         commands.add_parser("advise", help="say what would make the database of a run faster")
-    judge = commands.add_parser(
-        "judge", help="judge a run, write its views, exit with the verdict", allow_abbrev=False
-    )
-    judge.add_argument(
-        "run", type=Path, metavar="RUN", help="a run directory or the prefix of `locust --csv`"
-    )
-    judge.add_argument(
-        "--thresholds",
-        action="append",
-        metavar="FILE",
-        help=f"repeatable; default: {THRESHOLDS_FILE} of the run directory",
-    )
-    judge.add_argument(
-        "--baseline",
-        metavar="RUN",
-        default=os.environ.get("PLIMSOLL_BASELINE"),
-        help="the earlier run that limits such as 'baseline + 10%%' are set by (default: PLIMSOLL_BASELINE)",
-    )
-    judge.add_argument(
-        "--inconclusive",
-        choices=("skipped", "error"),
-        help="what junit.xml says of an undecided limit (default: PLIMSOLL_INCONCLUSIVE or skipped)",
-    )
+    _add_judge(commands)
     steps = commands.add_parser(
         "steps", help="judge each step of a run, also while it goes on", allow_abbrev=False
     )
@@ -187,6 +165,32 @@ def _parser() -> argparse.ArgumentParser:
     )
     convert.add_argument("-o", "--output", type=Path, metavar="FILE", help="default: standard output")
     return parser
+
+
+def _add_judge(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    judge = commands.add_parser(
+        "judge", help="judge a run, write its views, exit with the verdict", allow_abbrev=False
+    )
+    judge.add_argument(
+        "run", type=Path, metavar="RUN", help="a run directory or the prefix of `locust --csv`"
+    )
+    judge.add_argument(
+        "--thresholds",
+        action="append",
+        metavar="FILE",
+        help=f"repeatable; default: {THRESHOLDS_FILE} of the run directory",
+    )
+    judge.add_argument(
+        "--baseline",
+        metavar="RUN",
+        default=os.environ.get("PLIMSOLL_BASELINE"),
+        help="the earlier run that limits such as 'baseline + 10%%' are set by (default: PLIMSOLL_BASELINE)",
+    )
+    judge.add_argument(
+        "--inconclusive",
+        choices=("skipped", "error"),
+        help="what junit.xml says of an undecided limit (default: PLIMSOLL_INCONCLUSIVE or skipped)",
+    )
 
 
 def _add_check(commands: "argparse._SubParsersAction[argparse.ArgumentParser]", prog: str) -> None:

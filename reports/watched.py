@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
-from reports.estimates.selection import Floats, Selection
+from reports.estimates.seconds import Figures, figures
 from reports.estimates.swings import MIN_PERIODS, swings
-from reports.load.intervals import middle_ms
 from reports.load.run import Run
 from reports.steady_state import SteadyState
 from reports.thresholds.entries import Threshold, is_watched
@@ -40,32 +39,6 @@ LEAST_NOISE = 1e-9
 """Of means that are the same in all requests."""
 FEWEST = 20
 """Requests in a window; of fewer nothing is said."""
-
-
-@dataclass(frozen=True)
-class Figures:
-    """Hold the amounts and weights of the seconds of a window: their sums' ratio is the figure.
-
-    `noise` is the variance that the ratio of one second has by chance, at its mean weight; `cases` says that
-    the amounts are cases of the weights, such as failures of requests.
-    """
-
-    amounts: Floats
-    weights: Floats
-    noise: float
-    are_cases: bool
-
-    @property
-    def value(self) -> float:
-        """Return the figure of the window, NaN for none."""
-        total = float(self.weights.sum())
-        return float(self.amounts.sum()) / total if total else math.nan
-
-    @property
-    def off(self) -> Floats:
-        """Return how far each second is off the figure, at its mean weight."""
-        off: Floats = (self.amounts - self.value * self.weights) / self.weights.mean()
-        return off
 
 
 @dataclass(frozen=True)
@@ -131,10 +104,10 @@ def breach_of(statement: Statement, run: Run, now_s: int) -> Breach | None:
 def _breach(side: Statement, run: Run, edges: tuple[int, int, int]) -> Breach | None:
     """Return the breach of one side of a limit in the window between the last two edges."""
     began_s, first_s, end_s = edges
-    window = figures_of(side, run, first_s, end_s)
+    window = _figures(side, run, first_s, end_s)
     if window is None or window.weights.sum() < FEWEST:
         return None
-    before = figures_of(side, run, began_s, first_s) if first_s - began_s >= MIN_PERIODS else None
+    before = _figures(side, run, began_s, first_s) if first_s - began_s >= MIN_PERIODS else None
     if before is None or not before.weights.sum():
         before = window
     limit, sign, unit = _limit_of(side, run)
@@ -183,6 +156,13 @@ def _is_rare(window: Figures, limit: float, sign: int) -> bool:
     return bool(k > 0 or sign < 0) and float(tail) < allowed
 
 
+def _figures(side: Statement, run: Run, first_s: int, end_s: int) -> Figures | None:
+    """Return what a limit is about in each second of a window, None where there is nothing of it."""
+    window = SteadyState(run.started_unix_s, first_s, end_s, "window")
+    chosen, _ = select(side, run, window)
+    return None if chosen is None else figures(side, replace(chosen, cut=window.length_s))
+
+
 def _limit_of(side: Statement, run: Run) -> tuple[float, int, str]:
     """Return the limit of the ratio that `figures_of` gives, 1 where no more is allowed, and its unit."""
     metric, sign = side.metric, 1 if side.operator in UPPER_LIMITS else -1
@@ -190,59 +170,6 @@ def _limit_of(side: Statement, run: Run) -> tuple[float, int, str]:
         return 1 - metric.level / 100, sign, "%"
     limit = limit_of(side.limit, side, run)
     return (limit / 100 if metric.kind.unit == "%" else limit), sign, metric.kind.unit
-
-
-def figures_of(side: Statement, run: Run, first_s: int, end_s: int) -> Figures | None:
-    """Return what a limit is about in each second of a window, None where there is nothing of it.
-
-    Of a percentile these are the requests over its limit.
-    """
-    window = SteadyState(run.started_unix_s, first_s, end_s, "window")
-    chosen, _ = select(side, run, window)
-    if chosen is None or end_s <= first_s:
-        return None
-    chosen = replace(chosen, cut=window.length_s)
-    metric = side.metric
-    if metric.level is not None:
-        return _over(side, chosen)
-    column = chosen.recording.column
-    if metric.figure == "rps":
-        finished = chosen.by_period(column("n"), "ended_s")
-        return Figures(finished, np.ones(len(finished)), max(float(finished.mean()), 1e-9), are_cases=False)
-    if metric.figure == "mean":
-        return _mean(side, chosen)
-    n, failures = chosen.by_period(column("n")), chosen.by_period(column("failures"))
-    return _cases(failures if metric.figure == "error_rate" else n - failures, n)
-
-
-def _cases(amounts: Floats, weights: Floats) -> Figures | None:
-    total = float(weights.sum())
-    if not total:
-        return None
-    share = min(max(float(amounts.sum()) / total, 1 / (total + 1)), total / (total + 1))
-    return Figures(amounts, weights, share * (1 - share) * len(weights) / total, are_cases=True)
-
-
-def _over(side: Statement, chosen: Selection) -> Figures | None:
-    limit_ms = side.recorded.first_value_outside
-    limits_ms = chosen.recording.limits_ms
-    if limit_ms not in limits_ms:
-        return None
-    over = chosen.by_period(chosen.latencies.over[:, limits_ms.index(limit_ms)])
-    return _cases(over, chosen.by_period(chosen.latencies.histograms.counted()))
-
-
-def _mean(side: Statement, chosen: Selection) -> Figures | None:
-    counts = chosen.by_period(chosen.latencies.histograms.counted())
-    n = float(counts.sum())
-    if not n:
-        return None
-    scale = side.recorded.limit / side.limit if side.limit else 1.0
-    merged = chosen.histogram(chosen.latencies.histograms).sum(axis=0)
-    at_ms = middle_ms(np.arange(len(merged)))
-    variance = float(np.average((at_ms - np.average(at_ms, weights=merged)) ** 2, weights=merged))
-    sums = chosen.by_period(chosen.latencies.sum_ms)
-    return Figures(sums / scale, counts, variance / scale**2 * len(counts) / n, are_cases=False)
 
 
 def states_of(thresholds: Sequence[Threshold], run: Run, now_s: int) -> list[dict[str, Any]]:

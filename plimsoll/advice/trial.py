@@ -81,8 +81,7 @@ def try_index(
     """
     text, sets, before = statement
     keys = sql.SQL(", ").join(map(sql.Identifier, columns))
-    create = sql.SQL("CREATE INDEX {} ON {} ({})")
-    relation = sql.Identifier(table.schema, table.name)
+    create, relation = sql.SQL("CREATE INDEX {} ON {} ({})"), sql.Identifier(table.schema, table.name)
     begun = time.perf_counter()
     connection.execute(create.format(sql.Identifier(INDEX_NAME), relation, keys))
     build_s = time.perf_counter() - begun
@@ -95,9 +94,8 @@ def try_index(
         assert row is not None
     finally:
         connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(table.schema, INDEX_NAME)))
-    count = min(len(before.times_ms), len(after.times_ms))
-    ratios = [after.times_ms[k] / before.times_ms[k] for k in range(count)]
-    low, high = median_interval(ratios)
+    ratios = [now / then for now, then in zip(after.times_ms, before.times_ms, strict=False)]
+    count, (low, high) = len(ratios), median_interval(ratios)
     plain, indexed = write_costs(connection, table, keys)
     return Gain(
         definition=f"CREATE INDEX ON {relation.as_string()} ({keys.as_string()})",

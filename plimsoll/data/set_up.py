@@ -20,9 +20,10 @@ from functools import partial
 from time import monotonic
 from typing import Any, Generic, TypeVar
 
-from plimsoll.context import Invariant, execution_of
+from plimsoll.context import execution_of
 from plimsoll.data.sources import FeedError
 from plimsoll.redact import redact
+from plimsoll.run_files.files import Invariant
 
 logger = logging.getLogger("plimsoll")
 

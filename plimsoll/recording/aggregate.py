@@ -35,21 +35,17 @@ def aggregate(
     A latency that is not a number of 0 or more is in n but in no latency figure.
     """
     key, outcome = samples[:, 0].astype(np.int64), samples[:, 1].astype(np.int64)
-    latency_ms = np.where(samples[:, 4] >= 0, samples[:, 4], np.nan)
+    latency_ms, delay_ms = np.where(samples[:, 4] >= 0, samples[:, 4], np.nan), samples[:, 6]
     duration_ms = np.where(outcome == VALUE, 0.0, latency_ms)
     (row_key, started_s, ended_s), row = _group(key, *_seconds(samples[:, 2], samples[:, 3], duration_ms))
-    row_count = len(row_key)
+    row_count, is_failed, has_delay = len(row_key), outcome > SUCCESS, np.isfinite(delay_ms)
     latencies = _Latencies(row, latency_ms, row_count)
     successes = latencies.of((outcome == SUCCESS) | (outcome == VALUE))
-    failed, unfinished = latencies.of(outcome > SUCCESS), latencies.of(outcome == UNFINISHED)
+    failed, unfinished = latencies.of(is_failed), latencies.of(outcome == UNFINISHED)
     # The successes that a schedule had intended, from when it had.
-    delay_ms = samples[:, 6]
-    has_schedule = bool(np.isfinite(delay_ms).any())
-    responses = _Latencies(row, latency_ms + delay_ms, row_count).of(
-        (outcome == SUCCESS) & np.isfinite(delay_ms)
-    )
+    corrected = _Latencies(row, latency_ms + delay_ms, row_count)
+    responses = corrected.of((outcome == SUCCESS) & has_delay)
     used_keys, key_positions = np.unique(row_key, return_inverse=True)
-    is_failed = outcome > SUCCESS
     used_kinds, kind_positions = np.unique(outcome[is_failed] - 1, return_inverse=True)
     return IntervalBatch(
         keys=[keys[position] for position in used_keys],
@@ -77,7 +73,7 @@ def aggregate(
         },
         over_limits={
             "over_limit": successes.over(limits_ms),
-            "response_over_limit": responses.over(limits_ms if has_schedule else ()),
+            "response_over_limit": responses.over(limits_ms if has_delay.any() else ()),
             "unfinished_over_limit": unfinished.over(limits_ms),
         },
     )

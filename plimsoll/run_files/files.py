@@ -43,6 +43,17 @@ VIEW_FILES = (REPORT_FILE, JUNIT_FILE, SUMMARY_FILE)
 """What is written of a verdict for its readers, before verdict.json itself."""
 
 
+class Invariant(NamedTuple):
+    """One of the invariants of run.json: what had to hold of the service's data after the run.
+
+    holds is None where it was not verified; text says what is wrong, or why it was not.
+    """
+
+    name: str
+    holds: bool | None = None
+    text: str = ""
+
+
 class ScheduleRow(NamedTuple):
     """One second of a run; the fields are the columns of schedule.csv.
 

@@ -65,6 +65,11 @@ def figures(metric: Metric, chosen: Selection, blocks: int, step: int) -> tuple[
     assert metric.level is not None
     histograms = chosen.histogram(chosen.latencies.histograms)
     used = np.append(np.flatnonzero(histograms.any(axis=0)), histograms.shape[1] - 1)
-    reached = np.cumsum(windows(histograms[:, used]), axis=1)
-    at = (reached < np.ceil(metric.level / 100 * reached[:, -1:] * (1 - 1e-12))).sum(axis=1)
-    return np.where(reached[:, -1] > 0, middle_ms(used[at]), math.nan), n
+    return _percentiles(windows(histograms[:, used]), used, metric.level), n
+
+
+def _percentiles(counts: Floats, buckets: NDArray[np.intp], level: float) -> Floats:
+    """Return the percentile of each row of counts by buckets, by nearest rank; NaN without a count."""
+    reached = np.cumsum(counts, axis=1)
+    at = (reached < np.ceil(level / 100 * reached[:, -1:] * (1 - 1e-12))).sum(axis=1)
+    return np.where(reached[:, -1] > 0, middle_ms(buckets[at]), math.nan)

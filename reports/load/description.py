@@ -13,10 +13,11 @@ from plimsoll.run_files.files import (
     RUN_SCHEMA_VERSION,
     SCHEDULE_FILE,
     SCHEDULE_FILE_UNTIL_2,
+    Invariant,
 )
 from reports.errors import DataError
 from reports.files import read_regular
-from reports.load.run import Arrivals, ClockStep, Invariant, LimitAbort, RunMeta, Stage
+from reports.load.run import Arrivals, ClockStep, LimitAbort, RunMeta, Stage
 
 TEXTS = (
     "profile",
@@ -65,17 +66,6 @@ def _meta(content: dict[str, Any], run_id: str, version: float) -> RunMeta:
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     offsets_s = {key: _number(value) for key, value in _mapping(content.get("clock_offsets_s")).items()}
     lost = [_mapping(worker).get("id") for worker in _list(content.get("lost_workers"))]
-    clock_steps = []
-    for step in map(_mapping, _list(content.get("clock_steps"))):
-        at_s, forward_s = _number(step.get("at_s")), _number(step.get("forward_s"))
-        if at_s is not None and forward_s is not None:
-            process, suspended_s = _text(step.get("process")) or "", _number(step.get("suspended_s"))
-            clock_steps.append(ClockStep(process, at_s, forward_s, suspended_s))
-    invariants = [
-        Invariant(_text(each.get("name")) or "", holds if isinstance(holds, bool) else None, text or "")
-        for each in map(_mapping, _list(content.get("invariants")))
-        for holds, text in [(each.get("holds"), _text(each.get("text")))]
-    ]
     abort = _mapping(content.get("aborted_by"))
     source, text, at_s = _text(abort.get("source")), _text(abort.get("text")), _number(abort.get("at_s"))
     known: dict[str, Any] = {key: _text(content.get(key)) for key in TEXTS}
@@ -96,8 +86,8 @@ def _meta(content: dict[str, Any], run_id: str, version: float) -> RunMeta:
         has_intervals="lost_workers" in content,
         lost_workers=_texts(lost) or (),
         clock_offsets_s={key: offset_s for key, offset_s in offsets_s.items() if offset_s is not None},
-        clock_steps=tuple(clock_steps),
-        invariants=invariants,
+        clock_steps=_clock_steps(content),
+        invariants=_invariants(content),
         aborted_by=None if source is None else LimitAbort(source, text or "", at_s or 0.0),
         stats_reset=content.get("stats_reset") is True,
         recording_errors=int(_positive(content.get("recording_errors")) or 0),
@@ -108,6 +98,24 @@ def _meta(content: dict[str, Any], run_id: str, version: float) -> RunMeta:
         file_digests={key: str(value) for key, value in _mapping(content.get("file_digests")).items()},
         **known,
     )
+
+
+def _clock_steps(content: dict[str, Any]) -> tuple[ClockStep, ...]:
+    steps = []
+    for step in map(_mapping, _list(content.get("clock_steps"))):
+        at_s, forward_s = _number(step.get("at_s")), _number(step.get("forward_s"))
+        if at_s is not None and forward_s is not None:
+            process, suspended_s = _text(step.get("process")) or "", _number(step.get("suspended_s"))
+            steps.append(ClockStep(process, at_s, forward_s, suspended_s))
+    return tuple(steps)
+
+
+def _invariants(content: dict[str, Any]) -> tuple[Invariant, ...]:
+    found = []
+    for each in map(_mapping, _list(content.get("invariants"))):
+        holds, name, text = each.get("holds"), _text(each.get("name")), _text(each.get("text"))
+        found.append(Invariant(name or "", holds if isinstance(holds, bool) else None, text or ""))
+    return tuple(found)
 
 
 def _stages(value: object) -> Sequence[Stage]:

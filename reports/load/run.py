@@ -21,6 +21,7 @@ from plimsoll.run_files.files import (
     PACED,
     SCHEDULE_FILE,
     HealthRow,
+    Invariant,
     ScheduleRow,
 )
 from reports.load.intervals import NO_INTERVALS, Intervals
@@ -73,15 +74,6 @@ class Arrivals:
 
     planned: int
     spacing: str | None = None
-
-
-@dataclass(frozen=True)
-class Invariant:
-    """Hold what had to be so of the service's data after the run; `holds` is None where nobody looked."""
-
-    name: str
-    holds: bool | None
-    text: str
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from plimsoll.context import Invariant, execution_of
+from plimsoll.context import execution_of
 from plimsoll.data.preparation import Preparation
 from plimsoll.data.set_up import DECLARED, SetUp, SetUpError, set_up
 from plimsoll.data.sources import CsvFile, FeedError
+from plimsoll.run_files.files import Invariant
 from tests.virtual_time import virtual_time
 
 Steps = Callable[[Environment], Generator[Any, None, None]]

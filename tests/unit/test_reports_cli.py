@@ -99,7 +99,8 @@ def test_check_holds_selectors_against_names(tmp_path: Path, capsys: pytest.Capt
     """With names given a selector that matches none exits 2, else 0 with what a recorder should count."""
     path = str(thresholds(tmp_path, "p95 of careers.selct < 1 s"))
     assert main(["check", "--thresholds", path]) == 0
-    assert json.loads(capsys.readouterr().out) == {"thresholds": 2, "limits_ms": [1000.0]}
+    said = json.loads(capsys.readouterr().out)
+    assert said == {"thresholds": 2, "limits_ms": [1000.0], "can_abort": False}
     assert main(["check", "--thresholds", path, "--name", "careers.select"]) == 2
     assert "did you mean 'careers.select'?" in capsys.readouterr().err
     assert main(["check", "--thresholds", path, "--name", "a", "--name", "careers.selct"]) == 0

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from plimsoll.run_files.exit_status import Outcome
-from plimsoll.run_files.files import HEALTH_FILE, SCHEDULE_FILE
+from plimsoll.run_files.files import HEALTH_FILE, SCHEDULE_FILE, Invariant
 from reports.load.interval_file import intervals_of
-from reports.load.run import HEALTH_COLUMNS, STAGE_COLUMNS, ClockStep, Invariant, Run, Stage
+from reports.load.run import HEALTH_COLUMNS, STAGE_COLUMNS, ClockStep, Run, Stage
 from reports.steady_state import SteadyState, steady_state
 from reports.thresholds.reading import parse_thresholds
 from reports.verdict.checks import Check
