@@ -103,8 +103,9 @@ class Recording:
         self._plan.judge_steps_by(judge if options.thresholds else None)
         self._end_load = end_load
         self._limit_watch: LimitWatch | None = None
-        if options.thresholds:
-            can_abort = declared_can_abort(environment)
+        can_abort = declared_can_abort(environment)
+        # It takes a core's share and 200 MB, so somebody must want to know.
+        if options.thresholds and (can_abort or environment.web_ui):
             self._limit_watch = LimitWatch(self.directory, self._abort_by_limit, can_abort=can_abort)
         self._writing = gevent.spawn(self._write_every_second)
         logger.info("recording to %s", self.directory)

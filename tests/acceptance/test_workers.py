@@ -191,7 +191,8 @@ def reported_health(directory: Path) -> int:
 
 def test_a_killed_master(run: Runner, service: Shop) -> None:
     """After kill -9 of the master its processes end by themselves; the run is judged from its files."""
-    process, directory = run.start("-H", service.url, *two_workers())
+    limits = "thresholds: [{expr: error_rate < 90%, abort: true}]"
+    process, directory = run.start("-H", service.url, *two_workers(), thresholds=limits)
     until(lambda: has_history(directory, rows=25) and len(interval_rows(directory)) > 3)
     workers, children = workers_of(process), psutil.Process(process.pid).children()
     process.kill()
@@ -209,17 +210,14 @@ def test_a_killed_master(run: Runner, service: Shop) -> None:
 
 
 def test_a_limit_that_aborts(run: Runner, service: Shop) -> None:
-    """A service that begins to fail ends the load of two workers long before its time, and the run fails."""
-    limit = "error_rate < 10%"
+    """A service that fails ends the load of two workers long before its time, and the run fails by that."""
+    limit, service.fails = "error_rate worst 10 s < 10%", True
     thresholds = f"thresholds:\n  - {{expr: {limit}, abort: true, after: 5 s}}\n"
     options = ["-H", service.url, "-t", "300s", *two_workers()]
-    process, directory = run.start(*options, thresholds=thresholds)
-    until(lambda: len(interval_rows(directory)) > 8)
-    service.fails = True
-    ended = Run(0, finish(process), directory)
+    ended = run(*options, thresholds=thresholds)
     facts, verdict = ended.read("run.json"), ended.read("verdict.json")
 
-    assert process.returncode == 99, ended.output
+    assert ended.status == 99, ended.output
     assert facts["end_reason"].startswith(f"aborted: {limit}: measured ")
     assert facts["aborted_by"]["source"] == limit
     assert facts["aborted_by"]["at_s"] < 200

@@ -24,6 +24,7 @@ import pytest
 from plimsoll.recording import exits
 from plimsoll.recording.intervals import IntervalFile
 from plimsoll.recording.judging import Judgement
+from plimsoll.recording.options import declare_limits_ms
 from plimsoll.recording.process_end import CLEAN_UP_HINT, JUDGING_HINT
 from plimsoll.recording.run_directory import LocustCsvFiles, ScheduleLog
 from tests.fix_locust_process import Judge, LocustProcess, fire
@@ -145,6 +146,7 @@ def test_the_process_that_watches_ends_with_the_load(tmp_path: Path, prepare: st
     limits, started = tmp_path / "limits.yaml", list[WatchProcess]()
     limits.write_text("thresholds: ['p95 < 1 s']", encoding="utf-8")
     process = process_of(tmp_path, thresholds=str(limits)).listen()
+    declare_limits_ms(process.environment, [], can_abort=True)
     if prepare == "exit":
         exits_in_a_task(process)
     with virtual_time(), watched_by(silent, started):

@@ -15,7 +15,8 @@ from tests.in_process import JUDGING_S, Live, run_locust
 from tests.watchers import broken_after
 
 LIMIT = "error_rate < 90%"
-THRESHOLDS = f"thresholds:\n  - {LIMIT}\n"
+WATCHED = f"thresholds: ['{LIMIT}']"
+THRESHOLDS = f"thresholds:\n  - {{expr: {LIMIT}, abort: true}}\n"
 BROKEN_BATCHES, BROKEN_S = 5, 9
 """A batch comes every 2 s, the first after 1 s."""
 WHY = f"aborted: {LIMIT}: measured 48 %"
@@ -99,6 +100,17 @@ def test_a_process_that_watches_and_dies(
 
     assert run.status == 0, run.output
     assert run.output.count("limits are not watched any more") == 1
+    assert run.output.count("none of them can abort the load any more") == 1
+
+
+def test_limits_that_nobody_asks_for_are_not_watched(
+    virtual_run: VirtualRunner, virtual_service: GreenletService
+) -> None:
+    """Without a limit that aborts and without a web UI nothing is spent on how limits stand meanwhile."""
+    looks: list[int] = []
+    run = virtual_run("-H", virtual_service.url, "-t", "38s", thresholds=WATCHED, look=looks.append)
+
+    assert (run.status, looks) == (0, [])
 
 
 def test_a_signal_comes_first(virtual_run: VirtualRunner, virtual_service: GreenletService) -> None:
@@ -141,7 +153,11 @@ def limits(tmp_path: Path) -> str:
 def test_the_web_ui_goes_on(
     locustfile: Path, virtual_service: GreenletService, tmp_path: Path, limits: str
 ) -> None:
-    """A run of the web UI is stopped with its verdict, and the next one can be started; states are told."""
+    """A run of the web UI is stopped with its verdict, and the next one can be started; states are told.
+
+    The second has limits of which none aborts.
+    """
+    (tmp_path / "others.yaml").write_text(WATCHED, encoding="utf-8")
     told: list[dict[str, Any]] = []
     form = {"user_count": "4", "spawn_rate": "4", "run_time": "60s"}
 
@@ -151,6 +167,7 @@ def test_the_web_ui_goes_on(
                 live.post("/swarm", **form)
             gevent.sleep(look_after_s)
             told.append(live.get("/plimsoll/status"))
+            form["thresholds"] = "others.yaml"
         live.post("/stop")
         gevent.sleep(10)
         told.append(live.get("/plimsoll/status"))
@@ -158,7 +175,7 @@ def test_the_web_ui_goes_on(
 
     options = ["--web-port", "0", "--run-dir", str(tmp_path / "run"), "-H", virtual_service.url]
     arguments = ["-f", str(locustfile), *options, "--thresholds", limits]
-    ended = run_locust(arguments, meanwhile=run_twice, look=Watches())
+    ended = run_locust(arguments, tmp_path, meanwhile=run_twice, look=Watches())
     first, second = (VirtualRun(0, ended.output, tmp_path / name) for name in ("run", "run-2"))
 
     assert [(each["state"], each.get("verdict")) for each in told] == [
