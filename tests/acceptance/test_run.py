@@ -17,7 +17,7 @@ import pytest
 from plimsoll.loads.arrival_schedule import ArrivalSchedule, RateStage
 from plimsoll.recording.process_end import JUDGING_HINT
 from tests.arrivals import Seen, start_arrivals
-from tests.fix_runs import Run, Runner, assert_undisputed, has_history, until
+from tests.fix_runs import SOON_S, Run, Runner, assert_undisputed, has_history, until
 from tests.http_service import Shop
 from tests.processes import finish, free_port, start_locust, two_workers
 from tests.read_runs import locust_totals, totals
@@ -109,9 +109,13 @@ def judges(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 
 def test_there_is_no_third(run: Runner, service: Shop) -> None:
-    """Three Ctrl-C to all processes of a terminal: no traceback, and a run with an end."""
-    process, directory = run.start("-H", service.url, *two_workers())
+    """Three Ctrl-C to all processes of a terminal: no traceback, a run with an end, and nobody left."""
+    limits = "thresholds: [{expr: error_rate < 90%, abort: true}]"
+    process, directory = run.start("-H", service.url, *two_workers(), thresholds=limits)
     until(lambda: has_history(directory))
+    children = psutil.Process(process.pid).children()
+    (watching,) = (child for child in children if "watch" in child.cmdline())
+    assert os.getpgid(watching.pid) != os.getpgid(process.pid)
     for _ in range(3):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGINT)
@@ -120,6 +124,8 @@ def test_there_is_no_third(run: Runner, service: Shop) -> None:
 
     assert process.returncode == 77, output
     assert "Traceback" not in output
+    assert "not watched" not in output
+    assert psutil.wait_procs(children, timeout=SOON_S)[1] == []
     assert Run(77, output, directory).read("run.json")["end_reason"] == "SIGINT"
 
 
