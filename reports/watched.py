@@ -123,7 +123,9 @@ def end_beyond(window: Figures, before: Figures, limit: float, sign: int) -> flo
     allowed, -1 where no less.
     """
     amounts, weights = (np.array_split(each, PARTS) for each in (window.amounts, window.weights))
-    if any(sign * (a.sum() - limit * w.sum()) <= 0 for a, w in zip(amounts, weights, strict=True)):
+    # A part without a request says nothing: it must not hide what the others say.
+    beyond = [sign * (a.sum() - limit * w.sum()) for a, w in zip(amounts, weights, strict=True) if w.any()]
+    if len(beyond) < PARTS - 1 or min(beyond) <= 0:
         return None
     end = window.value - sign * half_width(window, before, limit)
     if sign * (end - limit) <= 0 or (window.are_cases and not _is_rare(window, limit, sign)):

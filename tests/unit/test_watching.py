@@ -132,6 +132,15 @@ def test_a_limit_in_windows_is_looked_at_in_its_own() -> None:
     assert not aborts("p95 worst 40 s < 500 ms", run)
 
 
+def test_a_pause_hides_no_breach() -> None:
+    """Where nothing is asked for ten of thirty bad seconds, the other twenty end the load; ten alone do not."""
+    made = spread_over(120, 20, ((90, 120, 1.0),))
+    at_s = made["at_s"] - START_S
+
+    assert aborts("p95 < 500 ms", run_of(made[(at_s < 98) | (at_s >= 110)]))
+    assert not aborts("p95 < 500 ms", run_of(made[(at_s < 90) | (at_s >= 112)]))
+
+
 def test_few_requests_say_nothing() -> None:
     """Of one slow request every four seconds no window of five minutes has enough to be sure."""
     at_s = START_S + np.arange(0, 120, 8.0)
