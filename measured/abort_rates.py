@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from reports.estimates.seconds import Figures
-from reports.watched import HISTORY_S, WINDOWS_S, end_beyond
+from reports.watched import GAP_S, HISTORY_S, WINDOWS_S, end_beyond
 
 Floats = NDArray[np.float64]
 
@@ -74,6 +74,7 @@ def bad_start(draw: np.random.Generator, seconds: int, breach_s: int) -> Floats:
 CASES = (
     Case("p95, independent", 0.05, lambda *how: latency_shares(*how, correlation=0)),
     Case("p95, correlation 0.8", 0.05, lambda *how: latency_shares(*how, correlation=0.8)),
+    Case("p95, correlation 0.95", 0.05, lambda *how: latency_shares(*how, correlation=0.95)),
     Case("p95, a stall of 2-5 s every 10 min", 0.05, stalled),
     Case("error rate", 0.10, error_shares),
     Case("error rate, half fail in the first 5 s", 0.10, bad_start),
@@ -91,7 +92,8 @@ def aborted_s(k: Floats, n: Floats, allowed: float) -> int | None:
                 continue
             window = _figures(k[first:now], n[first:now])
             began = max(first - HISTORY_S, 0)
-            before = _figures(k[began:first], n[began:first]) if first - began >= 4 else window
+            quiet = first - GAP_S
+            before = _figures(k[began:quiet], n[began:quiet]) if quiet - began >= GAP_S else window
             if end_beyond(window, before, allowed, 1) is not None:
                 return now
     return None

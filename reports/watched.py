@@ -16,7 +16,7 @@ import numpy as np
 from scipy import special
 
 from reports.estimates.seconds import Figures, figures
-from reports.estimates.swings import MIN_PERIODS, swings
+from reports.estimates.swings import swings
 from reports.load.run import Run
 from reports.steady_state import SteadyState
 from reports.thresholds.entries import Threshold, is_watched
@@ -35,6 +35,9 @@ KEPT_S = HISTORY_S + max(WINDOWS_S)
 """How much of a recording is looked at."""
 CONFIDENCE = 1 - 2e-7
 PARTS = 3
+GAP_S = 60
+"""Between the minutes that tell how a figure swings, as many at least, and the window: a breach must not hide
+itself by what it has done to them."""
 LEAST_NOISE = 1e-9
 """Of means that are the same in all requests."""
 FEWEST = 20
@@ -107,7 +110,8 @@ def _breach(side: Statement, run: Run, edges: tuple[int, int, int]) -> Breach | 
     window = _figures(side, run, first_s, end_s)
     if window is None or window.weights.sum() < FEWEST:
         return None
-    before = _figures(side, run, began_s, first_s) if first_s - began_s >= MIN_PERIODS else None
+    quiet_s = first_s - GAP_S
+    before = _figures(side, run, began_s, quiet_s) if quiet_s - began_s >= GAP_S else None
     if before is None or not before.weights.sum():
         before = window
     limit, sign, unit = _limit_of(side, run)

@@ -85,16 +85,16 @@ def test_a_lasting_breach_ends_the_load(slow: Sequence[tuple[int, int, float]], 
 )
 def test_rates_and_means_end_it_too(limit: str, expected: bool) -> None:
     """Of 20 requests a second half fail, and the mean of the others is 500 ms, in the last half minute."""
-    made = spread_over(120, 20, ((92, 120, 0.5),))
+    made = spread_over(120, 20, ((90, 120, 0.5),))
     at_s = made["at_s"] - START_S
-    failed = (np.arange(len(made)) % 2 == 1) & (at_s >= 92).to_numpy()
+    failed = (np.arange(len(made)) % 2 == 1) & (at_s >= 90).to_numpy()
     assert aborts(limit, run_of(made.assign(failed=failed))) is expected
 
 
 def test_checks_and_rates_of_the_journeys() -> None:
     """A share that falls below its limit for good ends the load, by the name of the rate or check."""
     n = 20 * 120
-    hit = (np.arange(n) % 2 == 0) | (np.arange(n) < 20 * 92)
+    hit = (np.arange(n) % 2 == 0) | (np.arange(n) < 20 * 90)
     at_s = START_S + np.arange(n) / 20
     for kind, limit in (("rate", "rate of cache.hit > 80%"), ("check", "checks of cache.hit > 80%")):
         made = requests(at_s, np.zeros(n), failed=~hit, name="cache.hit", request_type=kind)
@@ -133,7 +133,7 @@ def test_a_limit_in_windows_is_looked_at_in_its_own() -> None:
 
 
 def test_a_pause_hides_no_breach() -> None:
-    """Where nothing is asked for ten of thirty bad seconds, the other twenty end the load; ten alone do not."""
+    """With a pause of twelve in thirty bad seconds the others end the load; eight alone do not."""
     made = spread_over(120, 20, ((90, 120, 1.0),))
     at_s = made["at_s"] - START_S
 
@@ -162,11 +162,12 @@ def test_what_is_said_of_an_abort() -> None:
 
 
 def test_clean_hours_are_not_ended_and_breaches_are_found_soon() -> None:
-    """Of each kind of the simulation an hour of a clean run goes on, and a breach ends it within 40 s."""
+    """An hour of a clean run goes on; where seconds do not swing a breach ends it within 40 s."""
     found = {name: (wrong, seconds) for name, wrong, seconds in abort_rates.rows(runs=1, hours=1)}
 
     assert {wrong for wrong, _ in found.values()} == {0}
-    assert max(max(found_s) for name, (_, found_s) in found.items() if "stall" not in name) <= 40
+    soon = [found_s for name, (_, found_s) in found.items() if "independent" in name or "error" in name]
+    assert max(max(each) for each in soon) <= 40
 
 
 def told(
