@@ -4,10 +4,13 @@ Every other command is of `reports`.
 """
 
 import importlib
+import os
 import sys
 from argparse import ArgumentParser
+from datetime import timedelta
 from pathlib import Path
 
+from plimsoll.redact import redact
 from plimsoll.run_files.exit_status import ExitStatus
 
 RUN, CHECK = "plimsoll run", "plimsoll check"
@@ -26,6 +29,8 @@ def main() -> int:
         check_profile(sys.argv[2:])
     if sys.argv[1:2] == ["advise"]:
         return advise_run(sys.argv[2:])
+    if sys.argv[1:2] == ["branches"]:
+        return list_branches(sys.argv[2:])
     from reports.cli import command_line
 
     return command_line()
@@ -47,6 +52,38 @@ def check_profile(arguments: list[str]) -> None:
     # No host is asked anything, but a run would be refused without one; nor is there any load to share.
     alone = ["--headless", "-H", "http://127.0.0.1", "--processes", "0"]
     run_locust(["--config", str(config), *others, *alone], check_only=True)
+
+
+def list_branches(arguments: list[str]) -> int:
+    """List the databases that runs have left over on a server, or drop those; return the exit status."""
+    import psycopg
+
+    from plimsoll.branches import leftovers, remove, url_faults
+    from reports.files import say
+
+    parser = ArgumentParser(prog="plimsoll branches", allow_abbrev=False, description=list_branches.__doc__)
+    parser.add_argument("--database-url", default=os.environ.get("DATABASE_URL"), metavar="URL")
+    parser.add_argument("--remove", action="store_true", help="drop those that are older than --older-than")
+    parser.add_argument("--older-than", type=float, default=24.0, metavar="HOURS", help="default: 24")
+    options = parser.parse_args(arguments)
+    if not options.database_url:
+        parser.error("no database: give --database-url, or set DATABASE_URL")
+    if faults := url_faults(options.database_url, "--database-url"):
+        parser.error(faults[0])
+    try:
+        if options.remove:
+            found = remove(options.database_url, timedelta(hours=options.older_than))
+        else:
+            found = leftovers(options.database_url)
+    except psycopg.Error as error:
+        say(sys.stderr, f"plimsoll: the server cannot be asked: {redact(str(error)).strip()}\n")
+        return ExitStatus.BAD_CONFIGURATION
+    what = "removed" if options.remove else "left over"
+    lines = [
+        f"{each.name}  {each.made:%Y-%m-%d %H:%M} UTC  {each.size_bytes / 2**20:,.0f} MB" for each in found
+    ]
+    say(sys.stdout, "".join(f"{line}\n" for line in [*lines, f"{len(found)} {what}"]))
+    return ExitStatus.PASS
 
 
 def advise_run(arguments: list[str]) -> int:

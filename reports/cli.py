@@ -136,6 +136,7 @@ def _parser() -> argparse.ArgumentParser:
     if prog == "plimsoll":  # which does this itself: see `plimsoll.command_line`
         commands.add_parser("run", help="run Locust with its own options, and record and judge the run")
         commands.add_parser("advise", help="say what would make the database of a run faster")
+        commands.add_parser("branches", help="list or drop the databases that runs have left over")
     _add_judge(commands)
     steps = commands.add_parser(
         "steps", help="judge each step of a run, also while it goes on", allow_abbrev=False

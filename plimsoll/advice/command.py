@@ -11,7 +11,6 @@ from pathlib import Path
 
 import psycopg
 
-from plimsoll.advice.branch import Branch, BranchError, branch_of
 from plimsoll.advice.catalogue import Catalogue, read_catalogue, read_statements
 from plimsoll.advice.explain import branch_session, with_options
 from plimsoll.advice.recorded import NoRunError, read_recorded
@@ -30,6 +29,7 @@ from plimsoll.advice.server import (
     setting_findings,
 )
 from plimsoll.advice.tuning import Tuning, key_uses
+from plimsoll.branches import Branch, BranchError, branch_of
 from plimsoll.redact import redact
 from plimsoll.run_files.advice import ADVICE_FILE, GROUPS, SEVERITIES, Advice, Finding
 from plimsoll.run_files.exit_status import ExitStatus

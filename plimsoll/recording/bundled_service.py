@@ -31,6 +31,7 @@ class ReadyLine(NamedTuple):
 
     url: str
     version: str
+    database_url: str | None = None
 
 
 class BundledService:
@@ -64,7 +65,7 @@ class BundledService:
             status = self._process.wait()
             raise ServiceError(f"the bundled service ended with status {status}; its error is above")
         said = json.loads(line)
-        self.ready = ReadyLine(said["url"], said["version"])
+        self.ready = ReadyLine(said["url"], said["version"], said.get("database_url"))
 
     def stop(self) -> None:
         """Stop the service and its database; kill it if it does not go within STOP_LIMIT_S."""

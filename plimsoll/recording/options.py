@@ -85,7 +85,7 @@ class _Joined(Action):
 
 
 def add_options(parser: LocustArgumentParser) -> None:
-    """Add --run-dir, --thresholds, --with-service and --warm-up to Locust's own options.
+    """Add --run-dir, --thresholds, --database-url, --with-service and --warm-up to Locust's own options.
 
     Not as a group of their own: Locust's web UI shows only what is added to the parser itself.
     """
@@ -102,6 +102,14 @@ def add_options(parser: LocustArgumentParser) -> None:
         env_var="PLIMSOLL_THRESHOLDS",
         help="YAML file of the limits that the run is judged by, checked before any load starts. Repeatable,"
         " or several with commas between.",
+    )
+    parser.add_argument(
+        "--database-url",
+        metavar="<url>",
+        env_var="PLIMSOLL_DATABASE_URL",
+        include_in_web_ui=False,  # it may hold a password
+        help="The PostgreSQL database that SQL users load. Defaults to DATABASE_URL, or with --with-service "
+        "to that of the bundled service.",
     )
     parser.add_argument(
         "--with-service",

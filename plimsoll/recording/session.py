@@ -129,7 +129,9 @@ class Session:
         """
         if self.service is None:
             self.service = BundledService()
-        self._environment.host = options_of(self._environment).host = self.service.ready.url
+        options = options_of(self._environment)
+        self._environment.host = options.host = self.service.ready.url
+        options.database_url = options.database_url or self.service.ready.database_url
 
     def abort(self, what: str) -> None:
         """End a run in which code of the locustfile raised what would have ended the process."""

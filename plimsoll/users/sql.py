@@ -21,11 +21,11 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any, ClassVar
 
-import psycopg
 import psycopg_pool
 from psycopg.conninfo import conninfo_to_dict
 from psycopg_pool import pool as pool_module
 
+from plimsoll.branches import url_faults
 from plimsoll.users.measuring import Measuring
 from plimsoll.users.sql_client import SqlClient
 from plimsoll.users.sql_connection import GreenConnection, Queries, connect
@@ -145,22 +145,6 @@ def database_url_of(user_class: type[SqlUser], environment: Environment) -> str 
     """Return the database of the users of a class, None where none is named."""
     named = getattr(environment.parsed_options, "database_url", None)
     return user_class.database_url or named or os.environ.get(DATABASE_VARIABLE)
-
-
-def url_faults(url: str, setting: str) -> list[str]:
-    """Return what is wrong with a connection string, of which nothing is quoted."""
-    try:
-        parts = conninfo_to_dict(url)
-    except psycopg.ProgrammingError:  # its text may quote a password
-        return [
-            f"{setting} must look like postgresql://USER:PASSWORD@HOST:PORT/NAME, got something unreadable"
-        ]
-    if "-pooler." in str(parts.get("host", "")):
-        return [
-            f"{setting} is that of a pooler, whose sessions are not the user's: settings, locks and prepared"
-            " statements would be lost; give the address without '-pooler'"
-        ]
-    return []
 
 
 def connection_settings(user: SqlUser, url: str) -> dict[str, Any]:

@@ -231,7 +231,7 @@ def test_a_database_in_use_is_not_copied(shop: str, tmp_path: Path) -> None:
         advice = advise(run, shop)
 
     assert advice.branch == "none"
-    assert any("has open sessions" in note and "--template" in note for note in advice.notes)
+    assert any("has open sessions" in note and "as the template" in note for note in advice.notes)
 
 
 def test_the_command_writes_what_it_prints(shop: str, tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ ON_LOCUST = {
         (
             "advice",
             {
-                "plimsoll.data.branches",
+                "plimsoll.branches",
                 "plimsoll.redact",
                 "plimsoll.run_files",
                 "psycopg",
@@ -142,7 +142,7 @@ ON_LOCUST = {
             "users",
             ON_LOCUST
             | {"plimsoll.http1", "plimsoll.terminal", "playwright", "psutil", "psycopg", "psycopg_pool"}
-            | {"websockets"},
+            | {"plimsoll.branches", "websockets"},
         ),
         ("data", ON_LOCUST | {"plimsoll.redact", "plimsoll.terminal", "flask", "psycopg"}),
         ("loads", ON_LOCUST),
@@ -150,6 +150,7 @@ ON_LOCUST = {
             "recording",
             ON_LOCUST
             | {
+                "plimsoll.branches",
                 "plimsoll.loads",
                 "plimsoll.redact",
                 "plimsoll.terminal",
