@@ -86,9 +86,14 @@ def steady_state(run: Run) -> SteadyState:
 
 
 def judged_health(run: Run, window: SteadyState) -> pd.DataFrame:
-    """Return the rows of health.csv about the window; each tells of the second before it was written."""
-    written_s = run.health["unix_s"]
-    return run.health[(written_s - 1 >= window.first_s) & (written_s <= window.end_s)]
+    """Return the rows of health.csv about the window."""
+    return judged(run.health, window)
+
+
+def judged(rows: pd.DataFrame, window: SteadyState) -> pd.DataFrame:
+    """Return the rows about the window; each tells of the second before it was written."""
+    written_s = rows["unix_s"]
+    return rows[(written_s - 1 >= window.first_s) & (written_s <= window.end_s)]
 
 
 def only(run: Run, window: SteadyState) -> Run:

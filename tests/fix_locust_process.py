@@ -31,6 +31,7 @@ from tests.watchers import silent, watched_by
 
 DEFAULTS: dict[str, Any] = {
     "run_dir": None,
+    "database_url": None,
     "thresholds": None,
     "with_service": False,
     "warm_up": None,

@@ -11,10 +11,9 @@ import pyarrow
 from plimsoll.advice.samples import PoolSample, ServerSample, StatementCalls
 from plimsoll.advice.server import Counters
 from plimsoll.advice.sql import without_secrets
-from plimsoll.run_files.files import INTERVALS_FILE, RUN_FILE
+from plimsoll.run_files.files import INTERVALS_FILE, POSTGRES_FILE, RUN_FILE, STATEMENTS_FILE
 from plimsoll.run_files.intervals import GAUGE, ITERATION, TREND, VALUE_SCALE
 
-STATEMENTS_FILE, POSTGRES_FILE = "statements.csv", "postgres.csv"
 POOL = "POOL"
 """The type of requests that are waits for a connection of a pool, as an SqlUser records them."""
 POOL_WAITING, POOL_SIZE = "pool.waiting", "pool.size"

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plimsoll.context import execution_of
 from plimsoll.recording.declared_names import known_request_names
@@ -47,6 +47,7 @@ from plimsoll.run_files.files import (
     HEALTH_FILE,
     LOCAL,
     MASTER,
+    POSTGRES_FILE,
     RESULTS_FOLDER,
     RUN_FILE,
     RUN_SCHEMA_VERSION,
@@ -55,6 +56,9 @@ from plimsoll.run_files.files import (
     THRESHOLDS_FILE,
     HealthRow,
 )
+
+if TYPE_CHECKING:
+    from plimsoll.recording.postgres import PostgresSampler
 
 LOG_INTERVAL_S = 1.0
 # Until what is known here is in the files, with a second to spare.
@@ -107,6 +111,7 @@ class Recording:
         # It takes a core's share and 200 MB, so somebody must want to know.
         if options.thresholds and (can_abort or environment.web_ui):
             self._limit_watch = LimitWatch(self.directory, self._abort_by_limit, can_abort=can_abort)
+        self._postgres = self._sampled_database(options.database_url)
         self._writing = gevent.spawn(self._write_every_second)
         logger.info("recording to %s", self.directory)
         run_time_s = self._plan.run_time_s
@@ -114,6 +119,15 @@ class Recording:
             logger.info(
                 "set-up in test_start took %.1f s; --run-time leaves %.1f s of load", set_up_s, run_time_s
             )
+
+    def _sampled_database(self, url: str | None) -> PostgresSampler | None:
+        """Return what samples the database of the run, if it has one."""
+        if not url:
+            return None
+        # Only here: psycopg takes a tenth of the start of every process of the load.
+        from plimsoll.recording.postgres import PostgresSampler
+
+        return PostgresSampler(url, self.directory, lambda: self._clock.now_unix_s, self._errors)
 
     @property
     def load_has_ended(self) -> bool:
@@ -190,6 +204,9 @@ class Recording:
     def finish(self, *, final_write: bool) -> None:
         """Close the files; with *final_write*, first write the figures that came in after the last second."""
         self._writing.kill(block=True)
+        if self._postgres:
+            with self._errors.guard(POSTGRES_FILE):
+                self._postgres.close()
         with self._errors.guard(SCHEDULE_FILE):
             self._schedule.close()
         with self._errors.guard(HEALTH_FILE):
@@ -290,4 +307,6 @@ class Recording:
                 self._note(workers=workers, lost_workers=[each._asdict() for each in self._watch.lost])
         if self._stage != planned.stage:
             self._stage = planned.stage
+            if self._postgres:
+                self._postgres.note_stage(planned.stage)
             logger.info("%.0f s: %s, %d users", elapsed_s, planned.stage or SCHEDULE_ENDED, runner.user_count)

@@ -20,6 +20,8 @@ ABORTED = "aborted"
 SCHEDULE_FILE = "schedule.csv"
 SCHEDULE_FILE_UNTIL_2 = "stages.csv"
 HEALTH_FILE = "health.csv"
+POSTGRES_FILE, STATEMENTS_FILE = "postgres.csv", "statements.csv"
+"""There only where a database was sampled."""
 INTERVALS_FILE = "intervals.arrow"
 THRESHOLDS_FILE = "thresholds.yaml"
 LOCUST_PREFIX = "locust"
@@ -109,6 +111,59 @@ class HealthRow(NamedTuple):
     started: int
     late: int
     stalled_ms: float
+
+
+class PostgresRow(NamedTuple):
+    """One second of the database server; the fields are the columns of postgres.csv.
+
+    connections are those of clients but the sampler's, by their states active, idle and idle_in_transaction;
+    waiting are those that wait for a lock, max_connections is how many there may be of ordinary roles. The
+    times are those of the oldest transaction that is idle and of the longest statement. root_blocker is the
+    process that most others wait for, blocked how many. What follows are counters of all databases together,
+    which only grow. None is unknown.
+    """
+
+    unix_s: float
+    connections: int
+    active: int
+    idle: int
+    idle_in_transaction: int
+    waiting: int
+    max_connections: int | None
+    idle_in_transaction_max_s: float | None
+    active_max_s: float | None
+    root_blocker: int | None
+    blocked: int
+    commits: int
+    rollbacks: int
+    blks_hit: int
+    blks_read: int
+    rows_returned: int
+    rows_fetched: int
+    rows_inserted: int
+    rows_updated: int
+    rows_deleted: int
+    temp_bytes: int
+    deadlocks: int
+    checkpoints_timed: int | None
+    checkpoints_requested: int | None
+    wal_bytes: int | None
+
+
+class StatementRow(NamedTuple):
+    """One statement in one stage; the fields are the columns of statements.csv.
+
+    The statements that took most time are there, with their normalised text and by how much their totals in
+    pg_stat_statements have grown.
+    """
+
+    stage: str
+    queryid: str
+    query: str
+    calls: int
+    rows: int
+    total_ms: float
+    temp_blocks_written: int
 
 
 # The columns of Locust's own files that are read, by their headings; percentiles such as "99.9%" besides.

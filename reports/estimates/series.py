@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from reports.estimates import trend
 from reports.estimates.estimate import Estimate, exact
 from reports.load.run import Run
-from reports.steady_state import SteadyState, judged_health
+from reports.steady_state import SteadyState, judged, judged_health
 from reports.thresholds.metrics import DEGRADATION, SERIES, SLOPE, Metric
 from reports.thresholds.statement import Statement
 
@@ -46,7 +46,9 @@ def sampled_windows(statement: Statement, run: Run, windows: Sequence[SteadyStat
 def _samples(statement: Statement, run: Run, part: SteadyState) -> tuple[NDArray[np.int64], Floats]:
     """Return the seconds that samples tell of, and the samples."""
     series, source = SERIES[statement.selector.pattern], statement.selector.pattern.partition(".")[0]
-    rows = judged_health(run, part) if source == "generator" else run.health.iloc[:0]
+    rows = judged(run.postgres, part) if source == "postgres" else judged_health(run, part)
+    if source == "service":  # nothing samples it yet
+        rows = rows.iloc[:0]
     values = rows[series.column].to_numpy(dtype=np.float64) * series.factor
     written_s = rows["unix_s"].to_numpy(dtype=np.float64)
     known = ~np.isnan(values) & ~np.isnan(written_s)

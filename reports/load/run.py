@@ -22,6 +22,7 @@ from plimsoll.run_files.files import (
     SCHEDULE_FILE,
     HealthRow,
     Invariant,
+    PostgresRow,
     ScheduleRow,
 )
 from reports.load.intervals import NO_INTERVALS, Intervals
@@ -39,6 +40,7 @@ FAILURE_COLUMNS = tuple(LOCUST_FAILURES.values())
 EXCEPTION_COLUMNS = tuple(LOCUST_EXCEPTIONS.values())
 STAGE_COLUMNS = ScheduleRow._fields
 HEALTH_COLUMNS = HealthRow._fields
+POSTGRES_COLUMNS = PostgresRow._fields
 
 
 TEXTS = {
@@ -178,6 +180,8 @@ class Run:
     custom: Mapping[str, Intervals] = field(default_factory=dict)
     """What the journeys measured besides, by its type: transactions, and metrics of each kind."""
     health: pd.DataFrame = field(default_factory=lambda: empty_frame(HEALTH_COLUMNS))
+    postgres: pd.DataFrame = field(default_factory=lambda: empty_frame(POSTGRES_COLUMNS))
+    """What was sampled of the database server."""
     damage: Sequence[str] = ()
     """What is missing of the files and would have to be there for a pass, in words."""
     earlier: Mapping[str, "Run"] = field(default_factory=dict)

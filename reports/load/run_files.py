@@ -17,6 +17,7 @@ from plimsoll.run_files.files import (
     INTERVALS_FILE,
     LOCUST_PREFIX,
     LOCUST_SUFFIXES,
+    POSTGRES_FILE,
     RUN_FILE,
     SCHEDULE_FILE,
     SCHEDULE_FILE_UNTIL_2,
@@ -40,6 +41,7 @@ from reports.load.locust_csv import (
 from reports.load.run import (
     HEALTH_COLUMNS,
     HISTORY_COLUMNS,
+    POSTGRES_COLUMNS,
     STAGE_COLUMNS,
     Run,
     RunMeta,
@@ -48,6 +50,7 @@ from reports.load.run import (
 from reports.load.table import Layout, read_table
 
 STAGES = Layout(columns={column: column for column in STAGE_COLUMNS}, text=frozenset({"stage"}))
+POSTGRES = Layout(columns={column: column for column in POSTGRES_COLUMNS})
 HEALTH = Layout(columns={column: column for column in HEALTH_COLUMNS}, text=frozenset({"process"}))
 
 
@@ -168,6 +171,8 @@ def _own_files(place: Place) -> tuple[dict[str, Any], list[str]]:
     meta, notes = read_description(folder / RUN_FILE, folder.resolve().name)
     stages, stage_notes = read_table(folder / meta.schedule_file, STAGES)
     health, health_notes = read_table(health_path, HEALTH)
+    has_postgres = (folder / POSTGRES_FILE).exists()
+    postgres, postgres_notes = read_table(folder / POSTGRES_FILE, POSTGRES)
     if not health_path.exists():
         health_notes = []
     intervals, interval_notes = read_intervals(folder / INTERVALS_FILE)
@@ -178,9 +183,17 @@ def _own_files(place: Place) -> tuple[dict[str, Any], list[str]]:
         "meta": meta,
         "stages": stages,
         "health": health.dropna(subset=["unix_s"]),
+        "postgres": postgres.dropna(subset=["unix_s"]),
     }
     fields |= {"intervals": requests, "iterations": iterations, "custom": custom}
-    return fields, [*notes, *stage_notes, *interval_notes, *health_notes, *advice_notes]
+    return fields, [
+        *notes,
+        *stage_notes,
+        *interval_notes,
+        *health_notes,
+        *(postgres_notes if has_postgres else ()),
+        *advice_notes,
+    ]
 
 
 def _damage(place: Place, run: Run, wrong: Sequence[str], *, with_thresholds: bool) -> Iterator[str]:

@@ -202,9 +202,14 @@ SERIES = {
     "service.memory": Series("rss_bytes", SAMPLED_BYTES),
     "postgres.connections": Series("connections", SAMPLED_COUNT),
     "postgres.active": Series("active", SAMPLED_COUNT),
+    "postgres.idle_in_transaction": Series("idle_in_transaction", SAMPLED_COUNT),
     "postgres.waiting": Series("waiting", SAMPLED_COUNT),
+    "postgres.blocked": Series("blocked", SAMPLED_COUNT),
+    "postgres.idle_in_transaction_max": Series("idle_in_transaction_max_s", SAMPLED_TIME, 1000.0),
+    "postgres.active_max": Series("active_max_s", SAMPLED_TIME, 1000.0),
 }
-"""Sampled series by name. Those of the generator are of health.csv, of each of its processes."""
+"""Sampled series by name. Those of the generator are of health.csv, of each of its processes, and those of
+PostgreSQL of postgres.csv."""
 
 
 @cache

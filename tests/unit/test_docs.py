@@ -19,15 +19,19 @@ from plimsoll.run_files.files import (
     LOCUST_PREFIX,
     LOCUST_STATS,
     LOCUST_SUFFIXES,
+    POSTGRES_FILE,
     RUN_FILE,
     RUN_SCHEMA_VERSION,
     SCHEDULE_FILE,
+    STATEMENTS_FILE,
     THRESHOLDS_FILE,
     VERDICT_FILE,
     VERDICT_SCHEMA_VERSION,
     VIEW_FILES,
     HealthRow,
+    PostgresRow,
     ScheduleRow,
+    StatementRow,
 )
 from plimsoll.run_files.intervals import CUSTOM_TYPES, INTERVAL_COLUMNS, INTERVALS_SCHEMA_VERSION, LAYOUT
 from tests.make_directory import FACTS
@@ -108,7 +112,9 @@ def test_every_file_is_described() -> None:
         "".join(re.findall(r"(?m)^\| (`[^|]+) \| (?:recording|Locust|judge|`plimsoll advise`) \|", text)),
     )
 
-    assert sorted(files) == sorted([*RUN_FILES, VERDICT_FILE, *VIEW_FILES, ADVICE_FILE])
+    assert sorted(files) == sorted(
+        [*RUN_FILES, POSTGRES_FILE, STATEMENTS_FILE, VERDICT_FILE, *VIEW_FILES, ADVICE_FILE]
+    )
     for file, version in (
         (RUN_FILE, RUN_SCHEMA_VERSION),
         (INTERVALS_FILE, INTERVALS_SCHEMA_VERSION),
@@ -125,6 +131,8 @@ def test_every_column_is_described() -> None:
 
     assert told_in(SCHEDULE_FILE).keys() == set(ScheduleRow._fields)
     assert told_in(HEALTH_FILE).keys() == set(HealthRow._fields)
+    assert told_in(POSTGRES_FILE).keys() == set(PostgresRow._fields)
+    assert told_in(STATEMENTS_FILE).keys() == set(StatementRow._fields)
     assert arrow.keys() == INTERVAL_COLUMNS.keys() | CUSTOM_TYPES
     assert {name: arrow[name] for name in INTERVAL_COLUMNS} == {
         name: types[kind] for name, kind in INTERVAL_COLUMNS.items()

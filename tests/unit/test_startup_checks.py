@@ -83,7 +83,7 @@ def test_all_shapes_that_can_be_picked_are_checked() -> None:
 def host_faults(user_class: type[User], **attributes: Any) -> list[str]:
     """Return what is wrong with the host of a headless run of such a user."""
     visitor: Any = type("Visitor", (user_class,), attributes)
-    options = Namespace(headless=True, autostart=False, with_service=False)
+    options = Namespace(headless=True, autostart=False, with_service=False, database_url=None)
     return _host_faults(Environment(user_classes=[visitor], parsed_options=options))
 
 
