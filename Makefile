@@ -50,9 +50,10 @@ endef
 test-packages:
 	$(call install,chromium libatomic1 nginx-light openssl,some tests may be skipped)
 
-bench: $(VENV)/.bench ## Measure the HTTP client side by side with others (ten minutes, needs two idle cores)
+bench: $(VENV)/.bench ## Measure HTTP and SQL clients side by side with others (ten minutes, needs two idle cores)
 	$(call install,nginx-light wrk,the benchmark will end at once)
 	$(BIN)/python -m benchmarks.http_generators
+	$(BIN)/python -m benchmarks.sql_generators
 
 clean: ## Remove the virtual environment and caches; results stay
 	rm -rf $(VENV) *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage

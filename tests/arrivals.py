@@ -75,7 +75,9 @@ class Seen:
 def start_arrivals(folder: Path, *options: str, **settings: object) -> subprocess.Popen[str]:
     """Start arriving users headless with these settings, whatever else Locust is to be told."""
     return start_locust(
-        ["-f", str(LOCUSTFILE), "--headless", *options], ROOT, environment_of(folder, settings)
+        ["-f", str(LOCUSTFILE), "--headless", *options],
+        ROOT,
+        environment_of(folder, settings) | {"PATIENT": "yes"},
     )
 
 

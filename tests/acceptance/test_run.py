@@ -207,7 +207,7 @@ def test_two_workers(tmp_path: Path) -> None:
     """63 users on two workers share 60 rows, each once, by three of them ending; it is cleaned up last."""
     students = Students(tmp_path, 60)
     load = ["-u", "63", "-r", "63", "--csv", "run", *two_workers()]
-    process = start_locust([*HEADLESS, *load], tmp_path, students.environment())
+    process = start_locust([*HEADLESS, *load], tmp_path, students.environment(PATIENT="yes"))
     until(lambda: len(students.notes("row")) == 60)
     until(lambda: "all rows used" in (tmp_path / "run_exceptions.csv").read_text(encoding="utf-8"))
     process.terminate()

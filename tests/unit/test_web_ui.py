@@ -37,6 +37,7 @@ from shapes.ramp import RampShape
 GOOD = {"user_count": "1", "spawn_rate": "1", "user_classes": "Visitor", "shape_class": "Default"}
 SECRET = "hunter2sEcret"
 OWN_OPTIONS = {"run_dir": None, "thresholds": None, "with_service": False, "warm_up": None}
+OWN_OPTIONS |= {"database_url": None}
 
 
 class Visitor(User):
@@ -136,7 +137,7 @@ def services(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         def __init__(self) -> None:
             """Start nothing."""
             started.append("service")
-            self.ready = Namespace(url="http://127.0.0.1:1", version="1")
+            self.ready = Namespace(url="http://127.0.0.1:1", version="1", database_url=None)
 
     monkeypatch.setattr(session_module, "BundledService", Service)
     return started
