@@ -1,9 +1,9 @@
 """Measure what a select by key costs in SQL load generators: `python -m benchmarks.sql_generators`.
 
-All ask the same embedded PostgreSQL, which has the first core, for a row of pgbench's accounts by its key, with
-10 connections without think time; the generator has the second core. In each round each generator has its
-turn. The server counts the statements, the kernel the CPU time, both between two moments under load. Prints a
-Markdown table, medians with min-max. Needs two idle cores.
+All ask the same embedded PostgreSQL, which has the first core, for a row of pgbench's accounts by its key,
+with 10 connections without think time; the generator has the second core. In each round each generator has
+its turn. The server counts the statements, the kernel the CPU time, both between two moments under load.
+Prints a Markdown table, medians with min-max. Needs two idle cores.
 """
 
 from __future__ import annotations
