@@ -16,14 +16,22 @@ PAGE = ROOT / "docs" / "service.md"
 TABLE = re.compile(r"(<!-- table: (\w+) -->\n\n).*?<!-- end -->", re.DOTALL)
 
 
+def locustfiles() -> list[Path]:
+    """Return the locustfiles, those of the service before those of a database."""
+    return [
+        *sorted(ROOT.glob("locustfiles/[a-z]*.py")),
+        *sorted(ROOT.glob("locustfiles/database/[a-z]*.py")),
+    ]
+
+
 def journeys() -> Iterator[tuple[str, ...]]:
     """Yield each user class that can be picked: its file, its name, and what it does."""
     yield "file", "user class", "does", "how often"
-    for path in sorted(ROOT.glob("locustfiles/[a-z]*.py")):
+    for path in locustfiles():
         module = ast.parse(path.read_text("utf-8"))
         for node in module.body:
             if isinstance(node, ast.ClassDef) and node.name.endswith("User"):
-                yield f"`locustfiles/{path.name}`", f"`{node.name}`", _first_line(module), _first_line(node)
+                yield f"`{path.relative_to(ROOT)}`", f"`{node.name}`", _first_line(module), _first_line(node)
 
 
 def shapes() -> Iterator[tuple[str, ...]]:
@@ -43,7 +51,7 @@ def profiles() -> Iterator[tuple[str, ...]]:
         files = [Path(name) for name in setting["locustfile"].split(",")]
         shape = next((f"shape `{name.stem}`" for name in files if name.parent.name == "shapes"), None)
         load = shape or f"{setting['users']} users for {setting['run-time']}"
-        played = ", ".join(f"`{name.stem}`" for name in files if name.parent.name == "locustfiles")
+        played = ", ".join(f"`{_named(name)}`" for name in files if name.parts[0] == "locustfiles")
         yield f"`profiles/{path.name}`", text.splitlines()[0].removeprefix("# "), played, load
 
 
@@ -63,6 +71,10 @@ def _lines(rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
     yield "|---" * len(head) + "|"
     for row in rows:
         yield f"| {' | '.join(cell.removesuffix('.') for cell in row)} |"
+
+
+def _named(path: Path) -> str:
+    return str(path.relative_to("locustfiles").with_suffix(""))
 
 
 def _first_line(node: ast.Module | ast.ClassDef) -> str:

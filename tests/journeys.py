@@ -10,6 +10,14 @@ from typing import Any, NamedTuple
 from locustfiles.auth import AuthUser
 from locustfiles.careers import CareersUser
 from locustfiles.classroom import ClassroomUser
+from locustfiles.database import DatabaseUser
+from locustfiles.database.optimistic_locking import OptimisticLockingUser
+from locustfiles.database.pool import DatabasePoolUser
+from locustfiles.database.pool_exhaustion import PoolExhaustionUser
+from locustfiles.database.pool_monitor import PoolMonitorUser
+from locustfiles.database.sessions import SessionsUser
+from locustfiles.database.storm import ConnectionStormUser
+from locustfiles.database.transfers import TransfersUser
 from locustfiles.graphql import GraphqlQueriesUser
 from locustfiles.morning import MorningUser
 from locustfiles.orders import OrdersUser
@@ -38,6 +46,18 @@ JOURNEYS: dict[str, tuple[type[ApiUser], ...]] = {
 """Those that ask and are answered."""
 ROOMS: dict[str, tuple[type[ApiUser], ...]] = {"classroom": (ClassroomUser,)}
 BROWSERS: dict[str, tuple[type[ApiUser], ...]] = {"pages": (PagesUser, ParentPagesUser)}
+
+DATABASE: dict[str, tuple[type[DatabaseUser], ...]] = {
+    "database/optimistic_locking": (OptimisticLockingUser,),
+    "database/pool": (DatabasePoolUser,),
+    "database/pool_exhaustion": (PoolExhaustionUser,),
+    "database/pool_monitor": (PoolMonitorUser,),
+    "database/sessions": (SessionsUser,),
+    "database/storm": (ConnectionStormUser,),
+    "database/transfers": (TransfersUser,),
+}
+"""Those of a PostgreSQL server."""
+POOLED = (DatabasePoolUser, PoolExhaustionUser, PoolMonitorUser)
 
 
 class LoadedHost(NamedTuple):

@@ -19,7 +19,7 @@ import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import psycopg_pool
 from psycopg.conninfo import conninfo_to_dict
@@ -41,6 +41,14 @@ CHECK_INTERVAL_MS = 500
 
 # A waiter that is killed must give up its place: else the pool hands it a connection that never comes back.
 vars(pool_module)["CLIENT_EXCEPTIONS"] = (Exception, GreenletExit, Timeout)
+
+
+class PoolStats(NamedTuple):
+    """How many connections a pool has, how many of them are idle, and how many users wait for one."""
+
+    size: int
+    idle: int
+    waiting: int
 
 
 def sql_request_names(*transactions: str) -> frozenset[str]:
@@ -98,6 +106,7 @@ class SqlUser(Measuring, User):
         url = database_url_of(type(self), environment)
         if url is None:
             raise StopTest(f"{type(self).__name__}: {NO_DATABASE}")
+        self._url = url
         borrow = give_back = None
         if self.pool_size is not None:
             pools = pools_of(environment)
@@ -129,6 +138,16 @@ class SqlUser(Measuring, User):
             settings = getattr(cls, name)
             faults += [f"{name}: {fault}" for fault in (settings.faults() if settings else ())]
         return faults
+
+    def pool_stats(self) -> PoolStats:
+        """Return the state of the pool that the users of this class share in this process.
+
+        Raises ValueError for a class without a pool.
+        """
+        if self.pool_size is None:
+            raise ValueError(f"{type(self).__name__} has no pool: give the class a pool_size")
+        stats = pools_of(self.environment).of(self, self._url).get_stats()
+        return PoolStats(stats["pool_size"], stats["pool_available"], stats.get("requests_waiting", 0))
 
     def on_stop(self) -> None:
         """Close the user's connection, so that no session is left."""

@@ -29,12 +29,12 @@ from locustfiles.volume import is_done
 from plimsoll.users.answers import Answer, WrongAnswerError
 from plimsoll.users.api import ApiUser
 from plimsoll.users.scheduled_check import ScheduledCheckUser, within
-from tests.journeys import BROWSERS, JOURNEYS, ROOMS
+from tests.journeys import BROWSERS, DATABASE, JOURNEYS, ROOMS
 from tests.virtual_time import virtual_time
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = re.compile(r"[a-z]+\.[a-z_]+")
-ALL = JOURNEYS | ROOMS | BROWSERS
+FILES = JOURNEYS | ROOMS | BROWSERS | DATABASE
 # What sends a request under the name that is its first argument.
 SENDERS = {"ask", "check_health_of", "refused", "PricedQuery", "GraphqlQuery", "n_plus_one"}
 
@@ -69,7 +69,7 @@ def test_the_storefront_sends_what_the_shop_does_but_for_profiles() -> None:
     assert StorefrontUser.request_names == OrdersUser.request_names - profiles
 
 
-@pytest.mark.parametrize("journey", ALL)
+@pytest.mark.parametrize("journey", FILES)
 def test_a_locustfile_has_its_user_classes_and_no_shape(
     journey: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,8 +79,31 @@ def test_a_locustfile_has_its_user_classes_and_no_shape(
 
     users, shapes = load_locustfile(str(ROOT / "locustfiles" / f"{journey}.py"))
 
-    assert set(users) == {user_class.__name__ for user_class in ALL[journey]}
+    assert set(users) == {user_class.__name__ for user_class in FILES[journey]}
     assert shapes == []
+
+
+def test_no_locustfile_is_forgotten() -> None:
+    """Whatever Locust finds in the folder is one of the journeys that are tested."""
+    folder = ROOT / "locustfiles"
+    found = {str(path.relative_to(folder).with_suffix("")) for path in folder.rglob("[a-z]*.py")}
+
+    assert {name for name in found if not name.startswith("school/")} == set(FILES)
+
+
+@pytest.mark.parametrize("journey", DATABASE)
+def test_names_of_sql_requests_have_two_words(journey: str) -> None:
+    """Those of queries and transactions begin with the journey's own word, as in `orders.confirm`."""
+    suffixes = (".try", ".commit")
+    names = {
+        name.removesuffix(suffix)
+        for user_class in DATABASE[journey]
+        for name in user_class.request_names
+        for suffix in suffixes
+        if not name.removesuffix(suffix).endswith(suffixes)
+    }
+
+    assert [name for name in names if not NAME.fullmatch(name)] == []
 
 
 def local(user_class: type[ApiUser]) -> type[ApiUser]:
