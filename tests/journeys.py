@@ -11,12 +11,17 @@ from locustfiles.auth import AuthUser
 from locustfiles.careers import CareersUser
 from locustfiles.classroom import ClassroomUser
 from locustfiles.database import DatabaseUser
+from locustfiles.database.breaker import BreakerUser
+from locustfiles.database.inserts import InsertsUser
 from locustfiles.database.optimistic_locking import OptimisticLockingUser
 from locustfiles.database.pool import DatabasePoolUser
 from locustfiles.database.pool_exhaustion import PoolExhaustionUser
 from locustfiles.database.pool_monitor import PoolMonitorUser
+from locustfiles.database.registrations import RegistrationsUser
+from locustfiles.database.retries import RetriesUser
 from locustfiles.database.sessions import SessionsUser
 from locustfiles.database.storm import ConnectionStormUser
+from locustfiles.database.timeouts import TimeoutsUser
 from locustfiles.database.transfers import TransfersUser
 from locustfiles.graphql import GraphqlQueriesUser
 from locustfiles.morning import MorningUser
@@ -48,12 +53,17 @@ ROOMS: dict[str, tuple[type[ApiUser], ...]] = {"classroom": (ClassroomUser,)}
 BROWSERS: dict[str, tuple[type[ApiUser], ...]] = {"pages": (PagesUser, ParentPagesUser)}
 
 DATABASE: dict[str, tuple[type[DatabaseUser], ...]] = {
+    "database/breaker": (BreakerUser,),
+    "database/inserts": (InsertsUser,),
     "database/optimistic_locking": (OptimisticLockingUser,),
     "database/pool": (DatabasePoolUser,),
     "database/pool_exhaustion": (PoolExhaustionUser,),
     "database/pool_monitor": (PoolMonitorUser,),
+    "database/registrations": (RegistrationsUser,),
+    "database/retries": (RetriesUser,),
     "database/sessions": (SessionsUser,),
     "database/storm": (ConnectionStormUser,),
+    "database/timeouts": (TimeoutsUser,),
     "database/transfers": (TransfersUser,),
 }
 """Those of a PostgreSQL server."""

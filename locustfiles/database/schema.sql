@@ -123,3 +123,11 @@ CREATE TABLE measurements (
     name text NOT NULL,
     value_ms double precision NOT NULL
 );
+
+-- Fails with this probability, as a serialization failure would.
+CREATE FUNCTION fail_at_times(share double precision) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF random() < share THEN
+        RAISE EXCEPTION 'made to fail' USING ERRCODE = '40001';
+    END IF;
+END $$;

@@ -9,17 +9,21 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from fnmatch import fnmatch
 from typing import Any
 
 import pytest
 
 from locustfiles.database import DatabaseUser
+from locustfiles.database.breaker import BreakerUser
 from locustfiles.database.optimistic_locking import CHANGE, OptimisticLockingUser
+from locustfiles.database.retries import RetriesUser
 from locustfiles.database.sessions import SessionsUser
 from locustfiles.database.storm import ConnectionStormUser
+from locustfiles.database.timeouts import TimeoutsUser
 from locustfiles.database.transfers import TransfersUser
-from plimsoll import Queries
+from plimsoll import Breaker, Queries, Retry, SqlError
 from tests.database_runs import SMALL_POOL, database_run, play
 from tests.journeys import DATABASE, POOLED
 from tests.processes import user_environment
@@ -33,7 +37,9 @@ MORE_THAN_ALLOWED = 8
 
 @pytest.fixture(autouse=True)
 def little(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the journeys fill their database with little, and hold connections for a moment."""
+    """Have the journeys fill their database with little, hold connections and wait for a moment."""
+    monkeypatch.setattr("locustfiles.database.timeouts.SLOW_S", 1.2)
+    monkeypatch.setattr("locustfiles.database.breaker.OUTAGE_S", 0.0)
     monkeypatch.setattr(ConnectionStormUser, "hold_s", 0.5)
     monkeypatch.setenv("SQL_DATA_SIZE", "small")
 
@@ -165,3 +171,57 @@ def test_a_storm_is_refused_by_the_limit(database_url: str, monkeypatch: pytest.
     assert played.asked["storm.hold"] - played.failures.total() // 2 == MORE_THAN_ALLOWED // 2
     assert set(played.recorded["storm.refused_by_limit"]) == {1}
     assert played.wrong == {}
+
+
+def test_retries_recover(database_url: str) -> None:
+    """Jobs fail in between and are done once all the same; without transaction or retry they are caught."""
+    quick = variant(RetriesUser, retry=Retry(max_tries=6, first_delay_s=0.001))
+
+    def without_transaction(_: Any, work: Any) -> None:
+        is_done = False
+        while not is_done:
+            with suppress(SqlError):
+                work(None)
+                is_done = True
+
+    with database_run(database_url, RetriesUser) as run:
+        right = play(run, quick, iterations=40)
+        twice = play(run, variant(quick, attempt=without_transaction), iterations=20)
+    with database_run(database_url, RetriesUser) as run:
+        never = play(run, variant(RetriesUser, retry=None), iterations=20)
+
+    assert right.wrong == {}
+    assert sum(right.recorded["retries.recovered"]) > 0
+    assert twice.wrong.keys() == {"a job is done once or not at all"}
+    assert never.wrong.keys() == {"more jobs recover than fail"}
+    assert list(RetriesUser.retry.delays_s()) == [0.1, 0.2, 0.4, 0.8]
+
+
+def test_a_breaker_opens_half_opens_and_closes(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In an outage it opens and refuses, and after it lets one try and closes; without it none is seen."""
+    monkeypatch.setattr("locustfiles.database.breaker.OUTAGE_S", 0.4)
+    quick = {"statement_timeout_s": 0.02}
+    states = {"sql.breaker_open", "sql.breaker_half_open", "sql.breaker_closed"}
+
+    def ask(user: Any) -> None:
+        BreakerUser.ask(user)
+        gevent.sleep(0.02)
+
+    own = quick | {"tasks": [ask]}
+    with database_run(database_url, BreakerUser) as run:
+        right = play(run, variant(BreakerUser, breaker=Breaker(5, 0.5), **own), iterations=60)
+        wrong = play(run, variant(BreakerUser, breaker=None, **own), iterations=10)
+
+    assert right.recorded.keys() >= states
+    assert right.failures["breaker.ask: circuit breaker open"] > 0
+    assert not wrong.recorded.keys() & states
+
+
+def test_timeouts_are_enforced(database_url: str) -> None:
+    """A slow statement is ended at its limit and the session is usable after; without a limit it is seen."""
+    with database_run(database_url, TimeoutsUser) as run:
+        right = play(run, TimeoutsUser, iterations=2)
+        wrong = play(run, variant(TimeoutsUser, statement_timeout_s=None))
+
+    assert (right.recorded["timeouts.enforced"], right.recorded["timeouts.usable_after"]) == ([1], [1, 1])
+    assert wrong.recorded["timeouts.enforced"] == [0]
