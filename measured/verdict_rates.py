@@ -21,7 +21,8 @@ from scipy import signal, special
 
 from plimsoll.run_files.exit_status import Outcome
 from plimsoll.run_files.intervals import bucket_indices
-from reports.load.intervals import NO_HISTOGRAMS, NO_INTERVALS, Histograms
+from reports.load.histograms import NO_HISTOGRAMS, Histograms
+from reports.load.intervals import NO_INTERVALS
 from reports.load.run import Run
 from reports.steady_state import SteadyState
 from reports.thresholds.reading import parse_thresholds

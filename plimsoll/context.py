@@ -24,8 +24,7 @@ from plimsoll.run_files.files import Invariant
 from plimsoll.run_files.intervals import TAG_SEPARATOR
 
 LATE_S = 0.010
-MAX_TAGS_LENGTH = 200
-TRANSACTION_SEPARATOR = "/"
+MAX_TAGS_LENGTH, TRANSACTION_SEPARATOR = 200, "/"
 
 
 class Attribution(NamedTuple):

@@ -14,7 +14,8 @@ from plimsoll.run_files.files import INTERVALS_FILE
 from plimsoll.run_files.intervals import US_PER_MS
 from reports.errors import DataError, ReportError
 from reports.files import replaced
-from reports.load.intervals import Intervals, middle_ms
+from reports.load.histograms import middle_ms
+from reports.load.intervals import Intervals
 from reports.load.run_files import load, locate
 
 DIGITS = 3

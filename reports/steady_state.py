@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.load.intervals import SECONDS, Group, Intervals, medians_ms, summed
+from reports.load.histograms import Group, medians_ms, summed
+from reports.load.intervals import SECONDS, Intervals
 from reports.load.run import Run
 
 SHORTEST_S = 5.0

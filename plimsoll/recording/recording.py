@@ -111,7 +111,13 @@ class Recording:
         # It takes a core's share and 200 MB, so somebody must want to know.
         if options.thresholds and (can_abort or environment.web_ui):
             self._limit_watch = LimitWatch(self.directory, self._abort_by_limit, can_abort=can_abort)
-        self._postgres = self._sampled_database(options.database_url)
+        self._postgres: PostgresSampler | None = None
+        if options.database_url:
+            # Only here: psycopg takes a tenth of the start of every process of the load.
+            from plimsoll.recording.postgres import PostgresSampler
+
+            now_unix_s = lambda: self._clock.now_unix_s  # noqa: E731 - it is read anew each time
+            self._postgres = PostgresSampler(options.database_url, self.directory, now_unix_s, self._errors)
         self._writing = gevent.spawn(self._write_every_second)
         logger.info("recording to %s", self.directory)
         run_time_s = self._plan.run_time_s
@@ -119,15 +125,6 @@ class Recording:
             logger.info(
                 "set-up in test_start took %.1f s; --run-time leaves %.1f s of load", set_up_s, run_time_s
             )
-
-    def _sampled_database(self, url: str | None) -> PostgresSampler | None:
-        """Return what samples the database of the run, if it has one."""
-        if not url:
-            return None
-        # Only here: psycopg takes a tenth of the start of every process of the load.
-        from plimsoll.recording.postgres import PostgresSampler
-
-        return PostgresSampler(url, self.directory, lambda: self._clock.now_unix_s, self._errors)
 
     @property
     def load_has_ended(self) -> bool:

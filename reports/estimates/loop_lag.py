@@ -16,7 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plimsoll.run_files.intervals import BUSY, TRANSACTION
-from reports.load.intervals import SECONDS, Histograms, Intervals, lower_ms
+from reports.load.histograms import Histograms, lower_ms
+from reports.load.intervals import SECONDS, Intervals
 from reports.load.run import Run
 
 Floats = NDArray[np.float64]

@@ -20,7 +20,7 @@ from reports.estimates.estimate import Estimate, is_far
 from reports.estimates.selection import Selection, unknown_outcome_note
 from reports.estimates.step_change import find_step, with_step
 from reports.estimates.swings import Levels, correlation_length, share_bounds
-from reports.load.intervals import PRECISION, Numbers, bucket_of, lower_ms, middle_ms, percentile_ms
+from reports.load.histograms import PRECISION, Numbers, bucket_of, lower_ms, middle_ms, percentile_ms
 from reports.thresholds.statement import UPPER_LIMITS, Statement
 from reports.wording import plural
 

@@ -21,7 +21,7 @@ from reports.estimates.swings import (
     off_ratio,
     share_bounds,
 )
-from reports.load.intervals import lower_ms, middle_ms
+from reports.load.histograms import lower_ms, middle_ms
 from reports.load.run import Run
 from reports.thresholds.metrics import SHARE, Metric
 from reports.thresholds.statement import Statement

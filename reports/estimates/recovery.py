@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from reports.estimates import intervals
 from reports.estimates.estimate import Estimate
 from reports.estimates.selection import Selection
-from reports.load.intervals import bucket_of, percentile_ms
+from reports.load.histograms import bucket_of, percentile_ms
 
 Floats = NDArray[np.float64]
 

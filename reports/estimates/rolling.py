@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.estimates.selection import METRIC, Selection
-from reports.load.intervals import middle_ms
+from reports.load.histograms import middle_ms
 from reports.thresholds.metrics import Metric
 
 Floats = NDArray[np.float64]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reports.estimates.selection import Floats, Selection
-from reports.load.intervals import middle_ms
+from reports.load.histograms import middle_ms
 from reports.thresholds.statement import Statement
 
 

@@ -17,7 +17,8 @@ from plimsoll.run_files.intervals import TAG_SEPARATOR
 from reports.estimates.estimate import INDEPENDENT
 from reports.estimates.intervals import CONFIDENCE
 from reports.estimates.swings import MIN_PERIODS, period_count
-from reports.load.intervals import Counts, Group, Histograms, Intervals, Latencies, Numbers, bucket_of, summed
+from reports.load.histograms import Counts, Group, Histograms, Numbers, bucket_of, summed
+from reports.load.intervals import Intervals, Latencies
 from reports.steady_state import SteadyState
 from reports.thresholds.selectors import About, Condition, Selector
 from reports.wording import plural

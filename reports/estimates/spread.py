@@ -13,7 +13,7 @@ from reports.estimates import intervals
 from reports.estimates.estimate import SMALLEST_MEAN_N, Estimate, exact
 from reports.estimates.selection import Selection
 from reports.estimates.swings import MIN_PERIODS, correlation_length, half_width, off_ratio
-from reports.load.intervals import bucket_of, middle_ms
+from reports.load.histograms import bucket_of, middle_ms
 
 Floats = NDArray[np.float64]
 

@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from plimsoll.run_files.intervals import BUSY, CHECK, COUNTER, GAUGE, RATE, TRANSACTION, TREND, VALUE_SCALE
-from reports.load.intervals import NO_ERRORS, Group, Intervals, Latencies, percentile_ms, summed
+from reports.load.histograms import Group, percentile_ms, summed
+from reports.load.intervals import NO_ERRORS, Intervals, Latencies
 from reports.load.run import FAILURE_COLUMNS, REQUEST_KEYS, Run
 
 LEVELS = (50, 95, 99, 99.9)

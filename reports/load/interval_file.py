@@ -27,6 +27,7 @@ from plimsoll.run_files.intervals import (
     LAYOUT,
     OVER_LIMITS,
 )
+from reports.load.histograms import Histograms
 from reports.load.intervals import (
     COUNTS,
     ERROR_COLUMNS,
@@ -34,7 +35,6 @@ from reports.load.intervals import (
     NO_INTERVALS,
     RESPONSES,
     SECONDS,
-    Histograms,
     Intervals,
 )
 

@@ -12,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from reports.estimates.tables import errors_by_second
-from reports.load.intervals import Latencies, percentile_ms, summed
+from reports.load.histograms import percentile_ms, summed
+from reports.load.intervals import Latencies
 from reports.load.run import AGGREGATED, REQUEST_KEYS, Run
 
 Floats = NDArray[np.float64]

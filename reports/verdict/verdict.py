@@ -16,7 +16,7 @@ from reports.estimates.tables import (
     request_figures,
     transaction_figures,
 )
-from reports.load.intervals import PRECISION
+from reports.load.histograms import PRECISION
 from reports.load.run import Run
 from reports.steady_state import only, steady_state
 from reports.thresholds.entries import Threshold

@@ -17,12 +17,9 @@ from plimsoll.run_files.exit_status import Outcome
 from plimsoll.run_files.intervals import bucket_indices
 from reports.estimates.tables import request_figures
 from reports.load import interval_file
-from reports.load.interval_file import read_intervals
-from reports.load.intervals import (
+from reports.load.histograms import (
     NO_HISTOGRAMS,
-    NO_INTERVALS,
     Histograms,
-    Intervals,
     bucket_of,
     lower_ms,
     mean_ms,
@@ -30,6 +27,8 @@ from reports.load.intervals import (
     middle_ms,
     percentile_ms,
 )
+from reports.load.interval_file import read_intervals
+from reports.load.intervals import NO_INTERVALS, Intervals
 from reports.steady_state import SteadyState, mser
 from reports.thresholds.reading import limits_ms
 from reports.verdict.judge import judge_threshold

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from plimsoll.run_files.exit_status import Outcome
 from reports.load.description import read_description
+from reports.load.histograms import percentile_ms
 from reports.load.interval_file import intervals_of, parted, read_intervals
-from reports.load.intervals import percentile_ms
 from reports.load.run import Arrivals, Run, Stage
 from reports.steady_state import steady_state
 from reports.thresholds.known import Known, validate

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from plimsoll.run_files.files import OPEN, PACED, PLANNED_ENDS
-from reports.load.intervals import summed
+from reports.load.histograms import summed
 from reports.load.run import Run
 from reports.steady_state import SteadyState, judged_health
 from reports.thresholds.entries import Threshold

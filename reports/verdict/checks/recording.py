@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from plimsoll.run_files.files import CLOSED
-from reports.load.intervals import Group, mean_ms, summed
+from reports.load.histograms import Group, mean_ms, summed
 from reports.load.run import Run
 from reports.steady_state import SteadyState, judged_health
 from reports.verdict.checks import EVERYTHING, Check, Family

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln
 
 from reports.estimates.selection import lacks, selected
-from reports.load.intervals import bucket_of, middle_ms
+from reports.load.histograms import bucket_of, middle_ms
 from reports.load.run import REQUEST_KEYS, Run
 from reports.steady_state import SteadyState
 from reports.thresholds.entries import Threshold
