@@ -119,7 +119,7 @@ def play_pools(database_url: str, classes: Iterable[type[DatabaseUser]]) -> dict
     found: dict[str, dict[str, Any]] = {}
     for each in classes:
         small = type(each.__name__, (each,), {"pool_size": SMALL_POOL, "max_lifetime_s": 0.2})
-        own = {"pool_size": None, "sample_pool": lambda _: None, "proven_size": SMALL_POOL}
+        own = {"pool_size": None, "sample_pool": lambda _: None, "proven_size": SMALL_POOL, "hold_s": 0.2}
         without = type(each.__name__, (each,), own)
         with database_run(database_url, small) as run:
             right = play(run, small, users=3 * SMALL_POOL, iterations=3)

@@ -11,12 +11,16 @@ from locustfiles.auth import AuthUser
 from locustfiles.careers import CareersUser
 from locustfiles.classroom import ClassroomUser
 from locustfiles.database import DatabaseUser
+from locustfiles.database.audit import AuditUser
 from locustfiles.database.breaker import BreakerUser
+from locustfiles.database.crud import CrudUser
 from locustfiles.database.inserts import InsertsUser
+from locustfiles.database.memory import MemoryPressureUser
 from locustfiles.database.optimistic_locking import OptimisticLockingUser
 from locustfiles.database.pool import DatabasePoolUser
 from locustfiles.database.pool_exhaustion import PoolExhaustionUser
 from locustfiles.database.pool_monitor import PoolMonitorUser
+from locustfiles.database.query_patterns import QueryPatternsUser
 from locustfiles.database.registrations import RegistrationsUser
 from locustfiles.database.retries import RetriesUser
 from locustfiles.database.sessions import SessionsUser
@@ -53,12 +57,16 @@ ROOMS: dict[str, tuple[type[ApiUser], ...]] = {"classroom": (ClassroomUser,)}
 BROWSERS: dict[str, tuple[type[ApiUser], ...]] = {"pages": (PagesUser, ParentPagesUser)}
 
 DATABASE: dict[str, tuple[type[DatabaseUser], ...]] = {
+    "database/audit": (AuditUser,),
     "database/breaker": (BreakerUser,),
+    "database/crud": (CrudUser,),
     "database/inserts": (InsertsUser,),
+    "database/memory": (MemoryPressureUser,),
     "database/optimistic_locking": (OptimisticLockingUser,),
     "database/pool": (DatabasePoolUser,),
     "database/pool_exhaustion": (PoolExhaustionUser,),
     "database/pool_monitor": (PoolMonitorUser,),
+    "database/query_patterns": (QueryPatternsUser,),
     "database/registrations": (RegistrationsUser,),
     "database/retries": (RetriesUser,),
     "database/sessions": (SessionsUser,),

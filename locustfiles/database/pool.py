@@ -21,9 +21,10 @@ HOLD_S = 0.005
 class DatabasePoolUser(PooledUser):
     """Borrow a connection for 5 ms, ten times a second."""
 
+    hold_s = HOLD_S
     task_requests: ClassVar[Mapping[str, Sequence[Step]]] = {"ask": ("sql.pool", "pools.borrow")}
 
     @task
     def ask(self) -> None:
         """Borrow a connection for a short query."""
-        self.borrow(HOLD_S)
+        self.borrow(self.hold_s)

@@ -84,7 +84,6 @@ CREATE TABLE accounts (
 CREATE TABLE borrows (
     pool text NOT NULL,
     size integer NOT NULL,
-    is_recycled boolean NOT NULL,
     backend integer NOT NULL,
     began timestamptz NOT NULL,
     ended timestamptz NOT NULL

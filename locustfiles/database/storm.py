@@ -6,6 +6,7 @@ The users are of a role of their own, whose limit is 100 connections: no other r
 
 from __future__ import annotations
 
+import gevent
 from locust import constant, task
 from locust.env import Environment
 
@@ -55,7 +56,7 @@ class ConnectionStormUser(DatabaseUser):
     request_names: ClassVar[frozenset[str]] = queries.names | sql_request_names()
     metric_names: ClassVar[frozenset[str]] = frozenset({"storm.refused_by_limit"})
     task_requests: ClassVar[Mapping[str, Sequence[Step]]] = {
-        "connect": ("sql.connect", "storm.hold", HOLD_S, {"storm.refused_by_limit": 0.2}),
+        "connect": ("sql.connect", "storm.hold", HOLD_S, {"storm.refused_by_limit": 1 / 3}),
     }
 
     @classmethod
@@ -70,5 +71,6 @@ class ConnectionStormUser(DatabaseUser):
             self.sql.run("storm.hold", hold_s=self.hold_s)
         except SqlError as error:
             self.rate("storm.refused_by_limit", error.sqlstate == TOO_MANY)
+            gevent.sleep(self.hold_s)
         finally:
             self.sql.close()

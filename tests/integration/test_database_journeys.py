@@ -16,7 +16,10 @@ from typing import Any
 import pytest
 
 from locustfiles.database import DatabaseUser
+from locustfiles.database.audit import AuditUser
 from locustfiles.database.breaker import BreakerUser
+from locustfiles.database.crud import STATEMENTS, CrudUser
+from locustfiles.database.memory import MemoryPressureUser
 from locustfiles.database.optimistic_locking import CHANGE, OptimisticLockingUser
 from locustfiles.database.retries import RetriesUser
 from locustfiles.database.sessions import SessionsUser
@@ -225,3 +228,27 @@ def test_timeouts_are_enforced(database_url: str) -> None:
 
     assert (right.recorded["timeouts.enforced"], right.recorded["timeouts.usable_after"]) == ([1], [1, 1])
     assert wrong.recorded["timeouts.enforced"] == [0]
+
+
+def test_every_change_is_in_the_audit(database_url: str) -> None:
+    """A change and its audit row are both there; of one stopped in between without transaction one is not."""
+
+    def without_transaction(user: Any) -> None:
+        user.sql.run("audit.change", id=1)
+
+    with database_run(database_url, AuditUser) as run:
+        right = play(run, AuditUser, users=3, iterations=3)
+        wrong = play(run, variant(AuditUser, tasks=[without_transaction]))
+
+    assert right.wrong == {}
+    assert wrong.wrong.keys() == {"every change is in the audit"}
+
+
+def test_what_is_read_is_what_was_written(any_run: Environment) -> None:
+    """A user is found as it was made, a document as it was written; a user that stays is seen."""
+    delete = "SELECT deleted_at IS NULL FROM load.users WHERE id = %(id)s"
+    undeleted = Queries(STATEMENTS | {"crud.delete": delete})
+
+    assert play(any_run, CrudUser).recorded["crud.right"] == [1]
+    assert play(any_run, variant(CrudUser, queries=undeleted)).recorded["crud.right"] == [0]
+    assert play(any_run, MemoryPressureUser).recorded["memory.same"] == [1]
