@@ -7,6 +7,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from plimsoll.branches import branch_of as branch_of
+    from plimsoll.branches import empty_branch as empty_branch
     from plimsoll.data.channel import seed_of as seed_of
     from plimsoll.data.feeder import Feeder as Feeder
     from plimsoll.data.feeder import FeederExhausted as FeederExhausted
@@ -93,6 +95,8 @@ _EXPORTS = {
     "WebSocket": "plimsoll.users.websocket",
     "WebSocketUser": "plimsoll.users.websocket",
     "WrongAnswerError": "plimsoll.users.answers",
+    "branch_of": "plimsoll.branches",
+    "empty_branch": "plimsoll.branches",
     "field": "plimsoll.users.answers",
     "filled": "plimsoll.users.answers",
     "identifier": "plimsoll.users.answers",

@@ -7,26 +7,23 @@ from locust import constant
 from locust.env import Environment
 
 import os
-import secrets
 from collections.abc import Callable, Generator, Mapping, Sequence
-from datetime import UTC, datetime
+from functools import partial
 from time import monotonic
 from typing import Any, ClassVar
 
 import psycopg
-from psycopg.conninfo import make_conninfo
-from psycopg.sql import SQL, Identifier
 
 from locustfiles.database._data import chosen_size, fill
-from plimsoll import SqlUser, Step, set_up
+from plimsoll import SqlUser, Step, empty_branch, set_up
 
 Ask = Callable[["psycopg.Connection[Any]"], str]
 
 DATABASE_VARIABLE = "DATABASE_URL"
 SET_UP_LIMIT_S = 600.0
 LEFT_LIMIT_S = 10.0
-FILLER, JUDGE = "plimsoll-filler", "plimsoll-judge"
-"""The application names of the sessions that are not the users'."""
+JUDGE = "plimsoll-judge"
+"""The application name of the sessions that ask for invariants."""
 
 
 @set_up(limit_s=SET_UP_LIMIT_S)
@@ -37,18 +34,8 @@ def database(environment: Environment) -> Generator[dict[str, str], None, None]:
         return
     server = server_url(environment)
     _, size = chosen_size()
-    name = f"plimsoll_{datetime.now(UTC):%Y%m%dt%H%M%S}_{secrets.token_hex(3)}"
-    with psycopg.connect(server, autocommit=True, application_name=FILLER) as connection:
-        try:
-            connection.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
-            url = make_conninfo(server, dbname=name)
-            with psycopg.connect(url, application_name=FILLER) as own:
-                fill(own, size)
-            with psycopg.connect(url, autocommit=True, application_name=FILLER) as own:
-                own.execute("ANALYZE")
-            yield {"url": url}
-        finally:
-            connection.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+    with empty_branch(server, partial(fill, size=size)) as branch:
+        yield {"url": branch.url}
 
 
 def server_url(environment: Environment) -> str:
@@ -58,7 +45,8 @@ def server_url(environment: Environment) -> str:
     """
     named = getattr(environment.parsed_options, "database_url", None) or os.environ.get(DATABASE_VARIABLE)
     if not named:
-        raise ValueError(f"the SQL journeys need a PostgreSQL server: set {DATABASE_VARIABLE}")
+        ways = f"give --database-url or --with-service, or set {DATABASE_VARIABLE}"
+        raise ValueError(f"the SQL journeys need a PostgreSQL server: {ways}")
     return str(named)
 
 
