@@ -58,7 +58,8 @@ class Visitor(User):
 @pytest.fixture
 def environment() -> Iterator[Environment]:
     """Return an environment that shows no secrets, with a runner."""
-    options = Namespace(**default_args_dict(), run_dir=None, thresholds=None, warm_up=None)
+    own = {"run_dir": None, "thresholds": None, "warm_up": None, "database_url": None}
+    options = Namespace(**default_args_dict(), **own)
     environment = Environment(user_classes=[Visitor], parsed_options=options)
     runner = environment.create_local_runner()
     redact_locust(environment)
