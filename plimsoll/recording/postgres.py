@@ -7,6 +7,7 @@ or does not tell everything, is said once and asked again; the load never waits 
 from __future__ import annotations
 
 import gevent
+from gevent.event import Event
 
 import logging
 import re
@@ -59,6 +60,7 @@ _LIMIT = """
 SELECT sum(CASE name WHEN 'max_connections' THEN 1 ELSE -1 END * setting::int) FROM pg_settings
 WHERE name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections')
 """
+_SEES_OTHERS = "SELECT pg_has_role('pg_read_all_stats', 'usage')::int"
 _STATEMENTS = """
 SELECT queryid::text, sum(calls), sum(rows), sum(total_exec_time), sum(temp_blks_written)
 FROM pg_stat_statements(false) WHERE queryid IS NOT NULL GROUP BY queryid
@@ -67,6 +69,8 @@ _TEXTS = (
     "SELECT DISTINCT ON (queryid) queryid::text, query FROM pg_stat_statements WHERE queryid::text = ANY(%s)"
 )
 
+_LITERAL = re.compile(r"'(?:[^']|'')*'|\$([A-Za-z_]\w*)?\$.*?\$\1\$", re.DOTALL)
+"""What pg_stat_statements puts no placeholder for, such as the PASSWORD of a role."""
 _OWN = re.compile(r"\bpg_(stat_|settings\b|blocking_pids\b)")
 """What this asks by itself, as others do that watch a server."""
 
@@ -84,10 +88,12 @@ class PostgresSampler:
         self._statements = CsvLog(directory / STATEMENTS_FILE, StatementRow._fields)
         self._connection: Connection[Any] | None = None
         self._limit: int | None = None
-        self._counted: dict[str, Sequence[float]] = {}
+        self._sees_others = True
+        self._counted: dict[str, Sequence[float]] | None = None
         self._stage: str | None = None
         self._written_stage = ""
         self._said: set[str] = set()
+        self._is_over = Event()
         self._sampling = gevent.spawn(self._sample_every_second)
 
     def note_stage(self, stage: str | None) -> None:
@@ -96,9 +102,12 @@ class PostgresSampler:
 
     def close(self) -> None:
         """Count the statements of the last stage, and close the files."""
-        self._sampling.kill(block=True)
-        with suppress(gevent.Timeout), gevent.Timeout(CLOSE_LIMIT_S):
-            self._ask(lambda connection: self._count_statements(connection, self._written_stage))
+        self._is_over.set()
+        self._sampling.join(CLOSE_LIMIT_S)
+        if self._sampling.ready():  # else a query of it is still under way, and the connection is busy
+            with suppress(gevent.Timeout), gevent.Timeout(CLOSE_LIMIT_S):
+                self._ask(lambda connection: self._count_statements(connection, self._written_stage))
+        self._sampling.kill()
         if self._connection is not None:
             self._connection.close()
         self._samples.close()
@@ -106,33 +115,50 @@ class PostgresSampler:
 
     def _sample_every_second(self) -> None:
         pause_s, due_s = INTERVAL_S, time.monotonic()
-        while True:
+        while not self._is_over.is_set():
             if self._ask(self._sample):
                 pause_s, due_s = INTERVAL_S, max(due_s + INTERVAL_S, time.monotonic())
-                gevent.sleep(max(due_s - time.monotonic(), 0.0))
             else:
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
-                gevent.sleep(pause_s)
-                due_s = time.monotonic()
+                due_s = time.monotonic() + pause_s
+            self._is_over.wait(max(due_s - time.monotonic(), 0.0))
 
     def _ask(self, ask: Callable[[Connection[Any]], None]) -> bool:
         """Return whether the server has answered; what it says else is logged once."""
         try:
             if self._connection is None or self._connection.closed:
-                self._connection = psycopg.connect(
-                    self._url,
-                    autocommit=True,
-                    connect_timeout=CONNECT_LIMIT_S,
-                    application_name=APPLICATION,
-                    options=f"-c statement_timeout={STATEMENT_LIMIT_MS}",
-                )
-                self._limit = _first(self._connection, _LIMIT)
-                self._counted = self._totals(self._connection)
+                self._connection = self._connected()
             ask(self._connection)
         except psycopg.Error as error:
             self._say(f"the database cannot be sampled now: {redact(str(error)).strip().splitlines()[0]}")
             return False
         return True
+
+    def _connected(self) -> Connection[Any]:
+        """Return a new connection, once what a run begins with is known; what was counted before stays.
+
+        Raises psycopg.Error.
+        """
+        connection = psycopg.connect(
+            self._url,
+            autocommit=True,
+            connect_timeout=CONNECT_LIMIT_S,
+            application_name=APPLICATION,
+            options=f"-c statement_timeout={STATEMENT_LIMIT_MS}",
+        )
+        try:
+            self._limit = _first(connection, _LIMIT)
+            self._sees_others = bool(_first(connection, _SEES_OTHERS))
+            if self._counted is None:
+                self._counted = self._totals(connection)
+        except psycopg.Error:
+            connection.close()
+            raise
+        if not self._sees_others:
+            self._say(
+                "the database does not tell this role what the sessions of others do: GRANT pg_monitor to it"
+            )
+        return connection
 
     def _say(self, what: str) -> None:
         if what not in self._said:
@@ -145,6 +171,8 @@ class PostgresSampler:
             self._written_stage = self._stage
         sessions = connection.execute(_SESSIONS, [APPLICATION]).fetchone()
         assert sessions is not None
+        if not self._sees_others:
+            sessions = (sessions[0], *[None] * (len(sessions) - 1))
         blocker = connection.execute(_BLOCKERS).fetchone() if sessions[4] else None
         counters = connection.execute(_COUNTERS).fetchone()
         assert counters is not None
@@ -167,14 +195,15 @@ class PostgresSampler:
         """Return what each statement has come to so far; none where the server does not count them."""
         try:
             found = connection.execute(_STATEMENTS).fetchall()
-        except (psycopg.errors.UndefinedFunction, psycopg.errors.ObjectNotInPrerequisiteState):
-            self._say("the database does not count statements: it has no pg_stat_statements")
+        except (psycopg.ProgrammingError, psycopg.errors.ObjectNotInPrerequisiteState) as error:
+            what = str(error).partition("\n")[0]
+            self._say(f"the database does not tell of statements, for want of pg_stat_statements: {what}")
             return {}
         return {queryid: tuple(map(float, totals)) for queryid, *totals in found}
 
     def _count_statements(self, connection: Connection[Any], stage: str) -> None:
         """Write down what the statements that took most time have come to since the last time."""
-        before, self._counted = self._counted, self._totals(connection)
+        before, self._counted = self._counted or {}, self._totals(connection)
         grown = {}
         for queryid, totals in self._counted.items():
             was = before.get(queryid, (0.0,) * len(totals))
@@ -189,7 +218,7 @@ class PostgresSampler:
         others = [queryid for queryid in top if not _OWN.search(texts.get(queryid) or "")]
         for queryid in others[:TOP_STATEMENTS]:
             calls, rows, total_ms, temp_blocks = grown[queryid]
-            query = redact(texts.get(queryid) or "")[:MAX_QUERY]
+            query = redact(_LITERAL.sub("'***'", texts.get(queryid) or ""))[:MAX_QUERY]
             row = StatementRow(stage, queryid, query, int(calls), int(rows), total_ms, int(temp_blocks))
             with self._errors.guard(STATEMENTS_FILE):
                 self._statements.write(row)

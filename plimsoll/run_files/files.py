@@ -125,10 +125,10 @@ class PostgresRow(NamedTuple):
 
     unix_s: float
     connections: int
-    active: int
-    idle: int
-    idle_in_transaction: int
-    waiting: int
+    active: int | None
+    idle: int | None
+    idle_in_transaction: int | None
+    waiting: int | None
     max_connections: int | None
     idle_in_transaction_max_s: float | None
     active_max_s: float | None

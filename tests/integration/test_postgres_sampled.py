@@ -105,7 +105,7 @@ def test_statements_of_each_stage(sampler: PostgresSampler, database_url: str, t
 def test_a_role_without_rights_sees_less(
     database_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An ordinary role has counts and counters; nothing fails."""
+    """An ordinary role has counts and counters; what it is not told is not known, and what to do is said."""
     with psycopg.connect(database_url, autocommit=True) as server:
         server.execute("DROP ROLE IF EXISTS sampled_poor")
         server.execute("CREATE ROLE sampled_poor LOGIN")
@@ -119,6 +119,8 @@ def test_a_role_without_rights_sees_less(
 
     assert int(row["connections"]) >= 1
     assert int(row["commits"]) > 0
+    assert (row["active"], row["waiting"]) == ("", "")
+    assert "GRANT pg_monitor" in caplog.text
     assert not [record for record in caplog.records if record.exc_info]
 
 
@@ -150,3 +152,36 @@ def test_it_comes_back_with_the_server(sampler: PostgresSampler, database_url: s
     assert not sampler._ask(sampler._sample)
     sampled(sampler, tmp_path)
     assert len(rows(tmp_path / POSTGRES_FILE)) == 2
+
+
+def test_passwords_of_statements_are_masked(
+    sampler: PostgresSampler, database_url: str, tmp_path: Path
+) -> None:
+    """Utility statements, which the server does not normalise, are written down without their literals."""
+    sampler.note_stage("secrets")
+    sampled(sampler, tmp_path)
+    with psycopg.connect(database_url, autocommit=True) as server:
+        server.execute("CREATE ROLE sampled_secret LOGIN PASSWORD 'hunter2'")
+        server.execute("ALTER ROLE sampled_secret PASSWORD 'it''s hunter3'")
+        server.execute("DO $do$ BEGIN PERFORM 'hunter4'; END $do$")
+        server.execute("DROP ROLE sampled_secret")
+    sampler.close()
+    text = (tmp_path / STATEMENTS_FILE).read_text("utf-8")
+
+    assert "ALTER ROLE sampled_secret PASSWORD '***'" in text
+    assert "hunter" not in text
+
+
+def test_the_last_stage_is_counted_when_the_load_ends(database_url: str, tmp_path: Path) -> None:
+    """While it samples by itself, its end waits for the sample under way and counts what ran last."""
+    sampler = PostgresSampler(database_url, tmp_path, time.time, RecordingErrors())
+    sampler.note_stage("only")
+    with gevent.Timeout(10):
+        while not rows(tmp_path / POSTGRES_FILE):
+            gevent.sleep(0.01)
+    with psycopg.connect(database_url, autocommit=True) as server:
+        server.execute("SELECT count(*) FROM generate_series(1, 7) a, generate_series(1, 7) b")
+    sampler.close()
+
+    last = [row for row in rows(tmp_path / STATEMENTS_FILE) if "generate_series($3, $4) b" in row["query"]]
+    assert [(row["stage"], row["calls"]) for row in last] == [("only", "1")]
