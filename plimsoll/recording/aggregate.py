@@ -45,6 +45,7 @@ def aggregate(
     # The successes that a schedule had intended, from when it had.
     corrected = _Latencies(row, latency_ms + delay_ms, row_count)
     responses = corrected.of((outcome == SUCCESS) & has_delay)
+    told = {"successes": successes, "responses": responses, "failed": failed, "unfinished": unfinished}
     used_keys, key_positions = np.unique(row_key, return_inverse=True)
     used_kinds, kind_positions = np.unique(outcome[is_failed] - 1, return_inverse=True)
     return IntervalBatch(
@@ -64,13 +65,8 @@ def aggregate(
             "response_max_ms": responses.extremes(np.maximum, -np.inf),
             "unfinished": _count(row[outcome == UNFINISHED], row_count),
         },
-        histograms={
-            "successes": successes.histogram(),
-            "responses": responses.histogram(),
-            "failed": failed.histogram(),
-            "unfinished": unfinished.histogram(),
-            "failure_kinds": _histogram(row[is_failed], kind_positions, row_count),
-        },
+        histograms={name: each.histogram() for name, each in told.items()}
+        | {"failure_kinds": _histogram(row[is_failed], kind_positions, row_count)},
         over_limits={
             "over_limit": successes.over(limits_ms),
             "response_over_limit": responses.over(limits_ms if has_delay.any() else ()),

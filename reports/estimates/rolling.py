@@ -35,9 +35,8 @@ def figures(metric: Metric, chosen: Selection, blocks: int, step: int) -> tuple[
         per_block = np.full(chosen.periods, math.nan)
         inside = chosen.started >= 0
         pick.at(per_block, chosen.started[inside], values[inside])
-        found: Floats = pick.reduce(np.lib.stride_tricks.sliding_window_view(per_block, blocks), axis=1)[
-            ::step
-        ]
+        views = np.lib.stride_tricks.sliding_window_view(per_block, blocks)
+        found: Floats = pick.reduce(views, axis=1)[::step]
         return found
 
     n, failures = windows(chosen.column("n")), windows(chosen.column("failures"))
