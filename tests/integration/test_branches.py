@@ -134,6 +134,7 @@ def test_a_killed_run_leaves_a_branch_that_is_listed_and_removed(
     with psycopg.connect(database_url, autocommit=True) as server:
         # The server notices that its client is gone, and gives its lock back.
         server.execute("SELECT pg_advisory_lock(hashtext(%s))", [name])
+        server.execute("SELECT pg_advisory_unlock(hashtext(%s))", [name])
 
     assert list_branches(url) == 0
     assert name in capsys.readouterr().out

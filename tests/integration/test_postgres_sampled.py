@@ -16,6 +16,7 @@ from psycopg.conninfo import make_conninfo
 from plimsoll.recording.postgres import PostgresSampler
 from plimsoll.recording.run_directory import RecordingErrors
 from plimsoll.run_files.files import POSTGRES_FILE, STATEMENTS_FILE, PostgresRow, StatementRow
+from service.embedded_postgres import embedded_postgres
 
 Row = dict[str, str]
 
@@ -41,20 +42,23 @@ def sampled(sampler: PostgresSampler, folder: Path) -> Row:
     return rows(folder / POSTGRES_FILE)[-1]
 
 
-def test_sessions_by_their_state(sampler: PostgresSampler, database_url: str, tmp_path: Path) -> None:
+def test_sessions_by_their_state(tmp_path: Path) -> None:
     """Idle ones and those idle in a transaction are told apart, and how old the oldest of these is."""
-    before = sampled(sampler, tmp_path)
-    with psycopg.connect(database_url) as idle, psycopg.connect(database_url) as open_one:
-        idle.execute("SELECT 1")
-        idle.commit()
-        open_one.execute("SELECT 1")
-        after = sampled(sampler, tmp_path)
+    with embedded_postgres() as url:  # nobody else has sessions on it
+        sampler = PostgresSampler(url, tmp_path, time.time, RecordingErrors())
+        sampler._sampling.kill(block=True)
+        with psycopg.connect(url) as idle, psycopg.connect(url) as open_one:
+            idle.execute("SELECT 1")
+            idle.commit()
+            open_one.execute("SELECT 1")
+            with gevent.Timeout(10):  # the session that has set up the server may end only now
+                while (after := sampled(sampler, tmp_path))["connections"] != "2":
+                    time.sleep(0.02)
+        sampler.close()
 
     assert list(after) == list(PostgresRow._fields)
-    grown = {
-        name: int(after[name]) - int(before[name]) for name in ("connections", "idle", "idle_in_transaction")
-    }
-    assert grown == {"connections": 2, "idle": 1, "idle_in_transaction": 1}
+    counts = [after[name] for name in ("connections", "active", "idle", "idle_in_transaction")]
+    assert counts == ["2", "0", "1", "1"]
     assert 0 <= float(after["idle_in_transaction_max_s"]) < 60
     assert int(after["max_connections"]) == 97
     assert int(after["wal_bytes"]) > 0

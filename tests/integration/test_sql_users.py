@@ -320,7 +320,7 @@ def ask(user, statement):
 """
 KILLS = """
 class Borrower(SqlUser):
-    pool_size = 4
+    pool_size, application_name = 4, "plimsoll kills"
 users = [Borrower(environment) for _ in range(60)]
 greenlets = [gevent.spawn(ask, user, "SELECT pg_sleep(0.05)") for user in users]
 gevent.sleep(0.1)
@@ -332,7 +332,7 @@ deadline_s = time.monotonic() + 10
 while pool.get_stats().get("pool_available") != 4 and time.monotonic() < deadline_s:
     gevent.sleep(0.02)
 stats = pool.get_stats()
-own = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'plimsoll'"
+own = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'plimsoll kills'"
 ((size,),) = users[1].sql.execute("count", own)
 environment.events.test_stop.fire(environment=environment)
 found = {"available": stats["pool_available"], "size": stats["pool_size"], "sessions": size}
@@ -360,7 +360,7 @@ def test_a_pool_keeps_its_connections_through_kills(database_url: str) -> None:
     assert (found["available"], found["size"], found["sessions"]) == (4, 4, 4)
     assert found["failures"] == []
     assert found["waits"] >= 31
-    until_no_session(database_url)
+    until_no_session(database_url, "application_name = 'plimsoll kills'")
 
 
 def test_a_full_pool_is_a_failure_of_its_own(database_url: str) -> None:
